@@ -1,0 +1,66 @@
+"""The second interface: conditional bijectors."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+
+from torch import nn
+
+from flowzoo.run import EVALUATION, Run
+from flowzoo.shapes import Images, PerImage
+
+
+class ConditionalBijector(nn.Module, ABC):
+    """An invertible map from data to noise, given an optional context image.
+
+    ``z = g(x | c)`` and ``log_det = log |det dz/dx|``, so ``log p(x | c) = log N(z; 0, I) + log_det``.
+    The output has the shape of the input. A context may have another resolution: the bijector brings it
+    to its own size.
+    """
+
+    loss_is_likelihood: bool = True
+    """Whether :meth:`loss` is the negative log-likelihood, so that what stands before may train on it."""
+
+    def __call__(
+        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+    ) -> tuple[Images, PerImage]:
+        result: tuple[Images, PerImage] = super().__call__(x, context, run)
+        return result
+
+    @abstractmethod
+    def forward(
+        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+    ) -> tuple[Images, PerImage]:
+        """Map data to noise.
+
+        Args:
+            x: ``(B, C, H, W)``.
+            context: ``(B, C', H', W')``, or None where the bijector was built without one.
+            run: Generator, mode and ledger of this pass.
+
+        Returns:
+            ``z``, ``(B, C, H, W)``, and ``log_det``, ``(B,)``, in nats, in the dtype of ``x`` but never
+            below float32.
+        """
+
+    @abstractmethod
+    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+        """Map noise to data: the ``x`` for which ``forward(x, context)`` gives ``z``."""
+
+    def loss(
+        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+    ) -> PerImage:
+        """Return what training minimises, ``(B,)``; here the negative log-likelihood in nats.
+
+        Regularisers go to ``run.penalise`` and are added by whoever trains.
+        """
+        z, log_det = self(x, context, run)
+        return -(standard_normal_log_prob(z) + log_det)
+
+
+def standard_normal_log_prob(z: Images) -> PerImage:
+    """Return ``log N(z; 0, I)``, ``(B,)``, in nats; half-precision latents are summed in float32."""
+    z = z if z.dtype.itemsize >= 4 else z.float()
+    squares = z.square().flatten(1)
+    return -0.5 * (squares.sum(1) + squares.shape[1] * math.log(2.0 * math.pi))

@@ -1,0 +1,124 @@
+"""What a plugin registers: components, the options they refer to each other with, and the builder they get."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, get_args
+
+if TYPE_CHECKING:
+    from flowzoo.bijector import ConditionalBijector
+    from flowzoo.network import Network
+    from flowzoo.shapes import Shape
+    from flowzoo.split import SplitPolicy
+    from flowzoo.transform import ResolutionTransform
+
+Kind = Literal["transform", "bijector", "split", "network", "model", "dataset", "metric", "suite"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True)
+class Check:
+    """How the conformance kit tries a component, and how exact it has to be.
+
+    Attributes:
+        shape: ``(C, H, W)`` that it is tried on; tiny, for the Jacobian is computed by brute force.
+        context_shape: The context's shape, for bijectors and networks that take one.
+        options: Options for the trial: few steps, narrow networks, a fixed grid for a solver.
+        tolerance: Largest allowed error of a round trip and of ``log_det`` in float64.
+        reason: Why the tolerance is not at rounding level, or why the component is not exact.
+    """
+
+    shape: tuple[int, int, int] = (2, 4, 4)
+    context_shape: tuple[int, int, int] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    tolerance: float = 1e-8
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Component:
+    """An entry of the zoo.
+
+    Attributes:
+        kind: One of :data:`KINDS`.
+        name: Lower-case, with hyphens, unique within the kind.
+        build: ``"package.module:callable"``, imported only when the component is built. What the callable
+            gets by position is set by the kind (see :class:`Builder`); its keyword-only parameters are the
+            component's options, and their annotations and defaults are checked and shown.
+        summary: One line for listings.
+        reference: The paper or document that it follows.
+        revision: Raised whenever the component computes something else than before with the same options.
+        exact: Whether it is a bijection with an exact ``log_det``; False for a stochastic transform.
+        check: How the conformance kit tries it.
+    """
+
+    kind: Kind
+    name: str
+    build: str
+    summary: str
+    reference: str = ""
+    revision: int = 1
+    exact: bool = True
+    check: Check = field(default_factory=Check)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A component asked for by name, with options: the default of an option that takes a component.
+
+    >>> Spec("cnf", blocks=2).options["blocks"]
+    2
+    """
+
+    name: str
+    options: Mapping[str, Any]
+
+    def __init__(self, name: str, /, **options: Any) -> None:
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "options", MappingProxyType(dict(options)))
+
+
+@dataclass(frozen=True)
+class Refers:
+    """Marks, in an annotation, the kind of component that a :class:`Spec` names."""
+
+    kind: Kind
+
+
+TransformSpec = Annotated[Spec, Refers("transform")]
+BijectorSpec = Annotated[Spec, Refers("bijector")]
+SplitSpec = Annotated[Spec, Refers("split")]
+NetworkSpec = Annotated[Spec, Refers("network")]
+
+
+class Builder(Protocol):
+    """Through which a component's builder asks for other components by name.
+
+    What a builder gets by position, by kind:
+
+    * ``transform``, ``split``: the image shape, the builder;
+    * ``bijector``: the shape, the context's shape or None, the builder;
+    * ``network``: the input's shape, the number of output channels, the context's shape or None, whether it
+      is given a time, the builder;
+    * ``model``: the image shape, the builder; it returns the levels, finest first;
+    * ``dataset``, ``metric``, ``suite``: nothing.
+    """
+
+    def transform(self, spec: Spec, shape: Shape) -> ResolutionTransform: ...
+
+    def split(self, spec: Spec, shape: Shape) -> SplitPolicy: ...
+
+    def bijector(
+        self, spec: Spec, shape: Shape, context_shape: Shape | None = None
+    ) -> ConditionalBijector: ...
+
+    def network(
+        self,
+        spec: Spec,
+        shape: Shape,
+        output_channels: int,
+        context_shape: Shape | None = None,
+        timed: bool = False,
+    ) -> Network: ...

@@ -1,0 +1,58 @@
+"""Integer images to model space and back: ``x = (a + u) / M`` in ``[0, 1)``."""
+
+from __future__ import annotations
+
+import torch
+
+from flowzoo.errors import DataError
+from flowzoo.run import EVALUATION, Run
+from flowzoo.shapes import Images, IntegerImages
+
+
+def dequantise(images: IntegerImages, bins: int, run: Run = EVALUATION) -> Images:
+    """Add uniform noise to integer images and scale them to ``[0, 1)``.
+
+    The result is float64 where the device has it: a logit needs the digits near 1, which float32 rounds away.
+
+    Args:
+        images: ``(B, C, H, W)``, integers in ``{0, ..., bins - 1}``.
+        bins: ``M``, how many integers a value can take.
+        run: Whose generator draws the noise.
+
+    Returns:
+        ``(B, C, H, W)`` in ``[0, 1)``.
+
+    Raises:
+        DataError: A value lies outside ``{0, ..., bins - 1}``.
+    """
+    check_integers(images, bins)
+    wide = images.to(torch.float32 if images.device.type == "mps" else torch.float64)
+    x = (wide + run.uniform(wide)) / bins
+    # (255 + u) / 256 rounds to 1 where u is within half a unit in the last place of 1.
+    return x.clamp_(max=1.0 - torch.finfo(x.dtype).eps / 2)
+
+
+def quantise(x: Images, bins: int) -> IntegerImages:
+    """Return the integer images whose cells hold ``x``; values outside ``[0, 1)`` go to the nearest cell."""
+    integers = (x.double() * bins).floor().clamp(0, bins - 1)
+    return integers.to(torch.uint8 if bins <= 256 else torch.int32)
+
+
+def check_integers(images: IntegerImages, bins: int) -> None:
+    """Refuse images that are not integers in ``{0, ..., bins - 1}``.
+
+    Raises:
+        DataError: They are not.
+    """
+    if images.is_floating_point() or images.is_complex() or images.dtype == torch.bool:
+        raise DataError(
+            f"expected integer images in 0..{bins - 1}, got {images.dtype}; "
+            "for values in [0, 1) call log_prob, for floats that hold integers convert them with .to(torch.uint8)"
+        )
+    if images.numel():
+        low, high = int(images.min()), int(images.max())
+        if low < 0 or high >= bins:
+            raise DataError(
+                f"expected integers in 0..{bins - 1}, found values in {low}..{high}; "
+                f"is {bins} the right number of bins for this data?"
+            )

@@ -1,0 +1,348 @@
+"""The multi-scale flow: a pixel transform and a stack of levels, finest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from flowzoo.bijector import ConditionalBijector
+from flowzoo.dequantisation import dequantise
+from flowzoo.errors import DataError, NumericalError, OptionError, ShapeError
+from flowzoo.level import Level, LevelTerms
+from flowzoo.recipe import Recipe
+from flowzoo.run import EVALUATION, Ledger, Run
+from flowzoo.shapes import Images, IntegerImages, PerImage, Shape, as_shape
+from flowzoo.units import bits_per_dim
+
+
+class FlowTerms(NamedTuple):
+    """The terms of ``log p(x)``: ``(B,)`` each, nats.
+
+    Attributes:
+        pixels: The pixel transform's ``log_det``.
+        levels: One :class:`~flowzoo.level.LevelTerms` a level, finest first.
+    """
+
+    pixels: PerImage
+    levels: tuple[LevelTerms, ...]
+
+    def total(self) -> PerImage:
+        """Return ``log p(x)``."""
+        shares = [sum_terms(level) for level in self.levels]
+        return torch.stack([self.pixels, *(share.to(self.pixels.dtype) for share in shares)]).sum(0)
+
+
+def sum_terms(terms: LevelTerms) -> PerImage:
+    """Return one level's share of ``log p(x)``, ``(B,)``, nats."""
+    return terms.transform + terms.joint + terms.conditional
+
+
+class Flow(nn.Module):
+    """A normalising flow over images, built of levels.
+
+    ``log p(x) = ladj(pixels) + sum over levels [ladj(transform) + ladj(joint) + log p(factored | kept)]``
+
+    Args:
+        image_shape: ``(C, H, W)`` of the images.
+        levels: The levels, finest first; the last keeps nothing.
+        pixels: Bijector from ``[0, 1)`` to the space of the finest level: affine or logit.
+        bins: ``M``, how many integers a value of the data can take.
+
+    Raises:
+        ShapeError: The levels do not fit the shape, or do not end.
+        OptionError: A level trains on something else than its likelihood, and trainable parts stand before it.
+
+    References:
+        The cascade and its exactness: the wavelet and multi-resolution rows of Voleti et al.,
+        "Multi-Resolution Continuous Normalizing Flows", 2024.
+    """
+
+    def __init__(
+        self,
+        image_shape: Sequence[int],
+        levels: Sequence[Level],
+        pixels: ConditionalBijector,
+        bins: int = 256,
+    ) -> None:
+        super().__init__()
+        self.image_shape = as_shape(image_shape)
+        self.bins = bins
+        self.pixels = pixels
+        self.levels = nn.ModuleList(levels)
+        self._stack = tuple(levels)
+        self.recipe: Recipe | None = None
+        self.latent_shapes = _chain_shapes(self.image_shape, self._stack)
+        _refuse_untrainable(self._stack)
+
+    @property
+    def dimensions(self) -> int:
+        """``D = C * H * W`` of the finest image."""
+        channels, height, width = self.image_shape
+        return channels * height * width
+
+    @property
+    def separable(self) -> bool:
+        """Whether every level can be trained without the others."""
+        return all(level.separable for level in self._stack)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype in which the levels compute."""
+        for parameter in self.levels.parameters():
+            return parameter.dtype
+        for buffer in self.levels.buffers():
+            if buffer.is_floating_point():
+                return buffer.dtype
+        return torch.get_default_dtype()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the levels are."""
+        for tensor in (*self.levels.parameters(), *self.levels.buffers()):
+            return tensor.device
+        return torch.device("cpu")
+
+    def level(self, index: int) -> Level:
+        """Return a level by its place, 0 being the finest."""
+        return self._stack[index]
+
+    def log_prob(self, x: Images, run: Run = EVALUATION) -> PerImage:
+        """Return ``log p(x)``, ``(B,)``, nats.
+
+        Args:
+            x: ``(B, C, H, W)`` in ``[0, 1)``.
+            run: Generator, mode and ledger of this pass.
+
+        Raises:
+            ShapeError: ``x`` is not a batch of images of the model's shape.
+            DataError: A value is not in ``[0, 1)``.
+            NumericalError: The result is not finite.
+        """
+        return self.terms(x, run).total()
+
+    def terms(self, x: Images, run: Run = EVALUATION) -> FlowTerms:
+        """Return the terms that ``log p(x)`` is the sum of; arguments and errors as in :meth:`log_prob`."""
+        return self._analyse(x, run)[1]
+
+    def encode(self, x: Images, run: Run = EVALUATION) -> list[Images]:
+        """Return one latent a level, finest first; arguments and errors as in :meth:`log_prob`."""
+        return self._analyse(x, run)[0]
+
+    def decode(self, latents: Sequence[Images], run: Run = EVALUATION) -> Images:
+        """Return the image, ``(B, C, H, W)``, that the latents encode. It may leave ``[0, 1)``.
+
+        Args:
+            latents: One a level, finest first, of :attr:`latent_shapes`.
+            run: Generator, mode and ledger of this pass.
+
+        Raises:
+            ShapeError: The latents are not those of this model.
+            NumericalError: The image is not finite.
+        """
+        self._check_latents(latents)
+        x: Images | None = None
+        for level, z in zip(reversed(self._stack), reversed(latents), strict=True):
+            x = level.inverse(x, z.to(self.dtype), run)
+        assert x is not None, "a flow has levels"
+        x = self.pixels.inverse(x, None, run)
+        _require_finite(x, "a decoded image", "lower the temperature, or train the model for longer")
+        return x
+
+    @torch.no_grad()
+    def sample(
+        self, n: int, temperature: float | Sequence[float] = 1.0, seed: int | None = None
+    ) -> Images:
+        """Draw images.
+
+        Args:
+            n: How many.
+            temperature: Standard deviation of the latents, one for all levels or a list, coarsest first.
+            seed: Makes the draw repeatable; the global random state is not touched either way.
+
+        Returns:
+            ``(n, C, H, W)``, in ``[0, 1)`` up to what the model leaves outside.
+
+        Raises:
+            OptionError: ``n`` or a temperature is out of range.
+        """
+        generator = torch.Generator()
+        generator.manual_seed(seed) if seed is not None else generator.seed()
+        run = Run(generator=generator)
+        return self.decode(self.draw_latents(n, temperature, run), run)
+
+    def draw_latents(
+        self, n: int, temperature: float | Sequence[float] = 1.0, run: Run = EVALUATION
+    ) -> list[Images]:
+        """Draw ``T * N(0, I)`` for each level, finest first; arguments as in :meth:`sample`."""
+        temperatures = self._temperatures(temperature)
+        if n < 1:
+            raise OptionError(f"n must be at least 1, got {n}")
+        blank = [torch.empty((n, *shape), dtype=self.dtype) for shape in self.latent_shapes]
+        return [
+            (run.normal(each) * t).to(self.device)
+            for each, t in zip(blank, temperatures, strict=True)
+        ]
+
+    def bits_per_dim(self, images: IntegerImages, run: Run = EVALUATION) -> PerImage:
+        """Return the bits per dimension of integer images under one draw of uniform noise, ``(B,)``.
+
+        An upper bound in expectation; see :func:`flowzoo.units.bits_per_dim`.
+
+        Args:
+            images: ``(B, C, H, W)``, integers in ``{0, ..., bins - 1}``.
+            run: Whose generator draws the noise.
+
+        Raises:
+            DataError: ``images`` are not such integers.
+        """
+        x = dequantise(images.to(self.device), self.bins, run)
+        return bits_per_dim(self.log_prob(x, run), self.dimensions, self.bins)
+
+    def loss(self, x: Images, run: Run) -> list[PerImage]:
+        """Return each level's training loss, ``(B,)`` in nats, finest first; arguments as in :meth:`log_prob`."""
+        y, _ = self._enter(x, run)
+        losses: list[PerImage] = []
+        for level in self._stack:
+            kept, loss = level.loss(y, run)
+            losses.append(loss)
+            y = kept if kept is not None else y
+        return losses
+
+    def level_loss(self, index: int, x: Images, run: Run) -> PerImage:
+        """Return the training loss of one level, ``(B,)`` in nats, at the cost of that level only.
+
+        Args:
+            index: The level's place, 0 being the finest.
+            x: ``(B, C, H, W)`` in ``[0, 1)``.
+            run: Generator, mode and ledger of this pass.
+        """
+        return self._stack[index].loss(self.level_input(index, x, run), run)[1]
+
+    def level_input(self, index: int, x: Images, run: Run = EVALUATION) -> Images:
+        """Return the image that reaches a level: ``x`` taken down through the finer ones."""
+        y, _ = self._enter(x, run)
+        for level in self._stack[:index]:
+            kept = level.take_apart(y, run).kept
+            assert kept is not None, "only the last level keeps nothing"
+            y = kept
+        return y
+
+    @torch.no_grad()
+    def initialise(self, batches: Iterable[Images]) -> None:
+        """Make the first pass over the data: components take from it the state that they need.
+
+        One batch is enough for most; the pass goes on while a component asks for more.
+
+        Args:
+            batches: Of ``(B, C, H, W)`` in ``[0, 1)``; a first batch of some hundred images is a good one.
+
+        Raises:
+            DataError: There was no batch.
+        """
+        seen = False
+        for x in batches:
+            seen = True
+            ledger = Ledger()
+            self._analyse(x, Run(mode="initialise", ledger=ledger))
+            if not ledger.wants_more:
+                return
+        if not seen:
+            raise DataError("the first pass over the data got no images; is the training split empty?")
+
+    def _analyse(self, x: Images, run: Run) -> tuple[list[Images], FlowTerms]:
+        y, pixels_log_det = self._enter(x, run)
+        latents: list[Images] = []
+        terms: list[LevelTerms] = []
+        for level in self._stack:
+            kept, z, level_terms = level(y, run)
+            latents.append(z)
+            terms.append(level_terms)
+            y = kept if kept is not None else y
+        result = FlowTerms(pixels_log_det, tuple(terms))
+        if run.mode != "initialise":
+            _require_finite(result.total(), "log p(x)", "check the data and the model's training log")
+        return latents, result
+
+    def _enter(self, x: Images, run: Run) -> tuple[Images, PerImage]:
+        """Check images and take them to the space of the finest level, in the levels' dtype."""
+        if x.ndim != 4 or tuple(x.shape[1:]) != self.image_shape:
+            raise ShapeError(
+                f"expected images of shape (B, {', '.join(map(str, self.image_shape))}), got {tuple(x.shape)}"
+            )
+        if not x.is_floating_point():
+            raise DataError(
+                f"log_prob takes values in [0, 1), got {x.dtype}; for integer images call bits_per_dim"
+            )
+        if x.numel() and not bool(((x >= 0) & (x < 1)).all()):
+            raise DataError(_outside(x))
+        y, log_det = self.pixels(x.to(self.device), None, run)
+        return y.to(self.dtype), log_det
+
+    def _check_latents(self, latents: Sequence[Images]) -> None:
+        found = [tuple(z.shape[1:]) for z in latents]
+        if found != list(self.latent_shapes):
+            raise ShapeError(
+                f"expected one latent a level, finest first, of shapes {list(self.latent_shapes)}; got {found}"
+            )
+
+    def _temperatures(self, temperature: float | Sequence[float]) -> list[float]:
+        """Return one temperature a level, finest first."""
+        levels = len(self._stack)
+        if isinstance(temperature, Sequence):
+            temperatures = [float(t) for t in reversed(temperature)]
+        else:
+            temperatures = [float(temperature)] * levels
+        if len(temperatures) != levels:
+            raise OptionError(
+                f"expected one temperature, or {levels} of them, coarsest first; got {len(temperatures)}"
+            )
+        if not all(0.0 <= t < float("inf") for t in temperatures):
+            raise OptionError(f"temperatures are finite and at least 0; got {temperature}")
+        return temperatures
+
+
+def _chain_shapes(image_shape: Shape, levels: Sequence[Level]) -> tuple[Shape, ...]:
+    """Return the latents' shapes, finest first, and refuse a stack that does not end at its last level."""
+    if not levels:
+        raise ShapeError("a flow needs at least one level")
+    latents: list[Shape] = []
+    shape: Shape | None = image_shape
+    for place, level in enumerate(levels):
+        if shape is None:
+            raise ShapeError(f"level {place - 1} keeps nothing, but {len(levels) - place} more follow it")
+        shape, latent = level.shapes(shape)
+        latents.append(latent)
+    if shape is not None:
+        raise ShapeError(f"the last level keeps an image of shape {shape}; end with the split 'keep-nothing'")
+    return tuple(latents)
+
+
+def _refuse_untrainable(levels: Sequence[Level]) -> None:
+    """A loss that is no likelihood gives no meaningful gradient to what stands before it."""
+    trainable_before = False
+    for place, level in enumerate(levels):
+        trainable_before = trainable_before or not level.separable
+        if trainable_before and not level.conditional.loss_is_likelihood:
+            raise OptionError(
+                f"level {place}'s conditional does not train on its likelihood, so the trainable transform, "
+                "joint or split before it would get no gradient; set the bijector's objective=likelihood"
+            )
+
+
+def _require_finite(values: Tensor, what: str, advice: str) -> None:
+    finite = values.isfinite().flatten(1).all(1) if values.ndim > 1 else values.isfinite()
+    if not bool(finite.all()):
+        bad = (~finite).nonzero().flatten()[:5].tolist()
+        raise NumericalError(f"{what} is not finite for image(s) {bad} of the batch; {advice}")
+
+
+def _outside(x: Images) -> str:
+    if not bool(x.isfinite().all()):
+        return "images hold NaN or infinite values; find and mend them before training or evaluation"
+    return (
+        f"images must lie in [0, 1), found values in [{x.min().item():g}, {x.max().item():g}]; "
+        "for integer images call bits_per_dim, or dequantise them first"
+    )

@@ -1,0 +1,28 @@
+"""The one hook by which plugins, the built-ins included, bring their components."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from flowzoo.component import Component
+
+GROUP = "flowzoo"
+"""Entry-point group, and the name that pluggy's markers carry."""
+
+API_VERSION = 1
+"""Version of :mod:`flowzoo.api`; a plugin states the one it was written for as ``flowzoo_api_version``."""
+
+hookspec = pluggy.HookspecMarker(GROUP)
+hookimpl = pluggy.HookimplMarker(GROUP)
+
+
+@hookspec
+def flowzoo_components() -> list[Component]:
+    """Return the components that the plugin brings.
+
+    The module that implements this must not import torch: listing the zoo calls it.
+    """
+    raise NotImplementedError  # pluggy calls the implementations, never the specification

@@ -1,0 +1,110 @@
+"""A level: transform, joint, split, conditional, always in this order.
+
+    x  --transform-->  y  --joint-->  y'  --split-->  (kept, factored)
+    factored | kept  --conditional-->  z ~ N(0, I);     kept goes on as the next level's x
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import nn
+
+from flowzoo.bijector import ConditionalBijector, standard_normal_log_prob
+from flowzoo.run import EVALUATION, Run
+from flowzoo.shapes import Images, PerImage, Shape
+from flowzoo.split import SplitPolicy
+from flowzoo.transform import ResolutionTransform
+
+
+class LevelTerms(NamedTuple):
+    """What one level adds to ``log p(x)``: ``(B,)`` each, nats; they sum to the level's share.
+
+    Attributes:
+        transform: The transform's ``log_det`` (``-log q`` of a stochastic one).
+        joint: The joint bijector's ``log_det``.
+        conditional: ``log p(factored | kept) = log N(z; 0, I) + log_det``.
+    """
+
+    transform: PerImage
+    joint: PerImage
+    conditional: PerImage
+
+
+class Parts(NamedTuple):
+    """An image taken apart by a level, before its conditional; log-determinants are ``(B,)``, nats."""
+
+    kept: Images | None
+    factored: Images
+    transform_log_det: PerImage
+    joint_log_det: PerImage
+
+
+class Level(nn.Module):
+    """One resolution of a flow.
+
+    Args:
+        transform: Rearranges the level's image, the identity where there is nothing to rearrange.
+        joint: A bijector over the whole image, unconditional; it gives back the shape that it got.
+        split: Parts it into ``kept`` and ``factored``.
+        conditional: Maps ``factored``, given ``kept``, to standard normal noise.
+    """
+
+    def __init__(
+        self,
+        transform: ResolutionTransform,
+        joint: ConditionalBijector,
+        split: SplitPolicy,
+        conditional: ConditionalBijector,
+    ) -> None:
+        super().__init__()
+        self.transform = transform
+        self.joint = joint
+        self.split = split
+        self.conditional = conditional
+
+    def forward(
+        self, x: Images, run: Run = EVALUATION
+    ) -> tuple[Images | None, Images, LevelTerms]:
+        """Return the next level's image (None at the last level), the latent ``z`` and the terms."""
+        parts = self.take_apart(x, run)
+        z, log_det = self.conditional(parts.factored, parts.kept, run)
+        terms = LevelTerms(
+            parts.transform_log_det, parts.joint_log_det, standard_normal_log_prob(z) + log_det
+        )
+        return parts.kept, z, terms
+
+    def inverse(self, kept: Images | None, z: Images, run: Run = EVALUATION) -> Images:
+        """Return the level's image for a latent ``z``, given the next level's image."""
+        factored = self.conditional.inverse(z, kept, run)
+        merged = self.split.merge(kept, factored)
+        return self.transform.inverse(self.joint.inverse(merged, None, run), run)
+
+    def loss(self, x: Images, run: Run = EVALUATION) -> tuple[Images | None, PerImage]:
+        """Return the next level's image and this level's training loss, ``(B,)``, penalties included."""
+        own, ledger = run.collecting()
+        parts = self.take_apart(x, own)
+        loss = self.conditional.loss(parts.factored, parts.kept, own)
+        loss = loss - parts.transform_log_det - parts.joint_log_det
+        for penalty in ledger.penalties.values():
+            loss = loss + penalty
+        run.absorb(ledger)
+        return parts.kept, loss
+
+    def take_apart(self, x: Images, run: Run = EVALUATION) -> Parts:
+        """Run the steps before the conditional."""
+        y, transform_log_det = self.transform(x, run)
+        y, joint_log_det = self.joint(y, None, run)
+        kept, factored = self.split.split(y)
+        return Parts(kept, factored, transform_log_det, joint_log_det)
+
+    def shapes(self, shape: Shape) -> tuple[Shape | None, Shape]:
+        """Return the shapes of the next level's image (or None) and of the latent, for images of ``shape``."""
+        return self.split.shapes(self.transform.output_shape(shape))
+
+    @property
+    def separable(self) -> bool:
+        """Whether the level's loss depends on its own parameters only: none lies outside ``conditional``."""
+        return not any(
+            list(part.parameters()) for part in (self.transform, self.joint, self.split)
+        )

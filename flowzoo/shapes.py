@@ -1,0 +1,54 @@
+"""Array shapes, as type aliases that the tests check at run time, and checks on image shapes.
+
+``batch`` is bound within one call: a function that takes :data:`Images` and returns :data:`PerImage` must
+give one value for each image that it got.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jaxtyping import Float, Integer, UInt8
+from torch import Tensor
+
+from flowzoo.errors import ShapeError
+
+Shape = tuple[int, int, int]
+"""``(channels, height, width)`` of one image."""
+
+Images = Float[Tensor, "batch _ _ _"]
+"""A batch of images, details, contexts or latents, ``(B, C, H, W)``, in model space."""
+
+IntegerImages = UInt8[Tensor, "batch _ _ _"] | Integer[Tensor, "batch _ _ _"]
+"""A batch of images as they are stored: integers in ``{0, ..., bins - 1}``."""
+
+PerImage = Float[Tensor, " batch"]
+"""One number for each image, ``(B,)``: a log-density, a log-determinant, a loss; in nats."""
+
+
+def as_shape(shape: Sequence[int]) -> Shape:
+    """Return ``shape`` as ``(channels, height, width)``.
+
+    Raises:
+        ShapeError: It is not three positive integers.
+    """
+    sizes = tuple(shape)
+    if len(sizes) != 3 or not all(isinstance(size, int) and size > 0 for size in sizes):
+        raise ShapeError(
+            f"an image shape is (channels, height, width), three positive integers; got {tuple(shape)}"
+        )
+    return (sizes[0], sizes[1], sizes[2])
+
+
+def require_even(shape: Shape, asked_by: str) -> None:
+    """Refuse a shape whose height or width cannot be halved.
+
+    Raises:
+        ShapeError: The height or the width is odd.
+    """
+    _, height, width = shape
+    if height % 2 or width % 2:
+        raise ShapeError(
+            f"{asked_by} halves height and width, and {height}x{width} is odd; "
+            "use fewer levels, or pad the images to a multiple of 2**(levels - 1)"
+        )

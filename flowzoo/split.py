@@ -1,0 +1,36 @@
+"""The third interface: split policies."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import nn
+
+from flowzoo.shapes import Images, Shape
+
+
+class SplitPolicy(nn.Module, ABC):
+    """Decides which dimensions go on to the next level and which are factored out here.
+
+    A split is a permutation of the dimensions followed by a cut, so its log-determinant is 0. A policy
+    decided from data keeps its decision in buffers, which are saved with the model.
+    """
+
+    @abstractmethod
+    def split(self, y: Images) -> tuple[Images | None, Images]:
+        """Part ``y`` into what is kept for the next level (None: nothing) and what is factored out."""
+
+    @abstractmethod
+    def merge(self, kept: Images | None, factored: Images) -> Images:
+        """Undo :meth:`split`."""
+
+    @abstractmethod
+    def shapes(self, shape: Shape) -> tuple[Shape | None, Shape]:
+        """Return the shapes of ``kept`` (None: nothing is kept) and ``factored`` for ``y`` of ``shape``.
+
+        Raises:
+            ShapeError: ``y`` of ``shape`` cannot be split so.
+        """
+
+    def fit(self, scores: Images) -> None:
+        """Decide the split from a score for each dimension, ``(1, C, H, W)``; by default there is nothing to decide."""

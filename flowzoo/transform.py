@@ -1,0 +1,45 @@
+"""The first interface: resolution transforms."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import nn
+
+from flowzoo.run import EVALUATION, Run
+from flowzoo.shapes import Images, PerImage, Shape
+
+
+class ResolutionTransform(nn.Module, ABC):
+    """Rearranges an image so that a split can part a coarse image from its details.
+
+    ``y = T(x)``, with ``log_det = log |det dy/dx|``. What halves the resolution lays its bands out
+    offset-major: channel ``offset * C + c``, the coarse image first.
+
+    A stochastic transform draws part of ``y``: its ``log_det`` is then ``-log q`` of the draw, its inverse
+    drops it, and its component declares ``exact=False``.
+    """
+
+    @abstractmethod
+    def forward(self, x: Images, run: Run = EVALUATION) -> tuple[Images, PerImage]:
+        """Transform images.
+
+        Args:
+            x: ``(B, C, H, W)``.
+            run: Generator, mode and ledger of this pass.
+
+        Returns:
+            ``y`` of :meth:`output_shape`, and ``log_det``, ``(B,)``, in nats.
+        """
+
+    @abstractmethod
+    def inverse(self, y: Images, run: Run = EVALUATION) -> Images:
+        """Return the ``x`` of which ``y`` is the transform."""
+
+    @abstractmethod
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return the shape of ``y`` for images of ``shape``.
+
+        Raises:
+            ShapeError: Images of ``shape`` cannot be transformed.
+        """
