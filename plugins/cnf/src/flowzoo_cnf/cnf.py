@@ -1,0 +1,221 @@
+"""The continuous normalising flow as a conditional bijector."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from flowzoo.api import (
+    EVALUATION,
+    Builder,
+    ConditionalBijector,
+    Images,
+    Network,
+    NetworkSpec,
+    PerImage,
+    Run,
+    Shape,
+    Spec,
+)
+from pydantic import Field
+from torch import Tensor, nn
+
+from flowzoo_cnf.divergence import Divergence, exact, hutchinson
+from flowzoo_cnf.flow_matching import flow_matching_loss
+from flowzoo_cnf.solver import Method, Solver, State, batch_norm_of_error, worst_image_norm
+
+LOG_2 = 0.6931471805599453
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a CNF is trained and solved; :func:`build_cnf` says what each option means."""
+
+    objective: Literal["likelihood", "flow-matching"] = "likelihood"
+    training: Solver = Solver("bosh3", 1e-3)
+    evaluation: Solver = Solver("bosh3", 1e-5)
+    trace: Literal["hutchinson", "exact"] = "hutchinson"
+    evaluation_trace: Literal["hutchinson", "exact"] = "hutchinson"
+    probes: Literal["rademacher", "gaussian"] = "rademacher"
+    kinetic: float = 0.0
+    jacobian: float = 0.0
+    steer: float = 0.0
+
+
+class CNF(ConditionalBijector):
+    """A stack of neural ODEs, each run for one unit of time.
+
+        dv/dt = f_k(v, t | c),   log_det = sum over blocks of the integral of tr(df_k/dv) dt
+
+    Args:
+        blocks: The vector fields, in the order in which data meet them; each maps ``(v, c, t)`` to ``dv/dt``.
+        settings: How it is trained and solved.
+
+    References:
+        Grathwohl et al., "FFJORD", 2019 (the flow and its trace); Finlay et al., "How to Train Your Neural
+        ODE", 2020 (the regularisers); Ghosh et al., "STEER", 2020 (the random end times).
+    """
+
+    def __init__(self, blocks: Sequence[Network], settings: Settings) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+        self._blocks = tuple(blocks)
+        self.settings = settings
+        self.loss_is_likelihood = settings.objective == "likelihood"
+
+    def forward(
+        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+    ) -> tuple[Images, PerImage]:
+        """See :meth:`flowzoo.api.ConditionalBijector.forward`.
+
+        In training mode the regularisers go to ``run.penalise`` and end times are drawn by STEER; the
+        ``log_det`` is then that of the drawn end times.
+
+        Raises:
+            NumericalError: The solver did not get to the end.
+        """
+        x = x if x.dtype.itemsize >= 4 else x.float()
+        log_det = x.new_zeros(x.shape[0])
+        for block in self._blocks:
+            if run.mode == "initialise":
+                x = self._transport(block, x, context, 0.0, 1.0, run)
+            else:
+                x, change = self._analyse(block, x, context, run)
+                log_det = log_det + change
+        return x, log_det
+
+    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+        """See :meth:`flowzoo.api.ConditionalBijector.inverse`.
+
+        Raises:
+            NumericalError: The solver did not get to the end.
+        """
+        for block in reversed(self._blocks):
+            z = self._transport(block, z, context, 1.0, 0.0, run)
+        return z
+
+    def loss(
+        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+    ) -> PerImage:
+        """Return the objective, ``(B,)``: nats of negative log-likelihood, or the flow-matching distance."""
+        if self.settings.objective == "flow-matching":
+            return flow_matching_loss(self._blocks, x, context, run)
+        return super().loss(x, context, run)
+
+    def _analyse(
+        self, block: Network, x: Images, context: Images | None, run: Run
+    ) -> tuple[Images, PerImage]:
+        """Run one block forward with its log-determinant, and its regularisers where it trains."""
+        settings = self.settings
+        dimensions = x[0].numel()
+        use_exact = self._uses_exact_trace(run)
+        probe = None if use_exact else self._probe(x, run)
+        regularise = run.training and (settings.kinetic > 0 or settings.jacobian > 0)
+
+        def rates(t: Tensor, state: State) -> State:
+            run.count("evaluations", 1)
+
+            def field(v: Tensor) -> Tensor:
+                return block(v, context, t)
+
+            found: Divergence = exact(field, state[0]) if probe is None else hutchinson(field, state[0], probe)
+            if not regularise:
+                return found.value, found.trace
+            kinetic = 0.5 * found.value.square().flatten(1).mean(1)
+            return found.value, found.trace, kinetic, found.squared_norm / dimensions
+
+        zeros = x.new_zeros(x.shape[0])
+        start: State = (x, zeros, zeros, zeros) if regularise else (x, zeros)
+        end = self._end_time(x, run)
+        solver = self._solver(run)
+        norm = batch_norm_of_error if run.training else worst_image_norm
+        state = solver.solve(rates, start, 0.0, end, norm)
+        if regularise:
+            # The papers weigh the regularisers against bits per dimension.
+            unit = dimensions * LOG_2
+            run.penalise("kinetic", settings.kinetic * unit * state[2])
+            run.penalise("jacobian", settings.jacobian * unit * state[3])
+        run.note("solver", str(solver))
+        run.note("trace", "exact" if use_exact else f"hutchinson, {settings.probes} probes")
+        return state[0], state[1]
+
+    def _transport(
+        self, block: Network, v: Images, context: Images | None, start: float, end: float, run: Run
+    ) -> Images:
+        """Run one block in either direction, without its log-determinant."""
+
+        def rates(t: Tensor, state: State) -> State:
+            run.count("evaluations", 1)
+            return (block(state[0], context, t),)
+
+        return self._solver(run).solve(rates, (v,), start, end, worst_image_norm)[0]
+
+    def _solver(self, run: Run) -> Solver:
+        return self.settings.training if run.training else self.settings.evaluation
+
+    def _uses_exact_trace(self, run: Run) -> bool:
+        chosen = self.settings.trace if run.training else self.settings.evaluation_trace
+        return run.exact or chosen == "exact"
+
+    def _probe(self, x: Images, run: Run) -> Images:
+        return run.rademacher(x) if self.settings.probes == "rademacher" else run.normal(x)
+
+    def _end_time(self, x: Images, run: Run) -> float:
+        if not (run.training and self.settings.steer):
+            return 1.0
+        draw = run.uniform(torch.empty((x.shape[0], 1), dtype=torch.float64))[0, 0]
+        return 1.0 + self.settings.steer * (2.0 * float(draw) - 1.0)
+
+
+def build_cnf(
+    shape: Shape,
+    context_shape: Shape | None,
+    builder: Builder,
+    *,
+    blocks: Annotated[int, Field(ge=1, description="neural ODEs, one after another")] = 2,
+    network: Annotated[NetworkSpec, Field(description="the vector field of each block")] = Spec("conv-field"),
+    objective: Annotated[
+        Literal["likelihood", "flow-matching"],
+        Field(description="what training minimises; the reported likelihood is the ODE's either way"),
+    ] = "likelihood",
+    solver: Annotated[Method, Field(description="solver in training by likelihood")] = "bosh3",
+    tolerance: Annotated[float, Field(gt=0, lt=1, description="of an adaptive solver in training")] = 1e-3,
+    steps: Annotated[int, Field(ge=1, description="of a fixed-step solver in training, a block")] = 8,
+    evaluation_solver: Annotated[Method, Field(description="solver in evaluation and sampling")] = "dopri5",
+    evaluation_tolerance: Annotated[
+        float, Field(gt=0, lt=1, description="of an adaptive solver in evaluation")
+    ] = 1e-5,
+    evaluation_steps: Annotated[int, Field(ge=1, description="of a fixed-step solver in evaluation")] = 32,
+    trace: Annotated[
+        Literal["hutchinson", "exact"], Field(description="of the Jacobian, in training")
+    ] = "hutchinson",
+    evaluation_trace: Annotated[
+        Literal["hutchinson", "exact"], Field(description="of the Jacobian, in evaluation")
+    ] = "hutchinson",
+    probes: Annotated[
+        Literal["rademacher", "gaussian"], Field(description="random vectors of the Hutchinson estimate")
+    ] = "rademacher",
+    kinetic: Annotated[float, Field(ge=0, description="weight of the kinetic energy (RNODE: 0.01)")] = 0.0,
+    jacobian: Annotated[float, Field(ge=0, description="weight of the Jacobian norm (RNODE: 0.01)")] = 0.0,
+    steer: Annotated[
+        float, Field(ge=0, lt=1, description="end times are drawn from U(1 - b, 1 + b) (STEER: 0.5)")
+    ] = 0.0,
+) -> CNF:
+    """Build a :class:`CNF` whose blocks are networks found by name."""
+    fields = [
+        builder.network(network, shape, shape[0], context_shape, timed=True) for _ in range(blocks)
+    ]
+    settings = Settings(
+        objective=objective,
+        training=Solver(solver, tolerance, steps),
+        evaluation=Solver(evaluation_solver, evaluation_tolerance, evaluation_steps),
+        trace=trace,
+        evaluation_trace=evaluation_trace,
+        probes=probes,
+        kinetic=kinetic,
+        jacobian=jacobian,
+        steer=steer,
+    )
+    return CNF(fields, settings)

@@ -1,0 +1,59 @@
+"""The divergence of a vector field, exactly or by a random probe, and its Jacobian's norm.
+
+Both come from Jacobian-vector products in forward mode, which can be differentiated again for training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from flowzoo.api import Images, PerImage
+from torch import Tensor
+
+Field = Callable[[Tensor], Tensor]
+"""``v`` to ``f(v)``, both ``(B, C, H, W)``, time and context already given."""
+
+CHUNK = 64
+"""Unit vectors that the exact trace pushes through the field at once; more cost memory and save no time."""
+
+
+class Divergence(NamedTuple):
+    """A field's value and what is known of its Jacobian ``J = df/dv`` there.
+
+    Attributes:
+        value: ``f(v)``, ``(B, C, H, W)``.
+        trace: ``tr J`` or an unbiased estimate of it, ``(B,)``.
+        squared_norm: ``sum of J_ij^2`` or an unbiased estimate of it, ``(B,)``.
+    """
+
+    value: Images
+    trace: PerImage
+    squared_norm: PerImage
+
+
+def hutchinson(field: Field, v: Images, probe: Images) -> Divergence:
+    """Estimate the trace by ``e^T J e`` and the squared norm by ``|J e|^2``, for ``E[e e^T] = I``.
+
+    ``|J e|^2`` and the ``|e^T J|^2`` of the paper have the same mean, the squared Frobenius norm.
+
+    References:
+        Grathwohl et al., 2019, equation 8; Finlay et al., 2020, equation 10.
+    """
+    value, product = torch.func.jvp(field, (v,), (probe,))
+    trace = (product * probe).flatten(1).sum(1)
+    return Divergence(value, trace, product.square().flatten(1).sum(1))
+
+
+def exact(field: Field, v: Images) -> Divergence:
+    """Sum over all unit vectors, a chunk of them at a time."""
+    dimensions = v[0].numel()
+    unit = torch.eye(dimensions, dtype=v.dtype, device=v.device).reshape(dimensions, *v.shape[1:])
+
+    def column(e: Tensor) -> tuple[Tensor, Tensor]:
+        product = torch.func.jvp(field, (v,), (e.expand_as(v),))[1]
+        return (product * e).flatten(1).sum(1), product.square().flatten(1).sum(1)
+
+    traces, norms = torch.func.vmap(column, chunk_size=CHUNK)(unit)
+    return Divergence(field(v), traces.sum(0), norms.sum(0))

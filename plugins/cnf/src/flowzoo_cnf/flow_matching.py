@@ -1,0 +1,46 @@
+"""Flow matching: train the fields on straight lines from data to noise, without solving an ODE."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from flowzoo.api import Images, Network, PerImage, Run
+
+
+def flow_matching_loss(
+    blocks: Sequence[Network], x: Images, context: Images | None, run: Run
+) -> PerImage:
+    """Return half the squared distance of the fields from the velocity of a straight line, ``(B,)``.
+
+    The path is ``v(t) = (1 - t) x + t z`` with ``z ~ N(0, I)``, its velocity ``z - x``. Block ``k`` of ``K``
+    owns the times ``[k/K, (k+1)/K]`` and runs through them in unit time, so its field is held against
+    ``(z - x) / K`` and its loss weighted by ``K^2``.
+
+    Times are stratified over the batch, which puts the images of a block next to each other: the batch is
+    expected in random order.
+
+    Args:
+        blocks: The fields, in the order in which data meet them.
+        x: ``(B, C, H, W)``, data.
+        context: Given to every field.
+        run: Draws the noise and the times.
+
+    References:
+        Lipman et al., "Flow Matching for Generative Modeling", 2023, equation 23, with time reversed.
+    """
+    count, batch = len(blocks), x.shape[0]
+    z = run.normal(x)
+    jitter = run.uniform(torch.empty((batch, 1), dtype=x.dtype, device=x.device)).squeeze(1)
+    place = torch.arange(batch, dtype=x.dtype, device=x.device)
+    t = ((place + jitter) / batch).clamp(max=1.0 - torch.finfo(x.dtype).eps)
+    at = t.reshape(-1, 1, 1, 1)
+    v, velocity = (1 - at) * x + at * z, (z - x) / count
+    owner = (t * count).long().clamp(max=count - 1)
+    losses: list[PerImage] = []
+    for k, block in enumerate(blocks):
+        mine = owner == k
+        given = None if context is None else context[mine]
+        field = block(v[mine], given, t[mine] * count - k)
+        losses.append((field - velocity[mine]).square().flatten(1).sum(1))
+    return 0.5 * count**2 * torch.cat(losses)

@@ -1,0 +1,46 @@
+"""The continuous flows at one resolution."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from flowzoo.api import BijectorSpec, Builder, Level, Shape, Spec, cascade
+from pydantic import Field
+
+CnfOption = Annotated[BijectorSpec, Field(description="the flow over the whole image")]
+
+
+def build_ffjord(
+    image_shape: Shape,
+    builder: Builder,
+    *,
+    bijector: CnfOption = Spec("cnf", blocks=2),
+) -> list[Level]:
+    """FFJORD: a continuous flow trained by likelihood, without regularisers.
+
+    References:
+        Grathwohl et al., "FFJORD: Free-form Continuous Dynamics for Scalable Reversible Generative Models",
+        2019.
+    """
+    return _one_resolution(image_shape, builder, bijector)
+
+
+def build_rnode(
+    image_shape: Shape,
+    builder: Builder,
+    *,
+    bijector: CnfOption = Spec("cnf", blocks=2, kinetic=0.01, jacobian=0.01),
+) -> list[Level]:
+    """RNODE: FFJORD with the kinetic energy and the Jacobian's norm kept small.
+
+    References:
+        Finlay et al., "How to Train Your Neural ODE: the World of Jacobian and Kinetic Regularization", 2020.
+    """
+    return _one_resolution(image_shape, builder, bijector)
+
+
+def _one_resolution(image_shape: Shape, builder: Builder, bijector: Spec) -> list[Level]:
+    nothing = Spec("identity")
+    return cascade(
+        image_shape, builder, levels=1, transform=nothing, split=Spec("keep-nothing"), bijector=bijector
+    )

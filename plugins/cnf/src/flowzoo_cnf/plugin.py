@@ -1,0 +1,67 @@
+"""What this plugin registers. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from flowzoo.api import Check, Component, hookimpl
+
+flowzoo_api_version = 1
+
+FFJORD = 'Grathwohl et al., "FFJORD: Free-form Continuous Dynamics", 2019'
+RNODE = 'Finlay et al., "How to Train Your Neural ODE", 2020'
+
+# A fixed grid makes the brute-force Jacobian that of the same discrete map in every call.
+TINY = {
+    "blocks": 2,
+    "network": {"hidden": 4},
+    "evaluation_solver": "rk4",
+    "evaluation_steps": 8,
+    "evaluation_trace": "exact",
+}
+GRID = (
+    "the exact trace is integrated by rk4 on 8 fixed steps a block, and the log-determinant of the discrete "
+    "map differs from that integral by the step error"
+)
+
+
+@hookimpl
+def flowzoo_components() -> list[Component]:
+    return [
+        Component(
+            kind="bijector",
+            name="cnf",
+            build="flowzoo_cnf.cnf:build_cnf",
+            summary="Continuous normalising flow, by likelihood or flow matching",
+            reference=FFJORD,
+            check=Check(
+                shape=(2, 2, 2), context_shape=(1, 2, 2), options=TINY, tolerance=1e-3, reason=GRID
+            ),
+        ),
+        Component(
+            kind="network",
+            name="conv-field",
+            build="flowzoo_cnf.conv_field:build_conv_field",
+            summary="Stack of 3x3 convolutions with softplus, given time and context",
+            reference=RNODE,
+            check=Check(shape=(2, 4, 4), context_shape=(1, 2, 2), options={"hidden": 4}),
+        ),
+        Component(
+            kind="model",
+            name="ffjord",
+            build="flowzoo_cnf.models:build_ffjord",
+            summary="Continuous flow at one resolution",
+            reference=FFJORD,
+            check=Check(
+                shape=(1, 4, 4), options={"bijector": TINY}, tolerance=1e-3, reason=GRID
+            ),
+        ),
+        Component(
+            kind="model",
+            name="rnode",
+            build="flowzoo_cnf.models:build_rnode",
+            summary="FFJORD with kinetic-energy and Jacobian-norm regularisation",
+            reference=RNODE,
+            check=Check(
+                shape=(1, 4, 4), options={"bijector": TINY}, tolerance=1e-3, reason=GRID
+            ),
+        ),
+    ]

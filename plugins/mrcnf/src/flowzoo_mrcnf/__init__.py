@@ -1,0 +1,1 @@
+"""MRCNF, the multi-resolution continuous normalising flow, for flowzoo."""

@@ -1,0 +1,1 @@
+"""MSFlow-Wavelet for flowzoo."""
