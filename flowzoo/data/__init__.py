@@ -1,0 +1,1 @@
+"""Data sets as integer images, split and described, and the batches drawn from them."""

@@ -1,0 +1,116 @@
+"""Batches of integer images: shuffled without end for training, in order for evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import torch
+
+from flowzoo.data.dataset import ImageSource
+from flowzoo.errors import DataError, OptionError
+from flowzoo.shapes import IntegerImages
+
+
+class ShuffledBatches(Iterator[IntegerImages]):
+    """Endless batches in random order, each image once an epoch.
+
+    A batch that reaches the end of an epoch is filled from the next, so all batches have the same size. The
+    order of an epoch depends on ``seed`` and the epoch's number alone, and no other random state is touched.
+
+    Args:
+        source: The images.
+        batch_size: How many a batch holds.
+        seed: Of the order.
+
+    Raises:
+        DataError: There are no images.
+        OptionError: The batch size is not positive.
+    """
+
+    def __init__(self, source: ImageSource, batch_size: int, seed: int) -> None:
+        _check(source, batch_size)
+        self._source = source
+        self._batch_size = batch_size
+        self._seed = seed
+        self._start_epoch(0)
+
+    def __next__(self) -> IntegerImages:
+        indices: list[int] = []
+        while len(indices) < self._batch_size:
+            if self._position == len(self._order):
+                self._start_epoch(self._epoch + 1)
+            wanted = self._batch_size - len(indices)
+            taken = self._order[self._position : self._position + wanted]
+            self._position += len(taken)
+            indices.extend(taken)
+        return self._source.take(indices)
+
+    def state(self) -> dict[str, int]:
+        """Return the place reached, as plain data from which :meth:`restore` goes on exactly."""
+        return {
+            "seed": self._seed,
+            "epoch": self._epoch,
+            "position": self._position,
+            "images": len(self._source),
+        }
+
+    def restore(self, state: Mapping[str, int]) -> None:
+        """Go on from a state that :meth:`state` returned.
+
+        Raises:
+            DataError: The state comes from another number of images.
+        """
+        if state["images"] != len(self._source):
+            raise DataError(
+                f"the saved state comes from {state['images']} images and there are {len(self._source)}; "
+                "go on with the data set and split that the run was started with"
+            )
+        self._seed = state["seed"]
+        self._start_epoch(state["epoch"])
+        self._position = state["position"]
+
+    def _start_epoch(self, epoch: int) -> None:
+        self._epoch = epoch
+        self._position = 0
+        order = np.random.default_rng((self._seed, epoch)).permutation(len(self._source))
+        self._order: list[int] = order.tolist()
+
+
+def random_batches(source: ImageSource, batch_size: int, generator: torch.Generator) -> ShuffledBatches:
+    """Return endless shuffled batches whose seed is drawn from ``generator``."""
+    seed = int(torch.randint(2**62, (), generator=generator))
+    return ShuffledBatches(source, batch_size, seed)
+
+
+def sequential_batches(
+    source: ImageSource, batch_size: int, limit: int | None = None
+) -> Iterator[tuple[range, IntegerImages]]:
+    """Go through the images once, in order, with their indices.
+
+    Args:
+        source: The images.
+        batch_size: How many a batch holds; the last may hold fewer.
+        limit: Stop after this many images.
+
+    Returns:
+        Pairs of indices and images, ``(B, C, H, W)``, uint8.
+
+    Raises:
+        DataError: There are no images.
+        OptionError: The batch size or the limit is not positive.
+    """
+    _check(source, batch_size)
+    if limit is not None and limit < 1:
+        raise OptionError(f"limit is how many images to use, at least 1; got {limit}")
+    end = len(source) if limit is None else min(limit, len(source))
+    starts = range(0, end, batch_size)
+    batches = (range(start, min(start + batch_size, end)) for start in starts)
+    return ((indices, source.take(indices)) for indices in batches)
+
+
+def _check(source: ImageSource, batch_size: int) -> None:
+    if batch_size < 1:
+        raise OptionError(f"a batch holds at least 1 image; got batch_size={batch_size}")
+    if len(source) == 0:
+        raise DataError("the split holds no images; use a source with more images")

@@ -1,0 +1,108 @@
+"""A data set: integer images in three splits, and what must stand beside any figure computed on them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from flowzoo.errors import UnknownNameError, did_you_mean
+from flowzoo.shapes import IntegerImages, Shape
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What a data set is.
+
+    Attributes:
+        name: Its registered name.
+        revision: Short hash of all splits' integers; two data sets with one revision hold the same images.
+        shape: ``(C, H, W)`` of every image, padding included.
+        bins: ``M``, how many integers a value can take: images hold ``{0, ..., M - 1}``.
+        licence: Under which the images may be used.
+        source: Where they come from.
+        pixels: The recommended pixel transform, ``{"name": ..., option: ...}``.
+        sizes: How many images each split holds.
+    """
+
+    name: str
+    revision: str
+    shape: Shape
+    bins: int
+    licence: str
+    source: str
+    pixels: Mapping[str, Any]
+    sizes: Mapping[str, int]
+
+
+class ImageSource(ABC):
+    """The images of one split, in a fixed order, read as they are asked for."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return how many images there are."""
+
+    @abstractmethod
+    def take(self, indices: Sequence[int]) -> IntegerImages:
+        """Return the images at ``indices``, in that order.
+
+        Args:
+            indices: Places in ``0 .. len(self) - 1``; they may repeat.
+
+        Returns:
+            ``(B, C, H, W)``, uint8, on the CPU.
+        """
+
+
+class TensorImages(ImageSource):
+    """Images that lie in memory.
+
+    >>> TensorImages(torch.zeros(5, 1, 8, 8, dtype=torch.uint8)).take([4, 0]).shape
+    torch.Size([2, 1, 8, 8])
+
+    Args:
+        images: ``(N, C, H, W)``, uint8.
+    """
+
+    def __init__(self, images: IntegerImages) -> None:
+        self._images = images
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def take(self, indices: Sequence[int]) -> IntegerImages:
+        return self._images[torch.as_tensor(indices, dtype=torch.long)]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A described data set and its splits.
+
+    Attributes:
+        info: What the data set is.
+        splits: One source for each of :data:`SPLITS`.
+    """
+
+    info: DatasetInfo
+    splits: Mapping[str, ImageSource]
+
+    def split(self, name: str) -> ImageSource:
+        """Return the images of one split.
+
+        Args:
+            name: ``train``, ``validation`` or ``test``.
+
+        Raises:
+            UnknownNameError: There is no such split.
+        """
+        if name not in self.splits:
+            raise UnknownNameError(
+                f"no split '{name}' in {self.info.name}{did_you_mean(name, self.splits) or ';'} "
+                f"splits: {', '.join(self.splits)}"
+            )
+        return self.splits[name]

@@ -1,0 +1,101 @@
+"""Fashion-MNIST, padded to 32x32, from IDX files, parquet files or the hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from flowzoo.data.dataset import Dataset
+from flowzoo.data.hub import read_hub, read_parquet
+from flowzoo.data.idx import read_idx
+from flowzoo.data.memory import in_memory
+from flowzoo.errors import DataError
+
+_HUB = "zalando-datasets/fashion_mnist"
+_FETCH = (
+    "install the Debian package dataset-fashion-mnist and pass root=/usr/share/datasets/fashion-mnist "
+    "(on the command line: --set data.root=/usr/share/datasets/fashion-mnist)"
+)
+
+
+def build_fashion_mnist(
+    *,
+    root: Annotated[
+        str | None, Field(description="Folder of the IDX or parquet files; without it, the Hugging Face hub.")
+    ] = None,
+    size: Annotated[
+        Literal[16, 32], Field(description="Height and width: padded, or its 2x2 means rounded to integers.")
+    ] = 32,
+) -> Dataset:
+    """Load Fashion-MNIST: 70,000 grey 28x28 images, padded with zeros to 32x32.
+
+    The last twelfth of the 60,000 training images, 5,000, is for validation.
+
+    Args:
+        root: Folder of IDX files, plain or gzipped, or of parquet files as the hub serves them.
+        size: 32, or 16 for 2x2 means of the padded images, rounded to integers.
+
+    Raises:
+        DataError: The images cannot be had, or are not Fashion-MNIST's.
+
+    References:
+        Xiao, Rasul and Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning
+        Algorithms", arXiv:1708.07747.
+    """
+    raw = _read_hub() if root is None else _read_folder(Path(root).expanduser())
+    images = {split: _prepare(raw[split], size, f"fashion-mnist, {split} images") for split in raw}
+    train = images["train"]
+    held_out = max(1, len(train) // 12)
+    return in_memory(
+        "fashion-mnist",
+        {"train": train[:-held_out], "validation": train[-held_out:], "test": images["test"]},
+        bins=256,
+        licence="MIT",
+        source=f"Zalando Research; {_HUB} on the Hugging Face hub, Debian package dataset-fashion-mnist",
+        pixels={"name": "logit", "alpha": 1e-5},
+    )
+
+
+def _read_hub() -> dict[str, NDArray[np.uint8]]:
+    try:
+        return read_hub(_HUB, ("train", "test"))
+    except DataError as reason:
+        raise DataError(f"{reason}; or without the hub: {_FETCH}") from reason
+
+
+def _read_folder(root: Path) -> dict[str, NDArray[np.uint8]]:
+    files = {split: _find_idx(root, stem) for split, stem in (("train", "train"), ("test", "t10k"))}
+    found = {split: path for split, path in files.items() if path is not None}
+    if len(found) == len(files):
+        return {split: read_idx(path, dimensions=3) for split, path in found.items()}
+    if any(root.rglob("*.parquet")):
+        return read_parquet(root, ("train", "test"))
+    raise DataError(
+        f"no Fashion-MNIST in {root}: expected train-images-idx3-ubyte and t10k-images-idx3-ubyte (or .gz), "
+        f"or train-*.parquet and test-*.parquet; {_FETCH}"
+    )
+
+
+def _find_idx(root: Path, stem: str) -> Path | None:
+    names = [f"{stem}-images{dot}idx3-ubyte{gz}" for dot in "-." for gz in ("", ".gz")]
+    return next((root / name for name in names if (root / name).is_file()), None)
+
+
+def _prepare(raw: NDArray[np.uint8], size: int, where: str) -> NDArray[np.uint8]:
+    """Return ``(N, 1, size, size)`` for ``(N, 28, 28)``."""
+    if raw.shape[1:] != (28, 28):
+        raise DataError(
+            f"{where}: expected images of 28x28, got {raw.shape[1:]}; are these Fashion-MNIST's files?"
+        )
+    padded = np.pad(raw, ((0, 0), (2, 2), (2, 2)))[:, None]
+    return padded if size == 32 else _halve(padded)
+
+
+def _halve(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    count, channels, height, width = images.shape
+    blocks = images.reshape(count, channels, height // 2, 2, width // 2, 2)
+    return np.rint(blocks.mean(axis=(3, 5))).astype(np.uint8)

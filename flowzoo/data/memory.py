@@ -1,0 +1,90 @@
+"""Data sets that fit in memory: arrays of whole numbers in, a described data set out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from flowzoo.data.dataset import SPLITS, Dataset, DatasetInfo, TensorImages
+from flowzoo.errors import DataError
+from flowzoo.shapes import as_shape
+
+
+def in_memory(
+    name: str,
+    splits: Mapping[str, NDArray[Any]],
+    *,
+    bins: int,
+    licence: str,
+    source: str,
+    pixels: Mapping[str, Any],
+) -> Dataset:
+    """Make a data set of arrays: check their values, and take shape, sizes and revision from them.
+
+    Args:
+        name: The data set's registered name.
+        splits: ``(N, C, H, W)`` for each of :data:`~flowzoo.data.dataset.SPLITS`; integers in
+            ``{0, ..., bins - 1}``, or floats that hold such integers.
+        bins: How many integers a value can take, at most 256.
+        licence: Under which the images may be used.
+        source: Where they come from.
+        pixels: The recommended pixel transform.
+
+    Raises:
+        DataError: A split is empty, its images differ in shape from the others' or a value is not such.
+    """
+    shape = as_shape(splits["train"].shape[1:])
+    images: dict[str, NDArray[np.uint8]] = {}
+    for split in SPLITS:
+        where = f"{name}, split '{split}'"
+        if len(splits[split]) == 0:
+            raise DataError(f"{where}: there are no images; use a source that holds more of them")
+        if splits[split].shape[1:] != shape:
+            raise DataError(
+                f"{where}: images of shape {splits[split].shape[1:]}, but those to train on have {shape}; "
+                "use files that belong together"
+            )
+        images[split] = _whole_numbers(splits[split], bins, where)
+    info = DatasetInfo(
+        name=name,
+        revision=_content_hash(images),
+        shape=shape,
+        bins=bins,
+        licence=licence,
+        source=source,
+        pixels=dict(pixels),
+        sizes={split: len(images[split]) for split in SPLITS},
+    )
+    return Dataset(info, {split: TensorImages(torch.from_numpy(images[split])) for split in SPLITS})
+
+
+def _whole_numbers(values: NDArray[Any], bins: int, where: str) -> NDArray[np.uint8]:
+    if values.dtype.kind == "f":
+        _require(np.isfinite(values), where, "NaN or infinite values; mend the source")
+        _require(
+            values == np.rint(values), where, f"fractions; scale its values to integers in 0..{bins - 1}"
+        )
+    inside = (values >= 0) & (values < bins)
+    _require(
+        inside, where, f"values outside 0..{bins - 1}; is {bins} the right number of bins for this data?"
+    )
+    return np.array(values, dtype=np.uint8, order="C")
+
+
+def _require(good: NDArray[np.bool_], where: str, problem: str) -> None:
+    if not good.all():
+        image = int(np.argwhere(~good)[0][0])
+        raise DataError(f"{where}: image {image} of {len(good)} holds {problem}")
+
+
+def _content_hash(images: Mapping[str, NDArray[np.uint8]]) -> str:
+    digest = hashlib.sha256()
+    for split in SPLITS:
+        digest.update(f"{split}:{images[split].shape}:".encode())
+        digest.update(images[split].data)
+    return digest.hexdigest()[:16]
