@@ -1,0 +1,56 @@
+"""Images as 2x2 blocks, and back."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn.functional import pixel_shuffle
+
+from flowzoo.errors import ShapeError
+from flowzoo.shapes import Images, Shape, as_shape, require_even
+
+Bands = tuple[Images, Images, Images, Images]
+"""Four images ``(B, C, H/2, W/2)``: one value of each 2x2 block each."""
+
+
+def block_shape(shape: Shape, asked_by: str) -> Shape:
+    """Return ``(4C, H/2, W/2)``, the shape of the four bands side by side.
+
+    Raises:
+        ShapeError: The height or the width is odd.
+    """
+    require_even(shape, asked_by)
+    channels, height, width = shape
+    return 4 * channels, height // 2, width // 2
+
+
+def to_blocks(x: Images, asked_by: str) -> Bands:
+    """Return the pixels of every 2x2 block in raster order, as views of ``x``, ``(B, C, H, W)``.
+
+    Raises:
+        ShapeError: The height or the width is odd.
+    """
+    require_even(as_shape(x.shape[1:]), asked_by)
+    return x[..., 0::2, 0::2], x[..., 0::2, 1::2], x[..., 1::2, 0::2], x[..., 1::2, 1::2]
+
+
+def from_blocks(bands: Bands) -> Images:
+    """Undo :func:`to_blocks`.
+
+    >>> x = torch.arange(16.0).reshape(1, 1, 4, 4)
+    >>> bool((from_blocks(to_blocks(x, "the example")) == x).all())
+    True
+    """
+    # pixel_shuffle wants the four values of a block in neighbouring channels: colour-major.
+    return pixel_shuffle(torch.stack(bands, dim=2).flatten(1, 2), 2)
+
+
+def to_bands(y: Images, asked_by: str) -> Bands:
+    """Part the channels of ``y``, ``(B, 4C, H/2, W/2)``, into its four bands.
+
+    Raises:
+        ShapeError: The number of channels is not a multiple of 4.
+    """
+    if y.shape[1] % 4:
+        raise ShapeError(f"{asked_by} undoes blocks of 4 channels, got {y.shape[1]} channels")
+    first, second, third, fourth = y.chunk(4, dim=1)
+    return first, second, third, fourth

@@ -1,0 +1,55 @@
+"""Whether a component has taken its state from data."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from flowzoo.errors import NotInitialisedError
+
+
+@final
+class FirstPass(nn.Module):
+    """A flag, saved with the component that holds it: has the first pass over data been made?
+
+    Args:
+        owner: What to call the component in the error.
+    """
+
+    initialised: Tensor
+
+    def __init__(self, owner: str) -> None:
+        super().__init__()
+        self.owner = owner
+        self.register_buffer("initialised", torch.tensor(False))
+        self._known_done = False
+        self.register_load_state_dict_post_hook(_forget)  # type: ignore[no-untyped-call]
+
+    @property
+    def done(self) -> bool:
+        """Whether the state has been set, by data or by loading."""
+        # Reading the buffer waits for the device, so a yes is remembered until the next load.
+        self._known_done = self._known_done or bool(self.initialised)
+        return self._known_done
+
+    def finish(self) -> None:
+        """Note that the state has been set."""
+        self.initialised.fill_(True)
+
+    def require(self) -> None:
+        """Refuse to go on before the state has been set.
+
+        Raises:
+            NotInitialisedError: It has not.
+        """
+        if not self.done:
+            raise NotInitialisedError(
+                f"{self.owner} takes its state from data and has not seen any; "
+                "call initialise(batches) on the model first, or load a trained one"
+            )
+
+
+def _forget(first_pass: FirstPass, _: Any) -> None:
+    first_pass._known_done = False

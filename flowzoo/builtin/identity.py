@@ -1,0 +1,49 @@
+"""The identities: what a level uses where there is nothing to do."""
+
+from __future__ import annotations
+
+from typing import final
+
+from flowzoo.bijector import ConditionalBijector
+from flowzoo.builtin.log_det import constant_log_det
+from flowzoo.component import Builder
+from flowzoo.run import EVALUATION, Run
+from flowzoo.shapes import Images, PerImage, Shape
+from flowzoo.transform import ResolutionTransform
+
+
+@final
+class IdentityTransform(ResolutionTransform):
+    """Leaves the image as it is: ``y = x``, ``log_det = 0``."""
+
+    def forward(self, x: Images, run: Run = EVALUATION) -> tuple[Images, PerImage]:
+        return x, constant_log_det(x, 0.0)
+
+    def inverse(self, y: Images, run: Run = EVALUATION) -> Images:
+        return y
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return shape
+
+
+@final
+class IdentityBijector(ConditionalBijector):
+    """Leaves the data as they are: ``z = x``, ``log_det = 0``, whatever the context."""
+
+    def forward(
+        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+    ) -> tuple[Images, PerImage]:
+        return x, constant_log_det(x, 0.0)
+
+    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+        return z
+
+
+def build_identity_transform(shape: Shape, builder: Builder) -> IdentityTransform:
+    """Build :class:`IdentityTransform`."""
+    return IdentityTransform()
+
+
+def build_identity_bijector(shape: Shape, context_shape: Shape | None, builder: Builder) -> IdentityBijector:
+    """Build :class:`IdentityBijector`."""
+    return IdentityBijector()

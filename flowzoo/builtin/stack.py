@@ -1,0 +1,81 @@
+"""Bijectors one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, final
+
+from pydantic import Field
+from torch import nn
+
+from flowzoo.bijector import ConditionalBijector
+from flowzoo.builtin.log_det import constant_log_det
+from flowzoo.component import BijectorSpec, Builder
+from flowzoo.errors import OptionError
+from flowzoo.run import EVALUATION, Run
+from flowzoo.shapes import Images, PerImage, Shape
+
+
+@final
+class Stack(ConditionalBijector):
+    """Bijectors one after another, all given the same context: ``z = g_n(... g_1(x | c) ... | c)``.
+
+    ``log_det`` is the sum of the parts'. The last part decides the loss: what it trains on, minus the
+    ``log_det`` of the parts before it.
+
+    Args:
+        parts: In the order in which data meet them.
+
+    Raises:
+        OptionError: There are no parts, or the last does not train on its likelihood and a part before it
+            has parameters, which would get no gradient from it.
+    """
+
+    def __init__(self, parts: Sequence[ConditionalBijector]) -> None:
+        super().__init__()
+        if not parts:
+            raise OptionError("stack: expected at least one part; for none at all use 'identity'")
+        self.parts = nn.ModuleList(parts)
+        self._parts = tuple(parts)
+        *earlier, last = self._parts
+        self.loss_is_likelihood = last.loss_is_likelihood
+        if not last.loss_is_likelihood and any(list(part.parameters()) for part in earlier):
+            raise OptionError(
+                "stack: the last part does not train on its likelihood, so parameters of the parts before "
+                "it would get no gradient; set the last part's objective=likelihood, or reorder the parts"
+            )
+
+    def forward(
+        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+    ) -> tuple[Images, PerImage]:
+        total = constant_log_det(x, 0.0)
+        for part in self._parts:
+            x, log_det = part(x, context, run)
+            total = total + log_det
+        return x, total
+
+    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+        for part in reversed(self._parts):
+            z = part.inverse(z, context, run)
+        return z
+
+    def loss(self, x: Images, context: Images | None = None, run: Run = EVALUATION) -> PerImage:
+        *earlier, last = self._parts
+        total = constant_log_det(x, 0.0)
+        for part in earlier:
+            x, log_det = part(x, context, run)
+            total = total + log_det
+        return last.loss(x, context, run) - total
+
+
+def build_stack(
+    shape: Shape,
+    context_shape: Shape | None,
+    builder: Builder,
+    *,
+    parts: Annotated[
+        list[BijectorSpec], Field(min_length=1, description="In the order in which data meet them")
+    ],
+) -> Stack:
+    """Build :class:`Stack`."""
+    return Stack([builder.bijector(part, shape, context_shape) for part in parts])
