@@ -25,11 +25,9 @@ _FETCH = (
 def build_fashion_mnist(
     *,
     root: Annotated[
-        str | None, Field(description="Folder of the IDX or parquet files; without it, the Hugging Face hub.")
+        str | None, Field(description="folder of IDX or parquet files; without it, the hub")
     ] = None,
-    size: Annotated[
-        Literal[16, 32], Field(description="Height and width: padded, or its 2x2 means rounded to integers.")
-    ] = 32,
+    size: Annotated[Literal[16, 32], Field(description="height and width: 28 padded, or its 2x2 means")] = 32,
 ) -> Dataset:
     """Load Fashion-MNIST: 70,000 grey 28x28 images, padded with zeros to 32x32.
 
@@ -98,4 +96,5 @@ def _prepare(raw: NDArray[np.uint8], size: int, where: str) -> NDArray[np.uint8]
 def _halve(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     count, channels, height, width = images.shape
     blocks = images.reshape(count, channels, height // 2, 2, width // 2, 2)
-    return np.rint(blocks.mean(axis=(3, 5))).astype(np.uint8)
+    means: NDArray[np.float64] = blocks.mean(axis=(3, 5))
+    return np.rint(means).astype(np.uint8)
