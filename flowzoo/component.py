@@ -1,4 +1,4 @@
-"""What a plugin registers: components, the options they refer to each other with, and the builder they get."""
+"""What a plugin registers: components, options that refer to other components, and the builder they get."""
 
 from __future__ import annotations
 
@@ -85,6 +85,25 @@ class Refers:
     """Marks, in an annotation, the kind of component that a :class:`Spec` names."""
 
     kind: Kind
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        """Let pydantic hand the value to ``info.context``, which knows the registry and returns a Spec."""
+        from pydantic_core import core_schema
+
+        def resolve(value: Any, info: Any) -> Spec:
+            spec: Spec = info.context(self.kind, value)
+            return spec
+
+        def plain(spec: Spec) -> dict[str, Any]:
+            return {"name": spec.name, **spec.options}
+
+        return core_schema.with_info_plain_validator_function(
+            resolve, serialization=core_schema.plain_serializer_function_ser_schema(plain)
+        )
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, str]:
+        """Let the kind stand for the type where options are described."""
+        return {"type": self.kind}
 
 
 TransformSpec = Annotated[Spec, Refers("transform")]

@@ -1,0 +1,67 @@
+"""A plugin-based zoo of multi-scale normalising flows for images.
+
+>>> import flowzoo
+>>> model = flowzoo.create_model("gaussian", image_shape=(1, 8, 8))
+
+Names are imported when they are first used, so ``import flowzoo`` is fast and imports no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flowzoo.errors import DataError as DataError
+    from flowzoo.errors import FlowzooError as FlowzooError
+    from flowzoo.errors import NotInitialisedError as NotInitialisedError
+    from flowzoo.errors import NumericalError as NumericalError
+    from flowzoo.errors import OptionError as OptionError
+    from flowzoo.errors import PluginError as PluginError
+    from flowzoo.errors import SavedModelError as SavedModelError
+    from flowzoo.errors import ShapeError as ShapeError
+    from flowzoo.errors import UnknownNameError as UnknownNameError
+    from flowzoo.flow import Flow as Flow
+    from flowzoo.registry.models import ModelInfo as ModelInfo
+    from flowzoo.registry.models import create_model as create_model
+    from flowzoo.registry.models import list_models as list_models
+    from flowzoo.registry.models import model_info as model_info
+    from flowzoo.registry.saving import load_model as load_model
+    from flowzoo.registry.saving import save_model as save_model
+    from flowzoo.run import Run as Run
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "DataError": "flowzoo.errors",
+    "Flow": "flowzoo.flow",
+    "FlowzooError": "flowzoo.errors",
+    "ModelInfo": "flowzoo.registry.models",
+    "NotInitialisedError": "flowzoo.errors",
+    "NumericalError": "flowzoo.errors",
+    "OptionError": "flowzoo.errors",
+    "PluginError": "flowzoo.errors",
+    "Run": "flowzoo.run",
+    "SavedModelError": "flowzoo.errors",
+    "ShapeError": "flowzoo.errors",
+    "UnknownNameError": "flowzoo.errors",
+    "create_model": "flowzoo.registry.models",
+    "list_models": "flowzoo.registry.models",
+    "load_model": "flowzoo.registry.saving",
+    "model_info": "flowzoo.registry.models",
+    "save_model": "flowzoo.registry.saving",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'flowzoo' has no attribute '{name}'")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,115 @@
+"""All that plugins may import of flowzoo; :data:`API_VERSION` changes when any of it does.
+
+Names are imported when they are first used: a plugin's hook module that takes ``hookimpl``, ``Component``,
+``Check`` and ``Spec`` from here imports no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flowzoo.bijector import ConditionalBijector as ConditionalBijector
+    from flowzoo.bijector import standard_normal_log_prob as standard_normal_log_prob
+    from flowzoo.builtin.actnorm import ActNorm as ActNorm
+    from flowzoo.builtin.identity import IdentityBijector as IdentityBijector
+    from flowzoo.builtin.identity import IdentityTransform as IdentityTransform
+    from flowzoo.builtin.keep_nothing import KeepNothing as KeepNothing
+    from flowzoo.builtin.stack import Stack as Stack
+    from flowzoo.builtin.standardise import Standardise as Standardise
+    from flowzoo.cascade import cascade as cascade
+    from flowzoo.component import BijectorSpec as BijectorSpec
+    from flowzoo.component import Builder as Builder
+    from flowzoo.component import Check as Check
+    from flowzoo.component import Component as Component
+    from flowzoo.component import Kind as Kind
+    from flowzoo.component import NetworkSpec as NetworkSpec
+    from flowzoo.component import Spec as Spec
+    from flowzoo.component import SplitSpec as SplitSpec
+    from flowzoo.component import TransformSpec as TransformSpec
+    from flowzoo.errors import DataError as DataError
+    from flowzoo.errors import FlowzooError as FlowzooError
+    from flowzoo.errors import NotInitialisedError as NotInitialisedError
+    from flowzoo.errors import NumericalError as NumericalError
+    from flowzoo.errors import OptionError as OptionError
+    from flowzoo.errors import PluginError as PluginError
+    from flowzoo.errors import SavedModelError as SavedModelError
+    from flowzoo.errors import ShapeError as ShapeError
+    from flowzoo.errors import UnknownNameError as UnknownNameError
+    from flowzoo.errors import did_you_mean as did_you_mean
+    from flowzoo.hooks import API_VERSION as API_VERSION
+    from flowzoo.hooks import hookimpl as hookimpl
+    from flowzoo.level import Level as Level
+    from flowzoo.network import Network as Network
+    from flowzoo.run import EVALUATION as EVALUATION
+    from flowzoo.run import Ledger as Ledger
+    from flowzoo.run import Run as Run
+    from flowzoo.shapes import Images as Images
+    from flowzoo.shapes import IntegerImages as IntegerImages
+    from flowzoo.shapes import PerImage as PerImage
+    from flowzoo.shapes import Shape as Shape
+    from flowzoo.shapes import as_shape as as_shape
+    from flowzoo.shapes import require_even as require_even
+    from flowzoo.split import SplitPolicy as SplitPolicy
+    from flowzoo.transform import ResolutionTransform as ResolutionTransform
+
+_HOMES = {
+    "ActNorm": "flowzoo.builtin.actnorm",
+    "API_VERSION": "flowzoo.hooks",
+    "as_shape": "flowzoo.shapes",
+    "BijectorSpec": "flowzoo.component",
+    "Builder": "flowzoo.component",
+    "cascade": "flowzoo.cascade",
+    "Check": "flowzoo.component",
+    "Component": "flowzoo.component",
+    "ConditionalBijector": "flowzoo.bijector",
+    "DataError": "flowzoo.errors",
+    "did_you_mean": "flowzoo.errors",
+    "EVALUATION": "flowzoo.run",
+    "FlowzooError": "flowzoo.errors",
+    "hookimpl": "flowzoo.hooks",
+    "IdentityBijector": "flowzoo.builtin.identity",
+    "IdentityTransform": "flowzoo.builtin.identity",
+    "Images": "flowzoo.shapes",
+    "IntegerImages": "flowzoo.shapes",
+    "KeepNothing": "flowzoo.builtin.keep_nothing",
+    "Kind": "flowzoo.component",
+    "Ledger": "flowzoo.run",
+    "Level": "flowzoo.level",
+    "Network": "flowzoo.network",
+    "NetworkSpec": "flowzoo.component",
+    "NotInitialisedError": "flowzoo.errors",
+    "NumericalError": "flowzoo.errors",
+    "OptionError": "flowzoo.errors",
+    "PerImage": "flowzoo.shapes",
+    "PluginError": "flowzoo.errors",
+    "require_even": "flowzoo.shapes",
+    "ResolutionTransform": "flowzoo.transform",
+    "Run": "flowzoo.run",
+    "SavedModelError": "flowzoo.errors",
+    "Shape": "flowzoo.shapes",
+    "ShapeError": "flowzoo.errors",
+    "Spec": "flowzoo.component",
+    "SplitPolicy": "flowzoo.split",
+    "SplitSpec": "flowzoo.component",
+    "Stack": "flowzoo.builtin.stack",
+    "standard_normal_log_prob": "flowzoo.bijector",
+    "Standardise": "flowzoo.builtin.standardise",
+    "TransformSpec": "flowzoo.component",
+    "UnknownNameError": "flowzoo.errors",
+}
+
+__all__ = [*_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"flowzoo.api has no '{name}'; it has {', '.join(_HOMES)}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,133 @@
+"""Builds components, and remembers what it built them from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flowzoo.bijector import ConditionalBijector
+from flowzoo.component import Component, Kind, Spec
+from flowzoo.errors import FlowzooError, PluginError
+from flowzoo.level import Level
+from flowzoo.network import Network
+from flowzoo.registry.loader import default_registry
+from flowzoo.registry.lookup import Registry
+from flowzoo.registry.options import check
+from flowzoo.registry.signature import import_builder
+from flowzoo.shapes import Shape
+from flowzoo.split import SplitPolicy
+from flowzoo.transform import ResolutionTransform
+
+
+def build_component(kind: Kind, name: str, *args: Any, **options: Any) -> Any:
+    """Build any component by name.
+
+    Args:
+        kind: One of :data:`flowzoo.component.KINDS`.
+        name: The component's name.
+        *args: What its builder gets by position, without the builder object: see
+            :class:`flowzoo.component.Builder`.
+        **options: The component's options.
+
+    Returns:
+        What the component's builder returns; for a model its levels.
+
+    Raises:
+        UnknownNameError: There is no such component.
+        OptionError: An option is unknown, of the wrong type or out of range.
+        PluginError: The plugin fails, or returns something else than the kind asks for.
+    """
+    return ZooBuilder(default_registry()).build(kind, name, args, options)
+
+
+class ZooBuilder:
+    """The :class:`~flowzoo.component.Builder` that builders get.
+
+    Args:
+        registry: Where components are found.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self.used: dict[str, Component] = {}
+        """Every component built, by ``"kind:name"``."""
+
+    def transform(self, spec: Spec, shape: Shape) -> ResolutionTransform:
+        """Build a resolution transform for images of ``shape``."""
+        transform: ResolutionTransform = self.build("transform", spec.name, (shape,), spec.options)
+        return transform
+
+    def split(self, spec: Spec, shape: Shape) -> SplitPolicy:
+        """Build a split policy for images of ``shape``."""
+        split: SplitPolicy = self.build("split", spec.name, (shape,), spec.options)
+        return split
+
+    def bijector(
+        self, spec: Spec, shape: Shape, context_shape: Shape | None = None
+    ) -> ConditionalBijector:
+        """Build a bijector for images of ``shape``, given contexts of ``context_shape`` if not None."""
+        bijector: ConditionalBijector = self.build(
+            "bijector", spec.name, (shape, context_shape), spec.options
+        )
+        return bijector
+
+    def network(
+        self,
+        spec: Spec,
+        shape: Shape,
+        output_channels: int,
+        context_shape: Shape | None = None,
+        timed: bool = False,
+    ) -> Network:
+        """Build a network from images of ``shape`` to ``output_channels`` channels."""
+        args = (shape, output_channels, context_shape, timed)
+        network: Network = self.build("network", spec.name, args, spec.options)
+        return network
+
+    def levels(self, spec: Spec, image_shape: Shape) -> list[Level]:
+        """Build a model's levels, finest first."""
+        levels: list[Level] = self.build("model", spec.name, (image_shape,), spec.options)
+        return levels
+
+    def build(self, kind: Kind, name: str, args: tuple[Any, ...], options: Mapping[str, Any]) -> Any:
+        """Build any component; arguments and errors as in :func:`build_component`."""
+        component = self._registry.find(kind, name)
+        values = check(self._registry, component, options)
+        builder = import_builder(component)
+        by_position = (*args, self) if kind in _MADE_OF else args
+        try:
+            built = builder(*by_position, **values)
+        except FlowzooError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"{self._who(component)} could not be built: {type(error).__name__}: {error}"
+            ) from error
+        self._check_type(component, built)
+        self.used[f"{kind}:{name}"] = component
+        return built
+
+    def _check_type(self, component: Component, built: Any) -> None:
+        expected = _MADE_OF.get(component.kind, object)
+        items = built if component.kind == "model" and isinstance(built, list) else [built]
+        for item in items:
+            if not isinstance(item, expected):
+                wanted = "a list of Level" if component.kind == "model" else f"a {expected.__name__}"
+                raise PluginError(
+                    f"{self._who(component)} built a {type(item).__name__}, expected {wanted}; "
+                    f"'{component.build}' must return that"
+                )
+
+    def _who(self, component: Component) -> str:
+        plugin = self._registry.plugin_of(component)
+        return f"{component.kind} '{component.name}' of {plugin.distribution} {plugin.version}"
+
+
+_MADE_OF: dict[str, type] = {
+    "transform": ResolutionTransform,
+    "bijector": ConditionalBijector,
+    "split": SplitPolicy,
+    "network": Network,
+    "model": Level,
+}
+"""What builders of these kinds return (a model's: a list of it); they get the builder object, last."""

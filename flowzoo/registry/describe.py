@@ -1,0 +1,71 @@
+"""Describes a component's options, those of its nested components included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flowzoo.component import KINDS, Component, Kind
+from flowzoo.registry.allowed import allowed
+from flowzoo.registry.lookup import Registry
+from flowzoo.registry.options import check_option, plain_value
+from flowzoo.registry.signature import Option, options_of
+
+
+@dataclass(frozen=True)
+class OptionInfo:
+    """An option, described.
+
+    Attributes:
+        name: Its name; dotted for an option of a nested component: ``bijector.blocks``.
+        allowed: Type and range: ``int >= 1``; for a component its kind.
+        default: As plain data; for a component its name.
+        required: Whether there is no default.
+        description: What it does, as the plugin's author says.
+    """
+
+    name: str
+    allowed: str
+    default: Any
+    required: bool
+    description: str
+
+
+def describe(registry: Registry, component: Component) -> tuple[OptionInfo, ...]:
+    """Return a component's options, each followed by the options of the component it stands for by default.
+
+    Raises:
+        PluginError: A builder cannot be imported or its options cannot be read.
+        UnknownNameError: A component that is a default is not installed.
+    """
+    return tuple(_rows(registry, component, {}, ""))
+
+
+def _rows(
+    registry: Registry, component: Component, defaults: Mapping[str, Any], prefix: str
+) -> Iterator[OptionInfo]:
+    for option in options_of(component).values():
+        required = option.required and option.name not in defaults
+        value = None
+        if not required:
+            value = plain_value(option, check_option(registry, component, option, {}, defaults))
+        kind = _kind_of(option)
+        nested = value if kind is not None and isinstance(value, dict) else None
+        yield OptionInfo(
+            name=prefix + option.name,
+            allowed=allowed(option.schema),
+            default=nested["name"] if nested else value,
+            required=required,
+            description=option.schema.get("description", ""),
+        )
+        if kind is not None and nested is not None:
+            inner = {key: each for key, each in nested.items() if key != "name"}
+            found = registry.find(kind, nested["name"])
+            yield from _rows(registry, found, inner, f"{prefix}{option.name}.")
+
+
+def _kind_of(option: Option) -> Kind | None:
+    """Return the kind of component that an option takes, if it takes one."""
+    types = [each.get("type") for each in (option.schema, *option.schema.get("anyOf", ()))]
+    return next((kind for kind in KINDS if kind in types), None)

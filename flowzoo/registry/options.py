@@ -1,0 +1,218 @@
+"""Checks the options of components, and fills in what was not given.
+
+Options are plain data, as JSON holds them, and are checked strictly: ``"3"`` and ``True`` are no integers.
+An option that takes a component is given as a name, a Spec, or a mapping with ``name`` and options.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import to_jsonable_python
+
+from flowzoo.component import Component, Kind, Spec
+from flowzoo.errors import FlowzooError, OptionError, did_you_mean
+from flowzoo.registry.allowed import allowed, choices
+from flowzoo.registry.lookup import Registry
+from flowzoo.registry.signature import Option, options_of
+
+
+def resolve(registry: Registry, component: Component, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all options of a component as plain data, nested components' included.
+
+    What comes back builds the same component whatever becomes of the defaults, and resolves to itself.
+
+    Args:
+        registry: Where nested components are found.
+        component: Whose options they are.
+        given: Options by name; ``"bijector.blocks"`` names an option of a nested component. Where the
+            default of an option is a component with options, what is given for the same component (or for
+            none by name) is merged over those; naming another component drops them.
+
+    Returns:
+        Options by name; a nested component is ``{"name": ..., option: ...}``.
+
+    Raises:
+        OptionError: An option's name, type or value is wrong, or one without default is missing.
+        UnknownNameError: A nested component does not exist.
+        PluginError: A builder cannot be imported or its options cannot be read.
+    """
+    return _plain(component, check(registry, component, given))
+
+
+def resolve_spec(registry: Registry, kind: Kind, value: str | Spec | Mapping[str, Any]) -> Spec:
+    """Return a component asked for in any of the accepted forms, with all its options; errors as above."""
+    try:
+        return _nested(registry, None, kind, value)
+    except OptionError:
+        raise
+    except ValueError as error:
+        raise OptionError(f"expected a {kind}, got {value!r:.80}: {error}") from error
+
+
+def check(
+    registry: Registry,
+    component: Component,
+    given: Mapping[str, Any],
+    defaults: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return all options of a component as its builder takes them; nested components as resolved Specs.
+
+    Args:
+        registry: Where nested components are found.
+        component: Whose options they are.
+        given: As in :func:`resolve`.
+        defaults: Stand in for the defaults of the signature.
+
+    Raises:
+        OptionError: An option's name, type or value is wrong, or one without default is missing.
+        UnknownNameError: A nested component does not exist.
+        PluginError: A builder cannot be imported or its options cannot be read.
+    """
+    options = options_of(component)
+    given = _gather_dotted(given)
+    for name in given:
+        if name not in options:
+            raise _unknown(registry, component, given, name)
+    return {
+        name: check_option(registry, component, option, given, defaults or {})
+        for name, option in options.items()
+    }
+
+
+def check_option(
+    registry: Registry,
+    component: Component,
+    option: Option,
+    given: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+) -> Any:
+    """Return one option's value; arguments and errors as in :func:`check`."""
+    is_given = option.name in given
+    default = defaults.get(option.name, option.default)
+    if option.required and not is_given and option.name not in defaults:
+        raise OptionError(
+            f"{component.kind} '{component.name}' needs the option '{option.name}'; "
+            f"allowed: {allowed(option.schema)}"
+        )
+    value = given[option.name] if is_given else default
+    nested = functools.partial(_nested, registry, default if is_given else None)
+    try:
+        text = json.dumps(value, default=_to_plain)
+        return option.adapter.validate_json(text, strict=True, context=nested)
+    except ValidationError as error:
+        raise _refused(component, option, value, error) from error
+    except (TypeError, ValueError) as error:
+        raise OptionError(
+            f"{_is(component, option, value)}, a {type(value).__name__}, which is not plain data; "
+            f"allowed: {allowed(option.schema)}"
+        ) from error
+
+
+def plain_value(option: Option, value: Any) -> Any:
+    """Return a checked value as plain data."""
+    return option.adapter.dump_python(value, mode="json")
+
+
+def _plain(component: Component, values: Mapping[str, Any]) -> dict[str, Any]:
+    options = options_of(component)
+    return {name: plain_value(options[name], value) for name, value in values.items()}
+
+
+def _nested(registry: Registry, default: Any, kind: Kind, value: Any) -> Spec:
+    """Resolve an option that takes a component, over the default's options if it is the same component."""
+    name, given = _take_apart(value)
+    family: Mapping[str, Any] | None = None
+    if isinstance(default, Spec | str | Mapping):
+        default_name, default_options = _take_apart(default)
+        if name in (None, default_name):
+            name = default_name
+            if name is not None:
+                family = resolve(registry, registry.find(kind, name), default_options)
+    if name is None:
+        raise OptionError(
+            f"options {sorted(given)} are given for a {kind} without its name; "
+            f"add 'name'; installed: {', '.join(registry.names(kind)) or 'none'}"
+        )
+    component = registry.find(kind, name)
+    return Spec(name, **_plain(component, check(registry, component, given, family)))
+
+
+def _take_apart(value: Any) -> tuple[str | None, Mapping[str, Any]]:
+    """Return name and options of a component asked for in any of the accepted forms."""
+    if isinstance(value, str):
+        return value, {}
+    if isinstance(value, Spec):
+        return value.name, value.options
+    if isinstance(value, Mapping) and isinstance(value.get("name", ""), str):
+        return value.get("name"), {key: each for key, each in value.items() if key != "name"}
+    raise ValueError("neither a name, nor a mapping with a name and options")
+
+
+def _gather_dotted(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn ``{"bijector.blocks": 2}`` into ``{"bijector": {"blocks": 2}}``, one level deep."""
+    gathered = {name: value for name, value in given.items() if "." not in name}
+    for dotted in given.keys() - gathered.keys():
+        name, _, rest = dotted.partition(".")
+        try:
+            component, options = _take_apart(gathered.get(name, {}))
+        except ValueError:
+            raise OptionError(
+                f"'{dotted}' is an option of a component, but '{name}' is {gathered[name]!r:.60}; "
+                "give the name of a component, or leave one of the two out"
+            ) from None
+        gathered[name] = {**({"name": component} if component else {}), **options, rest: given[dotted]}
+    return gathered
+
+
+def _to_plain(value: Any) -> Any:
+    if isinstance(value, Spec):
+        return {"name": value.name, **value.options}
+    if isinstance(value, Mapping):
+        return dict(value)
+    return to_jsonable_python(value)
+
+
+def _refused(component: Component, option: Option, value: Any, error: ValidationError) -> OptionError:
+    causes = [each.get("ctx", {}).get("error") for each in error.errors(include_url=False)]
+    for cause in causes:
+        if isinstance(cause, OptionError):
+            return cause
+    said = [f" ({cause})" for cause in causes if cause is not None]
+    hint = did_you_mean(value, choices(option.schema)) if isinstance(value, str) else ""
+    return OptionError(
+        f"{_is(component, option, value)}; allowed: {allowed(option.schema)}{''.join(said)}{hint.rstrip()}"
+    )
+
+
+def _is(component: Component, option: Option, value: Any) -> str:
+    return f"{component.kind} '{component.name}': option '{option.name}' is {value!r:.80}"
+
+
+def _unknown(
+    registry: Registry, component: Component, given: Mapping[str, Any], name: str
+) -> OptionError:
+    options = options_of(component)
+    known = {each: value for each, value in given.items() if each in options}
+    try:
+        paths = list(_paths(resolve(registry, component, known)))
+    except FlowzooError:
+        paths = []
+    nested = [path for path in paths if path.endswith(f".{name}")]
+    hint = f"; did you mean '{nested[0]}'?" if nested else did_you_mean(name, [*options, *paths])
+    return OptionError(
+        f"{component.kind} '{component.name}' has no option '{name}'{hint or ';'} "
+        f"options: {', '.join(options) or 'none'}"
+    )
+
+
+def _paths(resolved: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the dotted names of the options of nested components."""
+    for name, value in resolved.items():
+        if isinstance(value, dict) and "name" in value:
+            inner = {key: each for key, each in value.items() if key != "name"}
+            yield from (f"{name}.{key}" for key in (*inner, *_paths(inner)))

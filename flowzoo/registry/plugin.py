@@ -1,0 +1,74 @@
+"""What is known of a plugin, whether it loaded or not."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from flowzoo.component import Component
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A plugin that loaded.
+
+    Attributes:
+        name: Its entry point's name.
+        distribution: The distribution that brings it: what ``pip install`` takes.
+        version: The distribution's version.
+        components: What it registers.
+        seconds: How long it took to load and list.
+        imported_torch: Whether listing its components imported torch, which makes every command slow.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    components: tuple[Component, ...]
+    seconds: float
+    imported_torch: bool
+
+
+@dataclass(frozen=True)
+class PluginFailure:
+    """A plugin that did not load.
+
+    Attributes:
+        name: Its entry point's name.
+        distribution: The distribution that brings it.
+        version: The distribution's version.
+        reason: Why, in one line.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Clash:
+    """Components of the same kind and name, brought by several plugins.
+
+    Attributes:
+        kind: Their kind.
+        name: Their name.
+        distributions: The distributions that bring them.
+    """
+
+    kind: str
+    name: str
+    distributions: tuple[str, ...]
+
+    def __str__(self) -> str:
+        owners = " and ".join(self.distributions)
+        return f"{self.kind} '{self.name}' is brought by {owners}; uninstall all but one of them"
+
+
+def canonical(name: str) -> str:
+    """Return a distribution's name in the form in which pip compares names.
+
+    >>> canonical("Flowzoo_MRCNF")
+    'flowzoo-mrcnf'
+    """
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,0 +1,261 @@
+"""Saved models: a folder with ``config.json`` (the recipe) and ``model.safetensors`` (the weights)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from pydantic import TypeAdapter, ValidationError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+import flowzoo
+from flowzoo.errors import FlowzooError, OptionError, SavedModelError
+from flowzoo.flow import Flow
+from flowzoo.recipe import Recipe
+from flowzoo.registry.loader import default_registry
+from flowzoo.registry.lookup import Registry
+from flowzoo.registry.models import assemble
+from flowzoo.registry.plugin import canonical
+
+FORMAT = 1
+"""Version of the folder's layout."""
+
+_CONFIG = "config.json"
+_WEIGHTS = "model.safetensors"
+
+
+def save_model(flow: Flow, folder: str | os.PathLike[str]) -> None:
+    """Save a model to a folder, at once or not at all.
+
+    Args:
+        flow: Made by :func:`flowzoo.create_model` or :func:`load_model`.
+        folder: Where to; a model saved there before is replaced.
+
+    Raises:
+        SavedModelError: The folder holds something else than a saved model, or cannot be written.
+    """
+    target = Path(folder)
+    if flow.recipe is None:
+        raise SavedModelError("this model has no recipe; only models made by create_model can be saved")
+    _refuse_to_replace(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".draft", dir=target.parent))
+        try:
+            _write(flow, flow.recipe, draft)
+            _put_in_place(draft, target)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    except OSError as error:
+        raise SavedModelError(f"cannot save a model to {target}: {error}") from error
+
+
+def load_model(
+    folder: str | os.PathLike[str],
+    device: str | torch.device = "cpu",
+    registry: Registry | None = None,
+) -> Flow:
+    """Load a saved model. Nothing that is read can run code.
+
+    Args:
+        folder: What :func:`save_model` wrote.
+        device: Where the model goes.
+        registry: Where its components are found; by default among what is installed.
+
+    Returns:
+        The model, which computes what it computed when it was saved.
+
+    Raises:
+        SavedModelError: The folder is missing or damaged, or does not fit what is installed.
+        OptionError: There is no such device.
+    """
+    source = Path(folder)
+    registry = default_registry() if registry is None else registry
+    config = _read_config(source)
+    recipe = _read_recipe(source, config)
+    _check_installed(source, recipe, registry)
+    try:
+        flow = assemble(
+            registry, recipe.model, recipe.image_shape, recipe.bins, recipe.pixels, 0, recipe.options
+        )
+    except FlowzooError as error:
+        raise SavedModelError(f"{source} does not fit what is installed: {error}") from error
+    _fill(flow, _read_weights(source, config), source)
+    return _move(flow, device)
+
+
+def _write(flow: Flow, recipe: Recipe, draft: Path) -> None:
+    weights = draft / _WEIGHTS
+    # Copies, because safetensors refuses tensors that share memory.
+    state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in flow.state_dict().items()}
+    save_file(state, weights)
+    config = {
+        "format": FORMAT,
+        "flowzoo": flowzoo.__version__,
+        "recipe": asdict(recipe),
+        "sha256": _digest(weights),
+    }
+    (draft / _CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    for path in draft.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    draft.chmod(0o777 & ~_umask())
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _put_in_place(draft: Path, target: Path) -> None:
+    """Rename the draft; a folder that is replaced is set aside, and put back if that fails."""
+    if not target.exists():
+        draft.rename(target)
+        return
+    aside = _set_aside(target)
+    shutil.rmtree(aside, ignore_errors=True)
+    target.rename(aside)
+    try:
+        draft.rename(target)
+    except BaseException:
+        aside.rename(target)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _set_aside(target: Path) -> Path:
+    return target.with_name(f".{target.name}.previous")
+
+
+def _refuse_to_replace(target: Path) -> None:
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise SavedModelError(f"{target} is a file; give a folder to save the model to")
+    found = {path.name for path in target.iterdir()}
+    if found and _CONFIG not in found:
+        raise SavedModelError(f"{target} holds other files and no saved model; choose a new folder")
+    if found:
+        _read_recipe(target, _read_config(target))
+    others = sorted(found - {_CONFIG, _WEIGHTS})
+    if others:
+        raise SavedModelError(
+            f"replacing the model in {target} would delete '{others[0]}'; move it, or choose a new folder"
+        )
+
+
+def _read_config(source: Path) -> dict[str, Any]:
+    path = source / _CONFIG
+    if not path.is_file():
+        aside = _set_aside(source)
+        if aside.is_dir():
+            raise SavedModelError(f"{source} is missing: saving was cut short; rename {aside} back to it")
+        what = "has no config.json, so it is no saved model" if source.is_dir() else "does not exist"
+        raise SavedModelError(f"{source} {what}; give the folder that save_model wrote")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise SavedModelError(f"{path} is damaged: {error}; copy the folder again") from error
+    if not isinstance(config, dict) or "format" not in config:
+        raise SavedModelError(f"{path} is not that of a saved model: it states no format")
+    if config["format"] != FORMAT:
+        raise SavedModelError(
+            f"{source} has format {config['format']!r}, written by flowzoo {config.get('flowzoo', '?')}; "
+            f"flowzoo {flowzoo.__version__} reads format {FORMAT}; install the version that wrote it"
+        )
+    return config
+
+
+def _read_recipe(source: Path, config: dict[str, Any]) -> Recipe:
+    try:
+        return TypeAdapter(Recipe).validate_python(config.get("recipe"))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in ("recipe", *first["loc"]))
+        raise SavedModelError(f"{source / _CONFIG} is damaged: {where}: {first['msg']}") from error
+
+
+def _check_installed(source: Path, recipe: Recipe, registry: Registry) -> None:
+    """Refuse to build a model of other components than those that it was saved with."""
+    for distribution, version in recipe.plugins.items():
+        if registry.installed(distribution) is None:
+            absence = _absence(distribution, registry)
+            raise SavedModelError(f"{source} needs {distribution} {version}, which {absence}")
+    for key, saved in recipe.revisions.items():
+        kind, _, name = key.partition(":")
+        try:
+            component = registry.find(kind, name)  # type: ignore[arg-type]  # find refuses what is no kind
+        except FlowzooError as error:
+            raise SavedModelError(f"{source} does not fit what is installed: {error}") from error
+        if component.revision != saved:
+            plugin = registry.plugin_of(component)
+            wrote = recipe.plugins.get(plugin.distribution, "of another version")
+            raise SavedModelError(
+                f"{source} was saved with revision {saved} of {kind} '{name}' "
+                f"({plugin.distribution} {wrote}); {plugin.version} has revision {component.revision}, which computes something else; "
+                f"pip install {plugin.distribution}=={wrote}, or train the model again"
+            )
+
+
+def _absence(distribution: str, registry: Registry) -> str:
+    for failure in registry.failures:
+        if canonical(failure.distribution) == canonical(distribution):
+            return f"failed to load: {failure.reason}"
+    if canonical(distribution) in map(canonical, registry.left_out):
+        return "FLOWZOO_PLUGINS leaves out; add it there"
+    return f"is not installed; pip install {distribution}"
+
+
+def _read_weights(source: Path, config: dict[str, Any]) -> dict[str, Tensor]:
+    path = source / _WEIGHTS
+    if not path.is_file():
+        raise SavedModelError(f"{path} is missing; copy the folder again")
+    try:
+        weights = load_file(path)
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        raise SavedModelError(f"{path} is damaged: {error}; copy the folder again") from error
+    if _digest(path) != config.get("sha256"):
+        raise SavedModelError(f"{path} is not the file that was saved: its sha256 differs; copy it again")
+    return weights
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fill(flow: Flow, weights: dict[str, Tensor], source: Path) -> None:
+    """Copy weights into a model, in the dtype in which they were saved."""
+    own = flow.state_dict()
+    for name, tensor in own.items():
+        if name not in weights:
+            raise SavedModelError(f"{source}: the weights lack '{name}', which the installed model has")
+        if weights[name].shape != tensor.shape:
+            raise SavedModelError(
+                f"{source}: '{name}' has shape {tuple(weights[name].shape)} in the weights, "
+                f"and {tuple(tensor.shape)} in the installed model"
+            )
+    unexpected = next((name for name in weights if name not in own), None)
+    if unexpected is not None:
+        raise SavedModelError(f"{source}: the weights hold '{unexpected}', which the installed model lacks")
+    for name, tensor in (*flow.named_parameters(), *flow.named_buffers()):
+        if name in weights:
+            tensor.data = tensor.data.to(weights[name].dtype)
+    flow.load_state_dict(weights)
+
+
+def _move(flow: Flow, device: str | torch.device) -> Flow:
+    try:
+        return flow.to(device)
+    except (RuntimeError, AssertionError) as error:
+        raise OptionError(f"cannot move the model to device '{device}': {error}") from error

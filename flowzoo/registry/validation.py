@@ -1,0 +1,72 @@
+"""Checks what a plugin's hook returns, before anybody relies on it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from flowzoo.component import KINDS, Check, Component
+from flowzoo.errors import PluginError, did_you_mean
+
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_BUILD = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+def check_components(results: list[Any]) -> list[Component]:
+    """Return the components among a hook's results, all of them checked.
+
+    Args:
+        results: What pluggy returns for one plugin: a list that holds what its hook returned.
+
+    Raises:
+        PluginError: It is not a list of valid components, or names one twice.
+    """
+    if len(results) != 1 or not isinstance(results[0], list):
+        found = type(results[0]).__name__ if results else "None"
+        raise PluginError(f"flowzoo_components returned {found}; it must return a list of Component")
+    components = [_checked(each) for each in results[0]]
+    seen: set[tuple[str, str]] = set()
+    for component in components:
+        key = (component.kind, component.name)
+        if key in seen:
+            raise PluginError(f"registers {component.kind} '{component.name}' twice; give one another name")
+        seen.add(key)
+    return components
+
+
+def _checked(component: Any) -> Component:
+    if not isinstance(component, Component):
+        raise PluginError(
+            f"flowzoo_components returned a list holding {component!r:.60}; each item must be a Component"
+        )
+    for field, kind in _FIELD_TYPES.items():
+        value = getattr(component, field)
+        if not isinstance(value, kind):
+            raise PluginError(
+                f"component {component.name!r}: {field} is {value!r:.60}, expected {kind.__name__}"
+            )
+    where = f"component '{component.name}'"
+    if component.kind not in KINDS:
+        hint = did_you_mean(component.kind, KINDS)
+        raise PluginError(f"{where}: no kind '{component.kind}'{hint or ';'} kinds: {', '.join(KINDS)}")
+    if not _NAME.fullmatch(component.name):
+        raise PluginError(f"{where}: a name is lower-case letters and digits, parted by single hyphens")
+    if not _BUILD.fullmatch(component.build):
+        raise PluginError(f"{where}: build is '{component.build}', expected 'package.module:callable'")
+    if not component.summary.strip() or "\n" in component.summary:
+        raise PluginError(f"{where}: summary must be one line that says what it is")
+    if component.revision < 1:
+        raise PluginError(f"{where}: revision is {component.revision}, expected at least 1")
+    return component
+
+
+_FIELD_TYPES: dict[str, type] = {
+    "kind": str,
+    "name": str,
+    "build": str,
+    "summary": str,
+    "reference": str,
+    "revision": int,
+    "exact": bool,
+    "check": Check,
+}
