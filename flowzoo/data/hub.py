@@ -57,16 +57,17 @@ def _read(
         raise DataError(f"reading {where} takes the datasets library; pip install 'flowzoo[hub]'") from reason
     try:
         loaded = datasets.load_dataset(name, **options)
-        return {
-            split: np.stack(
-                [np.asarray(row["image"]) for row in loaded[split].cast_column("image", datasets.Image("L"))]
-            )
-            for split in splits
-        }
+        return {split: _grey_images(loaded[split], datasets.Image("L")) for split in splits}
     except Exception as reason:  # the library lets through whatever its many readers and clients raise
         raise DataError(f"cannot read {where}: {_short(reason)}") from reason
 
 
+def _grey_images(rows: Any, feature: Any) -> NDArray[np.uint8]:
+    if "image" not in rows.column_names:
+        raise DataError(f"no column 'image' among {', '.join(rows.column_names)}")
+    return np.stack([np.asarray(row["image"]) for row in rows.cast_column("image", feature)])
+
+
 def _short(reason: Exception) -> str:
-    lines = str(reason).strip().splitlines()
-    return f"{type(reason).__name__}: {lines[0][:200]}" if lines else type(reason).__name__
+    first = next(iter(str(reason).strip().splitlines()), "no further word")
+    return first if isinstance(reason, DataError) else f"{type(reason).__name__}: {first[:200]}"
