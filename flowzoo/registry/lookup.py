@@ -78,17 +78,23 @@ class Registry:
 
     def kinds_of(self, name: str) -> list[Kind]:
         """Return the kinds in which a name exists."""
-        return [kind for kind in KINDS if (kind, name) in self._found]
+        return [kind for kind in KINDS if (kind, name) in self._found or (kind, name) in self._clashes]
 
     def installed(self, distribution: str) -> Plugin | None:
         """Return a plugin of this distribution that loaded, or None."""
         wanted = canonical(distribution)
         return next((each for each in self.plugins if canonical(each.distribution) == wanted), None)
 
-    def unknown(self, kind: Kind, name: str) -> UnknownNameError:
-        """Return the error that says what to do about a name, or a pattern, that matches nothing."""
-        known = self.names(kind)
-        message = f"no {kind} '{name}'{did_you_mean(name.lower(), known) or ';'}"
+    def unknown(self, kind: Kind | None, name: str) -> UnknownNameError:
+        """Return the error that says what to do about a name, or a pattern, that matches nothing.
+
+        Args:
+            kind: The kind that was asked for; None for any.
+            name: What was asked for.
+        """
+        of_kind = self.names(kind) if kind else {each for of in KINDS for each in self.names(of)}
+        known = sorted(of_kind, key=natural)
+        message = f"no {kind or 'component'} '{name}'{did_you_mean(name.lower(), known) or ';'}"
         elsewhere = [f"'{name}' is a {other}" for other in self.kinds_of(name)]
         if elsewhere:
             message += f" {', '.join(elsewhere)}."

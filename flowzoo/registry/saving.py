@@ -202,7 +202,8 @@ def _check_installed(source: Path, recipe: Recipe, registry: Registry) -> None:
             wrote = recipe.plugins.get(plugin.distribution, "of another version")
             raise SavedModelError(
                 f"{source} was saved with revision {saved} of {kind} '{name}' "
-                f"({plugin.distribution} {wrote}); {plugin.version} has revision {component.revision}, which computes something else; "
+                f"({plugin.distribution} {wrote}); {plugin.version} has revision {component.revision}, "
+                "which computes something else; "
                 f"pip install {plugin.distribution}=={wrote}, or train the model again"
             )
 

@@ -1,0 +1,5 @@
+"""Runs the command line: ``python -m flowzoo``."""
+
+from flowzoo.cli.app import main
+
+main()

@@ -1,0 +1,40 @@
+"""Where commands print, and tables that look the same in all of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+_UNLIMITED = 10_000
+
+
+def console() -> Console:
+    """Return the console for results; in a pipe or a file its lines are as long as they have to be."""
+    unlimited = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    return Console(width=_UNLIMITED if unlimited else None, highlight=False, markup=False)
+
+
+def table(*headers: str) -> Table:
+    """Return an empty table without lines; a cell that is too long wraps within its column."""
+    made = Table(
+        box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_header=any(headers)
+    )
+    for place, header in enumerate(headers):
+        made.add_column(header, no_wrap=place == 0, style="cyan" if place == 0 else "")
+    return made
+
+
+def print_json(data: Any) -> None:
+    """Print plain data as JSON."""
+    typer.echo(json.dumps(data, indent=2))
+
+
+def complain(message: str) -> None:
+    """Print one line on standard error."""
+    typer.echo(" ".join(message.split()), err=True)

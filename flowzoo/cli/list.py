@@ -1,0 +1,71 @@
+"""``flowzoo list``: what is installed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, cast
+
+import typer
+
+from flowzoo.cli.choose import JsonOption, KindOption
+from flowzoo.cli.console import complain, console, print_json, table
+from flowzoo.component import KINDS, Component, Kind
+from flowzoo.registry.loader import default_registry
+from flowzoo.registry.lookup import Registry
+
+_ORDER: tuple[Kind, ...] = ("model", *(kind for kind in KINDS if kind != "model"))
+
+
+def list_components(
+    pattern: Annotated[str, typer.Argument(help="Names to list, with shell wildcards.")] = "*",
+    kind: KindOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the installed components, models first."""
+    registry = default_registry()
+    kinds = _ORDER if kind is None else (cast(Kind, kind),)
+    found = {each: registry.components(each, pattern) for each in kinds}
+    if not any(found.values()):
+        raise registry.unknown(None if kind is None else kinds[0], pattern)
+    if as_json:
+        print_json([_as_data(registry, each) for group in found.values() for each in group])
+    else:
+        _print_groups(found)
+    _mention_failures(registry)
+
+
+def _print_groups(found: dict[Kind, list[Component]]) -> None:
+    rows = table("", "")
+    rows.columns[0].min_width = 2 + max(len(each.name) for group in found.values() for each in group)
+    rows.columns[1].no_wrap = True
+    rows.columns[1].overflow = "ellipsis"
+    for kind, group in found.items():
+        if group:
+            if rows.row_count:
+                rows.add_row("")
+            rows.add_row(f"{kind}s", style="bold")
+        for component in group:
+            rows.add_row(f"  {component.name}", component.summary)
+    console().print(rows)
+
+
+def _mention_failures(registry: Registry) -> None:
+    amiss = [each.distribution for each in registry.failures]
+    if amiss:
+        complain(f"failed to load: {', '.join(amiss)}; flowzoo plugins says why")
+    if registry.clashes:
+        names = ", ".join(f"{each.kind} '{each.name}'" for each in registry.clashes)
+        complain(f"left out, because several plugins bring them: {names}; flowzoo plugins says which")
+
+
+def _as_data(registry: Registry, component: Component) -> dict[str, Any]:
+    plugin = registry.plugin_of(component)
+    return {
+        "kind": component.kind,
+        "name": component.name,
+        "summary": component.summary,
+        "reference": component.reference,
+        "revision": component.revision,
+        "exact": component.exact,
+        "distribution": plugin.distribution,
+        "version": plugin.version,
+    }

@@ -1,0 +1,77 @@
+"""``flowzoo plugins``: what was loaded, and what was not and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated, Any
+
+import typer
+
+from flowzoo.cli.choose import JsonOption
+from flowzoo.cli.console import console, print_json, table
+from flowzoo.registry.loader import default_registry, load_registry
+from flowzoo.registry.lookup import Registry
+from flowzoo.registry.plugin import Plugin, PluginFailure
+
+StrictOption = Annotated[bool, typer.Option("--strict", help="Fail if a plugin failed or clashes.")]
+
+
+def plugins(as_json: JsonOption = False, strict: StrictOption = False) -> None:
+    """List the plugins: those that loaded, those that failed or are slow, and names that clash."""
+    registry = load_registry(strict=True) if strict else default_registry()
+    rows = [_loaded(registry, each) for each in registry.plugins] + [
+        _failed(each) for each in registry.failures
+    ]
+    print_json(rows) if as_json else _print(rows)
+
+
+def _loaded(registry: Registry, plugin: Plugin) -> dict[str, Any]:
+    clashes = [str(each) for each in registry.clashes if plugin.distribution in each.distributions]
+    slow = ["imports torch while its components are listed"] if plugin.imported_torch else []
+    return {
+        "plugin": plugin.name,
+        "distribution": plugin.distribution,
+        "version": plugin.version,
+        "components": dict(Counter(component.kind for component in plugin.components)),
+        "milliseconds": round(1000 * plugin.seconds, 1),
+        "status": "clash" if clashes else "slow" if slow else "ok",
+        "reasons": clashes + slow,
+    }
+
+
+def _failed(failure: PluginFailure) -> dict[str, Any]:
+    return {
+        "plugin": failure.name,
+        "distribution": failure.distribution,
+        "version": failure.version,
+        "components": {},
+        "milliseconds": None,
+        "status": "failed",
+        "reasons": [failure.reason],
+    }
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    listing = table("plugin", "version", "components", "load", "status")
+    reasons = table("", "")
+    for row in rows:
+        name = _label(row)
+        count = sum(row["components"].values())
+        time = "" if row["milliseconds"] is None else f"{row['milliseconds']:.0f} ms"
+        listing.add_row(
+            name, row["version"], str(count), time, row["status"], style=_STYLES.get(row["status"])
+        )
+        for reason in row["reasons"]:
+            reasons.add_row(name, f"{row['status']}: {reason}")
+    listing.columns[2].justify = listing.columns[3].justify = "right"
+    console().print(listing)
+    if reasons.row_count:
+        console().print()
+        console().print(reasons)
+
+
+_STYLES = {"failed": "red", "clash": "red", "slow": "yellow"}
+
+
+def _label(row: dict[str, Any]) -> str:
+    return "builtin" if row["plugin"] == "builtin" else str(row["distribution"])

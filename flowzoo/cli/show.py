@@ -1,0 +1,139 @@
+"""``flowzoo show``: all about one component."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from flowzoo.cli.choose import JsonOption, KindOption, NameArgument, choose
+from flowzoo.cli.console import console, print_json, table
+from flowzoo.component import Component
+from flowzoo.errors import OptionError
+from flowzoo.registry.loader import default_registry
+from flowzoo.registry.plugin import Plugin
+
+if TYPE_CHECKING:
+    from flowzoo.registry.describe import OptionInfo
+
+ShapeOption = Annotated[
+    str | None,
+    typer.Option("--image-shape", help="CHANNELSxHEIGHTxWIDTH: also build the model and show its levels."),
+]
+
+
+def show(
+    name: NameArgument,
+    kind: KindOption = None,
+    as_json: JsonOption = False,
+    image_shape: ShapeOption = None,
+) -> None:
+    """Show a component's summary, paper and options."""
+    from flowzoo.registry.describe import describe
+
+    registry = default_registry()
+    component = choose(registry, name, kind)
+    plugin = registry.plugin_of(component)
+    options = describe(registry, component)
+    levels = None if image_shape is None else _levels(component, image_shape)
+    if as_json:
+        data = {**_facts(component, plugin), "options": [asdict(each) for each in options]}
+        print_json(data if levels is None else {**data, "levels": levels})
+        return
+    _print_facts(component, plugin)
+    _print_options(options)
+    if levels is not None:
+        _print_levels(levels)
+
+
+def _levels(component: Component, image_shape: str) -> list[dict[str, Any]]:
+    """Build a model with its default options and return shapes and parameters of its levels, finest first."""
+    from flowzoo.registry.models import create_model
+
+    if component.kind != "model":
+        raise OptionError(f"--image-shape is for models, and '{component.name}' is a {component.kind}")
+    flow = create_model(component.name, _parse_shape(image_shape), seed=0)
+    levels = []
+    shape = flow.image_shape
+    for place, latent in enumerate(flow.latent_shapes):
+        level = flow.level(place)
+        kept, _ = level.shapes(shape)
+        parameters = sum(each.numel() for each in level.parameters())
+        levels.append({"image": shape, "kept": kept, "latent": latent, "parameters": parameters})
+        shape = kept or shape
+    return levels
+
+
+def _parse_shape(text: str) -> tuple[int, ...]:
+    sizes = text.lower().split("x")
+    if len(sizes) != 3 or not all(size.isdecimal() and int(size) > 0 for size in sizes):
+        raise OptionError(f"image shape is '{text}'; allowed: CHANNELSxHEIGHTxWIDTH, as in 1x8x8")
+    return tuple(int(size) for size in sizes)
+
+
+def _facts(component: Component, plugin: Plugin) -> dict[str, Any]:
+    return {
+        "kind": component.kind,
+        "name": component.name,
+        "summary": component.summary,
+        "reference": component.reference,
+        "distribution": plugin.distribution,
+        "version": plugin.version,
+        "revision": component.revision,
+        "exact": component.exact,
+    }
+
+
+def _print_facts(component: Component, plugin: Plugin) -> None:
+    console().print(Text.assemble((component.name, "bold cyan"), f" ({component.kind})"))
+    console().print(component.summary)
+    rows = table("", "")
+    if component.reference:
+        rows.add_row("paper", component.reference)
+    rows.add_row("from", f"{plugin.distribution} {plugin.version}")
+    rows.add_row("exact", "yes" if component.exact else f"no: {component.check.reason or 'a bound'}")
+    console().print()
+    console().print(rows)
+
+
+def _print_options(options: tuple[OptionInfo, ...]) -> None:
+    console().print()
+    if not options:
+        console().print("no options")
+        return
+    rows = table("option", "default", "meaning (allowed)")
+    for each in options:
+        default = "required" if each.required else _short(each.default)
+        rows.add_row(
+            each.name,
+            default,
+            Text.assemble(each.description, " " if each.description else "", (f"({each.allowed})", "dim")),
+        )
+    console().print(rows)
+
+
+def _short(value: Any) -> str:
+    """Return a default as one would type it: text without quotes, a nested component by its name."""
+    if isinstance(value, list):
+        return f"[{', '.join(_short(each) for each in value)}]"
+    if isinstance(value, dict) and "name" in value:
+        return str(value["name"])
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _print_levels(levels: list[dict[str, Any]]) -> None:
+    rows = table("level", "image", "kept", "latent", "parameters")
+    for place, level in enumerate(levels):
+        shapes = (_times(level[key]) for key in ("image", "kept", "latent"))
+        rows.add_row(str(place), *shapes, f"{level['parameters']:,}")
+    rows.add_row("all", "", "", "", f"{sum(level['parameters'] for level in levels):,}")
+    rows.columns[-1].justify = "right"
+    console().print()
+    console().print(rows)
+
+
+def _times(shape: tuple[int, ...] | None) -> str:
+    return "nothing" if shape is None else "x".join(map(str, shape))
