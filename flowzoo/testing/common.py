@@ -1,0 +1,136 @@
+"""Checks that every component which maps images has to pass."""
+
+from __future__ import annotations
+
+import safetensors.torch
+import torch
+
+from flowzoo.errors import NotInitialisedError
+from flowzoo.testing.draws import BATCH, Draws, global_state_left_alone, randomise
+from flowzoo.testing.result import require, require_close, require_equal
+from flowzoo.testing.subject import Subject
+from flowzoo.testing.trial import Trial
+
+_ROUNDING = 1e-9
+"""Largest difference that another place in the batch may make, in float64."""
+
+
+def keeps_images_apart(kind: type[Subject], trial: Trial) -> None:
+    """An image's outputs depend on no other image of the batch, nor on its place in it."""
+    subject = kind.ready(trial)
+    x, context = subject.images(), subject.context()
+    alone = subject.outputs(x, context, Draws())
+    others, other_context = subject.images(seed=7), subject.context(seed=7)
+    for changed in range(BATCH):
+        near = torch.arange(BATCH) != changed
+        mixed = torch.where(near[:, None, None, None], x, others)
+        mixed_context = context
+        if context is not None and other_context is not None:
+            mixed_context = torch.where(near[:, None, None, None], context, other_context)
+        for name, value in subject.outputs(mixed, mixed_context, Draws()).items():
+            what = f"'{name}' of the other images when image {changed} changes"
+            require_close(value[near], alone[name][near], _ROUNDING, what)
+    order = [2, 0, 1]
+    permuted = subject.outputs(x[order], None if context is None else context[order], Draws(indices=order))
+    for name, value in permuted.items():
+        require_close(value, alone[name][order], _ROUNDING, f"'{name}' of the permuted batch")
+
+
+def has_gradients(kind: type[Subject], trial: Trial) -> None:
+    """Every parameter and the input get a finite gradient from each objective, zero for none."""
+    subject = kind.ready(trial)
+    parameters = {name: each for name, each in subject.module.named_parameters() if each.requires_grad}
+    context = subject.context()
+    names = subject.objectives(subject.images(), context, Draws(mode="train")).keys()
+    for objective in names:
+        x = subject.images().requires_grad_()
+        value = subject.objectives(x, context, Draws(mode="train"))[objective]
+        inputs = {"the input": x, **parameters}
+        gradients = torch.autograd.grad(value, list(inputs.values()), allow_unused=True)
+        for name, gradient in zip(inputs, gradients, strict=True):
+            what = f"the gradient of {objective} with respect to {name}"
+            require(gradient is not None, f"{what} does not exist")
+            assert gradient is not None
+            require(bool(gradient.isfinite().all()), f"{what} is not finite")
+            require(bool((gradient != 0).any()), f"{what} is zero throughout")
+
+
+def keeps_dtype_and_device(kind: type[Subject], trial: Trial) -> None:
+    """Outputs have the dtype and the device of the input, on the CPU and on a GPU if there is one."""
+    places = [("cpu", torch.float32), ("cpu", torch.float64)]
+    if torch.cuda.is_available():
+        places.append(("cuda", torch.float32))
+    for device, dtype in places:
+        subject = kind.ready(trial)
+        subject.module.to(device=device, dtype=dtype)
+        x = subject.images().to(device=device, dtype=dtype)
+        context = subject.context()
+        context = None if context is None else context.to(device=device, dtype=dtype)
+        for name, value in subject.outputs(x, context, Draws()).items():
+            what = f"'{name}' for input in {dtype} on {device}"
+            require(value.dtype == dtype, f"{what} is in {value.dtype}")
+            require(value.device.type == device, f"{what} is on {value.device}")
+            require(bool(value.isfinite().all()), f"{what} is not finite")
+
+
+def saves_its_state(kind: type[Subject], trial: Trial) -> None:
+    """What is computed comes back after saving and loading into one built with other random weights."""
+    subject = kind.ready(trial)
+    x, context = subject.images(), subject.context()
+    saved = safetensors.torch.save(subject.state())
+    loaded = kind(trial.build(seed=1), trial)
+    randomise(loaded.module, seed=1)
+    loaded.module.load_state_dict(safetensors.torch.load(saved))
+    expected = subject.outputs(x, context, Draws())
+    require_equal(loaded.outputs(x, context, Draws()), expected, "after saving and loading")
+
+
+def makes_one_first_pass(kind: type[Subject], trial: Trial) -> None:
+    """What takes its state from data does so once: not again, nor after loading, nor is it used before."""
+    subject = kind(trial.build(), trial)
+    x, context = subject.images(), subject.context()
+    before = subject.state()
+    subject.first_pass()
+    after = subject.state()
+    if any(not torch.equal(after[name], before[name]) for name in before):
+        _require_refusal(kind(trial.build(), trial))
+    expected = subject.outputs(x, context, Draws())
+    subject.first_pass(seed=5)
+    require_equal(subject.outputs(x, context, Draws()), expected, "after a second first pass over data")
+    loaded = kind(trial.build(seed=1), trial)
+    loaded.module.load_state_dict(subject.state())
+    loaded.first_pass(seed=5)
+    require_equal(
+        loaded.outputs(x, context, Draws()), expected, "after loading and a first pass over other data"
+    )
+
+
+def repeats_itself(kind: type[Subject], trial: Trial) -> None:
+    """The same call gives the same result, and neither evaluation nor a loss changes the saved state."""
+    subject = kind.ready(trial)
+    x, context = subject.images(), subject.context()
+    state = subject.state()
+    first = subject.outputs(x, context, Draws())
+    subject.objectives(x, context, Draws(seed=3, mode="train"))
+    require_equal(subject.outputs(x, context, Draws()), first, "in a second evaluation")
+    require_equal(subject.state(), state, "state after evaluation")
+
+
+def leaves_global_state_alone(kind: type[Subject], trial: Trial) -> None:
+    """Nothing but building draws from the global random state."""
+    subject = kind(trial.build(), trial)
+    x, context = subject.images(), subject.context()
+    with global_state_left_alone("the first pass over data"):
+        subject.first_pass()
+    with global_state_left_alone("evaluation"):
+        subject.outputs(x, context, Draws())
+    with global_state_left_alone("the loss"):
+        subject.objectives(x, context, Draws(mode="train"))
+
+
+def _require_refusal(fresh: Subject) -> None:
+    try:
+        fresh.outputs(fresh.images(), fresh.context(), Draws())
+    except NotInitialisedError:
+        return
+    require(False, "takes its state from data, but can be used before it has seen any")

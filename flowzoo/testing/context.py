@@ -1,0 +1,26 @@
+"""Checks of what a component does with its context."""
+
+from __future__ import annotations
+
+import torch
+
+from flowzoo.testing.draws import Draws
+from flowzoo.testing.result import require
+from flowzoo.testing.subject import Subject
+from flowzoo.testing.trial import Trial
+
+
+def uses_its_context(kind: type[Subject], trial: Trial) -> None:
+    """Another context gives another output, at the declared resolution and at half of it."""
+    if trial.check.context_shape is None:
+        return
+    channels, height, width = trial.check.context_shape
+    for size in {(height, width), (max(1, height // 2), max(1, width // 2))}:
+        subject = kind.ready(trial.with_check(context_shape=(channels, *size)))
+        x = subject.images()
+        found = subject.outputs(x, subject.context(), Draws())
+        other = subject.outputs(x, subject.context(seed=7), Draws())
+        require(
+            any(not torch.equal(found[name], other[name]) for name in found),
+            f"no output depends on a context of {size[0]}x{size[1]}",
+        )

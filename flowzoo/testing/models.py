@@ -1,0 +1,166 @@
+"""Checks of whole models."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import final
+
+import torch
+from torch import Tensor
+
+from flowzoo.bijector import standard_normal_log_prob
+from flowzoo.dequantisation import dequantise
+from flowzoo.errors import DataError, FlowzooError, ShapeError
+from flowzoo.flow import Flow
+from flowzoo.registry.saving import load_model, save_model
+from flowzoo.shapes import Images, IntegerImages, PerImage, Shape
+from flowzoo.testing.draws import BATCH, Draws, draw_images, global_state_left_alone
+from flowzoo.testing.invertible import Invertible
+from flowzoo.testing.result import CheckFailed, require, require_close
+from flowzoo.testing.subject import FIRST_BATCH
+from flowzoo.testing.trial import Trial
+from flowzoo.units import bits_per_dim
+
+
+@final
+class Model(Invertible):
+    """A model on trial: ``y`` is all latents in one, ``log_det`` is ``log p(x) - log N(y; 0, I)``."""
+
+    module: Flow
+
+    def output_shape(self) -> Shape:
+        return 1, 1, sum(torch.Size(shape).numel() for shape in self.module.latent_shapes)
+
+    def forward(self, x: Images, context: Images | None, draws: Draws) -> tuple[Images, PerImage]:
+        latents = self.module.encode(x, draws.run())
+        z = torch.cat([each.flatten(1) for each in latents], dim=1)[:, None, None]
+        return z, self.module.log_prob(x, draws.run()) - standard_normal_log_prob(z)
+
+    def inverse(self, y: Images, context: Images | None, draws: Draws) -> Images:
+        sizes = [torch.Size(shape).numel() for shape in self.module.latent_shapes]
+        parts = torch.split(y.flatten(1), sizes, dim=1)
+        latents = [
+            part.reshape(-1, *shape) for part, shape in zip(parts, self.module.latent_shapes, strict=True)
+        ]
+        return self.module.decode(latents, draws.run())
+
+    def other_outputs(self, y: Images) -> Images:
+        # Latents drawn at random may decode to values outside [0, 1), which forward refuses.
+        return 0.99 * y
+
+    def first_pass(self, seed: int = 0) -> None:
+        shape = self.check.shape
+        self.module.initialise(draw_images(shape, FIRST_BATCH, seed + place) for place in (100, 101))
+
+    def objectives(self, x: Images, context: Images | None, draws: Draws) -> dict[str, Tensor]:
+        losses = self.module.loss(x, draws.run())
+        found = {"the loss": torch.stack([loss.sum() for loss in losses]).sum()}
+        if all(self.module.level(place).conditional.loss_is_likelihood for place in range(len(losses))):
+            found["the log-likelihood"] = self.module.log_prob(x, Draws().run()).sum()
+        return found
+
+
+def has_terms_that_add_up(kind: type[Model], trial: Trial) -> None:
+    """``log p(x)`` is the sum of its terms, one set for each level."""
+    flow, x = _flow_and_images(kind, trial)
+    terms = flow.terms(x, Draws().run())
+    require(
+        len(terms.levels) == len(flow.latent_shapes),
+        f"{len(terms.levels)} sets of terms, one a level expected",
+    )
+    rows = [terms.pixels, *(term for level in terms.levels for term in level)]
+    for row in rows:
+        require(tuple(row.shape) == (BATCH,), f"a term has shape {tuple(row.shape)}, expected {(BATCH,)}")
+    require_close(flow.log_prob(x, Draws().run()), sum(rows, torch.zeros(())), 1e-12, "log p(x)")
+
+
+def has_level_losses(kind: type[Model], trial: Trial) -> None:
+    """A level's loss is the same whether computed alone or with the others'."""
+    flow, x = _flow_and_images(kind, trial)
+    together = flow.loss(x, Draws().run())
+    for place, loss in enumerate(together):
+        alone = flow.level_loss(place, x, Draws().run())
+        require(alone.shape == loss.shape, f"the loss of level {place} has shape {tuple(alone.shape)}")
+        if trial.component.exact and flow.level(place).conditional.loss_is_likelihood:
+            require_close(alone, loss, 1e-12, f"the loss of level {place}, computed alone")
+
+
+def samples(kind: type[Model], trial: Trial) -> None:
+    """Samples are finite, repeat with their seed, differ with another, and leave the global state alone."""
+    flow, _ = _flow_and_images(kind, trial)
+    with global_state_left_alone("sampling"):
+        first, again, other = flow.sample(2, seed=1), flow.sample(2, seed=1), flow.sample(2, seed=2)
+        flow.sample(1)
+    require(tuple(first.shape) == (2, *trial.check.shape), f"samples have shape {tuple(first.shape)}")
+    require(bool(first.isfinite().all()), "a sample is not finite")
+    require(torch.equal(first, again), "samples with one seed differ")
+    require(not torch.equal(first, other), "samples with two seeds are the same")
+    require(not torch.equal(first[0], first[1]), "two samples of a batch are the same")
+
+
+def saves_and_loads(kind: type[Model], trial: Trial) -> None:
+    """A saved model, loaded again, gives the same ``log p(x)``, to the last bit."""
+    flow, x = _flow_and_images(kind, trial)
+    flow.float()
+    with tempfile.TemporaryDirectory() as folder:
+        save_model(flow, Path(folder) / "model")
+        loaded = load_model(Path(folder) / "model")
+    expected = flow.log_prob(x, Draws().run())
+    require(torch.equal(loaded.log_prob(x, Draws().run()), expected), "log p(x) differs after loading")
+
+
+def gives_bits_per_dim(kind: type[Model], trial: Trial) -> None:
+    """Bits per dimension of integer images are finite, and those of the dequantised images' ``log p``."""
+    flow, _ = _flow_and_images(kind, trial)
+    images = _integers(trial, flow.bins)
+    found = flow.bits_per_dim(images, Draws().run())
+    run = Draws().run()
+    log_prob = flow.log_prob(dequantise(images, flow.bins, run), run)
+    require(bool(found.isfinite().all()), "bits per dimension are not finite")
+    require_close(found, bits_per_dim(log_prob, flow.dimensions, flow.bins), 1e-12, "bits per dimension")
+
+
+def refuses_bad_images(kind: type[Model], trial: Trial) -> None:
+    """Images of a wrong shape, type or range are refused, by the error that says so."""
+    flow, x = _flow_and_images(kind, trial)
+    integers = _integers(trial, flow.bins)
+    one, below, not_a_number = x.clone(), x.clone(), x.clone()
+    one[1, 0, 0, 0], below[1, 0, 0, 0], not_a_number[1, 0, 0, 0] = 1.0, -1e-6, float("nan")
+    too_large = integers.long()
+    too_large[1, 0, 0, 0] = flow.bins
+    _expect(DataError, lambda: flow.log_prob(one), "a value of 1")
+    _expect(DataError, lambda: flow.log_prob(below), "a value below 0")
+    _expect(DataError, lambda: flow.log_prob(not_a_number), "a NaN")
+    _expect(DataError, lambda: flow.bits_per_dim(too_large), "an integer that is too large")
+    _expect(ShapeError, lambda: flow.log_prob(x[..., :-1]), "images that are too narrow")
+    _expect(ShapeError, lambda: flow.decode([*flow.draw_latents(2), x]), "a latent too many")
+
+
+def leaves_global_state_alone_when_created(kind: type[Model], trial: Trial) -> None:
+    """Creating a model, with a seed or without, leaves the global random state alone."""
+    with global_state_left_alone("creation"):
+        trial.make(trial)
+
+
+def _flow_and_images(kind: type[Model], trial: Trial) -> tuple[Flow, Images]:
+    subject = kind.ready(trial)
+    return subject.module, subject.images()
+
+
+def _integers(trial: Trial, bins: int) -> IntegerImages:
+    # Both ends of the range are among them.
+    images = (draw_images(trial.check.shape) * bins).floor().clamp(0, bins - 1).to(torch.uint8)
+    images[0, 0, 0, 0], images[1, 0, 0, 0] = 0, bins - 1
+    return images
+
+
+def _expect(error: type[FlowzooError], call: Callable[[], object], what: str) -> None:
+    try:
+        call()
+    except error:
+        return
+    except Exception as other:
+        raise CheckFailed(f"{what} raises {type(other).__name__}, expected {error.__name__}") from other
+    raise CheckFailed(f"{what} is accepted, expected {error.__name__}")

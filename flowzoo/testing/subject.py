@@ -1,0 +1,70 @@
+"""What all components that map images have in common, as far as the checks are concerned."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Self, final
+
+from torch import Tensor, nn
+
+from flowzoo.component import Check
+from flowzoo.shapes import Images
+from flowzoo.testing.draws import Draws, draw_images, randomise
+from flowzoo.testing.trial import Trial
+
+FIRST_BATCH = 32
+"""Images in each batch of the first pass over data: more than a tiny image has dimensions."""
+
+
+class Subject(ABC):
+    """A built component, its module in float64.
+
+    Args:
+        module: What the component's builder returned.
+        trial: What it was built for.
+    """
+
+    def __init__(self, module: nn.Module, trial: Trial) -> None:
+        self.module = module.double()
+        self.trial = trial
+
+    @final
+    @property
+    def check(self) -> Check:
+        """What the component declares about its trial."""
+        return self.trial.check
+
+    @final
+    @classmethod
+    def ready(cls, trial: Trial, seed: int = 0) -> Self:
+        """Build a component, let it see data, and make every parameter random."""
+        subject = cls(trial.build(seed), trial)
+        subject.first_pass()
+        randomise(subject.module, seed)
+        return subject
+
+    def images(self, seed: int = 0) -> Images:
+        """Return images to try the component on."""
+        return draw_images(self.check.shape, seed=seed)
+
+    def context(self, seed: int = 0) -> Images | None:
+        """Return contexts for those images, or None where the component takes none."""
+        shape = self.check.context_shape
+        return None if shape is None else draw_images(shape, seed=seed + 1000)
+
+    @abstractmethod
+    def first_pass(self, seed: int = 0) -> None:
+        """Let the component see data."""
+
+    @abstractmethod
+    def outputs(self, x: Images, context: Images | None, draws: Draws) -> dict[str, Tensor]:
+        """Return everything that the component computes in evaluation, one row for each image."""
+
+    @abstractmethod
+    def objectives(self, x: Images, context: Images | None, draws: Draws) -> dict[str, Tensor]:
+        """Return the scalars that training may minimise."""
+
+    @final
+    def state(self) -> dict[str, Tensor]:
+        """Return a copy of the state that is saved."""
+        return {name: value.detach().clone() for name, value in self.module.state_dict().items()}

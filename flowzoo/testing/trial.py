@@ -1,0 +1,77 @@
+"""A component on trial: what it declares, and how to build it afresh."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from flowzoo.component import Check, Component, Kind
+from flowzoo.registry.build import build_component
+from flowzoo.registry.loader import default_registry
+from flowzoo.registry.models import create_model
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A component, and how to build it for what its :class:`~flowzoo.component.Check` declares.
+
+    Attributes:
+        component: What the component declares.
+        make: Builds it for a trial; called anew for every check.
+        timed: Whether a network is built to be given a time.
+    """
+
+    component: Component
+    make: Callable[[Trial], Any]
+    timed: bool = False
+
+    @property
+    def check(self) -> Check:
+        """What the component declares about how it is tried."""
+        return self.component.check
+
+    def build(self, seed: int = 0) -> Any:
+        """Build the component with random weights that depend on the seed only."""
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            return self.make(self)
+
+    def with_check(self, **changes: Any) -> Trial:
+        """Return the same trial with another shape, context shape, options or tolerance."""
+        return replace(self, component=replace(self.component, check=replace(self.check, **changes)))
+
+
+def trial_of(kind: Kind, name: str, **options: Any) -> Trial:
+    """Return the trial of a registered component.
+
+    Args:
+        kind: The component's kind.
+        name: Its registered name.
+        options: Instead of, or besides, the options that the component declares for its trial.
+
+    Raises:
+        UnknownNameError: There is no such component.
+    """
+    component = default_registry().find(kind, name)
+    trial = Trial(component, _make)
+    return trial.with_check(options={**component.check.options, **options})
+
+
+def _make(trial: Trial) -> Any:
+    component, check = trial.component, trial.check
+    if component.kind == "model":
+        seed = torch.default_generator.initial_seed()
+        return create_model(component.name, check.shape, seed=seed, **check.options)
+    # The number of output channels differs from the input's, so that the two cannot be confused.
+    network = (check.shape, check.shape[0] + 1, check.context_shape, trial.timed)
+    by_position: dict[Kind, tuple[Any, ...]] = {
+        "transform": (check.shape,),
+        "bijector": (check.shape, check.context_shape),
+        "split": (check.shape,),
+        "network": network,
+    }
+    arguments = by_position.get(component.kind, ())
+    return build_component(component.kind, component.name, *arguments, **check.options)
