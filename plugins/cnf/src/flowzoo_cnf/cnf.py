@@ -28,6 +28,9 @@ from flowzoo_cnf.solver import Method, Solver, State, batch_norm_of_error, worst
 
 LOG_2 = 0.6931471805599453
 
+ROUGH = Solver("midpoint", steps=2)
+"""For the first pass over the data, in which only the statistics of what comes out count."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -153,6 +156,8 @@ class CNF(ConditionalBijector):
         return self._solver(run).solve(rates, (v,), start, end, worst_image_norm)[0]
 
     def _solver(self, run: Run) -> Solver:
+        if run.mode == "initialise":
+            return ROUGH
         return self.settings.training if run.training else self.settings.evaluation
 
     def _uses_exact_trace(self, run: Run) -> bool:

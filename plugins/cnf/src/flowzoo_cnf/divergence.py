@@ -1,6 +1,6 @@
 """The divergence of a vector field, exactly or by a random probe, and its Jacobian's norm.
 
-Both come from Jacobian-vector products in forward mode, which can be differentiated again for training.
+Both come from vector-Jacobian products ``e^T J``, which can be differentiated again for training.
 """
 
 from __future__ import annotations
@@ -34,14 +34,13 @@ class Divergence(NamedTuple):
 
 
 def hutchinson(field: Field, v: Images, probe: Images) -> Divergence:
-    """Estimate the trace by ``e^T J e`` and the squared norm by ``|J e|^2``, for ``E[e e^T] = I``.
-
-    ``|J e|^2`` and the ``|e^T J|^2`` of the paper have the same mean, the squared Frobenius norm.
+    """Estimate the trace by ``e^T J e`` and the squared norm by ``|e^T J|^2``, for ``E[e e^T] = I``.
 
     References:
         Grathwohl et al., 2019, equation 8; Finlay et al., 2020, equation 10.
     """
-    value, product = torch.func.jvp(field, (v,), (probe,))
+    value, pull_back = torch.func.vjp(field, v)
+    (product,) = pull_back(probe)
     trace = (product * probe).flatten(1).sum(1)
     return Divergence(value, trace, product.square().flatten(1).sum(1))
 
@@ -50,10 +49,11 @@ def exact(field: Field, v: Images) -> Divergence:
     """Sum over all unit vectors, a chunk of them at a time."""
     dimensions = v[0].numel()
     unit = torch.eye(dimensions, dtype=v.dtype, device=v.device).reshape(dimensions, *v.shape[1:])
+    value, pull_back = torch.func.vjp(field, v)
 
-    def column(e: Tensor) -> tuple[Tensor, Tensor]:
-        product = torch.func.jvp(field, (v,), (e.expand_as(v),))[1]
+    def row(e: Tensor) -> tuple[Tensor, Tensor]:
+        (product,) = pull_back(e.expand_as(v))
         return (product * e).flatten(1).sum(1), product.square().flatten(1).sum(1)
 
-    traces, norms = torch.func.vmap(column, chunk_size=CHUNK)(unit)
-    return Divergence(field(v), traces.sum(0), norms.sum(0))
+    traces, norms = torch.func.vmap(row, chunk_size=CHUNK)(unit)
+    return Divergence(value, traces.sum(0), norms.sum(0))

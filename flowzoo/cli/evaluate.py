@@ -1,0 +1,90 @@
+"""``flowzoo evaluate``: bits/dim of a trained run, beside the Gaussian floor."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flowzoo.cli.choose import JsonOption
+from flowzoo.cli.console import console, print_json, table
+
+if TYPE_CHECKING:
+    from flowzoo.evaluation.report import Evaluation
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="Run folder, as flowzoo train made it.")],
+    split: Annotated[str, typer.Option("--split", help="train, validation or test.")] = "test",
+    images: Annotated[int | None, typer.Option("--images", help="Use the first N images only.")] = None,
+    draws: Annotated[int, typer.Option("--draws", help="Dequantisation draws an image.")] = 1,
+    exact: Annotated[
+        bool | None,
+        typer.Option("--exact/--estimate", help="The trace of continuous flows; exact on small images."),
+    ] = None,
+    floor: Annotated[bool, typer.Option("--floor/--no-floor", help="Fit the Gaussian floor too.")] = True,
+    batch_size: Annotated[int, typer.Option("--batch-size", help="Images at once.")] = 100,
+    seed: Annotated[int, typer.Option("--seed", help="Of noise and probes.")] = 0,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Measure bits/dim of a trained run and write it to RUN/evaluation-SPLIT.json."""
+    from flowzoo.cli.progress import counting
+    from flowzoo.evaluation.report import evaluate_run
+
+    with counting("images") as progress:
+        evaluation = evaluate_run(
+            run,
+            split,
+            images=images,
+            draws=draws,
+            exact=exact,
+            floor=floor,
+            batch_size=batch_size,
+            seed=seed,
+            device=device,
+            progress=progress,
+        )
+    if as_json:
+        print_json(asdict(evaluation))
+    else:
+        _print(evaluation)
+
+
+def _print(evaluation: Evaluation) -> None:
+    facts = table("", "")
+    for name, value in _facts(evaluation):
+        facts.add_row(name, value)
+    console().print(facts)
+    shares = table("share", "bits/dim")
+    shares.columns[1].justify = "right"
+    for name, share in evaluation.shares.items():
+        shares.add_row(name, f"{share:.4f}")
+    shares.add_row("sum", f"{sum(evaluation.shares.values()):.4f}", style="bold")
+    console().print()
+    console().print(shares)
+
+
+def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
+    def bits(value: float, error: float | None) -> str:
+        return f"{value:.4f}" + ("" if error is None else f" ± {error:.4f}")
+
+    facts: list[tuple[str, Any]] = [
+        ("model", evaluation.model),
+        ("data", f"{evaluation.data} {evaluation.data_revision}, {evaluation.split} split"),
+        ("bits/dim", bits(evaluation.bits_per_dim, evaluation.standard_error)),
+    ]
+    if evaluation.gaussian_bits_per_dim is not None:
+        floor = bits(evaluation.gaussian_bits_per_dim, evaluation.gaussian_standard_error)
+        facts.append(("gaussian", f"{floor}  (closed form, same pixels)"))
+    facts += [
+        ("images", f"{evaluation.images}, {evaluation.draws} draw(s) of uniform dequantisation each"),
+        ("trace", evaluation.trace),
+        ("solver", evaluation.solver),
+        ("evaluations", f"{evaluation.evaluations:g} a batch" if evaluation.evaluations else ""),
+        ("parameters", f"{evaluation.parameters:,}"),
+        ("seconds", f"{evaluation.seconds:.1f}"),
+    ]
+    return [(name, value) for name, value in facts if value]

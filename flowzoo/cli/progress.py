@@ -1,0 +1,109 @@
+"""How long work looks on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from flowzoo.training.reporter import Progress as TrainingProgress
+
+
+class TrainingBar:
+    """A bar with bits/dim, speed and time left; without a terminal, a line for each validation."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[figures]}"),
+            console=self._console,
+            disable=not sys.stderr.isatty(),
+        )
+        self._task: TaskID | None = None
+        self._shown: tuple[str, float | None] = ("", None)
+        self._speed: float | None = None
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def update(self, progress: TrainingProgress) -> None:
+        """Show where training stands."""
+        latest = progress.images_per_second
+        self._speed = latest if self._speed is None else 0.9 * self._speed + 0.1 * latest
+        if self._bar.disable:
+            self._print_line(progress)
+            return
+        if self._task is None:
+            self._task = self._bar.add_task(progress.stage, total=1.0, figures="")
+        bits = "  -  " if progress.bits_per_dim is None else f"{progress.bits_per_dim:.3f}"
+        left = progress.seconds * (1 / progress.used - 1) if progress.used > 0 else 0.0
+        self._bar.update(
+            self._task,
+            description=progress.stage,
+            completed=progress.used,
+            figures=(
+                f"{bits} bits/dim  loss {progress.loss:.3f}  {self._speed:,.0f} images/s  "
+                f"step {progress.step}  {clock(left)} left"
+            ),
+        )
+
+    def _print_line(self, progress: TrainingProgress) -> None:
+        state = (progress.stage, progress.bits_per_dim)
+        if progress.bits_per_dim is not None and state != self._shown:
+            self._shown = state
+            self._console.print(
+                f"{progress.stage}: step {progress.step:>7}  {clock(progress.seconds):>8}  "
+                f"{progress.bits_per_dim:.3f} bits/dim on validation images"
+            )
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as ``m:ss`` or ``h:mm:ss``.
+
+    >>> clock(3725)
+    '1:02:05'
+    """
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar of things done, of how many, on a terminal; yields the function to tell it with."""
+    bar = Progress(
+        TextColumn("{task.completed:.0f}/{task.total:.0f} " + what),
+        BarColumn(bar_width=None),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
+    with bar:
+        task: TaskID | None = None
+
+        def tell(done: int, total: int) -> None:
+            nonlocal task
+            if task is None:
+                task = bar.add_task(what, total=total)
+            bar.update(task, completed=done)
+
+        yield tell

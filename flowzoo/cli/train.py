@@ -1,0 +1,68 @@
+"""``flowzoo train``: a model, a data set and a budget to a run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flowzoo.cli.settings import read_settings
+from flowzoo.errors import OptionError
+
+
+def train(
+    model: Annotated[str, typer.Argument(help="Name of the model; left out with --resume.")] = "",
+    data: Annotated[str, typer.Option("--data", help="Name of the data set.")] = "digits",
+    out: Annotated[Path, typer.Option("--out", help="Run folder; new, or that of the run to resume.")] = Path(
+        "run"
+    ),
+    seconds: Annotated[float | None, typer.Option("--seconds", help="Train for so long.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", help="Train so many steps.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of weights, noise and order of the data.")] = 0,
+    config: Annotated[Path | None, typer.Option("--config", help="YAML file of settings.")] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting; may be repeated.", show_default=False),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+) -> None:
+    """Train a model into a run folder.
+
+    Settings are the model's options (flowzoo show MODEL lists them), and under their own keys
+    training.* (batch_size, learning_rate, order, ...), data.* (root, ...) and pixels.
+    """
+    settings = read_settings(config, assignments or [])
+    from flowzoo.cli.progress import TrainingBar, clock
+    from flowzoo.training.budget import Budget
+    from flowzoo.training.start import resume_run, start_run
+
+    given = steps is not None or seconds is not None
+    budget = Budget(steps=steps, seconds=seconds) if given else None
+    if resume:
+        if model or config or assignments:
+            raise OptionError("--resume goes on with the run as it is; leave out MODEL, --config and --set")
+        with TrainingBar() as bar:
+            record = resume_run(out, budget=budget, device=device, reporter=bar)
+    else:
+        if not model:
+            raise OptionError("name the model to train (flowzoo list shows them), or add --resume")
+        if budget is None:
+            raise OptionError("say how long to train: --seconds 60, or --steps 1000")
+        with TrainingBar() as bar:
+            record = start_run(
+                out,
+                model,
+                data,
+                budget=budget,
+                options=settings.options,
+                pixels=settings.pixels,
+                data_options=settings.data,
+                training=settings.training,
+                seed=seed,
+                device=device,
+                reporter=bar,
+            )
+    typer.echo(f"trained {record.model} on {record.data}: {record.steps} steps, {clock(record.seconds)}")
+    typer.echo(f"next: flowzoo evaluate {out}    flowzoo sample {out} -o {out}/samples.png")

@@ -1,0 +1,32 @@
+"""Where to compute, and how the device is set up for it."""
+
+from __future__ import annotations
+
+import torch
+
+from flowzoo.errors import OptionError
+
+
+def prepare_device(name: str = "auto") -> torch.device:
+    """Return a device, ready to compute on.
+
+    On the CPU denormal numbers are flushed to zero from here on: small details produce them, and each costs as
+    much as a hundred ordinary ones.
+
+    Args:
+        name: ``auto`` (CUDA where there is one, else the CPU), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+
+    Raises:
+        OptionError: There is no such device here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.set_flush_denormal(True)
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise OptionError(
+            f"no device '{name}' here ({str(error).splitlines()[0]}); use --device cpu"
+        ) from error
+    return device

@@ -1,0 +1,58 @@
+"""Grids of images as PNG files."""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from flowzoo.dequantisation import quantise
+from flowzoo.errors import OptionError
+from flowzoo.files import write_atomically
+from flowzoo.shapes import Images
+
+SMALLEST_SIDE = 32
+"""Images smaller than this are enlarged, each value becoming a square of pixels."""
+
+
+def save_grid(images: Images, path: Path, bins: int, columns: int | None = None) -> None:
+    """Write images as a grid, row by row.
+
+    Args:
+        images: ``(N, C, H, W)`` in ``[0, 1)``; values outside are clipped. ``C`` is 1 (grey) or 3 (red, green,
+            blue).
+        path: Of the PNG file.
+        bins: How many integers a value of the data can take; the highest is drawn white.
+        columns: Images a row, about the square root of ``N`` by default.
+
+    Raises:
+        OptionError: The images are neither grey nor colour, or the path is not one of a PNG file.
+    """
+    count, channels, height, width = images.shape
+    if channels not in (1, 3):
+        raise OptionError(f"a picture needs 1 or 3 channels, these images have {channels}")
+    if path.suffix.lower() != ".png":
+        raise OptionError(f"pictures are PNG files; name it {path.with_suffix('.png')}")
+    if not path.parent.is_dir():
+        raise OptionError(f"there is no folder {path.parent}; make it first")
+    values = quantise(images.detach().cpu(), bins).to(torch.float64) * (255.0 / (bins - 1))
+    pixels = values.round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    columns = columns or math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    scale = max(1, math.ceil(SMALLEST_SIDE / min(height, width)))
+    tile_height, tile_width, gap = height * scale, width * scale, 2
+    canvas = np.full(
+        (rows * (tile_height + gap) + gap, columns * (tile_width + gap) + gap, channels), 128, np.uint8
+    )
+    for index, tile in enumerate(pixels):
+        row, column = divmod(index, columns)
+        top, left = gap + row * (tile_height + gap), gap + column * (tile_width + gap)
+        large = tile.repeat(scale, axis=0).repeat(scale, axis=1)
+        canvas[top : top + tile_height, left : left + tile_width] = large
+    buffer = io.BytesIO()
+    Image.fromarray(canvas.squeeze(-1) if channels == 1 else canvas).save(buffer, format="PNG")
+    write_atomically(path, buffer.getvalue())

@@ -1,0 +1,1 @@
+"""Training: data, a model and a budget to a run folder."""

@@ -1,0 +1,43 @@
+"""How long to train: in steps, which repeats exactly, or in seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flowzoo.errors import OptionError
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A number of steps or of seconds, one of the two.
+
+    Raises:
+        OptionError: Both or neither are given, or it is not positive.
+    """
+
+    steps: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.steps is None) == (self.seconds is None):
+            raise OptionError("give the budget either in steps or in seconds")
+        amount = self.steps if self.steps is not None else self.seconds
+        if amount is None or not 0 < amount < float("inf"):
+            raise OptionError(f"the budget must be positive, got {amount}")
+
+    def share(self, parts: int) -> Budget:
+        """Return an equal part of this budget, at least one step."""
+        if self.steps is not None:
+            return Budget(steps=max(1, self.steps // parts))
+        assert self.seconds is not None
+        return Budget(seconds=self.seconds / parts)
+
+    def used(self, steps: int, seconds: float) -> float:
+        """Return the share that is used up; 1 or more when it is spent."""
+        if self.steps is not None:
+            return steps / self.steps
+        assert self.seconds is not None
+        return seconds / self.seconds
+
+    def __str__(self) -> str:
+        return f"{self.steps} steps" if self.steps is not None else f"{self.seconds:g} s"

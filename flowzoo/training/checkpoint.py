@@ -1,0 +1,97 @@
+"""All that training needs to go on after an interruption, in one safetensors file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from flowzoo.errors import SavedModelError
+from flowzoo.files import write_atomically
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where training stands.
+
+    Attributes:
+        stage: Index of the stage, a group of levels that train together.
+        stage_step: Steps taken in it.
+        stage_seconds: Seconds spent in it.
+        step: Steps taken in all.
+        seconds: Seconds spent in all.
+        validations: Validations done in the stage.
+        best: Lowest validation figure of the stage, None before the first.
+        batches: State of the shuffled batches.
+    """
+
+    stage: int
+    stage_step: int
+    stage_seconds: float
+    step: int
+    seconds: float
+    validations: int
+    best: float | None
+    batches: Mapping[str, Any]
+
+
+def save_checkpoint(path: Path, position: Position, groups: Mapping[str, Mapping[str, Tensor]]) -> None:
+    """Write a checkpoint atomically.
+
+    Args:
+        path: Of the file.
+        position: Where training stands.
+        groups: Tensors by group and name.
+    """
+    flat = {
+        f"{group}/{name}": tensor.detach().cpu().clone().contiguous()
+        for group, tensors in groups.items()
+        for name, tensor in tensors.items()
+    }
+    write_atomically(path, save(flat, metadata={"position": json.dumps(asdict(position))}))
+
+
+def load_checkpoint(path: Path) -> tuple[Position, dict[str, dict[str, Tensor]]]:
+    """Read a checkpoint.
+
+    Raises:
+        SavedModelError: The file is damaged.
+    """
+    groups: dict[str, dict[str, Tensor]] = {}
+    try:
+        with safe_open(path, framework="pt") as file:
+            position = Position(**json.loads(file.metadata()["position"]))
+            for key in file.keys():  # noqa: SIM118 - safe_open is no mapping
+                group, name = key.split("/", 1)
+                groups.setdefault(group, {})[name] = file.get_tensor(key)
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise SavedModelError(
+            f"the checkpoint {path} cannot be read ({error}); delete it to train from the start"
+        ) from error
+    return position, groups
+
+
+def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return an optimiser's state as named tensors: ``"index.name"``."""
+    state = optimiser.state_dict()["state"]
+    return {
+        f"{index}.{name}": torch.as_tensor(value)
+        for index, values in state.items()
+        for name, value in values.items()
+    }
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Give an optimiser the state that :func:`optimiser_tensors` returned."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = tensor
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})

@@ -1,0 +1,233 @@
+"""The training loop of one stage."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from flowzoo.data.batches import ShuffledBatches
+from flowzoo.data.dataset import Dataset
+from flowzoo.dequantisation import dequantise
+from flowzoo.errors import NumericalError
+from flowzoo.flow import Flow
+from flowzoo.registry.saving import save_model
+from flowzoo.run import Ledger, Run
+from flowzoo.training.average import WeightAverage
+from flowzoo.training.budget import Budget
+from flowzoo.training.checkpoint import (
+    Position,
+    optimiser_tensors,
+    restore_optimiser,
+    save_checkpoint,
+)
+from flowzoo.training.log import TrainingLog
+from flowzoo.training.options import TrainingOptions
+from flowzoo.training.reporter import Progress, Reporter
+from flowzoo.runfolder import RunFolder
+from flowzoo.training.stage import Stage
+
+LOG_EVERY = 10
+"""Steps between two records of the training loss."""
+
+CHECKPOINT_SECONDS = 60.0
+"""Longest stretch of training that an interruption can cost, give or take a step."""
+
+OPTIMISERS = {"adam": torch.optim.Adam, "adamax": torch.optim.Adamax}
+
+TensorGroups = Mapping[str, Mapping[str, Tensor]]
+"""A checkpoint's tensors, by group and name."""
+
+
+class TrainingLoop:
+    """Optimiser, weight average and progress of one stage.
+
+    Args:
+        flow: The model, trained in place.
+        stage: Which of its levels train.
+        dataset: Validated on.
+        batches: Trained on.
+        generator: Draws the noise.
+        folder: Where model, log and checkpoint go.
+        options: Of the training.
+        budget: Of this stage.
+        position: Where to begin.
+        reporter: Is told of every step.
+    """
+
+    def __init__(
+        self,
+        flow: Flow,
+        stage: Stage,
+        dataset: Dataset,
+        batches: ShuffledBatches,
+        generator: torch.Generator,
+        folder: RunFolder,
+        options: TrainingOptions,
+        budget: Budget,
+        position: Position,
+        reporter: Reporter,
+    ) -> None:
+        self._flow = flow
+        self._stage = stage
+        self._dataset = dataset
+        self._batches = batches
+        self._generator = generator
+        self._folder = folder
+        self._log = TrainingLog(folder.log)
+        self._options = options
+        self._budget = budget
+        self._reporter = reporter
+        self._parameters: list[nn.Parameter] = stage.parameters(flow)
+        self._optimiser = OPTIMISERS[options.optimiser](self._parameters, lr=options.learning_rate)
+        self._average = WeightAverage(flow, options.average)
+        # A budget that was raised since the checkpoint leaves validations to do.
+        used = budget.used(position.stage_step, position.stage_seconds)
+        done = min(position.validations, int(used * options.validations))
+        self._start = self._position = replace(position, validations=done)
+        self._began = self._saved = time.monotonic()
+        self._last_bits: float | None = None
+
+    def restore(self, saved: TensorGroups) -> None:
+        """Take optimiser and weight average from a checkpoint."""
+        restore_optimiser(self._optimiser, saved.get("optimiser", {}))
+        self._average.restore(dict(saved["average"]))
+
+    def run(self) -> Position:
+        """Train until the budget is used up and return where that is.
+
+        Raises:
+            NumericalError: The loss was not finite, or no validation figure was.
+        """
+        due = (self._position.validations + 1) / self._options.validations
+        while self._position.validations < self._options.validations:
+            loss, ledger, speed = self._step()
+            self._read_clock()
+            used = min(1.0, self._budget.used(self._position.stage_step, self._position.stage_seconds))
+            self._report(loss, ledger, speed, used)
+            if used >= due:
+                # A slow validation may have used up the time until the next one too.
+                done = self._options.validations if used >= 1 else int(used * self._options.validations)
+                self._validate()
+                self._position = replace(self._position, validations=done)
+                self._read_clock()
+                self._save_checkpoint()
+                due = (done + 1) / self._options.validations
+            elif time.monotonic() - self._saved > CHECKPOINT_SECONDS:
+                self._save_checkpoint()
+        if self._position.best is None:
+            raise NumericalError(
+                f"{self._stage.name}: no validation gave a finite figure; see {self._folder.log}, "
+                "and try a lower training.learning_rate"
+            )
+        return self._position
+
+    def _step(self) -> tuple[float, Ledger, float]:
+        """Take one step; return the loss in bits/dim, what was reported on the way, and images a second."""
+        began = time.monotonic()
+        ledger = Ledger()
+        run = Run(mode="train", generator=self._generator, ledger=ledger)
+        images = next(self._batches).to(self._flow.device)
+        x = dequantise(images, self._flow.bins, run)
+        loss = self._stage.loss(self._flow, x, run).mean()
+        value = float(loss.detach())
+        self._require_finite(value, "loss")
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self._parameters, self._options.clip)
+        self._require_finite(float(norm), "gradient")
+        for group in self._optimiser.param_groups:
+            group["lr"] = self._learning_rate()
+        self._optimiser.step()
+        self._average.update(self._flow)
+        self._position = replace(
+            self._position, step=self._position.step + 1, stage_step=self._position.stage_step + 1
+        )
+        return value, ledger, len(images) / (time.monotonic() - began)
+
+    def _learning_rate(self) -> float:
+        position, options = self._position, self._options
+        rate = options.learning_rate * min(1.0, (position.stage_step + 1) / (options.warmup + 1))
+        if options.schedule == "cosine":
+            used = min(1.0, self._budget.used(position.stage_step, position.stage_seconds))
+            rate *= 0.5 * (1.0 + math.cos(math.pi * used))
+        return rate
+
+    def _read_clock(self) -> None:
+        """Bring the position's clocks up to date."""
+        elapsed = time.monotonic() - self._began
+        self._position = replace(
+            self._position,
+            stage_seconds=self._start.stage_seconds + elapsed,
+            seconds=self._start.seconds + elapsed,
+        )
+
+    def _report(self, loss: float, ledger: Ledger, speed: float, used: float) -> None:
+        position = self._position
+        self._reporter.update(
+            Progress(
+                stage=self._stage.name,
+                step=position.step,
+                used=used,
+                seconds=position.seconds,
+                loss=loss,
+                images_per_second=speed,
+                bits_per_dim=self._last_bits,
+            )
+        )
+        if position.stage_step % LOG_EVERY == 0:
+            self._log.append(
+                {
+                    "step": position.step,
+                    "seconds": round(position.seconds, 3),
+                    "stage": self._stage.name,
+                    "loss": loss,
+                    "images_per_second": round(speed, 1),
+                    **ledger.counts,
+                }
+            )
+
+    def _validate(self) -> None:
+        """Measure the averaged weights and keep them where they are the best so far."""
+        record = {
+            "step": self._position.step,
+            "seconds": round(self._position.seconds, 3),
+            "stage": self._stage.name,
+        }
+        try:
+            bits, error = self._stage.validate(self._average.flow, self._dataset, self._options)
+        except NumericalError as problem:
+            self._log.append({**record, "validation_error": str(problem)})
+            return
+        self._last_bits = bits
+        self._log.append(
+            {**record, "validation_bits_per_dim": bits, "validation_standard_error": error}
+        )
+        if self._position.best is None or bits < self._position.best:
+            self._position = replace(self._position, best=bits)
+            save_model(self._average.flow, self._folder.model)
+
+    def _save_checkpoint(self) -> None:
+        self._position = replace(self._position, batches=self._batches.state())
+        save_checkpoint(
+            self._folder.checkpoint,
+            self._position,
+            {
+                "model": self._flow.state_dict(),
+                "optimiser": optimiser_tensors(self._optimiser),
+                "average": self._average.state(),
+                "generator": {"state": self._generator.get_state()},
+            },
+        )
+        self._saved = time.monotonic()
+
+    def _require_finite(self, value: float, what: str) -> None:
+        if not math.isfinite(value):
+            raise NumericalError(
+                f"the {what} is {value} at step {self._position.step}; the best model so far is kept in "
+                f"{self._folder.model}; try a lower training.learning_rate or training.clip"
+            )

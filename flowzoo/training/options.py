@@ -1,0 +1,35 @@
+"""What can be set about training."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class TrainingOptions(BaseModel):
+    """Options of the trainer; the defaults follow the papers of continuous flows (Adam, warm-up, clipping)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    batch_size: Annotated[int, Field(ge=1, description="images a step")] = 64
+    optimiser: Annotated[Literal["adam", "adamax"], Field(description="torch.optim's")] = "adam"
+    learning_rate: Annotated[float, Field(gt=0, description="after the warm-up")] = 1e-3
+    warmup: Annotated[int, Field(ge=0, description="steps over which the learning rate rises")] = 100
+    schedule: Annotated[
+        Literal["cosine", "constant"], Field(description="of the learning rate over the budget")
+    ] = "cosine"
+    clip: Annotated[float, Field(gt=0, description="largest norm of the gradient of bits/dim")] = 100.0
+    average: Annotated[
+        float, Field(ge=0, lt=1, description="decay of the exponential average of weights; 0: none")
+    ] = 0.999
+    order: Annotated[
+        Literal["jointly", "separately"],
+        Field(description="all levels at once, or one by one, coarsest first, in equal shares of the budget"),
+    ] = "jointly"
+    initial_images: Annotated[
+        int, Field(ge=1, description="images in a batch of the first pass over the data")
+    ] = 512
+    validations: Annotated[int, Field(ge=1, description="how often to validate over the budget")] = 20
+    validation_images: Annotated[int, Field(ge=1, description="images of the validation split to use")] = 256
+    validation_batch_size: Annotated[int, Field(ge=1, description="images at once in validation")] = 128

@@ -1,0 +1,42 @@
+"""Who is told of the training's progress."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training stands.
+
+    Attributes:
+        stage: Which levels train.
+        step: Steps taken.
+        used: Share of the budget that is used up.
+        seconds: Spent so far.
+        loss: Of the last step, bits/dim, regularisers included; under flow matching a distance and no likelihood.
+        images_per_second: Over the last steps.
+        bits_per_dim: Of the last validation, None before the first.
+    """
+
+    stage: str
+    step: int
+    used: float
+    seconds: float
+    loss: float
+    images_per_second: float
+    bits_per_dim: float | None
+
+
+class Reporter(Protocol):
+    """Gets the progress after every step."""
+
+    def update(self, progress: Progress) -> None: ...
+
+
+class SilentReporter:
+    """Tells nobody."""
+
+    def update(self, progress: Progress) -> None:
+        """Do nothing."""

@@ -1,0 +1,76 @@
+"""A stage of training: the levels that train together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from flowzoo.data.dataset import Dataset
+from flowzoo.errors import OptionError
+from flowzoo.flow import Flow
+from flowzoo.run import Run
+from flowzoo.shapes import Images, PerImage
+from flowzoo.training.options import TrainingOptions
+from flowzoo.training.validation import validate
+from flowzoo.units import nats_to_bits
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Levels that train together.
+
+    Attributes:
+        levels: Their places, 0 being the finest.
+        whole: Whether they are all of the model's.
+    """
+
+    levels: tuple[int, ...]
+    whole: bool
+
+    @property
+    def name(self) -> str:
+        return "all levels" if self.whole else f"level {self.levels[0]}"
+
+    def parameters(self, flow: Flow) -> list[nn.Parameter]:
+        """Return the parameters that the stage trains."""
+        modules = [flow] if self.whole else [flow.level(index) for index in self.levels]
+        return [parameter for module in modules for parameter in module.parameters()]
+
+    def loss(self, flow: Flow, x: Images, run: Run) -> PerImage:
+        """Return the training loss, ``(B,)``, in bits per dimension of the finest image."""
+        if self.whole:
+            losses = flow.loss(x, run)
+        else:
+            losses = [flow.level_loss(index, x, run) for index in self.levels]
+        return nats_to_bits(torch.stack(losses).sum(0), flow.dimensions)
+
+    def validate(self, flow: Flow, dataset: Dataset, options: TrainingOptions) -> tuple[float, float]:
+        """Return the stage's share of bits/dim on the validation split, and its standard error."""
+        return validate(
+            flow,
+            dataset.split("validation"),
+            levels=self.levels,
+            images=options.validation_images,
+            batch_size=options.validation_batch_size,
+        )
+
+
+def plan_stages(flow: Flow, options: TrainingOptions) -> list[Stage]:
+    """Return the stages in the order in which they train; none for a model without parameters.
+
+    Raises:
+        OptionError: Levels shall be trained separately and depend on each other.
+    """
+    places = range(len(flow.levels))
+    if options.order == "jointly":
+        stages = [Stage(tuple(places), whole=True)]
+    elif flow.separable:
+        stages = [Stage((place,), whole=len(places) == 1) for place in reversed(places)]
+    else:
+        raise OptionError(
+            "the levels of this model depend on each other's parameters and cannot be trained separately; "
+            "set training.order=jointly"
+        )
+    return [stage for stage in stages if stage.parameters(flow)]

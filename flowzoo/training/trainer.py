@@ -1,0 +1,140 @@
+"""The trainer: takes a model through the first pass over the data and its stages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+
+from flowzoo.data.batches import ShuffledBatches
+from flowzoo.data.dataset import Dataset
+from flowzoo.dequantisation import dequantise
+from flowzoo.flow import Flow
+from flowzoo.registry.saving import load_model, save_model
+from flowzoo.run import Run
+from flowzoo.shapes import Images
+from flowzoo.training.budget import Budget
+from flowzoo.training.checkpoint import Position, load_checkpoint
+from flowzoo.training.log import TrainingLog
+from flowzoo.training.loop import TensorGroups, TrainingLoop
+from flowzoo.training.options import TrainingOptions
+from flowzoo.training.reporter import Reporter, SilentReporter
+from flowzoo.runfolder import RunFolder
+from flowzoo.training.stage import plan_stages
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What training used.
+
+    Attributes:
+        steps: Taken in all.
+        seconds: Spent in all, the first pass over the data and validation included.
+    """
+
+    steps: int
+    seconds: float
+
+
+class Trainer:
+    """Trains a flow on a data set within a budget, into a run folder.
+
+    Args:
+        flow: The model; trained in place, and left with the best weights.
+        dataset: Its train and validation splits are used.
+        folder: Where model, log and checkpoint go.
+        options: Of the training.
+        budget: How long; shared equally by the stages.
+        seed: Of the noise and of the order of the data.
+        reporter: Is told of every step.
+
+    Raises:
+        OptionError: Levels shall be trained separately and depend on each other.
+    """
+
+    def __init__(
+        self,
+        flow: Flow,
+        dataset: Dataset,
+        folder: RunFolder,
+        options: TrainingOptions,
+        budget: Budget,
+        seed: int = 0,
+        reporter: Reporter | None = None,
+    ) -> None:
+        self._flow = flow
+        self._dataset = dataset
+        self._folder = folder
+        self._options = options
+        self._reporter = reporter or SilentReporter()
+        self._generator = torch.Generator(device=flow.device).manual_seed(seed)
+        self._batches = ShuffledBatches(dataset.split("train"), options.batch_size, seed)
+        self._stages = plan_stages(flow, options)
+        self._budget = budget.share(max(1, len(self._stages)))
+
+    def train(self, resume: bool = False) -> TrainingResult:
+        """Train to the end of the budget.
+
+        Args:
+            resume: Go on from the checkpoint of the last validation, if there is one.
+
+        Raises:
+            NumericalError: The loss is not finite; the best model so far and the checkpoint stay.
+        """
+        saved: TensorGroups | None = None
+        if resume and self._folder.checkpoint.exists():
+            position, saved = self._restore()
+        else:
+            began = time.monotonic()
+            self._initialise()
+            elapsed = time.monotonic() - began
+            position = Position(0, 0, 0.0, 0, elapsed, 0, None, self._batches.state())
+            if not self._stages:
+                save_model(self._flow, self._folder.model)
+        for index in range(position.stage, len(self._stages)):
+            if index > position.stage:
+                position = replace(
+                    position, stage=index, stage_step=0, stage_seconds=0.0, validations=0, best=None
+                )
+            loop = TrainingLoop(
+                self._flow,
+                self._stages[index],
+                self._dataset,
+                self._batches,
+                self._generator,
+                self._folder,
+                self._options,
+                self._budget,
+                position,
+                self._reporter,
+            )
+            if saved is not None:
+                loop.restore(saved)
+                saved = None
+            position = loop.run()
+            best = load_model(self._folder.model, device=str(self._flow.device))
+            self._flow.load_state_dict(best.state_dict())
+        return TrainingResult(position.step, position.seconds)
+
+    def _initialise(self) -> None:
+        """Make the first pass over the data, in random order since a data set may be sorted."""
+        source = self._dataset.split("train")
+        run = Run(generator=self._generator)
+
+        def batches() -> Iterator[Images]:
+            order = torch.randperm(len(source), generator=torch.Generator().manual_seed(0))
+            for indices in order.split(self._options.initial_images):
+                images = source.take(indices.tolist()).to(self._flow.device)
+                yield dequantise(images, self._flow.bins, run)
+
+        self._flow.initialise(batches())
+
+    def _restore(self) -> tuple[Position, TensorGroups]:
+        position, saved = load_checkpoint(self._folder.checkpoint)
+        self._flow.load_state_dict(saved["model"])
+        self._generator.set_state(saved["generator"]["state"])
+        self._batches.restore(position.batches)
+        TrainingLog(self._folder.log).rewind(position.step)
+        return position, saved
