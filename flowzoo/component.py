@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, get_args, runtime_checkable
 
 if TYPE_CHECKING:
     from flowzoo.bijector import ConditionalBijector
@@ -112,6 +112,7 @@ SplitSpec = Annotated[Spec, Refers("split")]
 NetworkSpec = Annotated[Spec, Refers("network")]
 
 
+@runtime_checkable
 class Builder(Protocol):
     """Through which a component's builder asks for other components by name.
 
