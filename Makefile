@@ -1,0 +1,46 @@
+# What there is to do, one target each; `make help` lists them. Needs Python 3.11 or later, and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PLUGINS := $(patsubst %/pyproject.toml,./%,$(sort $(wildcard plugins/*/pyproject.toml)))
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo install test check bench wheels clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+demo: $(INSTALLED) ## train two models on digits, beside the Gaussian floors, with pictures in demo/
+	$(BIN)/python benchmarks/demo.py --out demo
+
+install: $(INSTALLED) ## make .venv with the core, every plugin and the development tools
+
+test: $(INSTALLED) ## run the tests, with coverage
+	$(BIN)/python -m pytest --cov --cov-report=term --numprocesses=auto
+
+check: $(INSTALLED) ## lint, formatting, types and import layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy flowzoo plugins/*/src
+	$(BIN)/lint-imports
+
+bench: $(INSTALLED) ## time the parts
+	$(BIN)/python -m pytest benchmarks/speed --benchmark-only
+
+wheels: $(INSTALLED) ## build every distribution into dist/
+	@for project in . $(PLUGINS); do $(BIN)/python -m build --no-isolation --outdir dist $$project || exit 1; done
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) demo dist build .coverage htmlcov .benchmarks
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+# A stamp, so that nothing is installed again until what it depends on changes.
+$(INSTALLED): constraints.txt pyproject.toml $(PLUGINS:%=%/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "flowzoo needs Python 3.11 or later; name one: make PYTHON=python3.11" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt \
+		--editable '.[all,dev]' $(PLUGINS:%=--editable %)
+	@touch $@
