@@ -24,20 +24,19 @@ def list_components(
     registry = default_registry()
     kinds = _ORDER if kind is None else (cast(Kind, kind),)
     found = {each: registry.components(each, pattern) for each in kinds}
-    if not any(found.values()):
+    if not any(found.values()) and pattern != "*":
         raise registry.unknown(None if kind is None else kinds[0], pattern)
     if as_json:
         print_json([_as_data(registry, each) for group in found.values() for each in group])
     else:
         _print_groups(found)
+    if not any(found.values()):
+        complain(f"no {kind} is installed")
     _mention_failures(registry)
 
 
 def _print_groups(found: dict[Kind, list[Component]]) -> None:
     rows = table("", "")
-    rows.columns[0].min_width = 2 + max(len(each.name) for group in found.values() for each in group)
-    rows.columns[1].no_wrap = True
-    rows.columns[1].overflow = "ellipsis"
     for kind, group in found.items():
         if group:
             if rows.row_count:

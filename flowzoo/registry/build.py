@@ -62,9 +62,7 @@ class ZooBuilder:
         split: SplitPolicy = self.build("split", spec.name, (shape,), spec.options)
         return split
 
-    def bijector(
-        self, spec: Spec, shape: Shape, context_shape: Shape | None = None
-    ) -> ConditionalBijector:
+    def bijector(self, spec: Spec, shape: Shape, context_shape: Shape | None = None) -> ConditionalBijector:
         """Build a bijector for images of ``shape``, given contexts of ``context_shape`` if not None."""
         bijector: ConditionalBijector = self.build(
             "bijector", spec.name, (shape, context_shape), spec.options

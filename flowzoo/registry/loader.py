@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import textwrap
 import time
 from collections.abc import Iterable
 from importlib import metadata
@@ -45,9 +46,7 @@ def load_registry(strict: bool = False) -> Registry:
     Raises:
         PluginError: In strict mode, for the first plugin that fails or clashes.
     """
-    entry_points = [
-        each for each in metadata.entry_points(group=hooks.GROUP) if each.value != BUILTIN.value
-    ]
+    entry_points = [each for each in metadata.entry_points(group=hooks.GROUP) if each.value != BUILTIN.value]
     restriction = os.environ.get(RESTRICTION)
     if restriction is None:
         return load_plugins([BUILTIN, *entry_points], strict=strict)
@@ -152,8 +151,8 @@ def _unmatched(name: str, known: Iterable[metadata.EntryPoint]) -> PluginFailure
 
 
 def _one_line(error: BaseException) -> str:
-    """Return the type and the first line of an error; a message of ours speaks for itself."""
-    first, *_ = str(error).strip().splitlines() or [""]
+    """Return an error's type and message in one line; a message of ours speaks for itself."""
+    message = textwrap.shorten(str(error), 300)
     if isinstance(error, PluginError):
-        return first
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+        return message
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__

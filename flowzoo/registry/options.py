@@ -193,9 +193,7 @@ def _is(component: Component, option: Option, value: Any) -> str:
     return f"{component.kind} '{component.name}': option '{option.name}' is {value!r:.80}"
 
 
-def _unknown(
-    registry: Registry, component: Component, given: Mapping[str, Any], name: str
-) -> OptionError:
+def _unknown(registry: Registry, component: Component, given: Mapping[str, Any], name: str) -> OptionError:
     options = options_of(component)
     known = {each: value for each, value in given.items() if each in options}
     try:

@@ -1,0 +1,189 @@
+"""Each plugin is loaded alone; one that fails is recorded and harms nothing else."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flowzoo.errors import PluginError
+from flowzoo.registry.loader import RESTRICTION, default_registry, load_registry
+
+GOOD = """
+    from flowzoo.api import Component, hookimpl
+
+    flowzoo_api_version = 1
+
+    @hookimpl
+    def flowzoo_components():
+        return [Component("transform", "{name}", "nowhere:build", "A transform.")]
+"""
+
+
+def components(expression: str) -> str:
+    return f"""
+        import sys
+        from flowzoo.api import Check, Component, hookimpl
+        flowzoo_api_version = 1
+        @hookimpl
+        def flowzoo_components():
+            return {expression}
+    """
+
+
+def component(**fields: str) -> str:
+    given = {
+        "kind": "'transform'",
+        "name": "'mine'",
+        "build": "'mine:build'",
+        "summary": "'A transform.'",
+        **fields,
+    }
+    return components(f"[Component({', '.join(f'{key}={value}' for key, value in given.items())})]")
+
+
+def test_builtin_comes_first_and_a_plugin_after_it(install_plugin):
+    install_plugin("flowzoo-good", GOOD.format(name="good"), version="2.3")
+    registry = load_registry()
+    assert [each.name for each in registry.plugins] == ["builtin", "good"]
+    plugin = registry.plugins[1]
+    assert (plugin.distribution, plugin.version, plugin.imported_torch) == ("flowzoo-good", "2.3", False)
+    assert 0 < plugin.seconds < 10
+    assert registry.failures == ()
+    assert registry.find("transform", "good").summary == "A transform."
+    assert registry.plugin_of(registry.find("transform", "good")) is plugin
+
+
+BAD = {
+    "import": ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
+    "syntax": ("def", "SyntaxError: invalid syntax"),
+    "exit on import": ("import sys; sys.exit(3)", "SystemExit: 3"),
+    "hook raises": (components("1 / 0"), "ZeroDivisionError: division by zero"),
+    "hook exits": (components("sys.exit('bye')"), "SystemExit: bye"),
+    "generator exit": (components("(_ for _ in ()).throw(GeneratorExit)"), "GeneratorExit"),
+    "long message": (
+        components("int('x\\ny')"),
+        "ValueError: invalid literal for int() with base 10: 'x\\ny'",
+    ),
+    "several lines": (components("(_ for _ in ()).throw(OSError('one\\ntwo'))"), "OSError: one two"),
+    "no version": (
+        GOOD.replace("flowzoo_api_version = 1", ""),
+        "does not state flowzoo_api_version; add flowzoo_api_version = 1",
+    ),
+    "old version": (
+        GOOD.replace("= 1", "= 7"),
+        "written for version 7 of flowzoo's API, and this flowzoo has 1",
+    ),
+    "unmarked": (GOOD.replace("@hookimpl", ""), "has no function flowzoo_components marked"),
+    "misspelt": (GOOD.replace("flowzoo_components", "flowzoo_component"), "unknown hook 'flowzoo_component'"),
+    "wrong arguments": (
+        GOOD.replace("components()", "components(zoo)"),
+        "Argument(s) {'zoo'} are declared in the hookimpl",
+    ),
+    "None": (components("None"), "returned None; it must return a list of Component"),
+    "tuple": (components("()"), "returned tuple; it must return a list"),
+    "rubbish": (components("['haar']"), "list holding 'haar'; each item must be a Component"),
+    "kind": (component(kind="'transforms'"), "no kind 'transforms'; did you mean 'transform'?"),
+    "kind's type": (component(kind="7"), "kind is 7, expected str"),
+    "name": (component(name="'My_Name'"), "'My_Name': a name is lower-case letters and digits"),
+    "build": (component(build="'mine.build'"), "expected 'package.module:callable'"),
+    "summary": (component(summary="' '"), "summary must be one line"),
+    "revision": (component(revision="0"), "revision is 0, expected at least 1"),
+    "check": (component(check="None"), "check is None, expected Check"),
+    "twice": (
+        components("[Component('split', 'a', 'm:b', 'S.'), Component('split', 'a', 'm:c', 'S.')]"),
+        "registers split 'a' twice",
+    ),
+}
+
+
+@pytest.mark.parametrize(("source", "reason"), BAD.values(), ids=BAD)
+def test_a_plugin_that_fails_is_recorded_and_harms_nothing_else(install_plugin, source, reason):
+    install_plugin("flowzoo-bad", source.format(name="bad"))
+    install_plugin("flowzoo-good", GOOD.format(name="good"))
+    registry = load_registry()
+    assert [each.name for each in registry.plugins] == ["builtin", "good"]
+    (failure,) = registry.failures
+    assert (failure.name, failure.distribution, failure.version) == ("bad", "flowzoo-bad", "1.0")
+    assert reason in failure.reason
+    assert "\n" not in failure.reason
+    with pytest.raises(PluginError, match="plugin 'bad' of flowzoo-bad"):
+        load_registry(strict=True)
+
+
+def test_an_interrupt_goes_through(install_plugin):
+    install_plugin("flowzoo-bad", "raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
+        load_registry()
+
+
+def test_a_name_that_two_plugins_bring_is_the_only_one_lost(install_plugin):
+    install_plugin("flowzoo-one", GOOD.format(name="shared"))
+    install_plugin("flowzoo-two", GOOD.format(name="shared"))
+    registry = load_registry()
+    with pytest.raises(PluginError, match=r"'shared' is brought by .*-(one|two) and flowzoo-(one|two)"):
+        registry.find("transform", "shared")
+    assert "shared" not in registry.names("transform")
+    assert "haar" in registry.names("transform")
+    assert [each.name for each in registry.clashes] == ["shared"]
+    with pytest.raises(PluginError, match="uninstall all but one"):
+        load_registry(strict=True)
+
+
+def test_a_plugin_that_imports_torch_while_listing_is_known(install_plugin, tmp_path):
+    install_plugin("flowzoo-slow", "import torch\n" + component().replace("\n        ", "\n"))
+    script = (
+        "from flowzoo.registry.loader import load_registry\n"
+        "print([(each.name, each.imported_torch) for each in load_registry().plugins])"
+    )
+    done = run_python(script, tmp_path / "site-packages")
+    assert done == "[('builtin', False), ('slow', True)]"
+
+
+def test_a_distribution_that_is_found_twice_counts_once(install_plugin, tmp_path, monkeypatch):
+    install_plugin("flowzoo-good", GOOD.format(name="good"))
+    shutil.copytree(tmp_path / "site-packages", tmp_path / "again")
+    monkeypatch.syspath_prepend(tmp_path / "again")
+    assert [each.name for each in load_registry().plugins] == ["builtin", "good"]
+
+
+@pytest.mark.parametrize("name", ["good", "flowzoo-good", "Flowzoo_Good", " good ,"])
+def test_the_environment_restricts_what_is_loaded(install_plugin, monkeypatch, name):
+    install_plugin("flowzoo-good", GOOD.format(name="good"))
+    install_plugin("flowzoo-other", GOOD.format(name="other"))
+    monkeypatch.setenv(RESTRICTION, name)
+    registry = load_registry()
+    assert [each.name for each in registry.plugins] == ["builtin", "good"]
+    assert registry.failures == ()
+    assert "flowzoo-other" in registry.left_out
+    monkeypatch.setenv(RESTRICTION, "")
+    assert [each.name for each in load_registry().plugins] == ["builtin"]
+    monkeypatch.setenv(RESTRICTION, "builtin")
+    assert [each.name for each in load_registry().plugins] == ["builtin"]
+
+
+def test_without_restriction_everything_installed_is_loaded(install_plugin, monkeypatch):
+    install_plugin("flowzoo-good", GOOD.format(name="good"))
+    monkeypatch.delenv(RESTRICTION)
+    assert {"builtin", "good"} <= {each.name for each in load_registry().plugins}
+
+
+def test_a_restriction_that_names_nothing_is_a_failure(install_plugin, monkeypatch):
+    install_plugin("flowzoo-good", GOOD.format(name="good"))
+    monkeypatch.setenv(RESTRICTION, "good,goood")
+    (failure,) = load_registry().failures
+    assert failure.name == "goood"
+    assert "not installed; installed: builtin," in failure.reason
+
+
+def test_the_default_registry_is_loaded_once(install_plugin):
+    assert default_registry() is default_registry()
+
+
+def run_python(script: str, path: Path) -> str:
+    """Run a script in a fresh interpreter that sees the plugins installed in a folder."""
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(path)!r})\n{script}"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

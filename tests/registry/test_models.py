@@ -1,0 +1,105 @@
+"""Models are created by name, with weights that a seed repeats, and remember their recipe."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from flowzoo.errors import OptionError, ShapeError, UnknownNameError
+from flowzoo.flow import Flow
+from flowzoo.recipe import Recipe
+from flowzoo.registry.models import create_model, list_models, model_info
+
+SHAPE = (1, 4, 4)
+
+
+def scale_of(flow: Flow) -> torch.Tensor:
+    return flow.level(0).conditional.log_scale.detach()
+
+
+def test_a_model_works_and_remembers_its_recipe(toy):
+    flow = create_model("toy", SHAPE, bins=17, pixels={"name": "affine", "scale": 2.0}, seed=0)
+    x = torch.rand(5, *SHAPE)
+    assert torch.allclose(
+        flow.log_prob(x),
+        -0.5 * ((2 * x * scale_of(flow).sum().exp()) ** 2 + math.log(2 * math.pi)).flatten(1).sum(1)
+        + 16 * (math.log(2) + scale_of(flow).sum()),
+        atol=1e-4,
+    )
+    assert flow.recipe == Recipe(
+        model="toy",
+        image_shape=SHAPE,
+        bins=17,
+        pixels={"name": "affine", "scale": 2.0, "shift": 0.0},
+        options={"bijector": {"name": "scale", "width": 2}},
+        plugins={"flowzoo-toy": "1.0", "flowzoo": flow.recipe.plugins["flowzoo"]},
+        revisions={"bijector:affine": 1, "bijector:scale": 1, "model:toy": 1},
+    )
+
+
+def test_a_seed_repeats_the_weights_and_the_global_random_state_is_left_alone(toy):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    first = scale_of(create_model("toy", SHAPE, seed=1))
+    again = scale_of(create_model("toy", SHAPE, seed=1))
+    other = scale_of(create_model("toy", SHAPE, seed=2))
+    fresh = scale_of(create_model("toy", SHAPE))
+    fresher = scale_of(create_model("toy", SHAPE))
+    assert torch.equal(torch.rand(3), expected)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert not torch.equal(fresh, fresher)
+
+
+def test_a_model_is_created_on_the_cpu_whatever_the_default_device(toy):
+    with torch.device("meta"):
+        assert create_model("toy", SHAPE).device.type == "cpu"
+
+
+def test_options_reach_the_nested_component(toy):
+    assert len(scale_of(create_model("toy", SHAPE, bijector={"width": 7}))) == 7
+    assert len(scale_of(create_model("toy", SHAPE, **{"bijector.width": 3}))) == 3
+
+
+def test_the_recipe_alone_builds_the_same_model(toy):
+    flow = create_model("toy", SHAPE, seed=3, bijector={"width": 5})
+    recipe = flow.recipe
+    assert recipe is not None
+    again = create_model(
+        recipe.model, recipe.image_shape, bins=recipe.bins, pixels=recipe.pixels, seed=3, **recipe.options
+    )
+    assert again.recipe == recipe
+    assert torch.equal(scale_of(again), scale_of(flow))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"name": "tyo"}, UnknownNameError, "no model 'tyo'; did you mean 'toy'"),
+        ({"image_shape": (3, 4)}, ShapeError, "three positive integers"),
+        ({"bins": 1}, OptionError, "bins is 1; allowed: int >= 2"),
+        ({"bins": True}, OptionError, "bins is True; allowed: int >= 2"),
+        ({"seed": -1}, OptionError, "seed is -1; allowed: int >= 0"),
+        ({"seed": "x"}, OptionError, "seed is 'x'"),
+        ({"pixels": "afine"}, UnknownNameError, "no bijector 'afine'; did you mean 'affine'"),
+        ({"width": 3}, OptionError, "did you mean 'bijector.width'"),
+    ],
+)
+def test_what_cannot_be_created(toy, arguments, error, message):
+    with pytest.raises(error, match=message):
+        create_model(**{"name": "toy", "image_shape": SHAPE, **arguments})
+
+
+def test_models_are_listed_and_described(toy):
+    assert list_models() == ["gaussian", "toy"]
+    assert list_models("t*") == ["toy"]
+    info = model_info("toy")
+    assert (info.name, info.summary, info.reference) == ("toy", "Scales every value.", "Toy et al., 2024")
+    assert (info.distribution, info.version) == ("flowzoo-toy", "1.0")
+    assert [(each.name, each.default) for each in info.options] == [
+        ("bijector", "scale"),
+        ("bijector.width", 2),
+    ]

@@ -1,0 +1,265 @@
+"""A saved model comes back as it was, or one line says why not."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import flowzoo
+from flowzoo.errors import OptionError, SavedModelError
+from flowzoo.flow import Flow
+from flowzoo.registry import saving
+from flowzoo.registry.loader import RESTRICTION, default_registry, load_registry
+from flowzoo.registry.models import create_model
+from flowzoo.registry.saving import load_model, save_model
+
+SHAPE = (1, 4, 4)
+
+
+@pytest.fixture
+def flow(toy) -> Flow:
+    flow = create_model("toy", SHAPE, bins=17, pixels="logit", seed=0, bijector={"width": 3})
+    flow.level(0).conditional.mask[1] = True
+    return flow
+
+
+@pytest.fixture
+def folder(flow, tmp_path) -> Path:
+    save_model(flow, tmp_path / "saved")
+    return tmp_path / "saved"
+
+
+def refused(folder: Path) -> str:
+    with pytest.raises(SavedModelError) as caught:
+        load_model(folder)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def edit(folder: Path, change) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    change(config)
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def rewrite_weights(folder: Path, change) -> None:
+    """Change the weights, and the checksum with them."""
+    weights = load_file(folder / "model.safetensors")
+    change(weights)
+    save_file(weights, folder / "model.safetensors")
+    edit(folder, lambda config: config.update(sha256=saving._digest(folder / "model.safetensors")))
+
+
+def test_a_model_comes_back_as_it_was(flow, folder):
+    loaded = load_model(folder)
+    assert loaded.recipe == flow.recipe
+    state = loaded.state_dict()
+    assert state.keys() == flow.state_dict().keys()
+    for name, tensor in flow.state_dict().items():
+        assert torch.equal(state[name], tensor), name
+        assert state[name].dtype == tensor.dtype
+    x = torch.rand(3, *SHAPE)
+    assert torch.equal(loaded.log_prob(x), flow.log_prob(x))
+    conditional = loaded.level(0).conditional
+    assert conditional.log_scale is conditional.shared
+    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["saved", "site-packages"]
+
+
+def test_the_dtype_is_kept(flow, tmp_path):
+    save_model(flow.double(), tmp_path / "wide")
+    loaded = load_model(tmp_path / "wide")
+    assert loaded.dtype == torch.float64
+    x = torch.rand(3, *SHAPE, dtype=torch.float64)
+    assert torch.equal(loaded.log_prob(x), flow.log_prob(x))
+
+
+def test_the_config_is_readable(folder):
+    config = json.loads((folder / "config.json").read_text())
+    assert config["format"] == 1
+    assert config["flowzoo"] == flowzoo.__version__
+    assert config["recipe"]["options"] == {"bijector": {"name": "scale", "width": 3}}
+    mask = os.umask(0)
+    os.umask(mask)
+    assert folder.stat().st_mode & 0o777 == 0o777 & ~mask
+
+
+def test_a_saved_model_is_replaced_at_once(flow, folder):
+    with torch.no_grad():
+        flow.level(0).conditional.log_scale.fill_(7.0)
+    save_model(flow, folder)
+    assert load_model(folder).level(0).conditional.log_scale.tolist() == [7.0] * 3
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["saved", "site-packages"]
+
+
+def test_a_failed_save_leaves_what_was_there(flow, folder, monkeypatch):
+    before = load_model(folder).state_dict()
+    with torch.no_grad():
+        flow.level(0).conditional.log_scale.fill_(7.0)
+    rename = Path.rename
+
+    def fail_on_draft(self: Path, target: Path) -> Path:
+        if self.suffix == ".draft":
+            raise OSError(28, "No space left on device")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail_on_draft)
+    with pytest.raises(SavedModelError, match=r"cannot save a model to .*No space left on device"):
+        save_model(flow, folder)
+    after = load_model(folder).state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["saved", "site-packages"]
+
+
+def test_a_save_cut_short_between_its_two_renames_says_where_the_model_is(folder):
+    folder.rename(folder.with_name(".saved.previous"))
+    assert "saving was cut short; rename" in refused(folder)
+
+
+def test_parents_are_made_and_an_empty_folder_is_filled(flow, tmp_path):
+    save_model(flow, tmp_path / "a" / "b")
+    (tmp_path / "empty").mkdir()
+    save_model(flow, str(tmp_path / "empty"))
+    assert load_model(str(tmp_path / "empty")).recipe == load_model(tmp_path / "a" / "b").recipe
+
+
+def test_what_is_no_saved_model_is_not_overwritten(flow, folder, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "one.png").touch()
+    with pytest.raises(SavedModelError, match="holds other files and no saved model; choose a new folder"):
+        save_model(flow, tmp_path / "photos")
+    (tmp_path / "photos" / "config.json").write_text("{}")
+    with pytest.raises(SavedModelError, match="not that of a saved model"):
+        save_model(flow, tmp_path / "photos")
+    (tmp_path / "file").touch()
+    with pytest.raises(SavedModelError, match="is a file; give a folder"):
+        save_model(flow, tmp_path / "file")
+    (folder / "notes.txt").touch()
+    with pytest.raises(SavedModelError, match=r"would delete 'notes\.txt'"):
+        save_model(flow, folder)
+    with pytest.raises(SavedModelError, match="cannot save a model to"):
+        save_model(flow, tmp_path / "file" / "inside")
+
+
+def test_a_model_without_recipe_cannot_be_saved(flow, tmp_path):
+    flow.recipe = None
+    with pytest.raises(SavedModelError, match="only models made by create_model"):
+        save_model(flow, tmp_path / "saved")
+
+
+def test_missing_and_damaged_folders(folder, tmp_path):
+    assert "does not exist; give the folder that save_model wrote" in refused(tmp_path / "nowhere")
+    assert "has no config.json, so it is no saved model" in refused(tmp_path)
+    (folder / "config.json").write_text("{oops")
+    assert "config.json is damaged: Expecting property name" in refused(folder)
+    (folder / "config.json").write_bytes(b"\xff\xfe\x00")
+    assert "config.json is damaged" in refused(folder)
+    (folder / "config.json").write_text("[]")
+    assert "states no format" in refused(folder)
+
+
+def test_a_format_of_another_version(folder):
+    edit(folder, lambda config: config.update(format=2, flowzoo="9.0"))
+    assert f"format 2, written by flowzoo 9.0; flowzoo {flowzoo.__version__} reads format 1" in refused(
+        folder
+    )
+
+
+def test_a_recipe_that_lacks_something(folder):
+    edit(folder, lambda config: config["recipe"].pop("bins"))
+    assert "config.json is damaged: recipe.bins: Field required" in refused(folder)
+    edit(folder, lambda config: config.pop("recipe"))
+    assert "config.json is damaged: recipe:" in refused(folder)
+
+
+def test_a_plugin_that_is_not_installed(folder, monkeypatch):
+    monkeypatch.setenv(RESTRICTION, "")
+    default_registry.cache_clear()
+    message = "needs flowzoo-toy 1.0, which FLOWZOO_PLUGINS leaves out"
+    assert message in refused(folder)
+    with pytest.raises(SavedModelError, match="leaves out"):
+        load_model(folder, registry=load_registry())
+    shutil.rmtree(folder.parent / "site-packages")
+    default_registry.cache_clear()
+    assert "needs flowzoo-toy 1.0, which is not installed; pip install flowzoo-toy" in refused(folder)
+
+
+def reinstall(toy, folder: Path, **changes) -> None:
+    site = folder.parent / "site-packages"
+    shutil.rmtree(site)
+    site.mkdir()
+    toy(**changes)
+
+
+def test_a_plugin_that_fails_to_load(toy, folder):
+    reinstall(toy, folder, source="1 / 0")
+    assert "which failed to load: ZeroDivisionError: division by zero" in refused(folder)
+
+
+def test_a_newer_plugin_of_the_same_revision_fits(toy, folder, flow):
+    reinstall(toy, folder, version="1.1")
+    loaded = load_model(folder)
+    assert loaded.recipe is not None
+    assert loaded.recipe.plugins["flowzoo-toy"] == "1.1"
+    assert loaded.recipe.options == flow.recipe.options
+
+
+def test_another_revision_does_not_fit(toy, folder):
+    reinstall(toy, folder, version="2.0", revision=2)
+    message = refused(folder)
+    assert "was saved with revision 1 of bijector 'scale' (flowzoo-toy 1.0); 2.0 has revision 2" in message
+    assert "pip install flowzoo-toy==1.0, or train the model again" in message
+
+
+def test_a_component_that_is_gone(toy, folder):
+    edit(folder, lambda config: config["recipe"]["revisions"].update({"bijector:gone": 1}))
+    assert "does not fit what is installed: no bijector 'gone'" in refused(folder)
+    edit(folder, lambda config: config["recipe"]["revisions"].update({"bijectors:gone": 1}))
+    assert "does not fit what is installed" in refused(folder)
+
+
+def test_options_that_no_longer_fit(folder):
+    edit(folder, lambda config: config["recipe"]["options"]["bijector"].update(width=0))
+    assert "does not fit what is installed: bijector 'scale': option 'width' is 0" in refused(folder)
+
+
+@pytest.mark.parametrize("keep", [0, 4, 60, -1])
+def test_weights_cut_short(folder, keep):
+    data = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(data[:keep])
+    assert "model.safetensors is damaged" in refused(folder)
+
+
+def test_weights_with_one_bit_flipped(folder):
+    data = bytearray((folder / "model.safetensors").read_bytes())
+    data[-1] ^= 1
+    (folder / "model.safetensors").write_bytes(data)
+    assert "is not the file that was saved: its sha256 differs" in refused(folder)
+
+
+def test_weights_that_are_missing(folder):
+    (folder / "model.safetensors").unlink()
+    assert "model.safetensors is missing" in refused(folder)
+
+
+def test_weights_that_do_not_match(folder):
+    name = "levels.0.conditional.log_scale"
+    rewrite_weights(folder, lambda weights: weights.update({name: torch.zeros(4)}))
+    assert f"'{name}' has shape (4,) in the weights, and (3,) in the installed model" in refused(folder)
+    rewrite_weights(folder, lambda weights: weights.update({name: torch.zeros(3), "extra": torch.zeros(1)}))
+    assert "the weights hold 'extra', which the installed model lacks" in refused(folder)
+    rewrite_weights(folder, lambda weights: weights.pop(name))
+    assert f"the weights lack '{name}', which the installed model has" in refused(folder)
+
+
+def test_a_device_that_is_not_there(folder):
+    with pytest.raises(OptionError, match="cannot move the model to device 'cuda:99'"):
+        load_model(folder, device="cuda:99")
+    with pytest.raises(OptionError, match="cannot move the model to device 'tpuu'"):
+        load_model(folder, device="tpuu")
