@@ -11,9 +11,12 @@ from typer.core import TyperGroup
 import flowzoo
 from flowzoo.cli.check import check
 from flowzoo.cli.console import complain
+from flowzoo.cli.evaluate import evaluate
 from flowzoo.cli.list import list_components
 from flowzoo.cli.plugins import plugins
+from flowzoo.cli.sample import sample
 from flowzoo.cli.show import show
+from flowzoo.cli.train import train
 from flowzoo.errors import FlowzooError
 
 USAGE_ERROR = 2
@@ -64,6 +67,9 @@ def options(
 
 app.command("list", epilog="Example: flowzoo list 'msflow-*' --kind model")(list_components)
 app.command("show", epilog="Example: flowzoo show gaussian --image-shape 1x8x8")(show)
+app.command("train", epilog="Example: flowzoo train mrcnf --data digits --out runs/first --seconds 60")(train)
+app.command("evaluate", epilog="Example: flowzoo evaluate runs/first")(evaluate)
+app.command("sample", epilog="Example: flowzoo sample runs/first -n 64 -o samples.png")(sample)
 app.command("plugins", epilog="Example: flowzoo plugins --strict")(plugins)
 app.command("check", epilog="Example: flowzoo check haar --kind transform")(check)
 
