@@ -53,7 +53,7 @@ class Flow(nn.Module):
 
     Raises:
         ShapeError: The levels do not fit the shape, or do not end.
-        OptionError: A level trains on something else than its likelihood, and trainable parts stand before it.
+        OptionError: A level does not train on its likelihood, and trainable parts stand before it.
 
     References:
         The cascade and its exactness: the wavelet and multi-resolution rows of Voleti et al.,
@@ -125,11 +125,26 @@ class Flow(nn.Module):
 
     def terms(self, x: Images, run: Run = EVALUATION) -> FlowTerms:
         """Return the terms that ``log p(x)`` is the sum of; arguments and errors as in :meth:`log_prob`."""
-        return self._analyse(x, run)[1]
+        return self.analyse(x, run)[1]
 
     def encode(self, x: Images, run: Run = EVALUATION) -> list[Images]:
         """Return one latent a level, finest first; arguments and errors as in :meth:`log_prob`."""
-        return self._analyse(x, run)[0]
+        return self.analyse(x, run)[0]
+
+    def analyse(self, x: Images, run: Run = EVALUATION) -> tuple[list[Images], FlowTerms]:
+        """Return what :meth:`encode` and :meth:`terms` return, of one pass; errors as in :meth:`log_prob`."""
+        y, pixels_log_det = self._enter(x, run)
+        latents: list[Images] = []
+        terms: list[LevelTerms] = []
+        for level in self._stack:
+            kept, z, level_terms = level(y, run)
+            latents.append(z)
+            terms.append(level_terms)
+            y = kept if kept is not None else y
+        result = FlowTerms(pixels_log_det, tuple(terms))
+        if run.mode != "initialise":
+            _require_finite(result.total(), "log p(x)", "check the data and the model's training log")
+        return latents, result
 
     def decode(self, latents: Sequence[Images], run: Run = EVALUATION) -> Images:
         """Return the image, ``(B, C, H, W)``, that the latents encode. It may leave ``[0, 1)``.
@@ -202,7 +217,7 @@ class Flow(nn.Module):
         return bits_per_dim(self.log_prob(x, run), self.dimensions, self.bins)
 
     def loss(self, x: Images, run: Run) -> list[PerImage]:
-        """Return each level's training loss, ``(B,)`` in nats, finest first; arguments as in :meth:`log_prob`."""
+        """Return each level's training loss, ``(B,)`` nats, finest first; arguments: :meth:`log_prob`."""
         y, _ = self._enter(x, run)
         losses: list[PerImage] = []
         for level in self._stack:
@@ -246,25 +261,11 @@ class Flow(nn.Module):
         for x in batches:
             seen = True
             ledger = Ledger()
-            self._analyse(x, Run(mode="initialise", ledger=ledger))
+            self.analyse(x, Run(mode="initialise", ledger=ledger))
             if not ledger.wants_more:
                 return
         if not seen:
             raise DataError("the first pass over the data got no images; is the training split empty?")
-
-    def _analyse(self, x: Images, run: Run) -> tuple[list[Images], FlowTerms]:
-        y, pixels_log_det = self._enter(x, run)
-        latents: list[Images] = []
-        terms: list[LevelTerms] = []
-        for level in self._stack:
-            kept, z, level_terms = level(y, run)
-            latents.append(z)
-            terms.append(level_terms)
-            y = kept if kept is not None else y
-        result = FlowTerms(pixels_log_det, tuple(terms))
-        if run.mode != "initialise":
-            _require_finite(result.total(), "log p(x)", "check the data and the model's training log")
-        return latents, result
 
     def _enter(self, x: Images, run: Run) -> tuple[Images, PerImage]:
         """Check images and take them to the space of the finest level, in the levels' dtype."""
@@ -285,7 +286,7 @@ class Flow(nn.Module):
         found = [tuple(z.shape[1:]) for z in latents]
         if found != list(self.latent_shapes):
             raise ShapeError(
-                f"expected one latent a level, finest first, of shapes {list(self.latent_shapes)}; got {found}"
+                f"expected latents, finest level first, of shapes {list(self.latent_shapes)}; got {found}"
             )
 
     def _temperatures(self, temperature: float | Sequence[float]) -> list[float]:

@@ -9,10 +9,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from flowzoo.registry.loader import RESTRICTION, default_registry
 
 InstallPlugin = Callable[..., None]
+
+# The tensors are tiny: more threads would wait for one another, and denormals would take their time.
+torch.set_num_threads(2)
+torch.set_flush_denormal(True)
 
 
 @pytest.fixture

@@ -19,19 +19,18 @@ def keeps_images_apart(kind: type[Subject], trial: Trial) -> None:
     """An image's outputs depend on no other image of the batch, nor on its place in it."""
     subject = kind.ready(trial)
     x, context = subject.images(), subject.context()
-    alone = subject.outputs(x, context, Draws())
+    alone = subject.evaluate(x, context, Draws())
     others, other_context = subject.images(seed=7), subject.context(seed=7)
-    for changed in range(BATCH):
-        near = torch.arange(BATCH) != changed
-        mixed = torch.where(near[:, None, None, None], x, others)
-        mixed_context = context
-        if context is not None and other_context is not None:
-            mixed_context = torch.where(near[:, None, None, None], context, other_context)
-        for name, value in subject.outputs(mixed, mixed_context, Draws()).items():
-            what = f"'{name}' of the other images when image {changed} changes"
-            require_close(value[near], alone[name][near], _ROUNDING, what)
+    near = torch.arange(BATCH) != 1
+    stays = near[:, None, None, None]
+    mixed_context = context
+    if context is not None and other_context is not None:
+        mixed_context = torch.where(stays, context, other_context)
+    for name, value in subject.evaluate(torch.where(stays, x, others), mixed_context, Draws()).items():
+        what = f"'{name}' of the other images when one changes"
+        require_close(value[near], alone[name][near], _ROUNDING, what)
     order = [2, 0, 1]
-    permuted = subject.outputs(x[order], None if context is None else context[order], Draws(indices=order))
+    permuted = subject.evaluate(x[order], None if context is None else context[order], Draws(indices=order))
     for name, value in permuted.items():
         require_close(value, alone[name][order], _ROUNDING, f"'{name}' of the permuted batch")
 
@@ -66,7 +65,7 @@ def keeps_dtype_and_device(kind: type[Subject], trial: Trial) -> None:
         x = subject.images().to(device=device, dtype=dtype)
         context = subject.context()
         context = None if context is None else context.to(device=device, dtype=dtype)
-        for name, value in subject.outputs(x, context, Draws()).items():
+        for name, value in subject.evaluate(x, context, Draws()).items():
             what = f"'{name}' for input in {dtype} on {device}"
             require(value.dtype == dtype, f"{what} is in {value.dtype}")
             require(value.device.type == device, f"{what} is on {value.device}")
@@ -81,8 +80,8 @@ def saves_its_state(kind: type[Subject], trial: Trial) -> None:
     loaded = kind(trial.build(seed=1), trial)
     randomise(loaded.module, seed=1)
     loaded.module.load_state_dict(safetensors.torch.load(saved))
-    expected = subject.outputs(x, context, Draws())
-    require_equal(loaded.outputs(x, context, Draws()), expected, "after saving and loading")
+    expected = subject.evaluate(x, context, Draws())
+    require_equal(loaded.evaluate(x, context, Draws()), expected, "after saving and loading")
 
 
 def makes_one_first_pass(kind: type[Subject], trial: Trial) -> None:
@@ -94,14 +93,14 @@ def makes_one_first_pass(kind: type[Subject], trial: Trial) -> None:
     after = subject.state()
     if any(not torch.equal(after[name], before[name]) for name in before):
         _require_refusal(kind(trial.build(), trial))
-    expected = subject.outputs(x, context, Draws())
+    expected = subject.evaluate(x, context, Draws())
     subject.first_pass(seed=5)
-    require_equal(subject.outputs(x, context, Draws()), expected, "after a second first pass over data")
+    require_equal(subject.evaluate(x, context, Draws()), expected, "after a second first pass over data")
     loaded = kind(trial.build(seed=1), trial)
     loaded.module.load_state_dict(subject.state())
     loaded.first_pass(seed=5)
     require_equal(
-        loaded.outputs(x, context, Draws()), expected, "after loading and a first pass over other data"
+        loaded.evaluate(x, context, Draws()), expected, "after loading and a first pass over other data"
     )
 
 
@@ -110,9 +109,9 @@ def repeats_itself(kind: type[Subject], trial: Trial) -> None:
     subject = kind.ready(trial)
     x, context = subject.images(), subject.context()
     state = subject.state()
-    first = subject.outputs(x, context, Draws())
+    first = subject.evaluate(x, context, Draws())
     subject.objectives(x, context, Draws(seed=3, mode="train"))
-    require_equal(subject.outputs(x, context, Draws()), first, "in a second evaluation")
+    require_equal(subject.evaluate(x, context, Draws()), first, "in a second evaluation")
     require_equal(subject.state(), state, "state after evaluation")
 
 
@@ -123,14 +122,14 @@ def leaves_global_state_alone(kind: type[Subject], trial: Trial) -> None:
     with global_state_left_alone("the first pass over data"):
         subject.first_pass()
     with global_state_left_alone("evaluation"):
-        subject.outputs(x, context, Draws())
+        subject.evaluate(x, context, Draws())
     with global_state_left_alone("the loss"):
         subject.objectives(x, context, Draws(mode="train"))
 
 
 def _require_refusal(fresh: Subject) -> None:
     try:
-        fresh.outputs(fresh.images(), fresh.context(), Draws())
+        fresh.evaluate(fresh.images(), fresh.context(), Draws())
     except NotInitialisedError:
         return
     require(False, "takes its state from data, but can be used before it has seen any")

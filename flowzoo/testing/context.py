@@ -18,8 +18,8 @@ def uses_its_context(kind: type[Subject], trial: Trial) -> None:
     for size in {(height, width), (max(1, height // 2), max(1, width // 2))}:
         subject = kind.ready(trial.with_check(context_shape=(channels, *size)))
         x = subject.images()
-        found = subject.outputs(x, subject.context(), Draws())
-        other = subject.outputs(x, subject.context(seed=7), Draws())
+        found = subject.evaluate(x, subject.context(), Draws())
+        other = subject.evaluate(x, subject.context(seed=7), Draws())
         require(
             any(not torch.equal(found[name], other[name]) for name in found),
             f"no output depends on a context of {size[0]}x{size[1]}",

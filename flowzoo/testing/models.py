@@ -34,9 +34,9 @@ class Model(Invertible):
         return 1, 1, sum(torch.Size(shape).numel() for shape in self.module.latent_shapes)
 
     def forward(self, x: Images, context: Images | None, draws: Draws) -> tuple[Images, PerImage]:
-        latents = self.module.encode(x, draws.run())
+        latents, terms = self.module.analyse(x, draws.run())
         z = torch.cat([each.flatten(1) for each in latents], dim=1)[:, None, None]
-        return z, self.module.log_prob(x, draws.run()) - standard_normal_log_prob(z)
+        return z, terms.total() - standard_normal_log_prob(z)
 
     def inverse(self, y: Images, context: Images | None, draws: Draws) -> Images:
         sizes = [torch.Size(shape).numel() for shape in self.module.latent_shapes]

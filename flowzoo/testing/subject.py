@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Self, final
 
+import torch
 from torch import Tensor, nn
 
 from flowzoo.component import Check
@@ -63,6 +64,12 @@ class Subject(ABC):
     @abstractmethod
     def objectives(self, x: Images, context: Images | None, draws: Draws) -> dict[str, Tensor]:
         """Return the scalars that training may minimise."""
+
+    @final
+    @torch.no_grad()
+    def evaluate(self, x: Images, context: Images | None, draws: Draws) -> dict[str, Tensor]:
+        """Return the :meth:`outputs`, without a graph for gradients."""
+        return self.outputs(x, context, draws)
 
     @final
     def state(self) -> dict[str, Tensor]:
