@@ -8,7 +8,7 @@ from flowzoo.data.dataset import Dataset
 from flowzoo.registry.build import build_component
 
 
-def load_dataset(name: str, **options: Any) -> Dataset:
+def load_dataset(name: str, /, **options: Any) -> Dataset:
     """Load a registered data set.
 
     Args:
