@@ -11,7 +11,7 @@ from flowzoo.data.batches import sequential_batches
 from flowzoo.data.dataset import Dataset
 from flowzoo.dequantisation import dequantise
 from flowzoo.flow import Flow
-from flowzoo.registry.build import create_model
+from flowzoo.registry.models import create_model
 from flowzoo.run import Run
 from flowzoo.shapes import Images
 

@@ -14,8 +14,19 @@ What is tried, and how exact it has to be, is declared by the component's
 :class:`~flowzoo.component.Check`.
 """
 
+from flowzoo.testing.brute_force import brute_force_log_prob
+from flowzoo.testing.draws import randomise
 from flowzoo.testing.kit import check_component, checks_for, run_check
 from flowzoo.testing.result import CheckResult
 from flowzoo.testing.trial import Trial, trial_of
 
-__all__ = ["CheckResult", "Trial", "check_component", "checks_for", "run_check", "trial_of"]
+__all__ = [
+    "CheckResult",
+    "Trial",
+    "brute_force_log_prob",
+    "check_component",
+    "checks_for",
+    "randomise",
+    "run_check",
+    "trial_of",
+]

@@ -34,6 +34,9 @@ from flowzoo.training.stage import Stage
 LOG_EVERY = 10
 """Steps between two records of the training loss."""
 
+TRAIN_PER_VALIDATION = 5.0
+"""Under a budget in seconds, time spent on training for each second of validation, at least."""
+
 CHECKPOINT_SECONDS = 60.0
 """Longest stretch of training that an interruption can cost, give or take a step."""
 
@@ -90,6 +93,8 @@ class TrainingLoop:
         done = min(position.validations, int(used * options.validations))
         self._start = self._position = replace(position, validations=done)
         self._began = self._saved = time.monotonic()
+        self._validated = self._began
+        self._validation_seconds = 0.0
         self._last_bits: float | None = None
 
     def restore(self, saved: TensorGroups) -> None:
@@ -103,20 +108,20 @@ class TrainingLoop:
         Raises:
             NumericalError: The loss was not finite, or no validation figure was.
         """
-        due = (self._position.validations + 1) / self._options.validations
         while self._position.validations < self._options.validations:
             loss, ledger, speed = self._step()
             self._read_clock()
             used = min(1.0, self._budget.used(self._position.stage_step, self._position.stage_seconds))
             self._report(loss, ledger, speed, used)
-            if used >= due:
-                # A slow validation may have used up the time until the next one too.
-                done = self._options.validations if used >= 1 else int(used * self._options.validations)
+            if self._validation_is_due(used):
+                began = time.monotonic()
                 self._validate()
+                done = int(used * self._options.validations)
                 self._position = replace(self._position, validations=done)
                 self._read_clock()
                 self._save_checkpoint()
-                due = (done + 1) / self._options.validations
+                self._validated = time.monotonic()
+                self._validation_seconds = self._validated - began
             elif time.monotonic() - self._saved > CHECKPOINT_SECONDS:
                 self._save_checkpoint()
         if self._position.best is None:
@@ -125,6 +130,15 @@ class TrainingLoop:
                 "and try a lower training.learning_rate"
             )
         return self._position
+
+    def _validation_is_due(self, used: float) -> bool:
+        if used >= 1:
+            return True
+        if used < (self._position.validations + 1) / self._options.validations:
+            return False
+        if self._budget.seconds is None:
+            return True  # whatever the clock says, so that the same steps give the same model
+        return time.monotonic() - self._validated >= TRAIN_PER_VALIDATION * self._validation_seconds
 
     def _step(self) -> tuple[float, Ledger, float]:
         """Take one step; return the loss in bits/dim, what was reported on the way, and images a second."""

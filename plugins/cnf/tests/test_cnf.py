@@ -1,0 +1,197 @@
+"""The continuous flow against closed forms and brute-force Jacobians."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from flowzoo.api import Images, Ledger, Network, Run
+from flowzoo_cnf.cnf import CNF, Settings
+from flowzoo_cnf.divergence import exact, hutchinson
+from flowzoo_cnf.solver import Adaptive, FixedStep, Solver
+from torch import Tensor, nn
+
+SHAPE = (1, 2, 2)
+TIGHT = Settings(
+    training=Solver("dopri5", 1e-10), evaluation=Solver("dopri5", 1e-10), trace="exact", evaluation_trace="exact"
+)
+MATRIX = 0.4 * torch.randn(4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+
+
+class LinearField(Network):
+    """``f(v) = A v`` on flattened images."""
+
+    def __init__(self, matrix: Tensor) -> None:
+        super().__init__()
+        self.matrix = nn.Parameter(matrix)
+
+    def forward(self, x: Images, context: Images | None = None, time: Tensor | None = None) -> Images:
+        return (x.flatten(1) @ self.matrix.T).reshape(x.shape)
+
+
+class WavyField(Network):
+    """A smooth field that is not linear, depends on time and has no constant divergence."""
+
+    def __init__(self, strength: float = 0.5) -> None:
+        super().__init__()
+        self.strength = nn.Parameter(torch.tensor(strength, dtype=torch.float64))
+
+    def forward(self, x: Images, context: Images | None = None, time: Tensor | None = None) -> Images:
+        assert time is not None
+        turned = torch.roll(x, 1, dims=-1)
+        return self.strength * torch.sin(2.0 * x + turned + time.reshape(-1, 1, 1, 1))
+
+
+def images(n: int = 3, seed: int = 0) -> Tensor:
+    return torch.randn(n, *SHAPE, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def test_a_linear_field_gives_the_matrix_exponential_and_the_trace() -> None:
+    x = images()
+    z, log_det = CNF([LinearField(MATRIX)], TIGHT)(x)
+    expected = (x.flatten(1) @ torch.linalg.matrix_exp(MATRIX).T).reshape(x.shape)
+    torch.testing.assert_close(z, expected, atol=1e-8, rtol=0)
+    torch.testing.assert_close(log_det, MATRIX.trace().expand(3), atol=1e-8, rtol=0)
+
+
+def test_blocks_run_one_after_another() -> None:
+    x = images()
+    second = MATRIX.T - 0.1
+    z, log_det = CNF([LinearField(MATRIX), LinearField(second)], TIGHT)(x)
+    both = torch.linalg.matrix_exp(second) @ torch.linalg.matrix_exp(MATRIX)
+    torch.testing.assert_close(z.flatten(1), x.flatten(1) @ both.T, atol=1e-8, rtol=0)
+    torch.testing.assert_close(log_det, (MATRIX.trace() + second.trace()).expand(3), atol=1e-8, rtol=0)
+
+
+def test_the_log_determinant_is_that_of_the_map() -> None:
+    flow = CNF([WavyField(), WavyField(-0.7)], TIGHT)
+    x = images()
+    log_det = flow(x)[1].detach()
+    for image, found in zip(x, log_det, strict=True):
+        jacobian = torch.autograd.functional.jacobian(lambda v: flow.inverse(v[None])[0], flow(image[None])[0][0].detach())
+        expected = -torch.linalg.slogdet(jacobian.detach().reshape(4, 4))[1]
+        assert float(found) == pytest.approx(float(expected), abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("method", "tolerance"),
+    [("dopri5", 1e-7), ("dopri8", 1e-7), ("bosh3", 1e-6), ("adaptive_heun", 1e-4), ("fehlberg2", 1e-4)],
+)
+def test_backward_undoes_forward_within_the_tolerance(method: Adaptive, tolerance: float) -> None:
+    solver = Solver(method, tolerance)
+    flow = CNF([WavyField(), WavyField(-0.7)], replace(TIGHT, evaluation=solver))
+    x = images()
+    torch.testing.assert_close(flow.inverse(flow(x)[0]).detach(), x, atol=30 * tolerance, rtol=0)
+
+
+@pytest.mark.parametrize(("method", "order"), [("midpoint", 2), ("rk4", 4)])
+def test_log_prob_converges_at_the_order_of_the_solver(method: FixedStep, order: int) -> None:
+    x = images()
+    exact_log_det = CNF([WavyField()], TIGHT)(x)[1]
+
+    def error(steps: int) -> float:
+        solver = Solver(method, steps=steps)
+        found = CNF([WavyField()], replace(TIGHT, evaluation=solver))(x)[1]
+        return float((found - exact_log_det).abs().max().detach())
+
+    assert error(16) / error(32) == pytest.approx(2**order, rel=0.25)
+
+
+@pytest.mark.parametrize("probes", ["rademacher", "gaussian"])
+def test_hutchinson_is_unbiased(probes: str) -> None:
+    x = images(1).expand(20_000, *SHAPE)
+    field = WavyField()
+    time = torch.tensor(0.3, dtype=torch.float64)
+    run = Run(generator=torch.Generator().manual_seed(1))
+    probe = run.rademacher(x) if probes == "rademacher" else run.normal(x)
+    found = hutchinson(lambda v: field(v, None, time), x, probe)
+    truth = exact(lambda v: field(v, None, time), x[:1])
+    for estimate, value in ((found.trace, truth.trace), (found.squared_norm, truth.squared_norm)):
+        estimate, value = estimate.detach(), value.detach()
+        standard_error = float(estimate.std()) / math.sqrt(len(estimate))
+        assert abs(float(estimate.mean()) - float(value)) < 4 * standard_error + 1e-12
+
+
+def test_the_exact_trace_is_that_of_the_jacobian() -> None:
+    x = images(2)
+    field = WavyField()
+    time = torch.tensor(0.3, dtype=torch.float64)
+    with torch.no_grad():
+        found = exact(lambda v: field(v, None, time), x)
+    for index, image in enumerate(x):
+        jacobian = torch.autograd.functional.jacobian(lambda v: field(v[None], None, time)[0], image)
+        jacobian = jacobian.detach().reshape(4, 4)
+        assert float(found.trace[index]) == pytest.approx(float(jacobian.trace()), abs=1e-12)
+        assert float(found.squared_norm[index]) == pytest.approx(float(jacobian.square().sum()), abs=1e-12)
+
+
+def test_the_regularisers_have_their_closed_form_on_a_linear_field() -> None:
+    rate = 0.3
+    flow = CNF(
+        [LinearField(rate * torch.eye(4, dtype=torch.float64))], replace(TIGHT, kinetic=0.01, jacobian=0.02)
+    )
+    x = images()
+    ledger = Ledger()
+    flow(x, None, Run(mode="train", ledger=ledger))
+    unit = 4 * math.log(2)
+    growth = (math.exp(2 * rate) - 1) / (2 * rate)
+    kinetic = 0.5 * rate**2 * growth * x.square().flatten(1).mean(1)
+    assert ledger.penalties["kinetic"].requires_grad
+    torch.testing.assert_close(ledger.penalties["kinetic"].detach(), 0.01 * unit * kinetic, atol=1e-8, rtol=0)
+    expected = torch.full((3,), 0.02 * unit * rate**2, dtype=torch.float64)
+    torch.testing.assert_close(ledger.penalties["jacobian"].detach(), expected, atol=1e-8, rtol=0)
+
+
+def test_regularisers_and_steer_are_for_training_only() -> None:
+    flow = CNF([LinearField(MATRIX)], replace(TIGHT, kinetic=0.01, jacobian=0.01, steer=0.5))
+    plain = CNF([LinearField(MATRIX)], TIGHT)
+    ledger = Ledger()
+    x = images()
+    torch.testing.assert_close(flow(x, None, Run(ledger=ledger)), plain(x))
+    assert not ledger.penalties
+
+
+def test_steer_ends_within_its_range_and_at_another_time_for_each_batch() -> None:
+    flow = CNF([LinearField(torch.eye(4, dtype=torch.float64))], replace(TIGHT, steer=0.5, training=Solver("rk4", steps=2)))
+    run = Run(mode="train", generator=torch.Generator().manual_seed(0))
+    # With f(v) = v the log-determinant is 4 T.
+    ends = torch.stack([flow(images(), None, run)[1][0] / 4 for _ in range(40)]).detach()
+    assert ends.min() >= 0.5
+    assert ends.max() <= 1.5
+    assert ends.std() == pytest.approx(1 / math.sqrt(12), rel=0.3)
+
+
+def test_an_outlier_in_the_batch_moves_the_others_by_no_more_than_the_tolerance() -> None:
+    tolerance = 1e-4
+    settings = replace(TIGHT, evaluation=Solver("dopri5", tolerance))
+    flow = CNF([WavyField()], settings)
+    x = images(8)
+    alone = flow(x[:7])[1].detach()
+    x[7] *= 1000
+    together = flow(x)[1][:7].detach()
+    assert float((alone - together).abs().max()) < 10 * tolerance
+
+
+def test_evaluations_are_counted_and_conditions_noted() -> None:
+    ledger = Ledger()
+    settings = replace(TIGHT, evaluation=Solver("rk4", steps=5))
+    CNF([WavyField(), WavyField()], settings)(images(), None, Run(ledger=ledger))
+    assert ledger.counts["evaluations"] == 2 * 5 * 4
+    assert ledger.notes == {"solver": {"rk4, 5 steps"}, "trace": {"exact"}}
+
+
+def test_gradients_of_the_likelihood_match_finite_differences() -> None:
+    flow = CNF([WavyField(), WavyField(-0.7)], TIGHT)
+    x = images()
+    flow.loss(x).sum().backward()
+    parameter = next(flow.parameters())
+    assert parameter.grad is not None
+    step = 1e-5
+    with torch.no_grad():
+        parameter += step
+        above = float(flow.loss(x).sum())
+        parameter -= 2 * step
+        below = float(flow.loss(x).sum())
+    assert float(parameter.grad) == pytest.approx((above - below) / (2 * step), rel=1e-6)
