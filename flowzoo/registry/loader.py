@@ -91,12 +91,15 @@ def load_plugins(
 
 def distribution_name(entry_point: metadata.EntryPoint) -> str:
     """Return the name of the distribution that brings an entry point."""
-    return entry_point.dist.name if entry_point.dist is not None else "flowzoo"
+    if entry_point.dist is None:
+        return "flowzoo"
+    # An installation that was cut short may lack its metadata.
+    return entry_point.dist.name or entry_point.name
 
 
 def _load(entry_point: metadata.EntryPoint) -> Plugin | PluginFailure:
     distribution = distribution_name(entry_point)
-    version = entry_point.dist.version if entry_point.dist is not None else flowzoo.__version__
+    version = flowzoo.__version__ if entry_point.dist is None else entry_point.dist.version or "?"
     had_torch = "torch" in sys.modules
     start = time.perf_counter()
     try:

@@ -39,7 +39,8 @@ def create_model(
             ``{"name": "logit", "alpha": 0.01}``.
         seed: Makes the initial weights repeatable; the global random state is not touched either way.
         **options: The model's options, as :func:`model_info` describes them. One that takes a component
-            takes its name, a mapping with ``name`` and options, or a mapping with changed options only.
+            takes its name, a mapping with ``name`` and options, or a mapping with changed options only:
+            ``bijector={"blocks": 2}``.
 
     Returns:
         The model, on the CPU; its ``recipe`` holds all that is needed to build it again.

@@ -150,6 +150,15 @@ def test_a_distribution_that_is_found_twice_counts_once(install_plugin, tmp_path
     assert [each.name for each in load_registry().plugins] == ["builtin", "good"]
 
 
+def test_a_distribution_without_metadata_goes_by_its_entry_point(install_plugin, tmp_path, monkeypatch):
+    install_plugin("flowzoo-good", GOOD.format(name="good"))
+    (metadata,) = (tmp_path / "site-packages").glob("*.dist-info/METADATA")
+    metadata.unlink()
+    monkeypatch.setenv(RESTRICTION, "good")
+    plugin = load_registry().plugins[-1]
+    assert (plugin.distribution, plugin.version) == ("good", "?")
+
+
 @pytest.mark.parametrize("name", ["good", "flowzoo-good", "Flowzoo_Good", " good ,"])
 def test_the_environment_restricts_what_is_loaded(install_plugin, monkeypatch, name):
     install_plugin("flowzoo-good", GOOD.format(name="good"))

@@ -1,0 +1,289 @@
+"""The commands that look at the zoo, and how errors look on the command line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+import flowzoo
+from flowzoo.cli import app as app_module
+from flowzoo.cli import check as check_module
+from flowzoo.cli.app import app
+from flowzoo.testing import CheckResult
+
+PLUGIN = """
+    from typing import Annotated, Literal
+    from pydantic import Field
+    from flowzoo.api import BijectorSpec, Check, Component, NetworkSpec, Spec, hookimpl
+
+    flowzoo_api_version = 1
+
+    @hookimpl
+    def flowzoo_components():
+        return [
+            Component("model", "toy-10", "flowzoo_toy:build_toy", "Ten toys.", "Toy et al., 2024"),
+            Component("model", "toy-2", "flowzoo_toy:build_toy", "Two toys."),
+            Component("bijector", "toy", "flowzoo_toy:build_bijector", "A toy bijector."),
+            Component(
+                "transform", "noisy", "flowzoo_toy:build_noisy", "Draws.", exact=False,
+                check=Check(reason="part of it is drawn"),
+            ),
+        ]
+
+    def build_toy(
+        shape,
+        builder,
+        *,
+        levels: Annotated[int, Field(ge=1, description="How many")] = 2,
+        bijector: BijectorSpec = Spec("toy", width=3),
+        parts: list[BijectorSpec] = [Spec("actnorm")],
+        note: str | None = None,
+    ):
+        from flowzoo.api import cascade
+        return cascade(
+            shape, builder, levels=levels, transform=Spec("haar"),
+            split=Spec("keep-first-channels"), bijector=Spec("actnorm"),
+        )
+
+    def build_bijector(shape, context_shape, builder, *, width: int = 1): ...
+
+    def build_noisy(shape, builder, *, size: int): ...
+"""
+
+
+@pytest.fixture
+def zoo(install_plugin):
+    install_plugin("flowzoo-toy", PLUGIN)
+    return install_plugin
+
+
+def run(*arguments: str, code: int = 0):
+    result = CliRunner().invoke(app, arguments, env={"COLUMNS": "80"})
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    assert all(len(line) <= 80 for line in result.stdout.splitlines())
+    return result
+
+
+def test_list_shows_models_first_then_the_other_kinds(zoo):
+    lines = [line.rstrip() for line in run("list").stdout.splitlines()]
+    assert lines[:4] == [
+        "models",
+        "  gaussian             One Gaussian with full covariance: the floor that every",
+        "                       model has to beat.",
+        "  toy-2                Two toys.",
+    ]
+    assert lines[4] == "  toy-10               Ten toys."
+    headings = [line for line in lines if line and not line.startswith(" ")]
+    assert headings[:4] == ["models", "transforms", "bijectors", "splits"]
+
+
+def test_list_matches_a_pattern_and_a_kind(zoo):
+    shown = " ".join(run("list", "toy*").stdout.split())
+    assert shown == "models toy-2 Two toys. toy-10 Ten toys. bijectors toy A toy bijector."
+    assert "toy-2" not in run("list", "toy*", "--kind", "bijector").stdout
+    empty = run("list", "--kind", "network")
+    assert (empty.stdout, empty.stderr) == ("", "no network is installed\n")
+
+
+def test_list_as_json(zoo):
+    data = json.loads(run("list", "toy-*", "--json").stdout)
+    assert [each["name"] for each in data] == ["toy-2", "toy-10"]
+    assert data[1] == {
+        "kind": "model",
+        "name": "toy-10",
+        "summary": "Ten toys.",
+        "reference": "Toy et al., 2024",
+        "revision": 1,
+        "exact": True,
+        "distribution": "flowzoo-toy",
+        "version": "1.0",
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["list", "gausian"], "error: no component 'gausian'; did you mean 'gaussian'? installed: actnorm,"),
+        (["list", "toyy", "--kind", "model"], "error: no model 'toyy'; did you mean 'toy-2'? installed: "),
+        (["list", "--kind", "modle"], "error: no kind 'modle'; did you mean 'model'? kinds: transform,"),
+        (["show", "gausian"], "error: no component 'gausian'; did you mean 'gaussian'?"),
+        (
+            ["show", "identity"],
+            "error: 'identity' is the name of a transform and of a bijector; say which with",
+        ),
+        (
+            ["show", "toy-2", "--image-shape", "8x8"],
+            "error: image shape is '8x8'; allowed: CHANNELSxHEIGHTxWIDTH",
+        ),
+        (["show", "toy-2", "--image-shape", "1x0x8"], "error: image shape is '1x0x8'"),
+        (["show", "toy-2", "--image-shape", "1x7x7"], "error: "),
+        (
+            ["show", "toy", "--image-shape", "1x8x8"],
+            "error: --image-shape is for models, and 'toy' is a bijector",
+        ),
+        (["check", "qqqqqq"], "error: no component 'qqqqqq'; installed: "),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(zoo, arguments, message):
+    result = run(*arguments, code=2)
+    assert result.stdout == ""
+    assert result.stderr.startswith(message)
+    assert result.stderr.count("\n") == 1
+
+
+def test_usage_errors_exit_with_2(zoo):
+    assert "No such option" in run("list", "--no-such-option", code=2).stderr
+    assert "No such command" in run("lsit", code=2).stderr
+
+
+def test_debug_shows_the_traceback(zoo):
+    stderr = run("--debug", "show", "gausian", code=2).stderr
+    assert stderr.startswith("Traceback")
+    assert "error: no component 'gausian'" in stderr
+
+
+def test_an_interrupt_is_one_line(zoo, monkeypatch):
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(check_module, "choose", interrupt)
+    result = run("check", "haar", code=130)
+    assert (result.stdout, result.stderr) == ("", "interrupted\n")
+
+
+def test_version_and_help():
+    assert run("--version").stdout == f"flowzoo {flowzoo.__version__}\n"
+    assert "Example: flowzoo list" in run("--help").stdout
+
+
+@pytest.mark.parametrize("command", ["list", "show", "plugins", "check", "train", "evaluate", "sample"])
+def test_every_help_ends_with_an_example(command):
+    last = run(command, "--help").stdout.strip().splitlines()[-1]
+    assert last.strip().startswith(f"Example: flowzoo {command}")
+
+
+def test_show_a_model(zoo):
+    lines = [line.rstrip() for line in run("show", "toy-10").stdout.splitlines()]
+    assert lines == [
+        "toy-10 (model)",
+        "Ten toys.",
+        "",
+        "paper  Toy et al., 2024",
+        "from   flowzoo-toy 1.0",
+        "exact  yes",
+        "",
+        "option          default    meaning (allowed)",
+        "levels          2          How many (int >= 1)",
+        "bijector        toy        (bijector)",
+        "bijector.width  3          (int)",
+        "parts           [actnorm]  (list of bijector)",
+        "note            null       (text | None)",
+    ]
+
+
+def test_show_what_is_not_exact_and_what_is_required(zoo):
+    shown = run("show", "noisy").stdout
+    assert "no: part of it is drawn" in shown
+    assert "size    required  (int)" in shown
+    assert "no options" in run("show", "haar").stdout
+
+
+def test_show_the_levels_of_a_model(zoo):
+    lines = [line.split() for line in run("show", "toy-2", "--image-shape", "3x8x8").stdout.splitlines()]
+    start = lines.index(["level", "image", "kept", "latent", "parameters"])
+    assert lines[start + 1 :] == [
+        ["0", "3x8x8", "3x4x4", "9x4x4", "18"],
+        ["1", "3x4x4", "nothing", "3x4x4", "6"],
+        ["all", "24"],
+    ]
+
+
+def test_show_as_json(zoo):
+    data = json.loads(run("show", "toy-2", "--json", "--image-shape", "1x4x4").stdout)
+    assert (data["name"], data["kind"], data["distribution"]) == ("toy-2", "model", "flowzoo-toy")
+    assert data["options"][2] == {
+        "name": "bijector.width",
+        "allowed": "int",
+        "default": 3,
+        "required": False,
+        "description": "",
+    }
+    assert data["levels"][0]["latent"] == [3, 2, 2]
+    assert "levels" not in json.loads(run("show", "toy-2", "--json").stdout)
+
+
+def test_show_prefers_the_model(zoo):
+    assert run("show", "gaussian").stdout.startswith("gaussian (model)")
+    assert run("show", "gaussian", "--kind", "bijector").stdout.startswith("gaussian (bijector)")
+
+
+def test_plugins(zoo):
+    zoo("flowzoo-broken", "raise ImportError('no scipy')")
+    zoo("flowzoo-twin", PLUGIN, version="2.0")
+    lines = [line.split() for line in run("plugins").stdout.splitlines()]
+    assert lines[0] == ["plugin", "version", "components", "load", "status"]
+    rows = {line[0]: line for line in lines[1:6] if line}
+    assert rows["builtin"][-1] == "ok"
+    assert rows["flowzoo-toy"][1:3] == ["1.0", "4"]
+    assert rows["flowzoo-toy"][-1] == rows["flowzoo-twin"][-1] == "clash"
+    assert rows["flowzoo-broken"] == ["flowzoo-broken", "1.0", "0", "failed"]
+    text = " ".join(run("plugins").stdout.split())
+    assert "failed: ImportError: no scipy" in text
+    assert "clash: model 'toy-2' is brought by" in text
+    listing = run("list")
+    assert "failed to load: flowzoo-broken; flowzoo plugins says why" in listing.stderr
+    assert "left out, because several plugins bring them: model 'toy-10', model 'toy-2'" in listing.stderr
+
+
+def test_plugins_as_json(zoo):
+    (builtin, toy) = json.loads(run("plugins", "--json").stdout)
+    assert builtin["distribution"] == "flowzoo"
+    assert toy["components"] == {"model": 2, "bijector": 1, "transform": 1}
+    assert (toy["status"], toy["reasons"]) == ("ok", [])
+    assert 0 <= toy["milliseconds"] < 10_000
+
+
+def test_plugins_strictly(zoo):
+    run("plugins", "--strict")
+    zoo("flowzoo-broken", "raise ImportError('no scipy')")
+    message = run("plugins", "--strict", code=2).stderr
+    assert message == "error: plugin 'broken' of flowzoo-broken: ImportError: no scipy\n"
+
+
+def test_check_reports_a_line_per_check(zoo, monkeypatch):
+    shown = run("check", "haar").stdout
+    assert "ok  round-trip" in shown
+    assert "FAILED" not in shown
+
+    results = [CheckResult("shapes", True), CheckResult("log-det", False, "off by 0.5")]
+    monkeypatch.setattr("flowzoo.testing.check_component", lambda kind, name: results)
+    lines = [line.split() for line in run("check", "haar", code=1).stdout.splitlines()]
+    assert lines == [
+        ["ok", "shapes"],
+        ["FAILED", "log-det", "off", "by", "0.5"],
+        ["transform", "'haar':", "1", "of", "2", "checks", "passed"],
+    ]
+
+
+def test_the_program_runs_as_a_module_and_as_a_script(monkeypatch):
+    done = subprocess.run([sys.executable, "-m", "flowzoo", "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"flowzoo {flowzoo.__version__}\n")
+    monkeypatch.setattr(sys, "argv", ["flowzoo", "--version"])
+    with pytest.raises(SystemExit) as caught:
+        app_module.main()
+    assert caught.value.code == 0
+
+
+def test_lines_in_a_pipe_are_as_long_as_they_have_to_be(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    command = [sys.executable, "-m", "flowzoo", "list", "gaussian", "--kind", "model"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stdout.splitlines()[1] == (
+        "  gaussian  One Gaussian with full covariance: the floor that every model has to beat."
+    )
