@@ -15,9 +15,8 @@ from flowzoo.registry.loader import RESTRICTION, default_registry
 
 InstallPlugin = Callable[..., None]
 
-# The tensors are tiny: more threads would wait for one another, and denormals would take their time.
+# The tensors are tiny: more threads would wait for one another.
 torch.set_num_threads(2)
-torch.set_flush_denormal(True)
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ class BlockMean(ResolutionTransform):
         top_step, bottom_step = x1 - x2, x3 - x4
         details = [top - bottom, top_step + bottom_step, top_step - bottom_step]
         y = torch.cat([(top + bottom) / 4, *(self.detail_scale * detail for detail in details)], dim=1)
-        coarse_values = y[0].numel() // 4
+        coarse_values = y.shape[1:].numel() // 4
         return y, constant_log_det(x, coarse_values * math.log(4.0 * self.detail_scale**3))
 
     def inverse(self, y: Images, run: Run = EVALUATION) -> Images:

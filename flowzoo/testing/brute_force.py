@@ -24,7 +24,8 @@ def brute_force_log_det(y: Tensor, x: Tensor) -> Tensor:
         torch.autograd.grad(value, [x], retain_graph=True, materialize_grads=True)[0].flatten()
         for value in y.flatten()
     ]
-    return torch.linalg.slogdet(torch.stack(rows)).logabsdet[None]
+    log_det: Tensor = torch.linalg.slogdet(torch.stack(rows)).logabsdet
+    return log_det[None]
 
 
 def brute_force_log_prob(flow: Flow, x: Images) -> PerImage:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from flowzoo.bijector import standard_normal_log_prob
 from flowzoo.shapes import Images, PerImage, Shape
+from flowzoo.testing.brute_force import brute_force_log_det
 from flowzoo.testing.draws import BATCH, Draws
 from flowzoo.testing.result import require, require_close
 from flowzoo.testing.subject import Subject
@@ -80,8 +81,7 @@ def has_exact_log_det(kind: type[Invertible], trial: Trial) -> None:
         one = x[index : index + 1].requires_grad_()
         own_context = None if context is None else context[index : index + 1]
         y, log_det = subject.forward(one, own_context, Draws(indices=[index], exact=True))
-        rows = [_gradient(value, one) for value in y.flatten()]
-        expected = torch.linalg.slogdet(torch.stack(rows)).logabsdet[None]
+        expected = brute_force_log_det(y, one)
         require_close(log_det, expected, trial.check.tolerance, "log_det against the brute-force Jacobian")
 
 
@@ -102,8 +102,3 @@ def likelihood(subject: Invertible, x: Images, context: Images | None) -> Tensor
     """Return the summed log-likelihood, a scalar, in evaluation."""
     y, log_det = subject.forward(x, context, Draws())
     return (standard_normal_log_prob(y) + log_det).sum()
-
-
-def _gradient(value: Tensor, x: Images) -> Tensor:
-    (gradient,) = torch.autograd.grad(value, [x], retain_graph=True, materialize_grads=True)
-    return gradient.flatten()

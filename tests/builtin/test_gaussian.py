@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+import torch
+from scipy.stats import multivariate_normal
+
+from flowzoo.bijector import standard_normal_log_prob
+from flowzoo.builtin.gaussian import Gaussian
+from flowzoo.errors import NotInitialisedError, NumericalError, OptionError
+from flowzoo.registry.build import build_component
+from flowzoo.run import Ledger, Run
+
+SHAPE = (2, 2, 2)
+
+
+def data(count: int = 100, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    mixing = torch.randn(8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(9))
+    rows = torch.randn(count, 8, dtype=torch.float64, generator=generator) @ mixing + 3.0
+    return rows.reshape(count, *SHAPE)
+
+
+def fitted(x: torch.Tensor) -> Gaussian:
+    gaussian = Gaussian(SHAPE).double()
+    for batch in x.split(17):
+        ledger = Ledger()
+        gaussian(batch, None, Run(mode="initialise", ledger=ledger))
+        assert ledger.wants_more
+    return gaussian
+
+
+def test_is_scipys_normal_with_the_moments_of_all_batches() -> None:
+    x = data()
+    rows = x.flatten(1).numpy()
+    expected = multivariate_normal(rows.mean(0), np.cov(rows.T, bias=True)).logpdf(rows)
+
+    z, log_det = fitted(x)(x)
+
+    np.testing.assert_allclose(standard_normal_log_prob(z) + log_det, expected, rtol=1e-9)
+
+
+def test_whitens() -> None:
+    x = data()
+
+    z = fitted(x)(x)[0].flatten(1)
+
+    torch.testing.assert_close(z.T @ z / 100, torch.eye(8, dtype=torch.float64))
+
+
+def test_constant_pixels_get_a_ridge() -> None:
+    x = data()
+    x[:, 0, 0, 0] = 0.5
+    x[:, 0, 0, 1] = x[:, 1, 0, 0]
+    gaussian = fitted(x)
+
+    z, log_det = gaussian(x)
+
+    assert bool(log_det.isfinite().all())
+    torch.testing.assert_close(gaussian.inverse(z), x)
+
+
+def test_too_few_images_for_their_dimensions_get_a_ridge() -> None:
+    x = data(3)
+
+    assert bool(fitted(x)(x)[1].isfinite().all())
+
+
+def test_use_before_the_fit_is_refused() -> None:
+    for call in (Gaussian(SHAPE).double(), Gaussian(SHAPE).double().inverse):
+        with pytest.raises(NotInitialisedError, match="gaussian takes its state from data"):
+            call(data())
+
+
+@pytest.mark.parametrize("load", [True, False])
+def test_the_first_use_or_loading_closes_the_fit(load: bool) -> None:
+    gaussian = fitted(data())
+    expected = gaussian(data())[0]
+    if load:
+        state, gaussian = gaussian.state_dict(), Gaussian(SHAPE).double()
+        gaussian.load_state_dict(state)
+    ledger = Ledger()
+
+    gaussian(data(seed=1) + 10.0, None, Run(mode="initialise", ledger=ledger))
+
+    assert not ledger.wants_more
+    assert torch.equal(gaussian(data())[0], expected)
+
+
+def test_data_that_are_not_finite_are_refused() -> None:
+    x = data()
+    x[3, 0, 0, 0] = torch.nan
+
+    with pytest.raises(NumericalError, match="check the data for NaNs"):
+        fitted(x)
+
+
+def test_a_context_is_refused() -> None:
+    with pytest.raises(OptionError, match="gaussian takes no context"):
+        build_component("bijector", "gaussian", SHAPE, (1, 2, 2))

@@ -1,0 +1,43 @@
+"""Every registered component passes every check of its kind: a new plugin is tested without a new test."""
+
+from __future__ import annotations
+
+import pytest
+
+from flowzoo.component import KINDS, Component
+from flowzoo.registry.loader import default_registry
+from flowzoo.testing import checks_for, run_check, trial_of
+
+REGISTERED = [component for kind in KINDS for component in default_registry().components(kind)]
+
+
+def _id(component: Component) -> str:
+    return f"{component.kind}-{component.name}"
+
+
+@pytest.mark.parametrize(
+    ("component", "check"),
+    [
+        pytest.param(component, check, id=f"{_id(component)}-{check}")
+        for component in REGISTERED
+        for check in checks_for(component.kind, component.exact)
+    ],
+)
+def test_conforms(component: Component, check: str) -> None:
+    result = run_check(trial_of(component.kind, component.name), check)
+    if result.needs_files:
+        pytest.skip(result.detail)
+    assert result.passed, result.detail
+
+
+@pytest.mark.parametrize("component", REGISTERED, ids=_id)
+def test_what_is_not_exact_to_rounding_says_why(component: Component) -> None:
+    if not component.exact or component.check.tolerance > 1e-6:
+        assert component.check.reason
+
+
+def test_every_plugin_loads() -> None:
+    registry = default_registry()
+
+    assert not registry.failures
+    assert not registry.clashes

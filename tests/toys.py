@@ -1,0 +1,56 @@
+"""Bijectors for the tests alone: nonlinear, and of the kinds that no built-in is."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from flowzoo.bijector import ConditionalBijector
+from flowzoo.run import EVALUATION, Run
+from flowzoo.shapes import Images
+
+
+class Wave(ConditionalBijector):
+    """``z = a x + b mean(c) + sin(x) / 2``, with ``a`` and ``b`` trainable; inverted by bisection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.tensor(1.5))
+        self.b = nn.Parameter(torch.tensor(0.7))
+
+    def forward(
+        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+    ) -> tuple[Images, Tensor]:
+        slope = self.a + 0.5 * torch.cos(x)
+        return self.a * x + 0.5 * torch.sin(x) + self._shift(x, context), slope.log().flatten(1).sum(1)
+
+    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+        target = z - self._shift(z, context)
+        low, high = torch.full_like(z, -1e3), torch.full_like(z, 1e3)
+        for _ in range(80):
+            middle = (low + high) / 2
+            above = self.a * middle + 0.5 * torch.sin(middle) > target
+            low, high = torch.where(above, low, middle), torch.where(above, middle, high)
+        return (low + high) / 2
+
+    def _shift(self, x: Images, context: Images | None) -> Tensor:
+        given = x.new_zeros(len(x)) if context is None else context.flatten(1).mean(1)
+        return (self.b * given).reshape(-1, 1, 1, 1)
+
+
+class OtherLoss(ConditionalBijector):
+    """The identity, trained on ``sum x^2 / 4``, which is not its likelihood; it adds a penalty of 1 nat."""
+
+    loss_is_likelihood = False
+
+    def forward(
+        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+    ) -> tuple[Images, Tensor]:
+        return x, x.new_zeros(len(x))
+
+    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+        return z
+
+    def loss(self, x: Images, context: Images | None = None, run: Run = EVALUATION) -> Tensor:
+        run.penalise("toy", x.new_ones(len(x)))
+        return x.square().flatten(1).sum(1) / 4
