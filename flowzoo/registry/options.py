@@ -156,7 +156,7 @@ def _take_apart(value: Any) -> tuple[str | None, Mapping[str, Any]]:
 def _gather_dotted(given: Mapping[str, Any]) -> dict[str, Any]:
     """Turn ``{"bijector.blocks": 2}`` into ``{"bijector": {"blocks": 2}}``, one level deep."""
     gathered = {name: value for name, value in given.items() if "." not in name}
-    for dotted in given.keys() - gathered.keys():
+    for dotted in (name for name in given if "." in name):
         name, _, rest = dotted.partition(".")
         try:
             component, options = _take_apart(gathered.get(name, {}))

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter
 
 from flowzoo.component import Component
-from flowzoo.errors import FlowzooError, PluginError
+from flowzoo.errors import PluginError
 
 _RESERVED = {"model": {"name", "image_shape", "bins", "pixels", "seed"}}
 """Names that ``create_model`` takes itself; ``name`` is taken for every kind, by the forms of a Spec."""
@@ -74,8 +74,6 @@ def import_builder(component: Component) -> Callable[..., Any]:
     module, _, attribute = component.build.partition(":")
     try:
         build = getattr(importlib.import_module(module), attribute)
-    except FlowzooError:
-        raise
     except Exception as error:
         raise PluginError(
             f"{component.kind} '{component.name}' cannot be imported from '{component.build}': "
