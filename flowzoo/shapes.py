@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jaxtyping import Float, Integer, UInt8
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from flowzoo.errors import ShapeError
@@ -19,7 +19,7 @@ Shape = tuple[int, int, int]
 Images = Float[Tensor, "batch _ _ _"]
 """A batch of images, details, contexts or latents, ``(B, C, H, W)``, in model space."""
 
-IntegerImages = UInt8[Tensor, "batch _ _ _"] | Integer[Tensor, "batch _ _ _"]
+IntegerImages = Integer[Tensor, "batch _ _ _"]
 """A batch of images as they are stored: integers in ``{0, ..., bins - 1}``."""
 
 PerImage = Float[Tensor, " batch"]

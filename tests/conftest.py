@@ -1,4 +1,4 @@
-"""What the tests share: plugins that are installed for one test."""
+"""What the tests share."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import jaxtyping
 import pytest
 import torch
 
@@ -17,6 +18,12 @@ InstallPlugin = Callable[..., None]
 
 # The tensors are tiny: more threads would wait for one another.
 torch.set_num_threads(2)
+
+
+@pytest.fixture
+def as_users_run_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Turn the run-time type checks off, so that wrong types get as far as the checks that users see."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 @pytest.fixture
