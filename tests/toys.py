@@ -13,10 +13,10 @@ from flowzoo.shapes import Images
 class Wave(ConditionalBijector):
     """``z = a x + b mean(c) + sin(x) / 2``, with ``a`` and ``b`` trainable; inverted by bisection."""
 
-    def __init__(self) -> None:
+    def __init__(self, conditional: bool = True) -> None:
         super().__init__()
         self.a = nn.Parameter(torch.tensor(1.5))
-        self.b = nn.Parameter(torch.tensor(0.7))
+        self.b = nn.Parameter(torch.tensor(0.7)) if conditional else torch.zeros(())
 
     def forward(
         self, x: Images, context: Images | None = None, run: Run = EVALUATION

@@ -36,7 +36,8 @@ class Model(Invertible):
     def forward(self, x: Images, context: Images | None, draws: Draws) -> tuple[Images, PerImage]:
         latents, terms = self.module.analyse(x, draws.run())
         z = torch.cat([each.flatten(1) for each in latents], dim=1)[:, None, None]
-        return z, terms.total() - standard_normal_log_prob(z)
+        log_prob = terms.total()
+        return z, log_prob - standard_normal_log_prob(z).to(log_prob.dtype)
 
     def inverse(self, y: Images, context: Images | None, draws: Draws) -> Images:
         sizes = [torch.Size(shape).numel() for shape in self.module.latent_shapes]
