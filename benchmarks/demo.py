@@ -42,7 +42,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("demo"), help="folder to write; made anew")
     parser.add_argument("--seconds", type=float, default=70.0, help="training time of each model")
-    parser.add_argument("--exact", action="store_true", help="evaluate with the exact trace, which takes longer")
+    parser.add_argument(
+        "--exact", action="store_true", help="evaluate with the exact trace, which takes longer"
+    )
     arguments = parser.parse_args()
     began = time.monotonic()
     prepare_device("cpu")
@@ -67,9 +69,7 @@ def main() -> None:
             record = start_run(
                 folder, name, "digits", budget=Budget(seconds=arguments.seconds), device="cpu", reporter=bar
             )
-        result = evaluate_run(
-            folder, exact=arguments.exact, floor=False, batch_size=300, device="cpu"
-        )
+        result = evaluate_run(folder, exact=arguments.exact, floor=False, batch_size=300, device="cpu")
         table.add_row(
             name,
             " ".join(f"{value:g}" if isinstance(value, float) else value for value in result.pixels.values()),

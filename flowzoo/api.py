@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from flowzoo.bijector import standard_normal_log_prob as standard_normal_log_prob
     from flowzoo.builtin.actnorm import ActNorm as ActNorm
     from flowzoo.builtin.block_mean import BlockMean as BlockMean
-    from flowzoo.builtin.block_mean import BlockMean as BlockMean
     from flowzoo.builtin.identity import IdentityBijector as IdentityBijector
     from flowzoo.builtin.identity import IdentityTransform as IdentityTransform
     from flowzoo.builtin.keep_nothing import KeepNothing as KeepNothing
@@ -61,7 +60,6 @@ _HOMES = {
     "API_VERSION": "flowzoo.hooks",
     "as_shape": "flowzoo.shapes",
     "BijectorSpec": "flowzoo.component",
-    "BlockMean": "flowzoo.builtin.block_mean",
     "BlockMean": "flowzoo.builtin.block_mean",
     "Builder": "flowzoo.component",
     "cascade": "flowzoo.cascade",

@@ -47,7 +47,7 @@ def check_integers(images: IntegerImages, bins: int) -> None:
     if images.is_floating_point() or images.is_complex() or images.dtype == torch.bool:
         raise DataError(
             f"expected integer images in 0..{bins - 1}, got {images.dtype}; "
-            "for values in [0, 1) call log_prob, for floats that hold integers convert them with .to(torch.uint8)"
+            "for values in [0, 1) call log_prob, for floats that hold integers use .to(torch.uint8)"
         )
     if images.numel():
         low, high = int(images.min()), int(images.max())

@@ -10,8 +10,8 @@ from flowzoo.errors import OptionError
 def prepare_device(name: str = "auto") -> torch.device:
     """Return a device, ready to compute on.
 
-    On the CPU denormal numbers are flushed to zero from here on: small details produce them, and each costs as
-    much as a hundred ordinary ones.
+    On the CPU denormal numbers are flushed to zero from here on: small details produce them, and each
+    costs as much as a hundred ordinary ones.
 
     Args:
         name: ``auto`` (CUDA where there is one, else the CPU), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.

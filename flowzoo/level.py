@@ -1,7 +1,7 @@
 """A level: transform, joint, split, conditional, always in this order.
 
-    x  --transform-->  y  --joint-->  y'  --split-->  (kept, factored)
-    factored | kept  --conditional-->  z ~ N(0, I);     kept goes on as the next level's x
+x  --transform-->  y  --joint-->  y'  --split-->  (kept, factored)
+factored | kept  --conditional-->  z ~ N(0, I);     kept goes on as the next level's x
 """
 
 from __future__ import annotations
@@ -63,9 +63,7 @@ class Level(nn.Module):
         self.split = split
         self.conditional = conditional
 
-    def forward(
-        self, x: Images, run: Run = EVALUATION
-    ) -> tuple[Images | None, Images, LevelTerms]:
+    def forward(self, x: Images, run: Run = EVALUATION) -> tuple[Images | None, Images, LevelTerms]:
         """Return the next level's image (None at the last level), the latent ``z`` and the terms."""
         parts = self.take_apart(x, run)
         z, log_det = self.conditional(parts.factored, parts.kept, run)
@@ -99,12 +97,10 @@ class Level(nn.Module):
         return Parts(kept, factored, transform_log_det, joint_log_det)
 
     def shapes(self, shape: Shape) -> tuple[Shape | None, Shape]:
-        """Return the shapes of the next level's image (or None) and of the latent, for images of ``shape``."""
+        """Return the shapes of the next level's image (None: there is none) and of the latent."""
         return self.split.shapes(self.transform.output_shape(shape))
 
     @property
     def separable(self) -> bool:
         """Whether the level's loss depends on its own parameters only: none lies outside ``conditional``."""
-        return not any(
-            list(part.parameters()) for part in (self.transform, self.joint, self.split)
-        )
+        return not any(list(part.parameters()) for part in (self.transform, self.joint, self.split))

@@ -23,8 +23,7 @@ def save_grid(images: Images, path: Path, bins: int, columns: int | None = None)
     """Write images as a grid, row by row.
 
     Args:
-        images: ``(N, C, H, W)`` in ``[0, 1)``; values outside are clipped. ``C`` is 1 (grey) or 3 (red, green,
-            blue).
+        images: ``(N, C, H, W)`` in ``[0, 1)``; values outside are clipped. ``C`` is 1 (grey) or 3 (colour).
         path: Of the PNG file.
         bins: How many integers a value of the data can take; the highest is drawn white.
         columns: Images a row, about the square root of ``N`` by default.

@@ -33,4 +33,4 @@ class SplitPolicy(nn.Module, ABC):
         """
 
     def fit(self, scores: Images) -> None:
-        """Decide the split from a score for each dimension, ``(1, C, H, W)``; by default there is nothing to decide."""
+        """Decide the split from a score for each dimension, ``(1, C, H, W)``; by default do nothing."""

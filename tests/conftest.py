@@ -16,8 +16,8 @@ from flowzoo.registry.loader import RESTRICTION, default_registry
 
 InstallPlugin = Callable[..., None]
 
-# The tensors are tiny: more threads would wait for one another.
-torch.set_num_threads(2)
+# The tensors are tiny, and the tests run in one process for each core.
+torch.set_num_threads(1)
 
 
 @pytest.fixture

@@ -159,8 +159,9 @@ def _refuse_noisy_draws(draws: int, ledger: Ledger) -> None:
     estimated = [fact for fact in ledger.notes.get("trace", ()) if fact != "exact"]
     if draws > 1 and estimated:
         raise OptionError(
-            f"{draws} draws need exact log-determinants: the noise of an estimated trace ({estimated[0]}) inflates "
-            "a mean of likelihoods, and the figure would be no bound; use one draw, or ask for the exact trace"
+            f"{draws} draws need exact log-determinants: the noise of an estimated trace ({estimated[0]}) "
+            "inflates a mean of likelihoods, and the figure would be no bound; "
+            "use one draw, or ask for the exact trace"
         )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import cast
+
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
@@ -9,7 +12,7 @@ from flowzoo.flow import Flow
 
 
 class WeightAverage:
-    """``average <- decay * average + (1 - decay) * weights``, the decay rising to its value in the first steps.
+    """``average <- decay * average + (1 - decay) * weights``, the decay rising in the first steps.
 
     Args:
         flow: Whose weights are averaged.
@@ -17,7 +20,7 @@ class WeightAverage:
     """
 
     def __init__(self, flow: Flow, decay: float) -> None:
-        def average(old: list[Tensor], new: list[Tensor], updates: Tensor) -> None:
+        def average(old: Sequence[Tensor], new: Sequence[Tensor], updates: Tensor | int) -> None:
             count = float(updates)
             step = 1.0 - min(decay, (1.0 + count) / (10.0 + count))
             for each, latest in zip(old, new, strict=True):
@@ -28,8 +31,7 @@ class WeightAverage:
     @property
     def flow(self) -> Flow:
         """The flow with the averaged weights."""
-        module: Flow = self._model.module
-        return module
+        return cast(Flow, self._model.module)
 
     def update(self, flow: Flow) -> None:
         """Take in the weights after a step."""

@@ -17,6 +17,7 @@ from flowzoo.errors import NumericalError
 from flowzoo.flow import Flow
 from flowzoo.registry.saving import save_model
 from flowzoo.run import Ledger, Run
+from flowzoo.runfolder import RunFolder
 from flowzoo.training.average import WeightAverage
 from flowzoo.training.budget import Budget
 from flowzoo.training.checkpoint import (
@@ -28,7 +29,6 @@ from flowzoo.training.checkpoint import (
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.options import TrainingOptions
 from flowzoo.training.reporter import Progress, Reporter
-from flowzoo.runfolder import RunFolder
 from flowzoo.training.stage import Stage
 
 LOG_EVERY = 10
@@ -218,9 +218,7 @@ class TrainingLoop:
             self._log.append({**record, "validation_error": str(problem)})
             return
         self._last_bits = bits
-        self._log.append(
-            {**record, "validation_bits_per_dim": bits, "validation_standard_error": error}
-        )
+        self._log.append({**record, "validation_bits_per_dim": bits, "validation_standard_error": error})
         if self._position.best is None or bits < self._position.best:
             self._position = replace(self._position, best=bits)
             save_model(self._average.flow, self._folder.model)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class TrainingOptions(BaseModel):
-    """Options of the trainer; the defaults follow the papers of continuous flows (Adam, warm-up, clipping)."""
+    """Options of the trainer; the defaults follow the papers: Adam, warm-up, clipped gradients."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 

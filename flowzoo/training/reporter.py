@@ -15,7 +15,7 @@ class Progress:
         step: Steps taken.
         used: Share of the budget that is used up.
         seconds: Spent so far.
-        loss: Of the last step, bits/dim, regularisers included; under flow matching a distance and no likelihood.
+        loss: Of the last step, bits/dim, regularisers included; a distance under flow matching.
         images_per_second: Over the last steps.
         bits_per_dim: Of the last validation, None before the first.
     """

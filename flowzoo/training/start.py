@@ -14,10 +14,10 @@ from flowzoo.data.load import load_dataset
 from flowzoo.device import prepare_device
 from flowzoo.errors import DataError, OptionError, SavedModelError, did_you_mean
 from flowzoo.registry.models import create_model
+from flowzoo.runfolder import RunFolder, RunRecord
 from flowzoo.training.budget import Budget
 from flowzoo.training.options import TrainingOptions
 from flowzoo.training.reporter import Reporter
-from flowzoo.runfolder import RunFolder, RunRecord
 from flowzoo.training.trainer import Trainer
 
 

@@ -14,6 +14,7 @@ from flowzoo.dequantisation import dequantise
 from flowzoo.flow import Flow
 from flowzoo.registry.saving import load_model, save_model
 from flowzoo.run import Run
+from flowzoo.runfolder import RunFolder
 from flowzoo.shapes import Images
 from flowzoo.training.budget import Budget
 from flowzoo.training.checkpoint import Position, load_checkpoint
@@ -21,7 +22,6 @@ from flowzoo.training.log import TrainingLog
 from flowzoo.training.loop import TensorGroups, TrainingLoop
 from flowzoo.training.options import TrainingOptions
 from flowzoo.training.reporter import Reporter, SilentReporter
-from flowzoo.runfolder import RunFolder
 from flowzoo.training.stage import plan_stages
 
 

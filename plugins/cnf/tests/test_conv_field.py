@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from flowzoo_cnf.conv_field import ConvField, TimedConv
 from torch.nn import functional as F
+
+from flowzoo_cnf.conv_field import ConvField, TimedConv
 
 
 @pytest.mark.parametrize("per_image", [False, True])

@@ -6,9 +6,10 @@ from typing import get_args
 
 import pytest
 import torch
+from torch import Tensor
+
 from flowzoo.api import NumericalError
 from flowzoo_cnf.solver import Adaptive, FixedStep, Method, Solver, State, worst_image_norm
-from torch import Tensor
 
 METHODS = get_args(Method)
 ORDERS = {"euler": 1, "midpoint": 2, "heun3": 3, "rk4": 4}
@@ -40,7 +41,7 @@ def test_a_rate_that_depends_on_time_alone_is_integrated_to_the_end_point(
 @pytest.mark.parametrize("method", METHODS)
 def test_exponential_growth_is_right_at_the_end_point(method: Method) -> None:
     found = solve(Solver(method, 1e-6, 2000), lambda t, v: v, 1.0, 0.0, 1.0)
-    assert found == pytest.approx(2.718281828459045, abs=1e-3 if method == "euler" else 1e-4)
+    assert found == pytest.approx(2.718281828459045, abs=1e-3 if method in ("euler", "fehlberg2") else 1e-4)
 
 
 @pytest.mark.parametrize(("method", "order"), ORDERS.items())

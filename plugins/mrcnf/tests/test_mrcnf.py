@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import flowzoo
 import torch
+
+import flowzoo
 from flowzoo.registry.build import build_component
 from flowzoo.testing import brute_force_log_prob, randomise
 
@@ -28,8 +29,6 @@ def test_log_prob_is_that_of_the_whole_jacobian() -> None:
     randomise(model, seed=0)
     found = model.log_prob(x[:3])
     torch.testing.assert_close(found, brute_force_log_prob(model, x[:3]), atol=1e-6, rtol=0)
-
-
 
 
 def test_the_transform_preserves_volume_and_keeps_the_mean() -> None:

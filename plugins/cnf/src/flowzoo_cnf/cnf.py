@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
+from torch import Tensor, nn
+
 from flowzoo.api import (
     EVALUATION,
     Builder,
@@ -19,9 +22,6 @@ from flowzoo.api import (
     Shape,
     Spec,
 )
-from pydantic import Field
-from torch import Tensor, nn
-
 from flowzoo_cnf.divergence import Divergence, exact, hutchinson
 from flowzoo_cnf.flow_matching import flow_matching_loss
 from flowzoo_cnf.solver import Method, Solver, State, batch_norm_of_error, worst_image_norm
@@ -37,8 +37,8 @@ class Settings:
     """How a CNF is trained and solved; :func:`build_cnf` says what each option means."""
 
     objective: Literal["likelihood", "flow-matching"] = "likelihood"
-    training: Solver = Solver("bosh3", 1e-3)
-    evaluation: Solver = Solver("bosh3", 1e-5)
+    training: Solver = field(default_factory=lambda: Solver("bosh3", 1e-3))
+    evaluation: Solver = field(default_factory=lambda: Solver("dopri5", 1e-5))
     trace: Literal["hutchinson", "exact"] = "hutchinson"
     evaluation_trace: Literal["hutchinson", "exact"] = "hutchinson"
     probes: Literal["rademacher", "gaussian"] = "rademacher"
@@ -99,9 +99,7 @@ class CNF(ConditionalBijector):
             z = self._transport(block, z, context, 1.0, 0.0, run)
         return z
 
-    def loss(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
-    ) -> PerImage:
+    def loss(self, x: Images, context: Images | None = None, run: Run = EVALUATION) -> PerImage:
         """Return the objective, ``(B,)``: nats of negative log-likelihood, or the flow-matching distance."""
         if self.settings.objective == "flow-matching":
             return flow_matching_loss(self._blocks, x, context, run)
@@ -120,10 +118,13 @@ class CNF(ConditionalBijector):
         def rates(t: Tensor, state: State) -> State:
             run.count("evaluations", 1)
 
-            def field(v: Tensor) -> Tensor:
-                return block(v, context, t)
+            def at_time(v: Tensor) -> Tensor:
+                value: Tensor = block(v, context, t)
+                return value
 
-            found: Divergence = exact(field, state[0]) if probe is None else hutchinson(field, state[0], probe)
+            found: Divergence = (
+                exact(at_time, state[0]) if probe is None else hutchinson(at_time, state[0], probe)
+            )
             if not regularise:
                 return found.value, found.trace
             kinetic = 0.5 * found.value.square().flatten(1).mean(1)
@@ -209,9 +210,7 @@ def build_cnf(
     ] = 0.0,
 ) -> CNF:
     """Build a :class:`CNF` whose blocks are networks found by name."""
-    fields = [
-        builder.network(network, shape, shape[0], context_shape, timed=True) for _ in range(blocks)
-    ]
+    fields = [builder.network(network, shape, shape[0], context_shape, timed=True) for _ in range(blocks)]
     settings = Settings(
         objective=objective,
         training=Solver(solver, tolerance, steps),

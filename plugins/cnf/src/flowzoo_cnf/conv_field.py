@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated
 
 import torch
-from flowzoo.api import Builder, Images, Network, Shape
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from flowzoo.api import Builder, Images, Network, Shape
 
 
 class ConvField(Network):
@@ -41,16 +43,11 @@ class ConvField(Network):
     ) -> None:
         super().__init__()
         widths = [channels + context_channels, *[hidden] * (layers - 1), output_channels]
-        self.layers = nn.ModuleList(
-            TimedConv(before, after, timed)
-            for before, after in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.layers = nn.ModuleList(TimedConv(before, after, timed) for before, after in pairwise(widths))
         for parameter in self.layers[-1].parameters():
             nn.init.zeros_(parameter)
 
-    def forward(
-        self, x: Images, context: Images | None = None, time: Tensor | None = None
-    ) -> Images:
+    def forward(self, x: Images, context: Images | None = None, time: Tensor | None = None) -> Images:
         """See :meth:`flowzoo.api.Network.forward`."""
         if context is not None:
             if context.shape[-2:] != x.shape[-2:]:
@@ -73,9 +70,7 @@ class TimedConv(nn.Module):
         self.conv = nn.Conv2d(channels, output_channels, kernel_size=3, padding=1)
         bound = (9 * (channels + 1)) ** -0.5
         self.time_weight = (
-            nn.Parameter(torch.empty(output_channels, 1, 3, 3).uniform_(-bound, bound))
-            if timed
-            else None
+            nn.Parameter(torch.empty(output_channels, 1, 3, 3).uniform_(-bound, bound)) if timed else None
         )
 
     def forward(self, x: Images, time: Tensor | None) -> Images:

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from flowzoo.api import Images, PerImage
 from torch import Tensor
+
+from flowzoo.api import Images, PerImage
 
 Field = Callable[[Tensor], Tensor]
 """``v`` to ``f(v)``, both ``(B, C, H, W)``, time and context already given."""
@@ -39,7 +40,7 @@ def hutchinson(field: Field, v: Images, probe: Images) -> Divergence:
     References:
         Grathwohl et al., 2019, equation 8; Finlay et al., 2020, equation 10.
     """
-    value, pull_back = torch.func.vjp(field, v)
+    value, pull_back = torch.func.vjp(field, v)[:2]
     (product,) = pull_back(probe)
     trace = (product * probe).flatten(1).sum(1)
     return Divergence(value, trace, product.square().flatten(1).sum(1))
@@ -49,7 +50,7 @@ def exact(field: Field, v: Images) -> Divergence:
     """Sum over all unit vectors, a chunk of them at a time."""
     dimensions = v[0].numel()
     unit = torch.eye(dimensions, dtype=v.dtype, device=v.device).reshape(dimensions, *v.shape[1:])
-    value, pull_back = torch.func.vjp(field, v)
+    value, pull_back = torch.func.vjp(field, v)[:2]
 
     def row(e: Tensor) -> tuple[Tensor, Tensor]:
         (product,) = pull_back(e.expand_as(v))

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+
 from flowzoo.api import Images, Network, PerImage, Run
 
 
-def flow_matching_loss(
-    blocks: Sequence[Network], x: Images, context: Images | None, run: Run
-) -> PerImage:
+def flow_matching_loss(blocks: Sequence[Network], x: Images, context: Images | None, run: Run) -> PerImage:
     """Return half the squared distance of the fields from the velocity of a straight line, ``(B,)``.
 
     The path is ``v(t) = (1 - t) x + t z`` with ``z ~ N(0, I)``, its velocity ``z - x``. Block ``k`` of ``K``

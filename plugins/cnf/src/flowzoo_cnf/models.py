@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from flowzoo.api import BijectorSpec, Builder, Level, Shape, Spec, cascade
 from pydantic import Field
+
+from flowzoo.api import BijectorSpec, Builder, Level, Shape, Spec, cascade
 
 CnfOption = Annotated[BijectorSpec, Field(description="the flow over the whole image")]
 

@@ -32,9 +32,7 @@ def flowzoo_components() -> list[Component]:
             build="flowzoo_cnf.cnf:build_cnf",
             summary="Continuous normalising flow, by likelihood or flow matching",
             reference=FFJORD,
-            check=Check(
-                shape=(2, 2, 2), context_shape=(1, 2, 2), options=TINY, tolerance=1e-3, reason=GRID
-            ),
+            check=Check(shape=(2, 2, 2), context_shape=(1, 2, 2), options=TINY, tolerance=1e-3, reason=GRID),
         ),
         Component(
             kind="network",
@@ -50,9 +48,7 @@ def flowzoo_components() -> list[Component]:
             build="flowzoo_cnf.models:build_ffjord",
             summary="Continuous flow at one resolution",
             reference=FFJORD,
-            check=Check(
-                shape=(1, 4, 4), options={"bijector": TINY}, tolerance=1e-3, reason=GRID
-            ),
+            check=Check(shape=(1, 4, 4), options={"bijector": TINY}, tolerance=1e-3, reason=GRID),
         ),
         Component(
             kind="model",
@@ -60,8 +56,6 @@ def flowzoo_components() -> list[Component]:
             build="flowzoo_cnf.models:build_rnode",
             summary="FFJORD with kinetic-energy and Jacobian-norm regularisation",
             reference=RNODE,
-            check=Check(
-                shape=(1, 4, 4), options={"bijector": TINY}, tolerance=1e-3, reason=GRID
-            ),
+            check=Check(shape=(1, 4, 4), options={"bijector": TINY}, tolerance=1e-3, reason=GRID),
         ),
     ]

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
-from flowzoo.api import NumericalError
 from torch import Tensor
 from torchdiffeq import odeint
+
+from flowzoo.api import NumericalError
 
 Adaptive = Literal["dopri5", "dopri8", "bosh3", "adaptive_heun", "fehlberg2"]
 FixedStep = Literal["euler", "midpoint", "heun3", "rk4"]
@@ -109,5 +110,3 @@ def worst_image_norm(errors: State) -> Tensor:
     """The largest error of any image: an image is solved to the tolerance whatever batch it stands in."""
     per_image = [each.reshape(each.shape[0], -1).square().mean(1).sqrt() for each in errors]
     return torch.stack(per_image).max()
-
-

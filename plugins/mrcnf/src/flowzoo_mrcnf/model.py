@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from flowzoo.api import BijectorSpec, Builder, Level, Shape, Spec, SplitSpec, TransformSpec, cascade
 from pydantic import Field
+
+from flowzoo.api import BijectorSpec, Builder, Level, Shape, Spec, SplitSpec, TransformSpec, cascade
 
 
 def build_mrcnf(
@@ -32,6 +33,4 @@ def build_mrcnf(
     References:
         Voleti et al., "Multi-Resolution Continuous Normalizing Flows", 2024.
     """
-    return cascade(
-        image_shape, builder, levels=levels, transform=transform, split=split, bijector=bijector
-    )
+    return cascade(image_shape, builder, levels=levels, transform=transform, split=split, bijector=bijector)

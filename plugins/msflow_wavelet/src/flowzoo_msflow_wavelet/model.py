@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from flowzoo.api import BijectorSpec, Builder, Level, Shape, Spec, SplitSpec, TransformSpec, cascade
 from pydantic import Field
+
+from flowzoo.api import BijectorSpec, Builder, Level, Shape, Spec, SplitSpec, TransformSpec, cascade
 
 
 def build_msflow_wavelet(
@@ -32,6 +33,4 @@ def build_msflow_wavelet(
     References:
         "Multi-Scale Continuous Normalizing Flows", INNF+ 2021, equations 9 and 10, Table 1.
     """
-    return cascade(
-        image_shape, builder, levels=levels, transform=transform, split=split, bijector=bijector
-    )
+    return cascade(image_shape, builder, levels=levels, transform=transform, split=split, bijector=bijector)

@@ -1,0 +1,118 @@
+"""``train``, ``evaluate`` and ``sample`` from the command line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from flowzoo.cli.app import app
+
+TINY = [
+    *("--set", "levels=2"),
+    *("--set", "bijector.blocks=1"),
+    *("--set", "bijector.network.hidden=4"),
+    *("--set", "bijector.evaluation_solver=rk4"),
+    *("--set", "bijector.evaluation_steps=2"),
+    *("--set", "training.validation_images=8"),
+    *("--set", "training.validations=2"),
+]
+
+
+def flowzoo(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    result = flowzoo(
+        "train", "mrcnf", "--data", "digits", "--out", folder, "--steps", "4", "--seed", "1", *TINY
+    )
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+def test_evaluate_prints_json_with_all_that_a_figure_needs(run: Path) -> None:
+    result = flowzoo("evaluate", run, "--images", "20", "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert {"bits_per_dim", "standard_error", "valid", "parameters"} <= found.keys()
+    assert found["valid"] is True
+    assert found["images"] == 20
+    assert found["pixels"] == {"name": "logit", "alpha": 0.001}
+    assert found["gaussian_bits_per_dim"] < 2.6
+    assert json.loads((run / "evaluation-test.json").read_text()) == found
+
+
+def test_evaluate_prints_a_table(run: Path) -> None:
+    result = flowzoo("evaluate", run, "--images", "10", "--estimate", "--no-floor", "--split", "validation")
+    assert result.exit_code == 0, result.output
+    assert "validation split" in result.stdout
+    assert "hutchinson" in result.stdout
+    assert "gaussian" not in result.stdout
+    assert "sum" in result.stdout
+
+
+def test_sample_draws_a_picture_that_repeats(run: Path, tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        result = flowzoo("sample", run, "-n", "4", "-o", tmp_path / name, "--temperature", "1,0.8")
+        assert result.exit_code == 0, result.output
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_a_finished_run_is_trained_for_longer(run: Path) -> None:
+    result = flowzoo("train", "--resume", "--out", run, "--steps", "5")
+    assert result.exit_code == 0, result.output
+    assert "5 steps" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "mrcnf", "--out", "x"], "--seconds 60, or --steps 1000"),
+        (["train", "--out", "x", "--steps", "1"], "name the model"),
+        (["train", "mrcfn", "--out", "x", "--steps", "1"], "did you mean 'mrcnf'"),
+        (["train", "mrcnf", "--data", "digist", "--out", "x", "--steps", "1"], "did you mean 'digits'"),
+        (["train", "mrcnf", "--out", "x", "--steps", "0"], "must be positive"),
+        (["train", "mrcnf", "--out", "x", "--steps", "1", "--seconds", "1"], "either in steps or in seconds"),
+        (["train", "mrcnf", "--out", "x", "--steps", "1", "--set", "level=2"], "did you mean 'levels'"),
+        (["train", "mrcnf", "--out", "x", "--steps", "1", "--set", "levels=9"], "odd"),
+        (["train", "mrcnf", "--out", "x", "--steps", "1", "--set", "bijector.solver=dopri"], "dopri5"),
+        (["train", "mrcnf", "--out", "x", "--resume"], "leave out MODEL"),
+        (["train", "--out", "x", "--resume"], "not a run folder"),
+        (["train", "mrcnf", "--out", "x", "--steps", "1", "--config", "none.yaml"], "none.yaml"),
+        (["evaluate", "nowhere"], "not a run folder"),
+        (["sample", "nowhere", "-o", "x.png"], "not a run folder"),
+        (["sample", "nowhere", "--temperature", "hot"], "--temperature takes a number"),
+    ],
+)
+def test_mistakes_get_one_line_and_exit_code_2(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = flowzoo(*arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "sample"])
+def test_help_has_an_example(command: str) -> None:
+    result = flowzoo(command, "--help")
+    assert result.exit_code == 0
+    assert f"Example: flowzoo {command}" in result.stdout
+
+
+def test_asking_for_help_imports_no_torch() -> None:
+    code = (
+        "import sys; from typer.testing import CliRunner; from flowzoo.cli.app import app\n"
+        "assert CliRunner().invoke(app, ['train', '--help']).exit_code == 0\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,39 @@
+"""A model that trains in no time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowzoo.runfolder import RunRecord
+from flowzoo.training.budget import Budget
+from flowzoo.training.start import start_run
+
+TINY = {
+    "levels": 2,
+    "bijector": {
+        "blocks": 1,
+        "network": {"hidden": 4, "layers": 2},
+        "evaluation_solver": "rk4",
+        "evaluation_steps": 3,
+    },
+}
+QUICK = {"batch_size": 8, "validations": 3, "validation_images": 8, "initial_images": 32}
+
+Start = Callable[..., RunRecord]
+
+
+@pytest.fixture
+def start() -> Start:
+    """Return ``start(folder, steps=6, training={}, **arguments of start_run)``."""
+
+    def run(
+        folder: Path, steps: int = 6, training: dict[str, Any] | None = None, **arguments: Any
+    ) -> RunRecord:
+        given = {"model": "mrcnf", "data": "digits", "options": TINY, "device": "cpu", **arguments}
+        return start_run(folder, budget=Budget(steps=steps), training={**QUICK, **(training or {})}, **given)
+
+    return run

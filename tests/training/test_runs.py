@@ -1,0 +1,238 @@
+"""Whole runs: what they write, that they repeat, go on after an interruption and fail without loss."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from flowzoo.errors import DataError, NumericalError, OptionError, SavedModelError
+from flowzoo.registry.saving import load_model
+from flowzoo.runfolder import RunFolder, RunRecord
+from flowzoo.training.budget import Budget
+from flowzoo.training.log import TrainingLog
+from flowzoo.training.reporter import Progress
+from flowzoo.training.start import resume_run
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return dict(load_model(folder / "model").state_dict())
+
+
+def assert_same_weights(first: Path, second: Path) -> None:
+    a, b = weights(first), weights(second)
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+Start = Callable[..., RunRecord]
+
+
+class StopAt:
+    """Interrupts after a step, as Ctrl-C would."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def update(self, progress: Progress) -> None:
+        if progress.step == self.step:
+            raise KeyboardInterrupt
+
+
+def test_a_run_folder_holds_record_log_model_and_checkpoint(start: Start, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    record = start(folder)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "checkpoint.safetensors",
+        "log.jsonl",
+        "model",
+        "run.json",
+    ]
+    assert RunFolder(folder).read() == record
+    assert (record.status, record.steps) == ("finished", 6)
+    validations = [
+        each for each in TrainingLog(folder / "log.jsonl").read() if "validation_bits_per_dim" in each
+    ]
+    assert [each["step"] for each in validations] == [2, 4, 6]
+
+
+def test_the_same_seed_gives_the_same_model_and_another_seed_another(start: Start, tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        start(tmp_path / name, seed=seed)
+    assert_same_weights(tmp_path / "a", tmp_path / "b")
+    with pytest.raises(AssertionError):
+        assert_same_weights(tmp_path / "a", tmp_path / "c")
+
+
+def test_training_leaves_the_global_random_state_alone(start: Start, tmp_path: Path) -> None:
+    before = torch.get_rng_state()
+    start(tmp_path / "run")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("order", ["jointly", "separately"])
+@pytest.mark.parametrize("stop", [1, 3, 5])
+def test_an_interrupted_run_that_is_resumed_ends_like_an_undisturbed_one(
+    start: Start, tmp_path: Path, order: str, stop: int
+) -> None:
+    training = {"order": order}
+    start(tmp_path / "whole", training=training)
+    with pytest.raises(KeyboardInterrupt):
+        start(tmp_path / "cut", training=training, reporter=StopAt(stop))
+    assert RunFolder(tmp_path / "cut").read().status == "running"
+    record = resume_run(tmp_path / "cut", device="cpu")
+    assert record.steps == 6
+    assert_same_weights(tmp_path / "whole", tmp_path / "cut")
+    steps = [
+        [each["step"] for each in TrainingLog(tmp_path / name / "log.jsonl").read()]
+        for name in ("whole", "cut")
+    ]
+    assert steps[0] == steps[1]
+
+
+def test_a_finished_run_can_be_trained_for_longer(start: Start, tmp_path: Path) -> None:
+    start(tmp_path / "run", steps=4)
+    record = resume_run(tmp_path / "run", budget=Budget(steps=9), device="cpu")
+    assert (record.steps, record.status) == (9, "finished")
+    with pytest.raises(SavedModelError, match="same unit"):
+        resume_run(tmp_path / "run", budget=Budget(seconds=1.0), device="cpu")
+
+
+def test_the_model_kept_is_the_one_of_the_best_validation(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pretend(figures: list[float]) -> None:
+        remaining = iter(figures)
+        monkeypatch.setattr("flowzoo.training.stage.validate", lambda *_, **__: (next(remaining), 0.0))
+
+    constant = {"schedule": "constant"}
+    pretend([3.0, 1.0, 2.0])
+    start(tmp_path / "whole", steps=6, training=constant | {"validations": 3})
+    pretend([3.0, 1.0])
+    start(tmp_path / "to the best", steps=4, training=constant | {"validations": 2})
+    assert_same_weights(tmp_path / "whole", tmp_path / "to the best")
+
+
+def test_a_run_without_a_finite_validation_fails(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise NumericalError("no")
+
+    monkeypatch.setattr("flowzoo.training.stage.validate", fail)
+    with pytest.raises(NumericalError, match="no validation gave a finite figure"):
+        start(tmp_path / "run")
+    records = TrainingLog(tmp_path / "run" / "log.jsonl").read()
+    assert [each["validation_error"] for each in records if "validation_error" in each] == ["no"] * 3
+
+
+def test_training_lowers_the_loss(start: Start, tmp_path: Path) -> None:
+    start(tmp_path / "run", steps=60, training={"validations": 2, "learning_rate": 0.01, "warmup": 5})
+    records = TrainingLog(tmp_path / "run" / "log.jsonl").read()
+    bits = [each["validation_bits_per_dim"] for each in records if "validation_bits_per_dim" in each]
+    assert bits[1] < bits[0]
+
+
+def test_a_budget_in_seconds_ends(start: Start, tmp_path: Path) -> None:
+    from flowzoo.training.start import start_run
+
+    record = start_run(tmp_path / "run", "gaussian", "digits", budget=Budget(seconds=0.5), device="cpu")
+    assert record.status == "finished"
+
+
+def test_a_loss_that_is_not_finite_stops_in_one_line_and_keeps_the_best_model(
+    start: Start, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(NumericalError, match="at step") as caught:
+        start(
+            folder,
+            steps=30,
+            training={"learning_rate": 1e30, "warmup": 0, "validations": 30, "average": 0.999},
+        )
+    assert "\n" not in str(caught.value)
+    assert "learning_rate" in str(caught.value)
+    assert RunFolder(folder).read().status == "running"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"training": {"batchsize": 3}}, "did you mean 'batch_size'"),
+        ({"training": {"batch_size": "many"}}, "training.batch_size='many'"),
+        ({"training": {"batch_size": 0}}, "greater than or equal to 1"),
+        ({"model": "mrfnc"}, "did you mean 'mrcnf'"),
+        ({"data": "digit"}, "did you mean 'digits'"),
+        ({"options": {"levels": 0}}, "levels"),
+        ({"device": "abacus"}, "no device 'abacus'"),
+    ],
+)
+def test_what_is_asked_for_wrongly_is_refused_before_anything_is_written(
+    start: Start, tmp_path: Path, arguments: dict[str, object], message: str
+) -> None:
+    with pytest.raises((OptionError, LookupError), match=message):
+        start(tmp_path / "run", **arguments)
+    assert not (tmp_path / "run").exists()
+
+
+def test_images_that_the_levels_do_not_divide_are_refused(start: Start, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="odd"):
+        start(tmp_path / "run", options={"levels": 5})
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_with_something_in_it_is_not_written_to(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "thesis.txt").write_text("done")
+    with pytest.raises(SavedModelError, match="no empty folder"):
+        start(tmp_path / "precious")
+    start(tmp_path / "run", steps=1)
+    with pytest.raises(SavedModelError, match="--resume"):
+        start(tmp_path / "run", steps=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{", "damaged"), ("[]", "damaged"), ('{"format": 99}', "format 99"), ('{"format": 1}', "damaged")],
+)
+def test_a_damaged_record_says_so(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(SavedModelError, match=message):
+        RunFolder(tmp_path).read()
+
+
+def test_a_folder_that_is_no_run_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(SavedModelError, match="flowzoo train"):
+        resume_run(tmp_path, device="cpu")
+
+
+def test_a_checkpoint_that_was_cut_short_is_refused(start: Start, tmp_path: Path) -> None:
+    start(tmp_path / "run")
+    checkpoint = tmp_path / "run" / "checkpoint.safetensors"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    with pytest.raises(SavedModelError, match="delete it to train from the start"):
+        resume_run(tmp_path / "run", budget=Budget(steps=9), device="cpu")
+
+
+def test_other_images_than_the_run_was_started_on_are_refused(start: Start, tmp_path: Path) -> None:
+    start(tmp_path / "run", steps=1)
+    path = tmp_path / "run" / "run.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"data_revision": "0" * 16}))
+    with pytest.raises(DataError, match="images differ"):
+        resume_run(tmp_path / "run", device="cpu")
+
+
+def test_a_log_whose_last_line_was_cut_short_is_read_up_to_there(tmp_path: Path) -> None:
+    log = TrainingLog(tmp_path / "log.jsonl")
+    assert log.read() == []
+    for step in (1, 2, 3):
+        log.append({"step": step})
+    with log.path.open("a") as file:
+        file.write('{"step": 4, "lo')
+    assert [each["step"] for each in log.read()] == [1, 2, 3]
+    log.rewind(2)
+    assert [each["step"] for each in log.read()] == [1, 2]
