@@ -48,9 +48,7 @@ class ConditionalBijector(nn.Module, ABC):
     def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
         """Map noise to data: the ``x`` for which ``forward(x, context)`` gives ``z``."""
 
-    def loss(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
-    ) -> PerImage:
+    def loss(self, x: Images, context: Images | None = None, run: Run = EVALUATION) -> PerImage:
         """Return what training minimises, ``(B,)``; here the negative log-likelihood in nats.
 
         Regularisers go to ``run.penalise`` and are added by whoever trains.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from flowzoo.builtin.standardise import Standardise
 from flowzoo.builtin.identity import IdentityBijector
+from flowzoo.builtin.standardise import Standardise
 from flowzoo.component import Builder, Spec
 from flowzoo.level import Level
 from flowzoo.shapes import Shape
@@ -46,9 +46,7 @@ def cascade(
         transformed = step.output_shape(shape)
         policy = builder.split(Spec("keep-nothing") if coarsest else split, transformed)
         kept, factored = policy.shapes(transformed)
-        conditional = Standardise(
-            builder.bijector(bijector, factored, kept), factored, kept
-        )
+        conditional = Standardise(builder.bijector(bijector, factored, kept), factored, kept)
         built.append(Level(step, IdentityBijector(), policy, conditional))
         shape = kept or shape
     return built

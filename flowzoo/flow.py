@@ -167,9 +167,7 @@ class Flow(nn.Module):
         return x
 
     @torch.no_grad()
-    def sample(
-        self, n: int, temperature: float | Sequence[float] = 1.0, seed: int | None = None
-    ) -> Images:
+    def sample(self, n: int, temperature: float | Sequence[float] = 1.0, seed: int | None = None) -> Images:
         """Draw images.
 
         Args:
@@ -196,10 +194,7 @@ class Flow(nn.Module):
         if n < 1:
             raise OptionError(f"n must be at least 1, got {n}")
         blank = [torch.empty((n, *shape), dtype=self.dtype) for shape in self.latent_shapes]
-        return [
-            (run.normal(each) * t).to(self.device)
-            for each, t in zip(blank, temperatures, strict=True)
-        ]
+        return [(run.normal(each) * t).to(self.device) for each, t in zip(blank, temperatures, strict=True)]
 
     def bits_per_dim(self, images: IntegerImages, run: Run = EVALUATION) -> PerImage:
         """Return the bits per dimension of integer images under one draw of uniform noise, ``(B,)``.

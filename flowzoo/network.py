@@ -13,9 +13,7 @@ class Network(nn.Module, ABC):
     """An image-to-image network that keeps height and width, given an optional context image and time."""
 
     @abstractmethod
-    def forward(
-        self, x: Images, context: Images | None = None, time: Tensor | None = None
-    ) -> Images:
+    def forward(self, x: Images, context: Images | None = None, time: Tensor | None = None) -> Images:
         """Apply the network.
 
         Args:

@@ -1,9 +1,9 @@
 """The run folder: what training writes, and what evaluation and sampling read.
 
-    RUN/run.json               what was asked for and how far it got
-    RUN/model/                 the best model so far, as a saved model
-    RUN/log.jsonl              training losses and validation figures
-    RUN/checkpoint.safetensors what training needs to go on after an interruption
+RUN/run.json               what was asked for and how far it got
+RUN/model/                 the best model so far, as a saved model
+RUN/log.jsonl              training losses and validation figures
+RUN/checkpoint.safetensors what training needs to go on after an interruption
 """
 
 from __future__ import annotations
