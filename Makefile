@@ -26,8 +26,8 @@ check: $(INSTALLED) ## lint, formatting, types and import layers
 	$(BIN)/mypy flowzoo plugins/*/src
 	$(BIN)/lint-imports
 
-bench: $(INSTALLED) ## time the parts
-	$(BIN)/python -m pytest benchmarks/speed --benchmark-only
+bench: $(INSTALLED) ## time what must be quick: import and listing
+	$(BIN)/python benchmarks/startup.py
 
 wheels: $(INSTALLED) ## build every distribution into dist/
 	@for project in . $(PLUGINS); do $(BIN)/python -m build --no-isolation --outdir dist $$project || exit 1; done

@@ -19,7 +19,7 @@ from flowzoo.run import Ledger, Run, per_image_generators
 from flowzoo.shapes import IntegerImages, PerImage
 from flowzoo.units import bits_per_dim, nats_to_bits
 
-EXACT_UP_TO = 128
+EXACT_UP_TO = 64
 """Dimensions up to which components are asked for exact log-determinants unless the caller says otherwise."""
 
 
@@ -81,7 +81,7 @@ def evaluate_likelihood(
         source: The images.
         draws: ``K`` dequantisation draws, combined by log-mean-exp, which tightens the bound.
         exact: Ask for exact log-determinants (True), take what the model does (False), or ask for them on
-            images of up to 128 dimensions (None).
+            images of up to 64 dimensions (None).
         limit: Use the first images only.
         batch_size: Images at once.
         seed: Of noise and probes.
