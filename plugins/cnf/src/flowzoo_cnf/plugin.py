@@ -14,11 +14,11 @@ TINY = {
     "blocks": 2,
     "network": {"hidden": 4},
     "evaluation_solver": "rk4",
-    "evaluation_steps": 8,
+    "evaluation_steps": 4,
     "evaluation_trace": "exact",
 }
 GRID = (
-    "the exact trace is integrated by rk4 on 8 fixed steps a block, and the log-determinant of the discrete "
+    "the exact trace is integrated by rk4 on 4 fixed steps a block, and the log-determinant of the discrete "
     "map differs from that integral by the step error"
 )
 
@@ -32,7 +32,7 @@ def flowzoo_components() -> list[Component]:
             build="flowzoo_cnf.cnf:build_cnf",
             summary="Continuous normalising flow, by likelihood or flow matching",
             reference=FFJORD,
-            check=Check(shape=(2, 2, 2), context_shape=(1, 2, 2), options=TINY, tolerance=1e-3, reason=GRID),
+            check=Check(shape=(2, 2, 2), context_shape=(1, 2, 2), options=TINY, tolerance=2e-5, reason=GRID),
         ),
         Component(
             kind="network",
@@ -48,7 +48,7 @@ def flowzoo_components() -> list[Component]:
             build="flowzoo_cnf.models:build_ffjord",
             summary="Continuous flow at one resolution",
             reference=FFJORD,
-            check=Check(shape=(1, 4, 4), options={"bijector": TINY}, tolerance=1e-3, reason=GRID),
+            check=Check(shape=(1, 4, 4), options={"bijector": TINY}, tolerance=2e-5, reason=GRID),
         ),
         Component(
             kind="model",
@@ -56,6 +56,6 @@ def flowzoo_components() -> list[Component]:
             build="flowzoo_cnf.models:build_rnode",
             summary="FFJORD with kinetic-energy and Jacobian-norm regularisation",
             reference=RNODE,
-            check=Check(shape=(1, 4, 4), options={"bijector": TINY}, tolerance=1e-3, reason=GRID),
+            check=Check(shape=(1, 4, 4), options={"bijector": TINY}, tolerance=2e-5, reason=GRID),
         ),
     ]
