@@ -16,7 +16,7 @@ from flowzoo.registry.loader import RESTRICTION, default_registry
 
 InstallPlugin = Callable[..., None]
 
-# The tensors are tiny, and the tests run in one process for each core.
+# The tensors are tiny: a second thread waits more than it works, and much more beside other processes.
 torch.set_num_threads(1)
 
 

@@ -10,22 +10,23 @@ from flowzoo.flow import Flow
 from flowzoo.shapes import Images, PerImage
 
 
-def brute_force_log_det(y: Tensor, x: Tensor) -> Tensor:
-    """Return ``log |det dy/dx|`` by automatic differentiation, row by row.
+def brute_force_log_det(y: Tensor, x: Tensor) -> PerImage:
+    """Return ``log |det dy/dx|`` of every image by automatic differentiation, row by row of the Jacobian.
 
     Args:
-        y: Computed from ``x``, with as many values.
-        x: Of one image, a leaf that requires gradients.
+        y: ``(B, ...)``, computed from ``x``, with as many values; an image's from that image alone.
+        x: ``(B, C, H, W)``, a leaf that requires gradients.
 
     Returns:
-        ``(1,)``, nats.
+        ``(B,)``, nats.
     """
+    # Images do not mix, so that one backward pass gives a row of every image's Jacobian.
     rows = [
-        torch.autograd.grad(value, [x], retain_graph=True, materialize_grads=True)[0].flatten()
-        for value in y.flatten()
+        torch.autograd.grad(values.sum(), [x], retain_graph=True, materialize_grads=True)[0].flatten(1)
+        for values in y.flatten(1).T
     ]
-    log_det: Tensor = torch.linalg.slogdet(torch.stack(rows)).logabsdet
-    return log_det[None]
+    log_det: Tensor = torch.linalg.slogdet(torch.stack(rows, dim=1)).logabsdet
+    return log_det
 
 
 def brute_force_log_prob(flow: Flow, x: Images) -> PerImage:
@@ -39,9 +40,6 @@ def brute_force_log_prob(flow: Flow, x: Images) -> PerImage:
     Returns:
         ``(B,)``, nats.
     """
-    found: list[Tensor] = []
-    for image in x.split(1):
-        leaf = image.detach().requires_grad_()
-        z = torch.cat([latent.flatten(1) for latent in flow.encode(leaf)], dim=1)[:, None, None]
-        found.append(standard_normal_log_prob(z) + brute_force_log_det(z, leaf))
-    return torch.cat(found).detach()
+    x = x.detach().requires_grad_()
+    z = torch.cat([latent.flatten(1) for latent in flow.encode(x)], dim=1)[:, None, None]
+    return (standard_normal_log_prob(z) + brute_force_log_det(z, x)).detach()
