@@ -12,7 +12,7 @@ from flowzoo.data.load import load_dataset
 from flowzoo.device import prepare_device
 from flowzoo.errors import DataError
 from flowzoo.evaluation.floor import fit_gaussian
-from flowzoo.evaluation.likelihood import evaluate_likelihood
+from flowzoo.evaluation.likelihood import Likelihood, evaluate_likelihood
 from flowzoo.files import write_json
 from flowzoo.flow import Flow
 from flowzoo.registry.saving import load_model
@@ -24,9 +24,9 @@ FLOOR_UP_TO = 3072
 """Dimensions up to which the Gaussian floor is fitted: its covariance has their square."""
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """What a run's model reaches, and the conditions.
+@dataclass(frozen=True, kw_only=True)
+class Evaluation(Likelihood):
+    """What a run's model reaches, and the conditions: a likelihood and where it comes from.
 
     Attributes:
         schema: Version of this record.
@@ -40,8 +40,6 @@ class Evaluation:
         gaussian_standard_error: Of that.
         training_steps: That the model was trained for.
         training_seconds: That they took.
-
-    The others are those of :class:`~flowzoo.evaluation.likelihood.Likelihood`.
     """
 
     schema: int
@@ -51,19 +49,6 @@ class Evaluation:
     split: str
     bins: int
     pixels: Mapping[str, Any]
-    bits_per_dim: float
-    standard_error: float | None
-    valid: bool
-    images: int
-    draws: int
-    dequantisation: str
-    trace: str
-    solver: str
-    shares: Mapping[str, float]
-    evaluations: float
-    parameters: int
-    seconds: float
-    seed: int
     gaussian_bits_per_dim: float | None
     gaussian_standard_error: float | None
     training_steps: int

@@ -46,6 +46,7 @@ def save_model(flow: Flow, folder: str | os.PathLike[str]) -> None:
     target = Path(folder)
     if flow.recipe is None:
         raise SavedModelError("this model has no recipe; only models made by create_model can be saved")
+    _recover(target)
     _refuse_to_replace(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -79,6 +80,7 @@ def load_model(
         OptionError: There is no such device.
     """
     source = Path(folder)
+    _recover(source)
     registry = default_registry() if registry is None else registry
     config = _read_config(source)
     recipe = _read_recipe(source, config)
@@ -137,6 +139,13 @@ def _set_aside(target: Path) -> Path:
     return target.with_name(f".{target.name}.previous")
 
 
+def _recover(target: Path) -> None:
+    """Put back the model that was set aside when saving was cut short between the two renames."""
+    aside = _set_aside(target)
+    if aside.is_dir() and not target.exists():
+        aside.rename(target)
+
+
 def _refuse_to_replace(target: Path) -> None:
     if not target.exists():
         return
@@ -157,9 +166,6 @@ def _refuse_to_replace(target: Path) -> None:
 def _read_config(source: Path) -> dict[str, Any]:
     path = source / _CONFIG
     if not path.is_file():
-        aside = _set_aside(source)
-        if aside.is_dir():
-            raise SavedModelError(f"{source} is missing: saving was cut short; rename {aside} back to it")
         what = "has no config.json, so it is no saved model" if source.is_dir() else "does not exist"
         raise SavedModelError(f"{source} {what}; give the folder that save_model wrote")
     try:
