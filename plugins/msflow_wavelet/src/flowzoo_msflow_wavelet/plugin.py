@@ -21,6 +21,7 @@ def flowzoo_components() -> list[Component]:
                 options={
                     "levels": 2,
                     "bijector": {
+                        "blocks": 1,
                         "network": {"hidden": 4},
                         "evaluation_solver": "rk4",
                         "evaluation_steps": 4,
