@@ -10,14 +10,10 @@ from pathlib import Path
 
 import jaxtyping
 import pytest
-import torch
 
 from flowzoo.registry.loader import RESTRICTION, default_registry
 
 InstallPlugin = Callable[..., None]
-
-# The tensors are tiny: a second thread waits more than it works, and much more beside other processes.
-torch.set_num_threads(1)
 
 
 @pytest.fixture

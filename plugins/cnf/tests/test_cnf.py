@@ -16,8 +16,8 @@ from flowzoo_cnf.solver import Adaptive, FixedStep, Solver
 
 SHAPE = (1, 2, 2)
 TIGHT = Settings(
-    training=Solver("dopri5", 1e-10),
-    evaluation=Solver("dopri5", 1e-10),
+    training=Solver("dopri8", 1e-10),
+    evaluation=Solver("dopri8", 1e-10),
     trace="exact",
     evaluation_trace="exact",
 )
@@ -82,14 +82,22 @@ def test_the_log_determinant_is_that_of_the_map() -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "tolerance"),
-    [("dopri5", 1e-7), ("dopri8", 1e-7), ("bosh3", 1e-6), ("adaptive_heun", 1e-4), ("fehlberg2", 1e-4)],
+    ("method", "tolerance", "error"),
+    [
+        ("dopri5", 1e-7, 1e-5),
+        ("dopri8", 1e-7, 1e-5),
+        ("bosh3", 1e-6, 1e-4),
+        ("adaptive_heun", 1e-4, 1e-2),
+        ("fehlberg2", 1e-6, 2e-3),  # its error estimate sees little of its error
+    ],
 )
-def test_backward_undoes_forward_within_the_tolerance(method: Adaptive, tolerance: float) -> None:
+def test_backward_undoes_forward_up_to_the_error_of_the_solver(
+    method: Adaptive, tolerance: float, error: float
+) -> None:
     solver = Solver(method, tolerance)
     flow = CNF([WavyField(), WavyField(-0.7)], replace(TIGHT, evaluation=solver))
     x = images()
-    torch.testing.assert_close(flow.inverse(flow(x)[0]).detach(), x, atol=100 * tolerance, rtol=0)
+    torch.testing.assert_close(flow.inverse(flow(x)[0]).detach(), x, atol=error, rtol=0)
 
 
 @pytest.mark.parametrize(("method", "order"), [("midpoint", 2), ("rk4", 4)])
