@@ -15,7 +15,7 @@ from flowzoo.errors import OptionError
 from flowzoo.files import write_atomically
 from flowzoo.shapes import Images
 
-SMALLEST_SIDE = 32
+SMALLEST_SIDE = 64
 """Images smaller than this are enlarged, each value becoming a square of pixels."""
 
 

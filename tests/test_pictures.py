@@ -16,17 +16,17 @@ def test_a_grid_shows_the_images_row_by_row(tmp_path: Path) -> None:
     images[0, 0], images[1, 1], images[2, 2] = 0.999, 0.999, 0.999
     save_grid(images, tmp_path / "grid.png", bins=256, columns=2)
     pixels = np.asarray(Image.open(tmp_path / "grid.png"))
-    assert pixels.shape == (70, 70, 3)
-    assert pixels[10, 10].tolist() == [255, 0, 0]
-    assert pixels[10, 50].tolist() == [0, 255, 0]
-    assert pixels[50, 10].tolist() == [0, 0, 255]
+    assert pixels.shape == (134, 134, 3)
+    assert pixels[20, 20].tolist() == [255, 0, 0]
+    assert pixels[20, 100].tolist() == [0, 255, 0]
+    assert pixels[100, 20].tolist() == [0, 0, 255]
 
 
 def test_small_grey_images_are_enlarged_and_their_highest_level_is_white(tmp_path: Path) -> None:
     save_grid(torch.full((1, 1, 8, 8), 16.5 / 17), tmp_path / "one.png", bins=17)
     pixels = np.asarray(Image.open(tmp_path / "one.png"))
-    assert pixels.shape == (36, 36)
-    assert pixels[20, 20] == 255
+    assert pixels.shape == (68, 68)
+    assert pixels[30, 30] == 255
 
 
 @pytest.mark.parametrize(
