@@ -54,14 +54,13 @@ class TrainingBar:
         if self._task is None:
             self._task = self._bar.add_task(progress.stage, total=1.0, figures="")
         bits = "  -  " if progress.bits_per_dim is None else f"{progress.bits_per_dim:.3f}"
-        left = progress.seconds * (1 / progress.used - 1) if progress.used > 0 else 0.0
         self._bar.update(
             self._task,
             description=progress.stage,
             completed=progress.used,
             figures=(
                 f"{bits} bits/dim  loss {progress.loss:.3f}  {self._speed:,.0f} images/s  "
-                f"step {progress.step}  {clock(left)} left"
+                f"step {progress.step}  {clock(progress.seconds_left)} left"
             ),
         )
 

@@ -188,6 +188,7 @@ class TrainingLoop:
                 step=position.step,
                 used=used,
                 seconds=position.seconds,
+                seconds_left=position.stage_seconds * (1.0 / used - 1.0),
                 loss=loss,
                 images_per_second=speed,
                 bits_per_dim=self._last_bits,

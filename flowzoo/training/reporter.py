@@ -13,8 +13,9 @@ class Progress:
     Attributes:
         stage: Which levels train.
         step: Steps taken.
-        used: Share of the budget that is used up.
-        seconds: Spent so far.
+        used: Share of the stage's budget that is used up.
+        seconds: Spent so far, in all.
+        seconds_left: That the stage will still take at this pace.
         loss: Of the last step, bits/dim, regularisers included; a distance under flow matching.
         images_per_second: Over the last steps.
         bits_per_dim: Of the last validation, None before the first.
@@ -24,6 +25,7 @@ class Progress:
     step: int
     used: float
     seconds: float
+    seconds_left: float
     loss: float
     images_per_second: float
     bits_per_dim: float | None
