@@ -26,7 +26,7 @@ check: $(INSTALLED) ## lint, formatting, types and import layers
 	$(BIN)/mypy flowzoo plugins/*/src
 	$(BIN)/lint-imports
 
-bench: $(INSTALLED) ## time what must be quick: import and listing
+bench: $(INSTALLED) ## time what must be quick: the import, and listing the zoo
 	$(BIN)/python benchmarks/startup.py
 
 wheels: $(INSTALLED) ## build every distribution into dist/
