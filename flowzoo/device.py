@@ -21,6 +21,8 @@ def prepare_device(name: str = "auto") -> torch.device:
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.split(":")[0] not in ("cpu", "cuda", "mps"):
+        raise OptionError(f"no device '{name}'; use --device auto, cpu, cuda, cuda:1 or mps")
     torch.set_flush_denormal(True)
     try:
         device = torch.device(name)

@@ -38,6 +38,10 @@ class PluginError(FlowzooError):
     """A plugin that could not be loaded, or that clashes with another."""
 
 
+class FileError(FlowzooError, OSError):
+    """A file or folder that cannot be written."""
+
+
 class SavedModelError(FlowzooError):
     """A saved model or run folder that is missing, damaged or does not fit what is installed."""
 

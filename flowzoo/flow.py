@@ -14,6 +14,7 @@ from flowzoo.errors import DataError, NumericalError, OptionError, ShapeError
 from flowzoo.level import Level, LevelTerms
 from flowzoo.recipe import Recipe
 from flowzoo.run import EVALUATION, Ledger, Run
+from flowzoo.seeds import check_seed
 from flowzoo.shapes import Images, IntegerImages, PerImage, Shape, as_shape
 from flowzoo.units import bits_per_dim
 
@@ -53,7 +54,8 @@ class Flow(nn.Module):
 
     Raises:
         ShapeError: The levels do not fit the shape, or do not end.
-        OptionError: A level does not train on its likelihood, and trainable parts stand before it.
+        OptionError: The pixel transform is trainable; or a level does not train on its likelihood, and
+            trainable parts stand before it.
 
     References:
         The cascade and its exactness: the wavelet and multi-resolution rows of Voleti et al.,
@@ -75,6 +77,11 @@ class Flow(nn.Module):
         self._stack = tuple(levels)
         self.recipe: Recipe | None = None
         self.latent_shapes = _chain_shapes(self.image_shape, self._stack)
+        if any(True for _ in pixels.parameters()):
+            raise OptionError(
+                "the pixel transform has trainable parameters, which no level's loss would train; "
+                "use a fixed one: affine or logit"
+            )
         _refuse_untrainable(self._stack)
 
     @property
@@ -133,6 +140,7 @@ class Flow(nn.Module):
 
     def analyse(self, x: Images, run: Run = EVALUATION) -> tuple[list[Images], FlowTerms]:
         """Return what :meth:`encode` and :meth:`terms` return, of one pass; errors as in :meth:`log_prob`."""
+        run = run.seeded()
         y, pixels_log_det = self._enter(x, run)
         latents: list[Images] = []
         terms: list[LevelTerms] = []
@@ -182,7 +190,7 @@ class Flow(nn.Module):
             OptionError: ``n`` or a temperature is out of range.
         """
         generator = torch.Generator()
-        generator.manual_seed(seed) if seed is not None else generator.seed()
+        generator.manual_seed(check_seed(seed)) if seed is not None else generator.seed()
         run = Run(generator=generator)
         return self.decode(self.draw_latents(n, temperature, run), run)
 
@@ -190,9 +198,10 @@ class Flow(nn.Module):
         self, n: int, temperature: float | Sequence[float] = 1.0, run: Run = EVALUATION
     ) -> list[Images]:
         """Draw ``T * N(0, I)`` for each level, finest first; arguments as in :meth:`sample`."""
+        run = run.seeded()
         temperatures = self._temperatures(temperature)
-        if n < 1:
-            raise OptionError(f"n must be at least 1, got {n}")
+        if not isinstance(n, int) or n < 1:
+            raise OptionError(f"n is how many images to draw, an integer of at least 1; got {n!r}")
         blank = [torch.empty((n, *shape), dtype=self.dtype) for shape in self.latent_shapes]
         return [(run.normal(each) * t).to(self.device) for each, t in zip(blank, temperatures, strict=True)]
 
@@ -208,6 +217,7 @@ class Flow(nn.Module):
         Raises:
             DataError: ``images`` are not such integers.
         """
+        run = run.seeded()
         x = dequantise(images.to(self.device), self.bins, run)
         return bits_per_dim(self.log_prob(x, run), self.dimensions, self.bins)
 
@@ -250,10 +260,12 @@ class Flow(nn.Module):
             batches: Of ``(B, C, H, W)`` in ``[0, 1)``; a first batch of some hundred images is a good one.
 
         Raises:
-            DataError: There was no batch.
+            DataError: There was no image.
         """
         seen = False
         for x in batches:
+            if not len(x):
+                continue
             seen = True
             ledger = Ledger()
             self.analyse(x, Run(mode="initialise", ledger=ledger))

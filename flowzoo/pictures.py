@@ -29,15 +29,13 @@ def save_grid(images: Images, path: Path, bins: int, columns: int | None = None)
         columns: Images a row, about the square root of ``N`` by default.
 
     Raises:
-        OptionError: The images are neither grey nor colour, or the path is not one of a PNG file.
+        OptionError: The images are neither grey nor colour, or :func:`check_picture_path` refuses the path.
+        FileError: The file cannot be written.
     """
     count, channels, height, width = images.shape
     if channels not in (1, 3):
         raise OptionError(f"a picture needs 1 or 3 channels, these images have {channels}")
-    if path.suffix.lower() != ".png":
-        raise OptionError(f"pictures are PNG files; name it {path.with_suffix('.png')}")
-    if not path.parent.is_dir():
-        raise OptionError(f"there is no folder {path.parent}; make it first")
+    check_picture_path(path)
     values = quantise(images.detach().cpu(), bins).to(torch.float64) * (255.0 / (bins - 1))
     pixels = values.round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
     columns = columns or math.ceil(math.sqrt(count))
@@ -55,3 +53,17 @@ def save_grid(images: Images, path: Path, bins: int, columns: int | None = None)
     buffer = io.BytesIO()
     Image.fromarray(canvas.squeeze(-1) if channels == 1 else canvas).save(buffer, format="PNG")
     write_atomically(path, buffer.getvalue())
+
+
+def check_picture_path(path: Path) -> None:
+    """Refuse a path to which no picture can be written, before it is drawn.
+
+    Raises:
+        OptionError: It is not one of a PNG file, its folder does not exist, or it is a folder itself.
+    """
+    if path.suffix.lower() != ".png":
+        raise OptionError(f"pictures are PNG files; '{path}' does not end in .png")
+    if not path.parent.is_dir():
+        raise OptionError(f"there is no folder {path.parent}; make it first")
+    if path.is_dir():
+        raise OptionError(f"{path} is a folder; name a PNG file")

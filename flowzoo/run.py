@@ -58,6 +58,12 @@ class Run:
     def training(self) -> bool:
         return self.mode == "train"
 
+    def seeded(self) -> Run:
+        """Return this run; without a generator, one whose draws all come from a single one with seed 0."""
+        if self.generator is not None:
+            return self
+        return dataclasses.replace(self, generator=torch.Generator().manual_seed(0))
+
     def collecting(self) -> tuple[Run, Ledger]:
         """Return a copy of this run that reports to a new ledger, and that ledger."""
         ledger = Ledger()

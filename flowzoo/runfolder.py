@@ -8,13 +8,16 @@ RUN/checkpoint.safetensors what training needs to go on after an interruption
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from flowzoo.errors import SavedModelError
+from pydantic import TypeAdapter, ValidationError
+
+from flowzoo.errors import FileError, SavedModelError
 from flowzoo.files import write_json
 
 FORMAT = 1
@@ -26,8 +29,8 @@ class RunRecord:
 
     Attributes:
         model: Registered name.
-        options: The model's options, as they were given.
-        pixels: The pixel transform, a name or a mapping.
+        options: The model's options, all of them: defaults that change later change nothing here.
+        pixels: The pixel transform, likewise.
         data: Registered name of the data set.
         data_options: Its options.
         data_revision: Its content hash.
@@ -42,7 +45,7 @@ class RunRecord:
 
     model: str
     options: Mapping[str, Any]
-    pixels: Any
+    pixels: Mapping[str, Any]
     data: str
     data_options: Mapping[str, Any]
     data_revision: str
@@ -53,6 +56,14 @@ class RunRecord:
     steps: int = 0
     seconds: float = 0.0
     format: int = FORMAT
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of what decides the weights but the budget: no run goes on under another one."""
+        asked = asdict(self)
+        for progress in ("budget", "status", "steps", "seconds", "format"):
+            del asked[progress]
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 class RunFolder:
@@ -74,14 +85,20 @@ class RunFolder:
 
         Raises:
             SavedModelError: Something that is no empty folder stands there already.
+        FileError: The folder cannot be made.
         """
-        if self._record.exists():
+        if self._record.is_file():
             raise SavedModelError(
                 f"{self.path} holds a run already; add --resume to go on with it, or choose another folder"
             )
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        if _is_there(self.path) and (not self.path.is_dir() or any(self.path.iterdir())):
             raise SavedModelError(f"{self.path} is there and is no empty folder; choose another")
-        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FileError(
+                f"cannot make the folder {self.path}: {error.strerror}; choose another"
+            ) from error
 
     def write(self, record: RunRecord) -> None:
         """Write the record."""
@@ -105,6 +122,19 @@ class RunFolder:
                 raise SavedModelError(
                     f"{self._record} has format {found}, and this flowzoo reads {FORMAT}; upgrade flowzoo"
                 )
-            return RunRecord(**data)
+            return TypeAdapter(RunRecord).validate_python(data)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise SavedModelError(
+                f"{self._record} is damaged ({where}: {first['msg']}); train again"
+            ) from error
         except (ValueError, KeyError, TypeError) as error:
             raise SavedModelError(f"{self._record} is damaged ({error}); train again") from error
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise FileError(f"cannot use {path}: {error.strerror}; choose another folder") from error

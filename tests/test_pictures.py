@@ -31,7 +31,7 @@ def test_small_grey_images_are_enlarged_and_their_highest_level_is_white(tmp_pat
 
 @pytest.mark.parametrize(
     ("channels", "name", "message"),
-    [(2, "a.png", "1 or 3"), (1, "a.jpg", "a.png"), (1, "no/a.png", "no folder")],
+    [(2, "a.png", "1 or 3"), (1, "a.jpg", "end in .png"), (1, "no/a.png", "no folder")],
 )
 def test_what_cannot_be_drawn_is_refused(tmp_path: Path, channels: int, name: str, message: str) -> None:
     with pytest.raises(OptionError, match=message):

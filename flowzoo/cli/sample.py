@@ -12,7 +12,7 @@ from flowzoo.errors import OptionError
 
 def sample(
     run: Annotated[Path, typer.Argument(help="Run folder, as flowzoo train made it.")],
-    count: Annotated[int, typer.Option("-n", "--count", min=1, help="How many images.")] = 64,
+    count: Annotated[int, typer.Option("-n", "--count", min=1, max=10_000, help="How many images.")] = 64,
     output: Annotated[Path, typer.Option("-o", "--output", help="PNG file to write.")] = Path("samples.png"),
     temperature: Annotated[
         str, typer.Option("--temperature", help="One number, or one a level, coarsest first: 1,0.8,0.8.")
@@ -23,10 +23,11 @@ def sample(
     """Draw images from a trained run into one picture."""
     temperatures = _parse_temperature(temperature)
     from flowzoo.device import prepare_device
-    from flowzoo.pictures import save_grid
+    from flowzoo.pictures import check_picture_path, save_grid
     from flowzoo.registry.saving import load_model
     from flowzoo.runfolder import RunFolder
 
+    check_picture_path(output)
     folder = RunFolder(run)
     folder.read()
     flow = load_model(folder.model, device=str(prepare_device(device)))

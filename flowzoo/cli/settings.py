@@ -55,18 +55,34 @@ def read_settings(config: Path | None, assignments: Sequence[str]) -> Settings:
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+        return _mapping(values, str(path))
     except OSError as error:
         raise OptionError(f"cannot read {path}: {error.strerror}; give an existing YAML file") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise OptionError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-    return _mapping(values, str(path))
+    except RecursionError as error:
+        raise OptionError(f"{path} is nested without end; write settings as a plain mapping") from error
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader that refuses a key given twice, of which YAML would silently drop one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"'{key.value}' is given twice", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def _parse(text: str, assignment: str) -> Any:
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        value = yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, RecursionError) as error:
         raise OptionError(f"--set {assignment}: the value is not YAML; quote it") from error
     return _number(value)
 

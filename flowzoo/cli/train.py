@@ -13,13 +13,17 @@ from flowzoo.errors import OptionError
 
 def train(
     model: Annotated[str, typer.Argument(help="Name of the model; left out with --resume.")] = "",
-    data: Annotated[str, typer.Option("--data", help="Name of the data set.")] = "digits",
+    data: Annotated[
+        str | None, typer.Option("--data", help="Name of the data set.", show_default="digits")
+    ] = None,
     out: Annotated[Path, typer.Option("--out", help="Run folder; new, or that of the run to resume.")] = Path(
         "run"
     ),
     seconds: Annotated[float | None, typer.Option("--seconds", help="Train for so long.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", help="Train so many steps.")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of weights, noise and order of the data.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Of weights, noise and order of the data.", show_default="0")
+    ] = None,
     config: Annotated[Path | None, typer.Option("--config", help="YAML file of settings.")] = None,
     assignments: Annotated[
         list[str] | None,
@@ -41,8 +45,10 @@ def train(
     given = steps is not None or seconds is not None
     budget = Budget(steps=steps, seconds=seconds) if given else None
     if resume:
-        if model or config or assignments:
-            raise OptionError("--resume goes on with the run as it is; leave out MODEL, --config and --set")
+        if model or config or assignments or data is not None or seed is not None:
+            raise OptionError(
+                "--resume goes on with the run as it is; leave out MODEL, --data, --seed, --config and --set"
+            )
         with TrainingBar() as bar:
             record = resume_run(out, budget=budget, device=device, reporter=bar)
     else:
@@ -54,13 +60,13 @@ def train(
             record = start_run(
                 out,
                 model,
-                data,
+                data or "digits",
                 budget=budget,
                 options=settings.options,
                 pixels=settings.pixels,
                 data_options=settings.data,
                 training=settings.training,
-                seed=seed,
+                seed=seed or 0,
                 device=device,
                 reporter=bar,
             )

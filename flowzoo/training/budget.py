@@ -21,6 +21,8 @@ class Budget:
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.seconds is None):
             raise OptionError("give the budget either in steps or in seconds")
+        if self.steps is not None and not isinstance(self.steps, int):
+            raise OptionError(f"the budget's steps are an integer, got {self.steps!r}")
         amount = self.steps if self.steps is not None else self.seconds
         if amount is None or not 0 < amount < float("inf"):
             raise OptionError(f"the budget must be positive, got {amount}")

@@ -22,6 +22,7 @@ class Position:
     """Where training stands.
 
     Attributes:
+        fingerprint: Of what the run was asked to do.
         stage: Index of the stage, a group of levels that train together.
         stage_step: Steps taken in it.
         stage_seconds: Seconds spent in it.
@@ -32,6 +33,7 @@ class Position:
         batches: State of the shuffled batches.
     """
 
+    fingerprint: str
     stage: int
     stage_step: int
     stage_seconds: float

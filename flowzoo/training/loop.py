@@ -240,7 +240,10 @@ class TrainingLoop:
 
     def _require_finite(self, value: float, what: str) -> None:
         if not math.isfinite(value):
+            kept = (
+                f" (the best model so far is in {self._folder.model})" if self._folder.model.exists() else ""
+            )
             raise NumericalError(
-                f"the {what} is {value} at step {self._position.step}; the best model so far is kept in "
-                f"{self._folder.model}; try a lower training.learning_rate or training.clip"
+                f"the {what} is {value} at step {self._position.step}; try a lower training.learning_rate or "
+                f"training.clip{kept}"
             )

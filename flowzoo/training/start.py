@@ -7,14 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import ValidationError
+from pydantic_core import to_jsonable_python
 
 from flowzoo.data.dataset import Dataset
 from flowzoo.data.load import load_dataset
 from flowzoo.device import prepare_device
-from flowzoo.errors import DataError, OptionError, SavedModelError, did_you_mean
+from flowzoo.errors import DataError, OptionError, did_you_mean
+from flowzoo.flow import Flow
 from flowzoo.registry.models import create_model
 from flowzoo.runfolder import RunFolder, RunRecord
+from flowzoo.seeds import check_seed
 from flowzoo.training.budget import Budget
 from flowzoo.training.options import TrainingOptions
 from flowzoo.training.reporter import Reporter
@@ -57,20 +61,26 @@ def start_run(
         FlowzooError: A name, an option, the data or the folder is not right; nothing is written then.
     """
     training_options = parse_training_options(training or {})
+    check_seed(seed)
     dataset = load_dataset(data, **(data_options or {}))
+    chosen_pixels = pixels if pixels is not None else dataset.info.pixels
+    flow = _create(model, dataset, chosen_pixels, seed, options or {}, prepare_device(device))
+    assert flow.recipe is not None, "create_model makes recipes"
     record = RunRecord(
         model=model,
-        options=dict(options or {}),
-        pixels=pixels if pixels is not None else dict(dataset.info.pixels),
+        options=flow.recipe.options,
+        pixels=flow.recipe.pixels,
         data=data,
-        data_options=dict(data_options or {}),
+        data_options=to_jsonable_python(data_options or {}),
         data_revision=dataset.info.revision,
         training=training_options.model_dump(),
         budget={"steps": budget.steps, "seconds": budget.seconds},
         seed=seed,
     )
-    trainer_folder = RunFolder(folder)
-    return _train(trainer_folder, record, dataset, device, reporter, resume=False)
+    run_folder = RunFolder(folder)
+    trainer = Trainer(flow, dataset, run_folder, training_options, budget, seed, reporter, record.fingerprint)
+    run_folder.create()
+    return _train(trainer, run_folder, record)
 
 
 def resume_run(
@@ -93,15 +103,28 @@ def resume_run(
     """
     run_folder = RunFolder(folder)
     record = run_folder.read()
-    if budget is not None:
-        record = replace(record, budget={"steps": budget.steps, "seconds": budget.seconds})
+    before = Budget(**record.budget)
+    budget = budget or before
+    if (before.steps is None) != (budget.steps is None):
+        raise OptionError(f"the run's budget is {before}; give the new one in the same unit, not as {budget}")
     dataset = load_dataset(record.data, **record.data_options)
     if dataset.info.revision != record.data_revision:
         raise DataError(
             f"the run was started on revision {record.data_revision} of {record.data}, and this is "
             f"{dataset.info.revision}: the images differ; start a new run"
         )
-    return _train(run_folder, record, dataset, device, reporter, resume=True)
+    target = prepare_device(device)
+    flow = _create(record.model, dataset, record.pixels, record.seed, record.options, target)
+    options = parse_training_options(record.training)
+    trainer = Trainer(flow, dataset, run_folder, options, budget, record.seed, reporter, record.fingerprint)
+    if trainer.stages > 1 and budget != before:
+        raise OptionError(
+            f"levels that train separately had their shares of {before}, which cannot be changed afterwards; "
+            "start a new run"
+        )
+    trainer.restore()
+    record = replace(record, budget={"steps": budget.steps, "seconds": budget.seconds})
+    return _train(trainer, run_folder, record)
 
 
 def parse_training_options(given: Mapping[str, Any]) -> TrainingOptions:
@@ -113,9 +136,8 @@ def parse_training_options(given: Mapping[str, Any]) -> TrainingOptions:
     known = TrainingOptions.model_fields
     for name in given:
         if name not in known:
-            raise OptionError(
-                f"no training option '{name}'{did_you_mean(name, known)} known: {', '.join(known)}"
-            )
+            hint = did_you_mean(str(name), known) or ";"
+            raise OptionError(f"no training option '{name}'{hint} known: {', '.join(known)}")
     try:
         return TrainingOptions(**given)
     except ValidationError as error:
@@ -124,41 +146,21 @@ def parse_training_options(given: Mapping[str, Any]) -> TrainingOptions:
         raise OptionError(f"training.{name}={first['input']!r}: {first['msg']}") from error
 
 
-def _train(
-    folder: RunFolder,
-    record: RunRecord,
+def _create(
+    model: str,
     dataset: Dataset,
-    device: str,
-    reporter: Reporter | None,
-    resume: bool,
-) -> RunRecord:
-    target = prepare_device(device)
-    flow = create_model(
-        record.model,
-        dataset.info.shape,
-        bins=dataset.info.bins,
-        pixels=record.pixels,
-        seed=record.seed,
-        **record.options,
-    ).to(target)
-    budget = Budget(**record.budget)
-    options = parse_training_options(record.training)
-    trainer = Trainer(flow, dataset, folder, options, budget, record.seed, reporter)
-    if resume:
-        _require_same_unit(folder, budget)
-    else:
-        folder.create()
-    record = replace(record, status="running")
-    folder.write(record)
-    result = trainer.train(resume)
+    pixels: Any,
+    seed: int,
+    options: Mapping[str, Any],
+    device: torch.device,
+) -> Flow:
+    info = dataset.info
+    return create_model(model, info.shape, bins=info.bins, pixels=pixels, seed=seed, **options).to(device)
+
+
+def _train(trainer: Trainer, folder: RunFolder, record: RunRecord) -> RunRecord:
+    folder.write(replace(record, status="running"))
+    result = trainer.train()
     record = replace(record, status="finished", steps=result.steps, seconds=round(result.seconds, 3))
     folder.write(record)
     return record
-
-
-def _require_same_unit(folder: RunFolder, budget: Budget) -> None:
-    before = Budget(**folder.read().budget)
-    if (before.steps is None) != (budget.steps is None):
-        raise SavedModelError(
-            f"the run's budget is {before}; give the new one in the same unit, not as {budget}"
-        )

@@ -11,6 +11,7 @@ import torch
 from flowzoo.data.batches import ShuffledBatches
 from flowzoo.data.dataset import Dataset
 from flowzoo.dequantisation import dequantise
+from flowzoo.errors import SavedModelError
 from flowzoo.flow import Flow
 from flowzoo.registry.saving import load_model, save_model
 from flowzoo.run import Run
@@ -49,6 +50,7 @@ class Trainer:
         budget: How long; shared equally by the stages.
         seed: Of the noise and of the order of the data.
         reporter: Is told of every step.
+        fingerprint: Of what the run was asked to do; a checkpoint with another one is refused.
 
     Raises:
         OptionError: Levels shall be trained separately and depend on each other.
@@ -63,6 +65,7 @@ class Trainer:
         budget: Budget,
         seed: int = 0,
         reporter: Reporter | None = None,
+        fingerprint: str = "",
     ) -> None:
         self._flow = flow
         self._dataset = dataset
@@ -73,26 +76,45 @@ class Trainer:
         self._batches = ShuffledBatches(dataset.split("train"), options.batch_size, seed)
         self._stages = plan_stages(flow, options)
         self._budget = budget.share(max(1, len(self._stages)))
+        self._fingerprint = fingerprint
+        self._restored: tuple[Position, TensorGroups] | None = None
 
-    def train(self, resume: bool = False) -> TrainingResult:
+    @property
+    def stages(self) -> int:
+        """How many groups of levels train one after another."""
+        return len(self._stages)
+
+    def restore(self) -> None:
+        """Make :meth:`train` go on from the checkpoint, if there is one.
+
+        Raises:
+            SavedModelError: The checkpoint is damaged, or of a run that was asked for something else.
+        """
+        if not self._folder.checkpoint.exists():
+            return
+        position, saved = load_checkpoint(self._folder.checkpoint)
+        if position.fingerprint != self._fingerprint:
+            raise SavedModelError(
+                f"{self._folder.path}/run.json asks for something else than the checkpoint was trained for; "
+                "undo the change, or start a new run"
+            )
+        self._flow.load_state_dict(saved["model"])
+        self._generator.set_state(saved["generator"]["state"])
+        self._batches.restore(position.batches)
+        self._restored = position, saved
+
+    def train(self) -> TrainingResult:
         """Train to the end of the budget.
-
-        Args:
-            resume: Go on from the checkpoint of the last validation, if there is one.
 
         Raises:
             NumericalError: The loss is not finite; the best model so far and the checkpoint stay.
         """
-        saved: TensorGroups | None = None
-        if resume and self._folder.checkpoint.exists():
-            position, saved = self._restore()
+        saved: TensorGroups | None
+        if self._restored is not None:
+            position, saved = self._restored
         else:
-            began = time.monotonic()
-            self._initialise()
-            elapsed = time.monotonic() - began
-            position = Position(0, 0, 0.0, 0, elapsed, 0, None, self._batches.state())
-            if not self._stages:
-                save_model(self._flow, self._folder.model)
+            position, saved = self._begin(), None
+        TrainingLog(self._folder.log).rewind(position.step)
         for index in range(position.stage, len(self._stages)):
             if index > position.stage:
                 position = replace(
@@ -118,8 +140,9 @@ class Trainer:
             self._flow.load_state_dict(best.state_dict())
         return TrainingResult(position.step, position.seconds)
 
-    def _initialise(self) -> None:
+    def _begin(self) -> Position:
         """Make the first pass over the data, in random order since a data set may be sorted."""
+        began = time.monotonic()
         source = self._dataset.split("train")
         run = Run(generator=self._generator)
 
@@ -130,11 +153,7 @@ class Trainer:
                 yield dequantise(images, self._flow.bins, run)
 
         self._flow.initialise(batches())
-
-    def _restore(self) -> tuple[Position, TensorGroups]:
-        position, saved = load_checkpoint(self._folder.checkpoint)
-        self._flow.load_state_dict(saved["model"])
-        self._generator.set_state(saved["generator"]["state"])
-        self._batches.restore(position.batches)
-        TrainingLog(self._folder.log).rewind(position.step)
-        return position, saved
+        if not self._stages:
+            save_model(self._flow, self._folder.model)
+        elapsed = time.monotonic() - began
+        return Position(self._fingerprint, 0, 0, 0.0, 0, elapsed, 0, None, self._batches.state())

@@ -10,6 +10,7 @@ import torch
 from flowzoo.data.batches import sequential_batches
 from flowzoo.data.dataset import ImageSource
 from flowzoo.dequantisation import dequantise
+from flowzoo.errors import NumericalError
 from flowzoo.flow import Flow, sum_terms
 from flowzoo.run import Run, per_image_generators
 from flowzoo.units import bits_per_dim, nats_to_bits
@@ -30,6 +31,9 @@ def validate(
         levels: Whose shares are summed; a share of some levels leaves out the pixels' rows.
         images: How many images to use.
         batch_size: How many at once.
+
+    Raises:
+        NumericalError: A likelihood is not finite.
     """
     values: list[torch.Tensor] = []
     for indices, batch in sequential_batches(source, batch_size, limit=images):
@@ -42,5 +46,7 @@ def validate(
             terms = flow.level(index)(flow.level_input(index, x, run), run)[2]
             values.append(nats_to_bits(-sum_terms(terms), flow.dimensions).cpu())
     bits = torch.cat(values).double()
+    if not bool(bits.isfinite().all()):
+        raise NumericalError("the likelihood of a validation image is not finite")
     error = float(bits.std()) / math.sqrt(len(bits)) if len(bits) > 1 else 0.0
     return float(bits.mean()), error

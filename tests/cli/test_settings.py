@@ -70,3 +70,15 @@ def test_a_number_has_no_options() -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"nowhere\.yaml"):
         read_settings(tmp_path / "nowhere.yaml", [])
+
+
+def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "twice.yaml").write_text("levels: 2\nlevels: 3\n")
+    with pytest.raises(OptionError, match="'levels' is given twice"):
+        read_settings(tmp_path / "twice.yaml", [])
+
+
+def test_settings_without_end_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "endless.yaml").write_text("bijector: &a {blocks: 1, x: *a}\n")
+    with pytest.raises(OptionError, match="nested without end"):
+        read_settings(tmp_path / "endless.yaml", [])

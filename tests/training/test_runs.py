@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from flowzoo.component import Spec
 from flowzoo.errors import DataError, NumericalError, OptionError, SavedModelError
 from flowzoo.registry.saving import load_model
 from flowzoo.runfolder import RunFolder, RunRecord
@@ -29,6 +30,16 @@ def assert_same_weights(first: Path, second: Path) -> None:
 
 
 Start = Callable[..., RunRecord]
+
+TINY = {
+    "levels": 2,
+    "bijector": {
+        "blocks": 1,
+        "network": {"hidden": 4, "layers": 2},
+        "evaluation_solver": "rk4",
+        "evaluation_steps": 3,
+    },
+}
 
 
 class StopAt:
@@ -97,7 +108,7 @@ def test_a_finished_run_can_be_trained_for_longer(start: Start, tmp_path: Path) 
     start(tmp_path / "run", steps=4)
     record = resume_run(tmp_path / "run", budget=Budget(steps=9), device="cpu")
     assert (record.steps, record.status) == (9, "finished")
-    with pytest.raises(SavedModelError, match="same unit"):
+    with pytest.raises(OptionError, match="same unit"):
         resume_run(tmp_path / "run", budget=Budget(seconds=1.0), device="cpu")
 
 
@@ -224,6 +235,60 @@ def test_other_images_than_the_run_was_started_on_are_refused(start: Start, tmp_
     path.write_text(json.dumps(record | {"data_revision": "0" * 16}))
     with pytest.raises(DataError, match="images differ"):
         resume_run(tmp_path / "run", device="cpu")
+
+
+def test_a_checkpoint_of_something_else_is_refused_and_the_record_stays(start: Start, tmp_path: Path) -> None:
+    start(tmp_path / "run")
+    path = tmp_path / "run" / "run.json"
+    changed = json.dumps(json.loads(path.read_text()) | {"pixels": {"name": "affine"}})
+    path.write_text(changed)
+    with pytest.raises(SavedModelError, match="asks for something else"):
+        resume_run(tmp_path / "run", budget=Budget(steps=9), device="cpu")
+    assert path.read_text() == changed
+
+
+def test_a_record_edited_to_nonsense_is_refused_in_one_line(start: Start, tmp_path: Path) -> None:
+    start(tmp_path / "run", steps=1)
+    path = tmp_path / "run" / "run.json"
+    record = json.loads(path.read_text())
+    for key, value in (("training", None), ("options", 3), ("data", 5), ("model", None), ("budget", [])):
+        path.write_text(json.dumps(record | {key: value}))
+        with pytest.raises(SavedModelError, match=f"damaged \\({key}: ") as caught:
+            resume_run(tmp_path / "run", device="cpu")
+        assert "\n" not in str(caught.value)
+
+
+def test_levels_that_trained_separately_keep_their_shares(start: Start, tmp_path: Path) -> None:
+    start(tmp_path / "run", training={"order": "separately"})
+    with pytest.raises(OptionError, match="shares of 6 steps"):
+        resume_run(tmp_path / "run", budget=Budget(steps=60), device="cpu")
+
+
+def test_a_run_cut_before_its_first_checkpoint_starts_its_log_anew(start: Start, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        start(tmp_path / "run", steps=20, training={"validations": 1}, reporter=StopAt(15))
+    with (tmp_path / "run" / "log.jsonl").open("a") as file:
+        file.write('{"step": 1')
+    resume_run(tmp_path / "run", device="cpu")
+    steps = [each["step"] for each in TrainingLog(tmp_path / "run" / "log.jsonl").read()]
+    assert steps == [10, 20, 20]  # losses at 10 and 20, and the validation
+
+
+def test_the_record_holds_all_options_as_plain_data(start: Start, tmp_path: Path) -> None:
+    record = start(tmp_path / "run", steps=1, options=TINY | {"transform": Spec("haar")})
+    assert record.options["transform"] == {"name": "haar"}
+    assert record.options["bijector"]["evaluation_tolerance"] == 1e-5
+    assert record.pixels == {"name": "logit", "alpha": 0.001}
+
+
+def test_a_validation_that_is_not_finite_is_never_the_best(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "flowzoo.training.validation.sum_terms", lambda terms: terms.conditional * float("nan")
+    )
+    with pytest.raises(NumericalError, match="no validation gave a finite figure"):
+        start(tmp_path / "run", training={"order": "separately"})
 
 
 def test_a_log_whose_last_line_was_cut_short_is_read_up_to_there(tmp_path: Path) -> None:
