@@ -331,3 +331,28 @@ def _batches(taken: list[int]) -> Iterator[torch.Tensor]:
     for index in range(3):
         taken.append(index)
         yield images(8, seed=index)
+
+
+def test_a_trainable_pixel_transform_is_refused() -> None:
+    with pytest.raises(OptionError, match="use a fixed one"):
+        Flow(SHAPE, [last_level(IdentityBijector())], ActNorm(1, trainable=True))
+
+
+def test_latents_of_different_levels_are_different_noise() -> None:
+    fine, coarse, *_ = cascade().draw_latents(2)
+    shared = min(fine.numel(), coarse.numel())
+    assert not torch.equal(fine.flatten()[:shared], coarse.flatten()[:shared])
+
+
+def test_a_first_pass_without_images_is_refused_and_changes_nothing() -> None:
+    flow = Flow(SHAPE, [last_level(ActNorm(1))], Affine())
+    with pytest.raises(DataError, match="got no images"):
+        flow.initialise([torch.zeros(0, *SHAPE)])
+    flow.initialise([torch.rand(16, *SHAPE)])
+    assert flow.log_prob(torch.rand(2, *SHAPE)).isfinite().all()
+
+
+@pytest.mark.parametrize("n", [0, -1, 2.5])
+def test_a_number_of_samples_that_is_none_is_refused(n: int, as_users_run_it: None) -> None:
+    with pytest.raises(OptionError, match="how many images"):
+        cascade().sample(n)
