@@ -151,11 +151,6 @@ def test_other_temperatures_are_refused(temperature: float | list[float], messag
         cascade().sample(1, temperature)
 
 
-def test_sampling_no_images_is_refused() -> None:
-    with pytest.raises(OptionError, match="n must be at least 1, got 0"):
-        cascade().sample(0)
-
-
 def test_samples_repeat_with_their_seed_and_leave_the_global_state_alone() -> None:
     flow = cascade()
     before = torch.get_rng_state()
