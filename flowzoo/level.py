@@ -6,13 +6,14 @@ factored | kept  --conditional-->  z ~ N(0, I);     kept goes on as the next lev
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from torch import nn
+from torch import Tensor, nn
 
 from flowzoo.bijector import ConditionalBijector, standard_normal_log_prob
+from flowzoo.errors import ShapeError
 from flowzoo.run import EVALUATION, Run
-from flowzoo.shapes import Images, PerImage, Shape
+from flowzoo.shapes import Images, PerImage, Shape, as_shape
 from flowzoo.split import SplitPolicy
 from flowzoo.transform import ResolutionTransform
 
@@ -48,6 +49,9 @@ class Level(nn.Module):
         joint: A bijector over the whole image, unconditional; it gives back the shape that it got.
         split: Parts it into ``kept`` and ``factored``.
         conditional: Maps ``factored``, given ``kept``, to standard normal noise.
+
+    Raises:
+        TypeError: A part is something else than that.
     """
 
     def __init__(
@@ -58,15 +62,29 @@ class Level(nn.Module):
         conditional: ConditionalBijector,
     ) -> None:
         super().__init__()
+        for part, interface in (
+            (transform, ResolutionTransform),
+            (joint, ConditionalBijector),
+            (split, SplitPolicy),
+            (conditional, ConditionalBijector),
+        ):
+            if not isinstance(part, interface):
+                raise TypeError(f"a level got a {type(part).__name__} where it takes a {interface.__name__}")
         self.transform = transform
         self.joint = joint
         self.split = split
         self.conditional = conditional
 
     def forward(self, x: Images, run: Run = EVALUATION) -> tuple[Images | None, Images, LevelTerms]:
-        """Return the next level's image (None at the last level), the latent ``z`` and the terms."""
+        """Return the next level's image (None at the last level), the latent ``z`` and the terms.
+
+        Raises:
+            ShapeError: A part returned another shape than its interface states.
+        """
         parts = self.take_apart(x, run)
         z, log_det = self.conditional(parts.factored, parts.kept, run)
+        _require(self.conditional, "z", z, parts.factored.shape)
+        _require(self.conditional, "log_det", log_det, x.shape[:1])
         terms = LevelTerms(
             parts.transform_log_det, parts.joint_log_det, standard_normal_log_prob(z) + log_det
         )
@@ -79,10 +97,15 @@ class Level(nn.Module):
         return self.transform.inverse(self.joint.inverse(merged, None, run), run)
 
     def loss(self, x: Images, run: Run = EVALUATION) -> tuple[Images | None, PerImage]:
-        """Return the next level's image and this level's training loss, ``(B,)``, penalties included."""
+        """Return the next level's image and this level's training loss, ``(B,)``, penalties included.
+
+        Raises:
+            ShapeError: A part returned another shape than its interface states.
+        """
         own, ledger = run.collecting()
         parts = self.take_apart(x, own)
         loss = self.conditional.loss(parts.factored, parts.kept, own)
+        _require(self.conditional, "loss", loss, x.shape[:1])
         loss = loss - parts.transform_log_det - parts.joint_log_det
         for penalty in ledger.penalties.values():
             loss = loss + penalty
@@ -91,16 +114,45 @@ class Level(nn.Module):
 
     def take_apart(self, x: Images, run: Run = EVALUATION) -> Parts:
         """Run the steps before the conditional."""
-        y, transform_log_det = self.transform(x, run)
-        y, joint_log_det = self.joint(y, None, run)
+        transformed, transform_log_det = self.transform(x, run)
+        _require(self.transform, "log_det", transform_log_det, x.shape[:1])
+        y, joint_log_det = self.joint(transformed, None, run)
+        _require(self.joint, "z", y, transformed.shape)
+        _require(self.joint, "log_det", joint_log_det, x.shape[:1])
         kept, factored = self.split.split(y)
         return Parts(kept, factored, transform_log_det, joint_log_det)
 
     def shapes(self, shape: Shape) -> tuple[Shape | None, Shape]:
-        """Return the shapes of the next level's image (None: there is none) and of the latent."""
-        return self.split.shapes(self.transform.output_shape(shape))
+        """Return the shapes of the next level's image (None: there is none) and of the latent.
+
+        Raises:
+            ShapeError: The level cannot take images of ``shape``, or a part states no shape.
+        """
+        transformed = _stated(self.transform, "output_shape", self.transform.output_shape(shape))
+        kept, factored = self.split.shapes(transformed)
+        latent = _stated(self.split, "shapes", factored)
+        return None if kept is None else _stated(self.split, "shapes", kept), latent
 
     @property
     def separable(self) -> bool:
         """Whether the level's loss depends on its own parameters only: none lies outside ``conditional``."""
         return not any(list(part.parameters()) for part in (self.transform, self.joint, self.split))
+
+
+def _require(part: nn.Module, what: str, found: Tensor, shape: tuple[int, ...]) -> None:
+    """Refuse what torch would broadcast in silence."""
+    if found.shape != shape:
+        raise ShapeError(
+            f"{type(part).__name__} returned {what} of shape {tuple(found.shape)}, expected {tuple(shape)}; "
+            "the component must be mended"
+        )
+
+
+def _stated(part: nn.Module, method: str, shape: Any) -> Shape:
+    try:
+        return as_shape(shape)
+    except (ShapeError, TypeError):
+        raise ShapeError(
+            f"{type(part).__name__}.{method} stated the shape {shape!r:.60}, "
+            "expected (channels, height, width); the component must be mended"
+        ) from None

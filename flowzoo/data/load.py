@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flowzoo.data.dataset import Dataset
+from flowzoo.errors import PluginError
 from flowzoo.registry.build import build_component
 
 
@@ -19,6 +20,12 @@ def load_dataset(name: str, /, **options: Any) -> Dataset:
         UnknownNameError: No plugin brings a data set of that name.
         OptionError: An option is unknown or out of range.
         DataError: The images cannot be had.
+        PluginError: The plugin that brings it fails.
     """
-    dataset: Dataset = build_component("dataset", name, **options)
+    dataset = build_component("dataset", name, **options)
+    if not isinstance(dataset, Dataset):
+        raise PluginError(
+            f"data set '{name}' built a {type(dataset).__name__}, expected a Dataset; "
+            "its plugin must return that"
+        )
     return dataset

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from flowzoo.bijector import ConditionalBijector
@@ -13,13 +14,14 @@ from flowzoo.network import Network
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.lookup import Registry
 from flowzoo.registry.options import check
+from flowzoo.registry.plugin import one_line
 from flowzoo.registry.signature import import_builder
 from flowzoo.shapes import Shape
 from flowzoo.split import SplitPolicy
 from flowzoo.transform import ResolutionTransform
 
 
-def build_component(kind: Kind, name: str, *args: Any, **options: Any) -> Any:
+def build_component(kind: Kind, name: str, /, *args: Any, **options: Any) -> Any:
     """Build any component by name.
 
     Args:
@@ -93,17 +95,21 @@ class ZooBuilder:
         values = check(self._registry, component, options)
         builder = import_builder(component)
         by_position = (*args, self) if kind in _MADE_OF else args
-        try:
+        with self.blaming(component):
             built = builder(*by_position, **values)
-        except FlowzooError:
-            raise
-        except Exception as error:
-            raise PluginError(
-                f"{self._who(component)} could not be built: {type(error).__name__}: {error}"
-            ) from error
         self._check_type(component, built)
         self.used[f"{kind}:{name}"] = component
         return built
+
+    @contextmanager
+    def blaming(self, component: Component) -> Iterator[None]:
+        """Turn whatever is no error of a user's into a PluginError that names a component and its plugin."""
+        try:
+            yield
+        except FlowzooError:
+            raise
+        except (Exception, SystemExit) as error:  # sys.exit in a plugin must not end the program
+            raise PluginError(f"{self._who(component)} could not be built: {one_line(error)}") from error
 
     def _check_type(self, component: Component, built: Any) -> None:
         expected = _MADE_OF.get(component.kind, object)

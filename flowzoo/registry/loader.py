@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import os
 import sys
-import textwrap
 import time
 from collections.abc import Iterable
 from importlib import metadata
@@ -21,7 +20,7 @@ from flowzoo import hooks
 from flowzoo.component import Component
 from flowzoo.errors import PluginError
 from flowzoo.registry.lookup import Registry
-from flowzoo.registry.plugin import Plugin, PluginFailure, canonical
+from flowzoo.registry.plugin import Plugin, PluginFailure, canonical, one_line
 from flowzoo.registry.validation import check_components
 
 BUILTIN = metadata.EntryPoint("builtin", "flowzoo.builtin", hooks.GROUP)
@@ -107,7 +106,7 @@ def _load(entry_point: metadata.EntryPoint) -> Plugin | PluginFailure:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # sys.exit in a plugin must not end the program either
-        return PluginFailure(entry_point.name, distribution, version, _one_line(error))
+        return PluginFailure(entry_point.name, distribution, version, one_line(error))
     return Plugin(
         name=entry_point.name,
         distribution=distribution,
@@ -151,11 +150,3 @@ def _unmatched(name: str, known: Iterable[metadata.EntryPoint]) -> PluginFailure
     installed = ", ".join(each.name for each in known)
     reason = f"{RESTRICTION} names it, but it is not installed; installed: {installed}"
     return PluginFailure(name, name, "", reason)
-
-
-def _one_line(error: BaseException) -> str:
-    """Return an error's type and message in one line; a message of ours speaks for itself."""
-    message = textwrap.shorten(str(error), 300)
-    if isinstance(error, PluginError):
-        return message
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__

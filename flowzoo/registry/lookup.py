@@ -108,6 +108,8 @@ class Registry:
 
     def _look_up(self, kind: Kind, name: str) -> tuple[Component, Plugin]:
         _require_kind(kind)
+        if not isinstance(name, str):
+            raise UnknownNameError(f"the name of a {kind} is text, got {name!r:.60}")
         clash = self._clashes.get((kind, name))
         if clash is not None:
             raise PluginError(str(clash))

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from flowzoo.component import Spec
-from flowzoo.errors import OptionError
+from flowzoo.errors import OptionError, ShapeError
 from flowzoo.flow import Flow
 from flowzoo.recipe import Recipe
 from flowzoo.registry.build import ZooBuilder
@@ -17,7 +17,8 @@ from flowzoo.registry.describe import OptionInfo, describe
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.lookup import Registry
 from flowzoo.registry.options import resolve, resolve_spec
-from flowzoo.shapes import as_shape
+from flowzoo.seeds import check_seed
+from flowzoo.shapes import Shape, as_shape
 
 
 def create_model(
@@ -113,24 +114,29 @@ def assemble(
     seed: int | None,
     options: Mapping[str, Any],
 ) -> Flow:
-    """Create a model from the components of a registry; otherwise as :func:`create_model`."""
-    shape = as_shape(image_shape)
-    _check_integer("bins", bins, least=2)
+    """Create a model from the components of a registry, with options that may come from a file.
+
+    Otherwise as :func:`create_model`, whose own arguments are refused among the options.
+    """
+    shape = _image_shape(image_shape)
+    _check_bins(bins)
     if seed is not None:
-        _check_integer("seed", seed, least=0)
-    resolved = resolve(registry, registry.find("model", name), options)
+        check_seed(seed)
+    taken = next((each for each in options if each in _ELSEWHERE), None)
+    if taken is not None:
+        raise OptionError(f"'{taken}' is no option of the model; {_ELSEWHERE[taken]}")
+    model = registry.find("model", name)
+    resolved = resolve(registry, model, options)
     pixel_spec = resolve_spec(registry, "bijector", pixels)
     builder = ZooBuilder(registry)
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         # torch.manual_seed would seed the accelerators too, which fork_rng leaves alone here.
         generator = torch.default_generator
         generator.manual_seed(seed) if seed is not None else generator.seed()
-        flow = Flow(
-            shape,
-            builder.levels(Spec(name, **resolved), shape),
-            builder.bijector(pixel_spec, shape),
-            bins,
-        )
+        levels = builder.levels(Spec(name, **resolved), shape)
+        pixel_bijector = builder.bijector(pixel_spec, shape)
+        with builder.blaming(model):
+            flow = Flow(shape, levels, pixel_bijector, bins)
     used = builder.used
     owners = [registry.plugin_of(component) for component in used.values()]
     flow.recipe = Recipe(
@@ -145,6 +151,25 @@ def assemble(
     return flow
 
 
-def _check_integer(name: str, value: int, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise OptionError(f"{name} is {value!r}; allowed: int >= {least}")
+_ELSEWHERE = {
+    "name": "give the model's name by itself",
+    "image_shape": "in training it is the data set's, in Python the argument image_shape",
+    "bins": "in training it is the data set's, in Python the argument bins",
+    "pixels": "it is a setting, and in Python an argument, beside the options",
+    "seed": "on the command line use --seed, in Python the argument seed",
+}
+"""Where to give what models cannot have as options."""
+
+
+def _image_shape(shape: Sequence[int]) -> Shape:
+    try:
+        return as_shape(shape)
+    except TypeError:
+        raise ShapeError(
+            f"an image shape is (channels, height, width), three positive integers; got {shape!r:.60}"
+        ) from None
+
+
+def _check_bins(bins: int) -> None:
+    if isinstance(bins, bool) or not isinstance(bins, int) or bins < 2:
+        raise OptionError(f"bins is {bins!r:.60}; allowed: int >= 2")

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
 from flowzoo.component import Component, Kind, Spec
-from flowzoo.errors import FlowzooError, OptionError, did_you_mean
+from flowzoo.errors import FlowzooError, OptionError, PluginError, did_you_mean
 from flowzoo.registry.allowed import allowed, choices
 from flowzoo.registry.lookup import Registry
 from flowzoo.registry.signature import Option, options_of
@@ -126,6 +126,18 @@ def _plain(component: Component, values: Mapping[str, Any]) -> dict[str, Any]:
 def _nested(registry: Registry, default: Any, kind: Kind, value: Any) -> Spec:
     """Resolve an option that takes a component, over the default's options if it is the same component."""
     name, given = _take_apart(value)
+    try:
+        return _resolve_nested(registry, default, kind, name, given)
+    except RecursionError:
+        raise PluginError(
+            f"the default options of {kind} '{name}' ask for it again, without end; "
+            "its plugin must give one of them a default that ends"
+        ) from None
+
+
+def _resolve_nested(
+    registry: Registry, default: Any, kind: Kind, name: str | None, given: Mapping[str, Any]
+) -> Spec:
     family: Mapping[str, Any] | None = None
     if isinstance(default, Spec | str | Mapping):
         default_name, default_options = _take_apart(default)

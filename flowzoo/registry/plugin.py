@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from dataclasses import dataclass
 
 from flowzoo.component import Component
+from flowzoo.errors import PluginError
 
 
 @dataclass(frozen=True)
@@ -72,3 +74,15 @@ def canonical(name: str) -> str:
     'flowzoo-mrcnf'
     """
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error's type and message in one line; a message of ours speaks for itself.
+
+    >>> one_line(KeyError("lost"))
+    "KeyError: 'lost'"
+    """
+    message = textwrap.shorten(str(error), 300)
+    if isinstance(error, PluginError):
+        return message
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__

@@ -43,12 +43,12 @@ def save_model(flow: Flow, folder: str | os.PathLike[str]) -> None:
     Raises:
         SavedModelError: The folder holds something else than a saved model, or cannot be written.
     """
-    target = Path(folder)
+    target = _locate(folder)
     if flow.recipe is None:
         raise SavedModelError("this model has no recipe; only models made by create_model can be saved")
-    _recover(target)
-    _refuse_to_replace(target)
     try:
+        _recover(target)
+        _refuse_to_replace(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".draft", dir=target.parent))
         try:
@@ -65,7 +65,7 @@ def load_model(
     device: str | torch.device = "cpu",
     registry: Registry | None = None,
 ) -> Flow:
-    """Load a saved model. Nothing that is read can run code.
+    """Load a saved model. Nothing that is read can run code, and nothing in the folder is changed.
 
     Args:
         folder: What :func:`save_model` wrote.
@@ -79,11 +79,12 @@ def load_model(
         SavedModelError: The folder is missing or damaged, or does not fit what is installed.
         OptionError: There is no such device.
     """
-    source = Path(folder)
-    _recover(source)
+    source = _locate(folder)
     registry = default_registry() if registry is None else registry
-    config = _read_config(source)
-    recipe = _read_recipe(source, config)
+    try:
+        recipe, weights = _read(source)
+    except OSError as error:
+        raise SavedModelError(f"cannot read the model in {source}: {error}") from error
     _check_installed(source, recipe, registry)
     try:
         flow = assemble(
@@ -91,8 +92,19 @@ def load_model(
         )
     except FlowzooError as error:
         raise SavedModelError(f"{source} does not fit what is installed: {error}") from error
-    _fill(flow, _read_weights(source, config), source)
+    _fill(flow, weights, source)
     return _move(flow, device)
+
+
+def _locate(folder: str | os.PathLike[str]) -> Path:
+    """Return a folder's absolute path, symlinks resolved."""
+    try:
+        path = Path(folder).resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of symlinks, a null character
+        raise SavedModelError(f"{str(folder)!r:.200} is no folder: {error}") from error
+    if not os.fspath(folder) or not path.name:
+        raise SavedModelError(f"'{folder}' names no folder that can hold a model; give one such as 'my-model'")
+    return path
 
 
 def _write(flow: Flow, recipe: Recipe, draft: Path) -> None:
@@ -100,11 +112,14 @@ def _write(flow: Flow, recipe: Recipe, draft: Path) -> None:
     # Copies, because safetensors refuses tensors that share memory.
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in flow.state_dict().items()}
     save_file(state, weights)
+    weights.chmod(0o666 & ~_umask())  # safetensors makes it readable to its owner alone
+    plain = asdict(recipe)
     config = {
         "format": FORMAT,
         "flowzoo": flowzoo.__version__,
-        "recipe": asdict(recipe),
-        "sha256": _digest(weights),
+        "recipe": plain,
+        "recipe_sha256": _recipe_digest(plain),
+        "weights_sha256": _digest(weights),
     }
     (draft / _CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     for path in draft.iterdir():
@@ -149,6 +164,8 @@ def _recover(target: Path) -> None:
 def _refuse_to_replace(target: Path) -> None:
     if not target.exists():
         return
+    if target == Path.cwd():
+        raise SavedModelError(f"{target} is the current folder, which cannot be replaced; name one inside it")
     if not target.is_dir():
         raise SavedModelError(f"{target} is a file; give a folder to save the model to")
     found = {path.name for path in target.iterdir()}
@@ -161,6 +178,35 @@ def _refuse_to_replace(target: Path) -> None:
         raise SavedModelError(
             f"replacing the model in {target} would delete '{others[0]}'; move it, or choose a new folder"
         )
+
+
+def _read(target: Path) -> tuple[Recipe, dict[str, Tensor]]:
+    """Read recipe and weights; again if meanwhile another process replaced the model."""
+    while True:
+        source = _present(target)
+        before = _identity(source)
+        try:
+            config = _read_config(source)
+            recipe = _read_recipe(source, config)
+            return recipe, _read_weights(source, config)
+        except (SavedModelError, OSError):
+            now = _present(target)
+            if (now, _identity(now)) == (source, before):
+                raise
+
+
+def _present(target: Path) -> Path:
+    """Return where the model is: set aside, while another process is between the two renames of a save."""
+    aside = _set_aside(target)
+    return aside if not target.exists() and aside.is_dir() else target
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        found = folder.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def _read_config(source: Path) -> dict[str, Any]:
@@ -231,9 +277,19 @@ def _read_weights(source: Path, config: dict[str, Any]) -> dict[str, Tensor]:
         weights = load_file(path)
     except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise SavedModelError(f"{path} is damaged: {error}; copy the folder again") from error
-    if _digest(path) != config.get("sha256"):
+    if _digest(path) != config.get("weights_sha256"):
         raise SavedModelError(f"{path} is not the file that was saved: its sha256 differs; copy it again")
+    if _recipe_digest(config["recipe"]) != config.get("recipe_sha256"):
+        raise SavedModelError(
+            f"{source / _CONFIG} was edited: its recipe is not the one that was saved; undo the edit, "
+            "or train a model with the recipe that you want"
+        )
     return weights
+
+
+def _recipe_digest(plain: dict[str, Any]) -> str:
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _digest(path: Path) -> str:

@@ -15,6 +15,7 @@ from pydantic import ConfigDict, TypeAdapter
 
 from flowzoo.component import Component
 from flowzoo.errors import PluginError
+from flowzoo.registry.plugin import one_line
 
 _RESERVED = {"model": {"name", "image_shape", "bins", "pixels", "seed"}}
 """Names that ``create_model`` takes itself; ``name`` is taken for every kind, by the forms of a Spec."""
@@ -51,10 +52,12 @@ def options_of(component: Component) -> Mapping[str, Option]:
     build = import_builder(component)
     try:
         options = _read(build)
-    except Exception as error:
+    except RecursionError:
+        raise  # whoever resolves nested components says which does not end
+    except (Exception, SystemExit) as error:
         raise PluginError(
             f"the options of {component.kind} '{component.name}' cannot be read from '{component.build}': "
-            f"{type(error).__name__}: {error}"
+            f"{one_line(error)}"
         ) from error
     taken = sorted((_RESERVED.get(component.kind, set()) | {"name"}) & set(options))
     if taken:
@@ -74,10 +77,12 @@ def import_builder(component: Component) -> Callable[..., Any]:
     module, _, attribute = component.build.partition(":")
     try:
         build = getattr(importlib.import_module(module), attribute)
-    except Exception as error:
+    except RecursionError:
+        raise  # as above
+    except (Exception, SystemExit) as error:
         raise PluginError(
             f"{component.kind} '{component.name}' cannot be imported from '{component.build}': "
-            f"{type(error).__name__}: {error}"
+            f"{one_line(error)}"
         ) from error
     if not callable(build):
         raise PluginError(f"'{component.build}' of {component.kind} '{component.name}' cannot be called")

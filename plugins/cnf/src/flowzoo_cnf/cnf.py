@@ -186,16 +186,20 @@ def build_cnf(
         Literal["likelihood", "flow-matching"],
         Field(description="what training minimises; the reported likelihood is the ODE's either way"),
     ] = "likelihood",
-    solver: Annotated[Method, Field(description="solver in training by likelihood")] = "bosh3",
-    tolerance: Annotated[float, Field(gt=0, lt=1, description="of an adaptive solver in training")] = 1e-3,
-    steps: Annotated[int, Field(ge=1, description="of a fixed-step solver in training, a block")] = 8,
+    solver: Annotated[Method, Field(description="likelihood: solver in training")] = "bosh3",
+    tolerance: Annotated[
+        float, Field(gt=0, lt=1, description="likelihood: of an adaptive solver in training")
+    ] = 1e-3,
+    steps: Annotated[
+        int, Field(ge=1, description="likelihood: of a fixed-step solver in training, a block")
+    ] = 8,
     evaluation_solver: Annotated[Method, Field(description="solver in evaluation and sampling")] = "dopri5",
     evaluation_tolerance: Annotated[
         float, Field(gt=0, lt=1, description="of an adaptive solver in evaluation")
     ] = 1e-5,
     evaluation_steps: Annotated[int, Field(ge=1, description="of a fixed-step solver in evaluation")] = 32,
     trace: Annotated[
-        Literal["hutchinson", "exact"], Field(description="of the Jacobian, in training")
+        Literal["hutchinson", "exact"], Field(description="likelihood: of the Jacobian, in training")
     ] = "hutchinson",
     evaluation_trace: Annotated[
         Literal["hutchinson", "exact"], Field(description="of the Jacobian, in evaluation")
@@ -203,10 +207,15 @@ def build_cnf(
     probes: Annotated[
         Literal["rademacher", "gaussian"], Field(description="random vectors of the Hutchinson estimate")
     ] = "rademacher",
-    kinetic: Annotated[float, Field(ge=0, description="weight of the kinetic energy (RNODE: 0.01)")] = 0.0,
-    jacobian: Annotated[float, Field(ge=0, description="weight of the Jacobian norm (RNODE: 0.01)")] = 0.0,
+    kinetic: Annotated[
+        float, Field(ge=0, description="likelihood: weight of the kinetic energy (RNODE: 0.01)")
+    ] = 0.0,
+    jacobian: Annotated[
+        float, Field(ge=0, description="likelihood: weight of the Jacobian norm (RNODE: 0.01)")
+    ] = 0.0,
     steer: Annotated[
-        float, Field(ge=0, lt=1, description="end times are drawn from U(1 - b, 1 + b) (STEER: 0.5)")
+        float,
+        Field(ge=0, lt=1, description="likelihood: end times are drawn from U(1 - b, 1 + b) (STEER: 0.5)"),
     ] = 0.0,
 ) -> CNF:
     """Build a :class:`CNF` whose blocks are networks found by name."""
