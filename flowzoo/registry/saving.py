@@ -103,7 +103,9 @@ def _locate(folder: str | os.PathLike[str]) -> Path:
     except (OSError, RuntimeError, ValueError) as error:  # a loop of symlinks, a null character
         raise SavedModelError(f"{str(folder)!r:.200} is no folder: {error}") from error
     if not os.fspath(folder) or not path.name:
-        raise SavedModelError(f"'{folder}' names no folder that can hold a model; give one such as 'my-model'")
+        raise SavedModelError(
+            f"'{folder}' names no folder that can hold a model; give one such as 'my-model'"
+        )
     return path
 
 
@@ -204,7 +206,7 @@ def _present(target: Path) -> Path:
 def _identity(folder: Path) -> tuple[int, int] | None:
     try:
         found = folder.stat()
-    except FileNotFoundError:
+    except OSError:
         return None
     return found.st_ino, found.st_mtime_ns
 

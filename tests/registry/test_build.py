@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from dataclasses import replace
 
 import pytest
@@ -18,6 +20,7 @@ from flowzoo.api import (
     ShapeError,
     Spec,
 )
+from flowzoo.data.load import load_dataset
 from flowzoo.errors import OptionError, PluginError, UnknownNameError
 from flowzoo.registry import build as build_module
 from flowzoo.registry.build import ZooBuilder, build_component
@@ -78,6 +81,22 @@ def build_refusing(shape, builder):
     raise ShapeError("too small")
 
 
+def build_exiting(shape, builder):
+    sys.exit(3)
+
+
+def build_verbose(shape, builder):
+    raise RuntimeError("first\nsecond")
+
+
+def build_endless(shape, context_shape, builder, *, inner: BijectorSpec = Spec("endless")):
+    return IdentityBijector()
+
+
+def build_no_dataset():
+    return []
+
+
 def component(kind: str, name: str, build: str) -> Component:
     return Component(kind, name, f"{__name__}:{build}", "A component.")  # type: ignore[arg-type]
 
@@ -94,6 +113,10 @@ COMPONENTS = (
     component("model", "rubbish-list", "build_rubbish_list"),
     component("split", "failing", "build_failing"),
     component("split", "refusing", "build_refusing"),
+    component("split", "exiting", "build_exiting"),
+    component("split", "verbose", "build_verbose"),
+    component("bijector", "endless", "build_endless"),
+    component("dataset", "none", "build_no_dataset"),
 )
 SHAPE = (3, 4, 4)
 
@@ -132,11 +155,38 @@ def test_components_are_built_alone(zoo):
         ("model", "rubbish", "built a str, expected a list of Level"),
         ("model", "rubbish-list", "built a str, expected a list of Level"),
         ("split", "failing", "split 'failing' of flowzoo-toy 1.2 could not be built: KeyError: 'lost'"),
+        ("split", "exiting", "split 'exiting' of flowzoo-toy 1.2 could not be built: SystemExit: 3$"),
+        ("split", "verbose", "could not be built: RuntimeError: first second$"),
     ],
 )
 def test_a_builder_that_fails_is_the_plugins_fault(zoo, kind, name, message):
     with pytest.raises(PluginError, match=message):
         build_component(kind, name, SHAPE)
+
+
+@pytest.mark.parametrize("options", [{}, {"inner": "endless"}, {"inner": {}}])
+def test_a_default_that_refers_to_itself_without_end_is_the_plugins_fault(zoo, options):
+    with pytest.raises(PluginError, match="the default options of bijector 'endless' ask for it again"):
+        build_component("bijector", "endless", SHAPE, None, **options)
+
+
+def test_a_data_set_of_another_type_is_the_plugins_fault(zoo):
+    with pytest.raises(PluginError, match="data set 'none' built a list, expected a Dataset"):
+        load_dataset("none")
+
+
+@pytest.mark.parametrize("name", ["kind", "name"])
+def test_an_option_may_be_called_like_an_argument(zoo, name):
+    with pytest.raises(OptionError, match=f"metric 'met' has no option '{name}'"):
+        build_component("metric", "met", **{name: 3})
+    with pytest.raises(OptionError, match=f"dataset 'none' has no option '{name}'"):
+        load_dataset("none", **{name: 3})
+
+
+def test_an_import_that_exits_is_the_plugins_fault(zoo, monkeypatch):
+    monkeypatch.setattr(importlib, "import_module", lambda _: sys.exit("no licence"))
+    with pytest.raises(PluginError, match=r"cannot be imported from .*: SystemExit: no licence$"):
+        build_component("metric", "met")
 
 
 def test_errors_for_the_user_go_through(zoo):

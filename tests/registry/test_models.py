@@ -7,10 +7,11 @@ import math
 import pytest
 import torch
 
-from flowzoo.errors import OptionError, ShapeError, UnknownNameError
+from flowzoo.errors import OptionError, PluginError, ShapeError, UnknownNameError
 from flowzoo.flow import Flow
 from flowzoo.recipe import Recipe
-from flowzoo.registry.models import create_model, list_models, model_info
+from flowzoo.registry.loader import default_registry
+from flowzoo.registry.models import assemble, create_model, list_models, model_info
 
 SHAPE = (1, 4, 4)
 
@@ -82,15 +83,74 @@ def test_the_recipe_alone_builds_the_same_model(toy):
         ({"image_shape": (3, 4)}, ShapeError, "three positive integers"),
         ({"bins": 1}, OptionError, "bins is 1; allowed: int >= 2"),
         ({"bins": True}, OptionError, "bins is True; allowed: int >= 2"),
-        ({"seed": -1}, OptionError, "seed is -1; allowed: int >= 0"),
-        ({"seed": "x"}, OptionError, "seed is 'x'"),
+        ({"seed": -1}, OptionError, "the seed is -1; give an int from 0"),
+        ({"seed": "x"}, OptionError, "the seed is 'x'"),
+        ({"seed": 2**64}, OptionError, "the seed is 18446744073709551616; give an int"),
+        ({"image_shape": 5}, ShapeError, "three positive integers; got 5"),
+        ({"image_shape": None}, ShapeError, "three positive integers; got None"),
+        ({"name": None}, UnknownNameError, "the name of a model is text, got None"),
         ({"pixels": "afine"}, UnknownNameError, "no bijector 'afine'; did you mean 'affine'"),
         ({"width": 3}, OptionError, "did you mean 'bijector.width'"),
     ],
 )
-def test_what_cannot_be_created(toy, arguments, error, message):
+def test_what_cannot_be_created(toy, as_users_run_it, arguments, error, message):
     with pytest.raises(error, match=message):
         create_model(**{"name": "toy", "image_shape": SHAPE, **arguments})
+
+
+@pytest.mark.parametrize("name", ["name", "image_shape", "bins", "pixels", "seed"])
+def test_an_argument_of_create_model_is_refused_among_the_options(toy, name):
+    with pytest.raises(OptionError, match=f"^'{name}' is no option of the model; "):
+        assemble(default_registry(), "toy", SHAPE, 256, "affine", 0, {name: 3})
+
+
+BROKEN = """
+    from flowzoo.api import Component, hookimpl
+
+    flowzoo_api_version = 1
+
+    @hookimpl
+    def flowzoo_components():
+        return [
+            Component("model", name, f"flowzoo_broken:build_{name}", "A model that is broken.")
+            for name in ("none", "shape", "split")
+        ]
+
+    def level(transform=None, split=None):
+        from flowzoo.api import IdentityBijector, IdentityTransform, KeepNothing, Level
+        joint = None if transform is split is None else IdentityBijector()
+        return Level(transform or IdentityTransform(), joint, split or KeepNothing(), IdentityBijector())
+
+    def build_none(shape, builder):
+        return [level()]
+
+    def build_shape(shape, builder):
+        from flowzoo.api import IdentityTransform
+        transform = IdentityTransform()
+        transform.output_shape = lambda shape: {}["lost"]
+        return [level(transform=transform)]
+
+    def build_split(shape, builder):
+        from flowzoo.api import KeepNothing
+        split = KeepNothing()
+        split.shapes = lambda shape: None
+        return [level(split=split)]
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("none", "TypeError: a level got a NoneType where it takes a ConditionalBijector"),
+        ("shape", "KeyError: 'lost'"),
+        ("split", "TypeError: cannot unpack non-iterable NoneType object"),
+    ],
+)
+def test_a_model_whose_levels_fail_is_the_plugins_fault(install_plugin, as_users_run_it, name, message):
+    install_plugin("flowzoo-broken", BROKEN)
+    who = f"^model '{name}' of flowzoo-broken 1.0 could not be built: "
+    with pytest.raises(PluginError, match=f"{who}{message}$"):
+        create_model(name, SHAPE)
 
 
 def test_models_are_listed_and_described(toy):

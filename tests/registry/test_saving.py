@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -48,12 +49,18 @@ def edit(folder: Path, change) -> None:
     (folder / "config.json").write_text(json.dumps(config))
 
 
+def edit_and_sign(folder: Path, change) -> None:
+    """Change the config as if the model had been saved so."""
+    edit(folder, change)
+    edit(folder, lambda config: config.update(recipe_sha256=saving._recipe_digest(config["recipe"])))
+
+
 def rewrite_weights(folder: Path, change) -> None:
     """Change the weights, and the checksum with them."""
     weights = load_file(folder / "model.safetensors")
     change(weights)
     save_file(weights, folder / "model.safetensors")
-    edit(folder, lambda config: config.update(sha256=saving._digest(folder / "model.safetensors")))
+    edit(folder, lambda config: config.update(weights_sha256=saving._digest(folder / "model.safetensors")))
 
 
 def test_a_model_comes_back_as_it_was(flow, folder):
@@ -88,6 +95,7 @@ def test_the_config_is_readable(folder):
     mask = os.umask(0)
     os.umask(mask)
     assert folder.stat().st_mode & 0o777 == 0o777 & ~mask
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o666 & ~mask}
 
 
 def test_a_saved_model_is_replaced_at_once(flow, folder):
@@ -120,11 +128,75 @@ def test_a_failed_save_leaves_what_was_there(flow, folder, monkeypatch):
 def test_a_save_cut_short_between_its_two_renames_loses_nothing(folder):
     aside = folder.with_name(".saved.previous")
     folder.rename(aside)
-    load_model(folder)
-    folder.rename(aside)
-    save_model(load_model(aside), folder)
+    loaded = load_model(folder)
+    assert aside.exists()
+    assert not folder.exists()
+    save_model(loaded, folder)
     load_model(folder)
     assert not aside.exists()
+
+
+def test_a_model_is_loaded_while_another_process_replaces_it(folder, tmp_path, monkeypatch):
+    other = create_model("toy", SHAPE, seed=1, bijector={"width": 5})
+    read_recipe, replaced = saving._read_recipe, []
+
+    def replace_after_the_config_is_read(source, config):
+        recipe = read_recipe(source, config)
+        if not replaced:
+            replaced.append(source)
+            save_model(other, folder)
+        return recipe
+
+    monkeypatch.setattr(saving, "_read_recipe", replace_after_the_config_is_read)
+    assert load_model(folder).recipe == other.recipe
+
+
+def test_writer_and_readers_do_not_harm_each_other(flow, folder):
+    def write() -> None:
+        for _ in range(15):
+            save_model(flow, folder)
+
+    with ThreadPoolExecutor(1) as pool:
+        writer = pool.submit(write)
+        while not writer.done():
+            assert load_model(folder).recipe == flow.recipe
+        writer.result()
+
+
+def test_the_current_folder_can_be_loaded_and_not_replaced(flow, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert load_model(".").recipe == flow.recipe
+    with pytest.raises(SavedModelError, match="is the current folder, which cannot be replaced"):
+        save_model(flow, ".")
+    monkeypatch.chdir(folder.parent)
+    save_model(flow, folder.name)
+
+
+@pytest.mark.parametrize("name", ["", "/"])
+def test_a_folder_without_a_name_is_refused(flow, name):
+    message = f"^'{name}' names no folder that can hold a model; give one such as 'my-model'$"
+    with pytest.raises(SavedModelError, match=message):
+        save_model(flow, name)
+    with pytest.raises(SavedModelError, match=message):
+        load_model(name)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 240, "nul\0"])
+def test_a_name_that_the_file_system_refuses_is_one_line(flow, tmp_path, name):
+    with pytest.raises(SavedModelError):
+        save_model(flow, tmp_path / name)
+    refused(tmp_path / name)
+
+
+def test_a_symlink_stays_one(flow, folder, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(folder, target_is_directory=True)
+    save_model(flow, link)
+    assert link.is_symlink()
+    assert load_model(link).recipe == load_model(folder).recipe == flow.recipe
+    link.unlink()
+    link.symlink_to(link)
+    refused(link)
 
 
 def test_parents_are_made_and_an_empty_folder_is_filled(flow, tmp_path):
@@ -223,15 +295,28 @@ def test_another_revision_does_not_fit(toy, folder):
 
 
 def test_a_component_that_is_gone(toy, folder):
-    edit(folder, lambda config: config["recipe"]["revisions"].update({"bijector:gone": 1}))
+    edit_and_sign(folder, lambda config: config["recipe"]["revisions"].update({"bijector:gone": 1}))
     assert "does not fit what is installed: no bijector 'gone'" in refused(folder)
-    edit(folder, lambda config: config["recipe"]["revisions"].update({"bijectors:gone": 1}))
+    edit_and_sign(folder, lambda config: config["recipe"]["revisions"].update({"bijectors:gone": 1}))
     assert "does not fit what is installed" in refused(folder)
 
 
 def test_options_that_no_longer_fit(folder):
-    edit(folder, lambda config: config["recipe"]["options"]["bijector"].update(width=0))
+    edit_and_sign(folder, lambda config: config["recipe"]["options"]["bijector"].update(width=0))
     assert "does not fit what is installed: bijector 'scale': option 'width' is 0" in refused(folder)
+
+
+@pytest.mark.parametrize("change", [{"bins": 18}, {"image_shape": [1, 8, 8]}, {"plugins": {}}])
+def test_a_recipe_edited_by_hand_is_refused(folder, change):
+    edit(folder, lambda config: config["recipe"].update(change))
+    assert "config.json was edited: its recipe is not the one that was saved; undo the edit" in refused(
+        folder
+    )
+
+
+def test_a_config_that_is_only_laid_out_anew_still_loads(folder, flow):
+    edit(folder, lambda config: None)
+    assert load_model(folder).recipe == flow.recipe
 
 
 @pytest.mark.parametrize("keep", [0, 4, 60, -1])
