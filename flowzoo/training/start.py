@@ -16,7 +16,8 @@ from flowzoo.data.load import load_dataset
 from flowzoo.device import prepare_device
 from flowzoo.errors import DataError, OptionError, did_you_mean
 from flowzoo.flow import Flow
-from flowzoo.registry.models import create_model
+from flowzoo.registry.loader import default_registry
+from flowzoo.registry.models import assemble
 from flowzoo.runfolder import RunFolder, RunRecord
 from flowzoo.seeds import check_seed
 from flowzoo.training.budget import Budget
@@ -65,7 +66,7 @@ def start_run(
     dataset = load_dataset(data, **(data_options or {}))
     chosen_pixels = pixels if pixels is not None else dataset.info.pixels
     flow = _create(model, dataset, chosen_pixels, seed, options or {}, prepare_device(device))
-    assert flow.recipe is not None, "create_model makes recipes"
+    assert flow.recipe is not None, "assembled models have recipes"
     record = RunRecord(
         model=model,
         options=flow.recipe.options,
@@ -155,7 +156,8 @@ def _create(
     device: torch.device,
 ) -> Flow:
     info = dataset.info
-    return create_model(model, info.shape, bins=info.bins, pixels=pixels, seed=seed, **options).to(device)
+    registry = default_registry()
+    return assemble(registry, model, info.shape, info.bins, pixels, seed, options).to(device)
 
 
 def _train(trainer: Trainer, folder: RunFolder, record: RunRecord) -> RunRecord:

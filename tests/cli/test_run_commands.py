@@ -87,6 +87,8 @@ def test_a_finished_run_is_trained_for_longer(run: Path) -> None:
         (["train", "--out", "x", "--resume"], "not a run folder"),
         (["train", "--out", "x", "--resume", "--seed", "1"], "leave out MODEL, --data, --seed"),
         (["train", "mrcnf", "--out", "x", "--steps", "1", "--seed", "-1"], "the seed is -1"),
+        (["train", "mrcnf", "--out", "x", "--steps", "1", "--set", "seed=1"], "use --seed"),
+        (["train", "mrcnf", "--out", "x", "--steps", "1", "--set", "data.name=x"], "has no option 'name'"),
         (["train", "mrcnf", "--out", "x", "--steps", "1", "--set", "pixels=actnorm"], "use a fixed one"),
         (["train", "mrcnf", "--out", "x", "--steps", "1", "--config", "none.yaml"], "none.yaml"),
         (["evaluate", "nowhere"], "not a run folder"),
