@@ -63,7 +63,7 @@ def trial_of(kind: Kind, name: str, **options: Any) -> Trial:
 def _make(trial: Trial) -> Any:
     component, check = trial.component, trial.check
     if component.kind == "model":
-        seed = torch.default_generator.initial_seed()
+        seed = torch.default_generator.initial_seed() % 2**63
         return create_model(component.name, check.shape, seed=seed, **check.options)
     # The number of output channels differs from the input's, so that the two cannot be confused.
     network = (check.shape, check.shape[0] + 1, check.context_shape, trial.timed)

@@ -75,7 +75,7 @@ def test_list_shows_models_first_then_the_other_kinds(zoo):
     assert lines[:4] == [
         "models",
         "  gaussian             One Gaussian with full covariance: the floor that every",
-        "                       model has to beat.",
+        "                       model has to beat",
         "  toy-2                Two toys.",
     ]
     assert lines[4] == "  toy-10               Ten toys."
@@ -285,5 +285,5 @@ def test_lines_in_a_pipe_are_as_long_as_they_have_to_be(monkeypatch):
     command = [sys.executable, "-m", "flowzoo", "list", "gaussian", "--kind", "model"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.stdout.splitlines()[1] == (
-        "  gaussian  One Gaussian with full covariance: the floor that every model has to beat."
+        "  gaussian  One Gaussian with full covariance: the floor that every model has to beat"
     )
