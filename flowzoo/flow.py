@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import torch
@@ -108,7 +109,7 @@ class Flow(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the levels are."""
-        for tensor in (*self.levels.parameters(), *self.levels.buffers()):
+        for tensor in chain(self.levels.parameters(), self.levels.buffers()):
             return tensor.device
         return torch.device("cpu")
 

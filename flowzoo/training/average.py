@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import cast
+import copy
+from collections.abc import Mapping
 
+import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
 
 from flowzoo.flow import Flow
 
@@ -15,32 +15,37 @@ class WeightAverage:
     """``average <- decay * average + (1 - decay) * weights``, the decay rising in the first steps.
 
     Args:
-        flow: Whose weights are averaged.
+        flow: Whose weights are averaged; its buffers are followed as they are.
         decay: 0 keeps the latest weights.
+
+    Attributes:
+        flow: A copy of the flow with the averaged weights.
     """
 
     def __init__(self, flow: Flow, decay: float) -> None:
-        def average(old: Sequence[Tensor], new: Sequence[Tensor], updates: Tensor | int) -> None:
-            count = float(updates)
-            step = 1.0 - min(decay, (1.0 + count) / (10.0 + count))
-            for each, latest in zip(old, new, strict=True):
-                each.lerp_(latest.to(each.dtype), step)
+        self.flow = copy.deepcopy(flow)
+        self._decay = decay
+        self._updates = 0
+        # Walking the modules at every step would cost as much as a tenth of it.
+        self._parameters = list(zip(self.flow.parameters(), flow.parameters(), strict=True))
+        self._buffers = list(zip(self.flow.buffers(), flow.buffers(), strict=True))
 
-        self._model = AveragedModel(flow, multi_avg_fn=average)
-
-    @property
-    def flow(self) -> Flow:
-        """The flow with the averaged weights."""
-        return cast(Flow, self._model.module)
-
-    def update(self, flow: Flow) -> None:
+    @torch.no_grad()
+    def update(self) -> None:
         """Take in the weights after a step."""
-        self._model.update_parameters(flow)
+        share = 1.0 - min(self._decay, (1.0 + self._updates) / (10.0 + self._updates))
+        self._updates += 1
+        for average, latest in self._parameters:
+            average.lerp_(latest, share)
+        for followed, buffer in self._buffers:
+            followed.copy_(buffer)
 
     def state(self) -> dict[str, Tensor]:
         """Return all that :meth:`restore` needs."""
-        return dict(self._model.state_dict())
+        return {"updates": torch.tensor(self._updates), **self.flow.state_dict(prefix="flow.")}
 
-    def restore(self, state: dict[str, Tensor]) -> None:
+    def restore(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a saved state."""
-        self._model.load_state_dict(state)
+        self._updates = int(state["updates"])
+        weights = {name.removeprefix("flow."): each for name, each in state.items() if name != "updates"}
+        self.flow.load_state_dict(weights)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +41,10 @@ TRAIN_PER_VALIDATION = 5.0
 CHECKPOINT_SECONDS = 60.0
 """Longest stretch of training that an interruption can cost, give or take a step."""
 
-OPTIMISERS = {"adam": torch.optim.Adam, "adamax": torch.optim.Adamax}
+OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": partial(torch.optim.Adam, fused=True),
+    "adamax": torch.optim.Adamax,
+}
 
 TensorGroups = Mapping[str, Mapping[str, Tensor]]
 """A checkpoint's tensors, by group and name."""
@@ -100,7 +104,7 @@ class TrainingLoop:
     def restore(self, saved: TensorGroups) -> None:
         """Take optimiser and weight average from a checkpoint."""
         restore_optimiser(self._optimiser, saved.get("optimiser", {}))
-        self._average.restore(dict(saved["average"]))
+        self._average.restore(saved["average"])
 
     def run(self) -> Position:
         """Train until the budget is used up and return where that is.
@@ -157,7 +161,7 @@ class TrainingLoop:
         for group in self._optimiser.param_groups:
             group["lr"] = self._learning_rate()
         self._optimiser.step()
-        self._average.update(self._flow)
+        self._average.update()
         self._position = replace(
             self._position, step=self._position.step + 1, stage_step=self._position.stage_step + 1
         )
