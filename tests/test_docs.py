@@ -1,0 +1,58 @@
+"""The examples in the documentation run as they stand."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from flowzoo.registry.loader import RESTRICTION, default_registry
+from flowzoo.testing import check_component
+
+ROOT = Path(__file__).parents[1]
+
+
+def code_blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.fixture
+def documented_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Install the plugin that ``docs/writing-a-plugin.md`` spells out."""
+    plugin, tilt, _ = code_blocks("docs/writing-a-plugin.md", "python")
+    package = tmp_path / "flowzoo_mine"
+    package.mkdir()
+    for name, text in (("__init__", ""), ("plugin", plugin), ("tilt", tilt)):
+        (package / f"{name}.py").write_text(text)
+    info = tmp_path / "flowzoo_mine-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: flowzoo-mine\nVersion: 0.1.0\n")
+    (info / "entry_points.txt").write_text("[flowzoo]\nmine = flowzoo_mine.plugin\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv(RESTRICTION, "mine")
+    importlib.invalidate_caches()
+    default_registry.cache_clear()
+    yield
+    default_registry.cache_clear()
+    for name in [name for name in sys.modules if name.startswith("flowzoo_mine")]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(("kind", "name"), [("bijector", "tilt"), ("model", "tilted")])
+def test_the_plugin_of_the_tutorial_passes_the_kit(documented_plugin: None, kind: str, name: str) -> None:
+    failed = [result for result in check_component(kind, name) if not result.passed]  # type: ignore[arg-type]
+    assert not failed
+
+
+def test_the_readme_s_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (code,) = code_blocks("README.md", "python")
+    generator = torch.Generator().manual_seed(0)
+    bytes_ = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8, generator=generator)
+    exec(code, {"images": (bytes_ + 0.5) / 256, "bytes_": bytes_})
+    assert (tmp_path / "my-model" / "model.safetensors").is_file()
