@@ -19,6 +19,7 @@ from torch import Tensor
 
 import flowzoo
 from flowzoo.errors import FlowzooError, OptionError, SavedModelError
+from flowzoo.files import umask
 from flowzoo.flow import Flow
 from flowzoo.recipe import Recipe
 from flowzoo.registry.loader import default_registry
@@ -114,7 +115,7 @@ def _write(flow: Flow, recipe: Recipe, draft: Path) -> None:
     # Copies, because safetensors refuses tensors that share memory.
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in flow.state_dict().items()}
     save_file(state, weights)
-    weights.chmod(0o666 & ~_umask())  # safetensors makes it readable to its owner alone
+    weights.chmod(0o666 & ~umask())  # safetensors makes it readable to its owner alone
     plain = asdict(recipe)
     config = {
         "format": FORMAT,
@@ -127,13 +128,7 @@ def _write(flow: Flow, recipe: Recipe, draft: Path) -> None:
     for path in draft.iterdir():
         with path.open("rb") as file:
             os.fsync(file.fileno())
-    draft.chmod(0o777 & ~_umask())
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    draft.chmod(0o777 & ~umask())
 
 
 def _put_in_place(draft: Path, target: Path) -> None:

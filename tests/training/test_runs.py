@@ -17,6 +17,7 @@ from flowzoo.training.budget import Budget
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.reporter import Progress
 from flowzoo.training.start import resume_run
+from tests.training.conftest import TINY
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -30,16 +31,6 @@ def assert_same_weights(first: Path, second: Path) -> None:
 
 
 Start = Callable[..., RunRecord]
-
-TINY = {
-    "levels": 2,
-    "bijector": {
-        "blocks": 1,
-        "network": {"hidden": 4, "layers": 2},
-        "evaluation_solver": "rk4",
-        "evaluation_steps": 3,
-    },
-}
 
 
 class StopAt:
