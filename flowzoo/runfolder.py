@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -99,6 +100,13 @@ class RunFolder:
             raise FileError(
                 f"cannot make the folder {self.path}: {error.strerror}; choose another"
             ) from error
+
+    def tidy(self) -> None:
+        """Remove what a killed process left half-written."""
+        for path in self.path.glob(".*.part"):
+            path.unlink()
+        for path in self.path.glob(".model.*.draft"):
+            shutil.rmtree(path)
 
     def write(self, record: RunRecord) -> None:
         """Write the record."""

@@ -13,6 +13,7 @@ import torch
 
 from flowzoo.registry.loader import RESTRICTION, default_registry
 from flowzoo.testing import check_component
+from flowzoo.training.options import TrainingOptions
 
 ROOT = Path(__file__).parents[1]
 
@@ -47,6 +48,12 @@ def documented_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 def test_the_plugin_of_the_tutorial_passes_the_kit(documented_plugin: None, kind: str, name: str) -> None:
     failed = [result for result in check_component(kind, name) if not result.passed]  # type: ignore[arg-type]
     assert not failed
+
+
+def test_every_training_option_stands_in_the_docs_with_its_default() -> None:
+    page = (ROOT / "docs/training-and-evaluation.md").read_text(encoding="utf-8")
+    for name, field in TrainingOptions.model_fields.items():
+        assert f"| `training.{name}` | {field.default} | {field.description} |" in page
 
 
 def test_the_readme_s_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

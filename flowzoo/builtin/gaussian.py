@@ -91,7 +91,7 @@ def build_gaussian(
     *,
     ridge: Annotated[
         float,
-        Field(gt=0.0, lt=1.0, description="Share of the mean variance added where the fit is singular"),
+        Field(gt=0.0, lt=1.0, description="share of the mean variance added where the fit is singular"),
     ] = 1e-8,
 ) -> Gaussian:
     """Build :class:`Gaussian`.

@@ -74,7 +74,7 @@ def build_stack(
     builder: Builder,
     *,
     parts: Annotated[
-        list[BijectorSpec], Field(min_length=1, description="In the order in which data meet them")
+        list[BijectorSpec], Field(min_length=1, description="in the order in which data meet them")
     ],
 ) -> Stack:
     """Build :class:`Stack`."""

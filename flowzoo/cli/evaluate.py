@@ -22,7 +22,9 @@ def evaluate(
     draws: Annotated[int, typer.Option("--draws", help="Dequantisation draws an image.")] = 1,
     exact: Annotated[
         bool | None,
-        typer.Option("--exact/--estimate", help="The trace of continuous flows; exact on small images."),
+        typer.Option(
+            "--exact/--estimate", help="The trace of continuous flows; by default exact up to 64 dimensions."
+        ),
     ] = None,
     floor: Annotated[bool, typer.Option("--floor/--no-floor", help="Fit the Gaussian floor too.")] = True,
     batch_size: Annotated[int, typer.Option("--batch-size", help="Images at once.")] = 100,

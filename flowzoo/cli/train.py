@@ -34,8 +34,8 @@ def train(
 ) -> None:
     """Train a model into a run folder.
 
-    Settings are the model's options (flowzoo show MODEL lists them), and under their own keys
-    training.* (batch_size, learning_rate, order, ...), data.* (root, ...) and pixels.
+    Settings are the model's options (flowzoo show MODEL), training.batch_size, training.learning_rate
+    and so on, the data set's, such as data.root, and pixels. docs/training-and-evaluation.md has them all.
     """
     settings = read_settings(config, assignments or [])
     from flowzoo.cli.progress import TrainingBar, clock

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-import torch
 
 from flowzoo.data.dataset import ImageSource
 from flowzoo.errors import DataError, OptionError
@@ -75,12 +74,6 @@ class ShuffledBatches(Iterator[IntegerImages]):
         self._position = 0
         order = np.random.default_rng((self._seed, epoch)).permutation(len(self._source))
         self._order: list[int] = order.tolist()
-
-
-def random_batches(source: ImageSource, batch_size: int, generator: torch.Generator) -> ShuffledBatches:
-    """Return endless shuffled batches whose seed is drawn from ``generator``."""
-    seed = int(torch.randint(2**62, (), generator=generator))
-    return ShuffledBatches(source, batch_size, seed)
 
 
 def sequential_batches(

@@ -38,8 +38,8 @@ class Evaluation(Likelihood):
         pixels: The pixel transform.
         gaussian_bits_per_dim: Of the closed-form Gaussian with the same pixels on the same images, or None.
         gaussian_standard_error: Of that.
-        training_steps: That the model was trained for.
-        training_seconds: That they took.
+        training_steps: Of the run so far; the model is that of its best validation.
+        training_seconds: Of the run so far.
     """
 
     schema: int

@@ -57,7 +57,7 @@ def _rows(
             allowed=allowed(option.schema),
             default=nested["name"] if nested else value,
             required=required,
-            description=option.schema.get("description", ""),
+            description=option.description,
         )
         if kind is not None and nested is not None:
             inner = {key: each for key, each in nested.items() if key != "name"}

@@ -30,12 +30,14 @@ class Option:
         adapter: Checks a value against the parameter's annotation.
         default: The parameter's default; meaningless where ``required``.
         required: Whether there is no default.
+        description: What it does, as the annotation says.
     """
 
     name: str
     adapter: TypeAdapter[Any]
     default: Any
     required: bool
+    description: str
 
     @functools.cached_property
     def schema(self) -> Mapping[str, Any]:
@@ -105,6 +107,7 @@ def _read(build: Callable[..., Any]) -> Mapping[str, Option]:
             adapter=_adapter(hints[each.name]),
             default=each.default,
             required=each.default is each.empty,
+            description=_description(hints[each.name]),
         )
         for each in keywords
     }
@@ -114,6 +117,11 @@ def _adapter(hint: Any) -> TypeAdapter[Any]:
     kind = typing.get_args(hint)[0] if typing.get_origin(hint) is typing.Annotated else hint
     # pydantic takes no configuration for a dataclass, and a Spec is one; NaN does not occur there.
     return TypeAdapter(hint, config=None if is_dataclass(kind) else ConfigDict(allow_inf_nan=False))
+
+
+def _description(hint: Any) -> str:
+    found = (getattr(each, "description", None) for each in getattr(hint, "__metadata__", ()))
+    return next((text for text in found if text), "")
 
 
 def _hints(build: Callable[..., Any], parameters: list[inspect.Parameter]) -> dict[str, Any]:

@@ -64,6 +64,7 @@ class TrainingLoop:
         budget: Of this stage.
         position: Where to begin.
         reporter: Is told of every step.
+        checkpointed: Is told of every position that training can go on from.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class TrainingLoop:
         budget: Budget,
         position: Position,
         reporter: Reporter,
+        checkpointed: Callable[[Position], object],
     ) -> None:
         self._flow = flow
         self._stage = stage
@@ -89,6 +91,7 @@ class TrainingLoop:
         self._options = options
         self._budget = budget
         self._reporter = reporter
+        self._checkpointed = checkpointed
         self._parameters: list[nn.Parameter] = stage.parameters(flow)
         self._optimiser = OPTIMISERS[options.optimiser](self._parameters, lr=options.learning_rate)
         self._average = WeightAverage(flow, options.average)
@@ -112,6 +115,9 @@ class TrainingLoop:
         Raises:
             NumericalError: The loss was not finite, or no validation figure was.
         """
+        if self._position.stage_step == 0:
+            # Before a model of this stage replaces the best of the stage before, which this one starts from.
+            self._save_checkpoint()
         while self._position.validations < self._options.validations:
             loss, ledger, speed = self._step()
             self._read_clock()
@@ -206,7 +212,7 @@ class TrainingLoop:
                     "stage": self._stage.name,
                     "loss": loss,
                     "images_per_second": round(speed, 1),
-                    **ledger.counts,
+                    "counts": ledger.counts,
                 }
             )
 
@@ -241,6 +247,7 @@ class TrainingLoop:
             },
         )
         self._saved = time.monotonic()
+        self._checkpointed(self._position)
 
     def _require_finite(self, value: float, what: str) -> None:
         if not math.isfinite(value):

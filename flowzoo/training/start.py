@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import ValidationError
@@ -22,7 +22,7 @@ from flowzoo.runfolder import RunFolder, RunRecord
 from flowzoo.seeds import check_seed
 from flowzoo.training.budget import Budget
 from flowzoo.training.options import TrainingOptions
-from flowzoo.training.reporter import Reporter
+from flowzoo.training.reporter import Reporter, SilentReporter
 from flowzoo.training.trainer import Trainer
 
 
@@ -79,7 +79,16 @@ def start_run(
         seed=seed,
     )
     run_folder = RunFolder(folder)
-    trainer = Trainer(flow, dataset, run_folder, training_options, budget, seed, reporter, record.fingerprint)
+    trainer = Trainer(
+        flow,
+        dataset,
+        run_folder,
+        training_options,
+        budget,
+        seed,
+        reporter or SilentReporter(),
+        record.fingerprint,
+    )
     run_folder.create()
     return _train(trainer, run_folder, record)
 
@@ -117,7 +126,16 @@ def resume_run(
     target = prepare_device(device)
     flow = _create(record.model, dataset, record.pixels, record.seed, record.options, target)
     options = parse_training_options(record.training)
-    trainer = Trainer(flow, dataset, run_folder, options, budget, record.seed, reporter, record.fingerprint)
+    trainer = Trainer(
+        flow,
+        dataset,
+        run_folder,
+        options,
+        budget,
+        record.seed,
+        reporter or SilentReporter(),
+        record.fingerprint,
+    )
     if trainer.stages > 1 and budget != before:
         raise OptionError(
             f"levels that train separately had their shares of {before}, which cannot be changed afterwards; "
@@ -161,8 +179,11 @@ def _create(
 
 
 def _train(trainer: Trainer, folder: RunFolder, record: RunRecord) -> RunRecord:
-    folder.write(replace(record, status="running"))
-    result = trainer.train()
-    record = replace(record, status="finished", steps=result.steps, seconds=round(result.seconds, 3))
-    folder.write(record)
-    return record
+    def note(status: Literal["running", "finished"], steps: int, seconds: float) -> RunRecord:
+        noted = replace(record, status=status, steps=steps, seconds=round(seconds, 3))
+        folder.write(noted)
+        return noted
+
+    note("running", record.steps, record.seconds)
+    result = trainer.train(lambda position: note("running", position.step, position.seconds))
+    return note("finished", result.steps, result.seconds)

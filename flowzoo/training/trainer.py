@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -22,7 +22,7 @@ from flowzoo.training.checkpoint import Position, load_checkpoint
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.loop import TensorGroups, TrainingLoop
 from flowzoo.training.options import TrainingOptions
-from flowzoo.training.reporter import Reporter, SilentReporter
+from flowzoo.training.reporter import Reporter
 from flowzoo.training.stage import plan_stages
 
 
@@ -63,15 +63,15 @@ class Trainer:
         folder: RunFolder,
         options: TrainingOptions,
         budget: Budget,
-        seed: int = 0,
-        reporter: Reporter | None = None,
-        fingerprint: str = "",
+        seed: int,
+        reporter: Reporter,
+        fingerprint: str,
     ) -> None:
         self._flow = flow
         self._dataset = dataset
         self._folder = folder
         self._options = options
-        self._reporter = reporter or SilentReporter()
+        self._reporter = reporter
         self._generator = torch.Generator(device=flow.device).manual_seed(seed)
         self._batches = ShuffledBatches(dataset.split("train"), options.batch_size, seed)
         self._stages = plan_stages(flow, options)
@@ -90,6 +90,7 @@ class Trainer:
         Raises:
             SavedModelError: The checkpoint is damaged, or of a run that was asked for something else.
         """
+        self._folder.tidy()
         if not self._folder.checkpoint.exists():
             return
         position, saved = load_checkpoint(self._folder.checkpoint)
@@ -103,8 +104,11 @@ class Trainer:
         self._batches.restore(position.batches)
         self._restored = position, saved
 
-    def train(self) -> TrainingResult:
+    def train(self, checkpointed: Callable[[Position], object]) -> TrainingResult:
         """Train to the end of the budget.
+
+        Args:
+            checkpointed: Is told of every position that training can go on from.
 
         Raises:
             NumericalError: The loss is not finite; the best model so far and the checkpoint stay.
@@ -131,6 +135,7 @@ class Trainer:
                 self._budget,
                 position,
                 self._reporter,
+                checkpointed,
             )
             if saved is not None:
                 loop.restore(saved)

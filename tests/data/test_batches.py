@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowzoo.data.batches import ShuffledBatches, random_batches, sequential_batches
+from flowzoo.data.batches import ShuffledBatches, sequential_batches
 from flowzoo.data.dataset import TensorImages
 from flowzoo.errors import DataError, OptionError
 
@@ -68,17 +68,8 @@ def test_a_state_of_other_data_is_refused():
 
 def test_global_random_state_is_left_alone():
     before = torch.get_rng_state()
-    next(random_batches(numbered(10), 4, torch.Generator().manual_seed(0)))
+    next(ShuffledBatches(numbered(10), 4, seed=0))
     assert torch.equal(torch.get_rng_state(), before)
-
-
-def test_random_batches_follow_their_generator():
-    def draw(seed):
-        generator = torch.Generator().manual_seed(seed)
-        return numbers(next(random_batches(numbered(100), 100, generator)))
-
-    assert draw(3) == draw(3)
-    assert draw(3) != draw(4)
 
 
 @given(images=st.integers(1, 30), batch_size=st.integers(1, 40), limit=st.none() | st.integers(1, 40))

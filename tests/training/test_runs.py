@@ -14,6 +14,7 @@ from flowzoo.errors import DataError, NumericalError, OptionError, SavedModelErr
 from flowzoo.registry.saving import load_model
 from flowzoo.runfolder import RunFolder, RunRecord
 from flowzoo.training.budget import Budget
+from flowzoo.training.checkpoint import Position, save_checkpoint
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.reporter import Progress
 from flowzoo.training.start import resume_run
@@ -93,6 +94,36 @@ def test_an_interrupted_run_that_is_resumed_ends_like_an_undisturbed_one(
         for name in ("whole", "cut")
     ]
     assert steps[0] == steps[1]
+
+
+def test_a_cut_between_a_stage_s_first_model_and_its_checkpoint_changes_nothing(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = {"order": "separately"}
+    start(tmp_path / "whole", steps=12, training=training)
+
+    def cut(path: Path, position: Position, groups: object) -> None:
+        if position.stage == 1 and position.stage_step > 0:
+            raise KeyboardInterrupt
+        save_checkpoint(path, position, groups)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("flowzoo.training.loop.save_checkpoint", cut)
+    with pytest.raises(KeyboardInterrupt):
+        start(tmp_path / "cut", steps=12, training=training)
+    monkeypatch.undo()
+    resume_run(tmp_path / "cut", device="cpu")
+    assert_same_weights(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_the_record_follows_the_checkpoints_and_litter_is_cleared(start: Start, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        start(tmp_path / "run", reporter=StopAt(5))
+    record = RunFolder(tmp_path / "run").read()
+    assert (record.status, record.steps) == ("running", 4)
+    (tmp_path / "run" / ".x.part").write_text("half")
+    (tmp_path / "run" / ".model.x.draft").mkdir()
+    resume_run(tmp_path / "run", device="cpu")
+    assert not [path for path in (tmp_path / "run").iterdir() if path.name.startswith(".")]
 
 
 def test_a_finished_run_can_be_trained_for_longer(start: Start, tmp_path: Path) -> None:

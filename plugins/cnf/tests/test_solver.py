@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from flowzoo.api import NumericalError
-from flowzoo_cnf.solver import Adaptive, FixedStep, Method, Solver, State, worst_image_norm
+from flowzoo_cnf.solver import Method, Solver, State, worst_image_norm
 
 METHODS = get_args(Method)
 ORDERS = {"euler": 1, "midpoint": 2, "heun3": 3, "rk4": 4}
@@ -22,10 +22,6 @@ def solve(solver: Solver, rates: object, value: float, start: float, end: float)
         return rates(t, state[0]), torch.zeros_like(state[1])  # type: ignore[operator]
 
     return float(solver.solve(both, state, start, end, worst_image_norm)[0][0, 0, 0, 0])
-
-
-def test_the_methods_are_the_adaptive_and_the_fixed_step_ones() -> None:
-    assert set(METHODS) == {*get_args(Adaptive), *get_args(FixedStep)}
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -14,9 +14,7 @@ from flowzoo.api import NumericalError
 
 Adaptive = Literal["dopri5", "dopri8", "bosh3", "adaptive_heun", "fehlberg2"]
 FixedStep = Literal["euler", "midpoint", "heun3", "rk4"]
-Method = Literal[
-    "dopri5", "dopri8", "bosh3", "adaptive_heun", "fehlberg2", "euler", "midpoint", "heun3", "rk4"
-]
+Method = Literal[Adaptive, FixedStep]
 
 State = tuple[Tensor, ...]
 """Each ``(B, ...)``."""
