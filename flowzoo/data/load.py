@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flowzoo.data.dataset import Dataset
-from flowzoo.errors import PluginError
+from flowzoo.errors import DataError, PluginError
 from flowzoo.registry.build import build_component
 
 
@@ -27,5 +28,26 @@ def load_dataset(name: str, /, **options: Any) -> Dataset:
         raise PluginError(
             f"data set '{name}' built a {type(dataset).__name__}, expected a Dataset; "
             "its plugin must return that"
+        )
+    return dataset
+
+
+def load_revision(name: str, revision: str, options: Mapping[str, Any]) -> Dataset:
+    """Load a data set again, and refuse it if its images are not those of before.
+
+    Args:
+        name: Its name.
+        revision: Content hash that it had.
+        options: The data set's options.
+
+    Raises:
+        DataError: The images differ.
+        FlowzooError: As :func:`load_dataset`.
+    """
+    dataset = load_dataset(name, **options)
+    if dataset.info.revision != revision:
+        raise DataError(
+            f"the run was started on revision {revision} of {name}, and this is "
+            f"{dataset.info.revision}: the images differ; start a new run"
         )
     return dataset

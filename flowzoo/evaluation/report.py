@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from flowzoo.data.dataset import Dataset
-from flowzoo.data.load import load_dataset
+from flowzoo.data.load import load_revision
 from flowzoo.device import prepare_device
-from flowzoo.errors import DataError
 from flowzoo.evaluation.floor import fit_gaussian
 from flowzoo.evaluation.likelihood import Likelihood, evaluate_likelihood
 from flowzoo.files import write_json
@@ -90,12 +89,7 @@ def evaluate_run(
     folder = RunFolder(path)
     record = folder.read()
     flow = load_model(folder.model, device=str(prepare_device(device)))
-    dataset = load_dataset(record.data, **record.data_options)
-    if dataset.info.revision != record.data_revision:
-        raise DataError(
-            f"the run was trained on revision {record.data_revision} of {record.data}, and this is "
-            f"{dataset.info.revision}: the images differ; train again"
-        )
+    dataset = load_revision(record.data, record.data_revision, record.data_options)
     source = dataset.split(split)
     total = min(len(source), images or len(source))
     done = 0

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
 from flowzoo.data.dataset import Dataset
-from flowzoo.data.load import load_dataset
+from flowzoo.data.load import load_dataset, load_revision
 from flowzoo.device import prepare_device
-from flowzoo.errors import DataError, OptionError, did_you_mean
+from flowzoo.errors import OptionError, did_you_mean
 from flowzoo.flow import Flow
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.models import assemble
@@ -79,16 +79,7 @@ def start_run(
         seed=seed,
     )
     run_folder = RunFolder(folder)
-    trainer = Trainer(
-        flow,
-        dataset,
-        run_folder,
-        training_options,
-        budget,
-        seed,
-        reporter or SilentReporter(),
-        record.fingerprint,
-    )
+    trainer = _trainer(record, flow, dataset, run_folder, reporter)
     run_folder.create()
     return _train(trainer, run_folder, record)
 
@@ -117,32 +108,17 @@ def resume_run(
     budget = budget or before
     if (before.steps is None) != (budget.steps is None):
         raise OptionError(f"the run's budget is {before}; give the new one in the same unit, not as {budget}")
-    dataset = load_dataset(record.data, **record.data_options)
-    if dataset.info.revision != record.data_revision:
-        raise DataError(
-            f"the run was started on revision {record.data_revision} of {record.data}, and this is "
-            f"{dataset.info.revision}: the images differ; start a new run"
-        )
+    dataset = load_revision(record.data, record.data_revision, record.data_options)
     target = prepare_device(device)
     flow = _create(record.model, dataset, record.pixels, record.seed, record.options, target)
-    options = parse_training_options(record.training)
-    trainer = Trainer(
-        flow,
-        dataset,
-        run_folder,
-        options,
-        budget,
-        record.seed,
-        reporter or SilentReporter(),
-        record.fingerprint,
-    )
+    record = replace(record, budget={"steps": budget.steps, "seconds": budget.seconds})
+    trainer = _trainer(record, flow, dataset, run_folder, reporter)
     if trainer.stages > 1 and budget != before:
         raise OptionError(
             f"levels that train separately had their shares of {before}, which cannot be changed afterwards; "
             "start a new run"
         )
     trainer.restore()
-    record = replace(record, budget={"steps": budget.steps, "seconds": budget.seconds})
     return _train(trainer, run_folder, record)
 
 
@@ -176,6 +152,21 @@ def _create(
     info = dataset.info
     registry = default_registry()
     return assemble(registry, model, info.shape, info.bins, pixels, seed, options).to(device)
+
+
+def _trainer(
+    record: RunRecord, flow: Flow, dataset: Dataset, folder: RunFolder, reporter: Reporter | None
+) -> Trainer:
+    return Trainer(
+        flow,
+        dataset,
+        folder,
+        parse_training_options(record.training),
+        Budget(**record.budget),
+        record.seed,
+        reporter or SilentReporter(),
+        record.fingerprint,
+    )
 
 
 def _train(trainer: Trainer, folder: RunFolder, record: RunRecord) -> RunRecord:
