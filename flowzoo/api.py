@@ -14,9 +14,14 @@ if TYPE_CHECKING:
     from flowzoo.bijector import standard_normal_log_prob as standard_normal_log_prob
     from flowzoo.builtin.actnorm import ActNorm as ActNorm
     from flowzoo.builtin.block_mean import BlockMean as BlockMean
+    from flowzoo.builtin.first_pass import FirstPass as FirstPass
     from flowzoo.builtin.identity import IdentityBijector as IdentityBijector
     from flowzoo.builtin.identity import IdentityTransform as IdentityTransform
     from flowzoo.builtin.keep_nothing import KeepNothing as KeepNothing
+    from flowzoo.builtin.linear_shares import linear_shares as linear_shares
+    from flowzoo.builtin.log_det import constant_log_det as constant_log_det
+    from flowzoo.builtin.log_det import log_det_dtype as log_det_dtype
+    from flowzoo.builtin.squeeze import Squeeze as Squeeze
     from flowzoo.builtin.stack import Stack as Stack
     from flowzoo.builtin.standardise import Standardise as Standardise
     from flowzoo.cascade import cascade as cascade
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
     from flowzoo.errors import ShapeError as ShapeError
     from flowzoo.errors import UnknownNameError as UnknownNameError
     from flowzoo.errors import did_you_mean as did_you_mean
+    from flowzoo.flow import Flow as Flow
     from flowzoo.hooks import API_VERSION as API_VERSION
     from flowzoo.hooks import hookimpl as hookimpl
     from flowzoo.level import Level as Level
@@ -66,9 +72,12 @@ _HOMES = {
     "Check": "flowzoo.component",
     "Component": "flowzoo.component",
     "ConditionalBijector": "flowzoo.bijector",
+    "constant_log_det": "flowzoo.builtin.log_det",
     "DataError": "flowzoo.errors",
     "did_you_mean": "flowzoo.errors",
     "EVALUATION": "flowzoo.run",
+    "FirstPass": "flowzoo.builtin.first_pass",
+    "Flow": "flowzoo.flow",
     "FlowzooError": "flowzoo.errors",
     "hookimpl": "flowzoo.hooks",
     "IdentityBijector": "flowzoo.builtin.identity",
@@ -79,6 +88,8 @@ _HOMES = {
     "Kind": "flowzoo.component",
     "Ledger": "flowzoo.run",
     "Level": "flowzoo.level",
+    "linear_shares": "flowzoo.builtin.linear_shares",
+    "log_det_dtype": "flowzoo.builtin.log_det",
     "Network": "flowzoo.network",
     "NetworkSpec": "flowzoo.component",
     "NotInitialisedError": "flowzoo.errors",
@@ -95,6 +106,7 @@ _HOMES = {
     "Spec": "flowzoo.component",
     "SplitPolicy": "flowzoo.split",
     "SplitSpec": "flowzoo.component",
+    "Squeeze": "flowzoo.builtin.squeeze",
     "Stack": "flowzoo.builtin.stack",
     "standard_normal_log_prob": "flowzoo.bijector",
     "Standardise": "flowzoo.builtin.standardise",

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 
 from torch import nn
 
+from flowzoo.errors import OptionError
 from flowzoo.run import EVALUATION, Run
 from flowzoo.shapes import Images, PerImage
 
@@ -21,6 +22,9 @@ class ConditionalBijector(nn.Module, ABC):
 
     loss_is_likelihood: bool = True
     """Whether :meth:`loss` is the negative log-likelihood, so that what stands before may train on it."""
+
+    has_shares: bool = False
+    """Whether :meth:`forward_with_shares` can tell each dimension's share of ``log_det``."""
 
     def __call__(
         self, x: Images, context: Images | None = None, run: Run = EVALUATION
@@ -47,6 +51,28 @@ class ConditionalBijector(nn.Module, ABC):
     @abstractmethod
     def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
         """Map noise to data: the ``x`` for which ``forward(x, context)`` gives ``z``."""
+
+    def forward_with_shares(
+        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    ) -> tuple[Images, Images]:
+        """Map data to noise, and tell how much each dimension has contributed to ``log_det`` so far.
+
+        Shares that were gathered before travel with their dimensions: they stay where they are unless the
+        bijector moves or mixes dimensions.
+
+        Args:
+            x: ``(B, C, H, W)``.
+            shares: Gathered before, laid out as ``x``, nats.
+            context: As in :meth:`forward`.
+            run: Generator, mode and ledger of this pass.
+
+        Returns:
+            ``z``, and the shares laid out as ``z``, nats; an image's shares have grown by ``log_det`` in sum.
+
+        Raises:
+            OptionError: The bijector cannot tell (:attr:`has_shares`).
+        """
+        raise OptionError(f"{type(self).__name__} cannot tell each dimension's share of its log_det")
 
     def loss(self, x: Images, context: Images | None = None, run: Run = EVALUATION) -> PerImage:
         """Return what training minimises, ``(B,)``; here the negative log-likelihood in nats.

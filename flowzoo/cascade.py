@@ -1,12 +1,15 @@
-"""The recipe that most families share: a cascade of like levels, coarsest last."""
+"""The recipe that all families share: a stack of like levels, coarsest last."""
 
 from __future__ import annotations
 
-from flowzoo.builtin.identity import IdentityBijector
+from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.standardise import Standardise
 from flowzoo.component import Builder, Spec
 from flowzoo.level import Level
 from flowzoo.shapes import Shape
+
+IDENTITY = Spec("identity")
+KEEP_NOTHING = Spec("keep-nothing")
 
 
 def cascade(
@@ -14,23 +17,29 @@ def cascade(
     builder: Builder,
     *,
     levels: int,
-    transform: Spec,
+    transform: Spec = IDENTITY,
+    joint: Spec = IDENTITY,
     split: Spec,
-    bijector: Spec,
+    bijector: Spec = IDENTITY,
+    last: Spec | None = None,
 ) -> list[Level]:
-    """Build levels whose details are modelled given the coarse image that goes on.
+    """Build levels that factor out part of their image, modelled given the part that goes on.
 
-    ``log p(x_S) = log p_0(x_0) + sum_s [log p_s(y_s | x_{s-1}) + ladj(T_s)]``
+    ``log p(x) = sum over levels [ladj(transform) + ladj(joint) + log p(factored | kept)]``
 
-    Each level's input, and its context, are standardised by statistics of the data that stay fixed.
+    The coarsest level has neither transform nor joint: its image is modelled on its own. What meets an image
+    first, the joint where there is one and else the conditional, gets it standardised by statistics of the
+    data that stay fixed, its context likewise.
 
     Args:
         image_shape: ``(C, H, W)`` of the finest level.
         builder: Finds the components by name.
-        levels: How many, the coarsest included; that one models its image without transform or context.
-        transform: Resolution transform between levels.
-        split: Parts the transformed image into coarse image and details.
-        bijector: Models the details given the coarse image.
+        levels: How many, the coarsest included.
+        transform: Rearranges each level's image, to a coarse image and its details for one.
+        joint: Bijector over the transformed image before it is split.
+        split: Parts the image into what goes on and what is factored out.
+        bijector: Models what is factored out, given what goes on.
+        last: Models the coarsest image; by default the bijector does.
 
     Returns:
         The levels, finest first.
@@ -42,11 +51,17 @@ def cascade(
     shape = image_shape
     for place in range(levels):
         coarsest = place == levels - 1
-        step = builder.transform(Spec("identity") if coarsest else transform, shape)
+        step = builder.transform(IDENTITY if coarsest else transform, shape)
         transformed = step.output_shape(shape)
-        policy = builder.split(Spec("keep-nothing") if coarsest else split, transformed)
+        over_all = IDENTITY if coarsest else joint
+        mixing: ConditionalBijector = builder.bijector(over_all, transformed)
+        policy = builder.split(KEEP_NOTHING if coarsest else split, transformed)
         kept, factored = policy.shapes(transformed)
-        conditional = Standardise(builder.bijector(bijector, factored, kept), factored, kept)
-        built.append(Level(step, IdentityBijector(), policy, conditional))
+        conditional = builder.bijector(last if coarsest and last else bijector, factored, kept)
+        if over_all.name == "identity":
+            conditional = Standardise(conditional, factored, kept)
+        else:
+            mixing = Standardise(mixing, transformed)
+        built.append(Level(step, mixing, policy, conditional))
         shape = kept or shape
     return built

@@ -116,6 +116,8 @@ NetworkSpec = Annotated[Spec, Refers("network")]
 class Builder(Protocol):
     """Through which a component's builder asks for other components by name.
 
+    Its ``bins`` is ``M``, how many integers a value of the data can take.
+
     What a builder gets by position, by kind:
 
     * ``transform``, ``split``: the image shape, the builder;
@@ -125,6 +127,9 @@ class Builder(Protocol):
     * ``model``: the image shape, the builder; it returns the levels, finest first;
     * ``dataset``, ``metric``, ``suite``: nothing.
     """
+
+    @property
+    def bins(self) -> int: ...
 
     def transform(self, spec: Spec, shape: Shape) -> ResolutionTransform: ...
 

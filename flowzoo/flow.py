@@ -55,8 +55,8 @@ class Flow(nn.Module):
 
     Raises:
         ShapeError: The levels do not fit the shape, or do not end.
-        OptionError: The pixel transform is trainable; or a level does not train on its likelihood, and
-            trainable parts stand before it.
+        OptionError: The pixel transform is trainable; a level does not train on its likelihood, and
+            trainable parts stand before it; or a split needs scores that the parts before it cannot give.
 
     References:
         The cascade and its exactness: the wavelet and multi-resolution rows of Voleti et al.,
@@ -84,6 +84,7 @@ class Flow(nn.Module):
                 "use a fixed one: affine or logit"
             )
         _refuse_untrainable(self._stack)
+        _refuse_unscorable(self._stack)
 
     @property
     def dimensions(self) -> int:
@@ -338,6 +339,32 @@ def _refuse_untrainable(levels: Sequence[Level]) -> None:
             raise OptionError(
                 f"level {place}'s conditional does not train on its likelihood, so the trainable transform, "
                 "joint or split before it would get no gradient; set the bijector's objective=likelihood"
+            )
+
+
+def _refuse_unscorable(levels: Sequence[Level]) -> None:
+    """Scores of pixels are their shares of the log-determinant of the joints before the split."""
+    for place, level in enumerate(levels):
+        if level.split.unscored() is None:
+            continue
+        before = levels[: place + 1]
+        asked = f"level {place}'s split orders pixels by their shares of the joints' log-determinant"
+        mixing = next((each.transform for each in before if not each.transform.permutes), None)
+        if mixing is not None:
+            raise OptionError(
+                f"{asked}, and {type(mixing).__name__} mixes pixels before it; "
+                "use transform=identity or transform=squeeze, or a split that needs no scores"
+            )
+        silent = next((each.joint for each in before if not each.joint.has_shares), None)
+        if silent is not None:
+            raise OptionError(
+                f"{asked}, and {type(silent).__name__} cannot tell them; "
+                "use another joint, or a split that needs no scores"
+            )
+        if not any(each.joint.state_dict() for each in before):
+            raise OptionError(
+                f"{asked}, and there is no joint that learns; set one, such as joint=realnvp, "
+                "or use a split that needs no scores"
             )
 
 

@@ -130,7 +130,7 @@ class Level(nn.Module):
         """
         transformed = _stated(self.transform, "output_shape", self.transform.output_shape(shape))
         kept, factored = self.split.shapes(transformed)
-        latent = _stated(self.split, "shapes", factored)
+        latent = _stated(self.split, "shapes", factored, fewest_channels=0)
         return None if kept is None else _stated(self.split, "shapes", kept), latent
 
     @property
@@ -148,9 +148,9 @@ def _require(part: nn.Module, what: str, found: Tensor, shape: tuple[int, ...]) 
         )
 
 
-def _stated(part: nn.Module, method: str, shape: Any) -> Shape:
+def _stated(part: nn.Module, method: str, shape: Any, fewest_channels: int = 1) -> Shape:
     try:
-        return as_shape(shape)
+        return as_shape(shape, fewest_channels)
     except (ShapeError, TypeError):
         raise ShapeError(
             f"{type(part).__name__}.{method} stated the shape {shape!r:.60}, "

@@ -26,14 +26,21 @@ PerImage = Float[Tensor, " batch"]
 """One number for each image, ``(B,)``: a log-density, a log-determinant, a loss; in nats."""
 
 
-def as_shape(shape: Sequence[int]) -> Shape:
+def as_shape(shape: Sequence[int], fewest_channels: int = 1) -> Shape:
     """Return ``shape`` as ``(channels, height, width)``.
+
+    Args:
+        shape: Of an image.
+        fewest_channels: 0 where an image may be empty, as what a split factors out that keeps everything.
 
     Raises:
         ShapeError: It is not three positive integers.
     """
     sizes = tuple(shape)
-    if len(sizes) != 3 or not all(isinstance(size, int) and size > 0 for size in sizes):
+    least = (fewest_channels, 1, 1)
+    if len(sizes) != 3 or not all(
+        isinstance(size, int) and size >= at_least for size, at_least in zip(sizes, least, strict=True)
+    ):
         raise ShapeError(
             f"an image shape is (channels, height, width), three positive integers; got {tuple(shape)}"
         )

@@ -32,5 +32,12 @@ class SplitPolicy(nn.Module, ABC):
             ShapeError: ``y`` of ``shape`` cannot be split so.
         """
 
+    def unscored(self) -> SplitPolicy | None:
+        """Return a policy that keeps everything, for the model that gathers scores; None: none are needed.
+
+        Its ``factored`` has no channels, and its ``kept`` has the height and width of this policy's.
+        """
+        return None
+
     def fit(self, scores: Images) -> None:
         """Decide the split from a score for each dimension, ``(1, C, H, W)``; by default do nothing."""

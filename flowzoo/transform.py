@@ -20,6 +20,12 @@ class ResolutionTransform(nn.Module, ABC):
     drops it, and its component declares ``exact=False``.
     """
 
+    permutes: bool = False
+    """Whether it only moves values, so that what is known of a pixel moves along with it."""
+
+    stochastic: bool = False
+    """Whether part of ``y`` is drawn, so that ``log p(x)`` is a bound and has spread over draws."""
+
     @abstractmethod
     def forward(self, x: Images, run: Run = EVALUATION) -> tuple[Images, PerImage]:
         """Transform images.

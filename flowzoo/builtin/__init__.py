@@ -91,7 +91,7 @@ def _bijectors() -> list[Component]:
             name="gaussian",
             build="flowzoo.builtin.gaussian:build_gaussian",
             summary="Whitening by a Gaussian with full covariance, fitted in closed form",
-            check=Check(shape=(1, 2, 4)),
+            check=Check(shape=(1, 2, 4), context_shape=(1, 2, 2)),
         ),
     ]
 

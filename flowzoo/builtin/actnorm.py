@@ -44,6 +44,7 @@ class ActNorm(ConditionalBijector):
     1.0
     """
 
+    has_shares = True
     mean: Tensor
     log_std: Tensor
 
@@ -60,16 +61,25 @@ class ActNorm(ConditionalBijector):
     def forward(
         self, x: Images, context: Images | None = None, run: Run = EVALUATION
     ) -> tuple[Images, PerImage]:
-        if run.mode == "initialise" and not self.first_pass.done:
-            self._initialise(x)
-        self.first_pass.require()
+        z = self._standardise(x, run)
         batch, _, height, width = x.shape
         log_det = -self.log_std.to(log_det_dtype(x)).sum() * (height * width)
-        return (x - self.mean) * torch.exp(-self.log_std), log_det.repeat(batch)
+        return z, log_det.repeat(batch)
+
+    def forward_with_shares(
+        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    ) -> tuple[Images, Images]:
+        return self._standardise(x, run), shares - self.log_std
 
     def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
         self.first_pass.require()
         return z * torch.exp(self.log_std) + self.mean
+
+    def _standardise(self, x: Images, run: Run) -> Images:
+        if run.mode == "initialise" and not self.first_pass.done:
+            self._initialise(x)
+        self.first_pass.require()
+        return (x - self.mean) * torch.exp(-self.log_std)
 
     @torch.no_grad()
     def _initialise(self, x: Images) -> None:

@@ -27,6 +27,8 @@ class Affine(ConditionalBijector):
         OptionError: The scale is 0.
     """
 
+    has_shares = True
+
     def __init__(self, scale: float = 1.0, shift: float = 0.0) -> None:
         super().__init__()
         if scale == 0.0:
@@ -39,6 +41,11 @@ class Affine(ConditionalBijector):
     ) -> tuple[Images, PerImage]:
         dimensions = x.shape[1:].numel()
         return x * self.scale + self.shift, constant_log_det(x, dimensions * math.log(abs(self.scale)))
+
+    def forward_with_shares(
+        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    ) -> tuple[Images, Images]:
+        return self(x, context, run)[0], shares + math.log(abs(self.scale))
 
     def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
         return (z - self.shift) / self.scale

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, final
 
 import torch
@@ -10,29 +11,35 @@ from torch import Tensor
 
 from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.first_pass import FirstPass
+from flowzoo.builtin.linear_shares import linear_shares
 from flowzoo.builtin.log_det import log_det_dtype
 from flowzoo.builtin.moments import Moments
 from flowzoo.component import Builder
-from flowzoo.errors import NumericalError, OptionError
+from flowzoo.errors import NumericalError, ShapeError
 from flowzoo.run import EVALUATION, Run
 from flowzoo.shapes import Images, PerImage, Shape
 
 
 @final
 class Gaussian(ConditionalBijector):
-    """Whitens images by their mean and full covariance ``Sigma = L L^T``, fitted in closed form.
+    """Whitens images by their mean and full covariance, fitted in closed form, given a context or not.
 
-    ``z = L^-1 (x - mean)``, ``log_det = -sum_i log L_ii``
+    ``z = L^-1 (x - mean)``, ``log_det = -sum_i log L_ii``, with ``Sigma = L L^T``
+
+    With a context, ``Sigma`` is the covariance of context and image together, the context first: the lower
+    part of ``L^-1 ((c, x) - mean)`` whitens ``x`` given ``c``, whose mean is then linear in ``c``.
 
     The fit is the maximum-likelihood one over all batches of the first pass; nothing trains. Memory is
     ``D^2``: meant for small images, as the floor that every model has to beat.
 
     Args:
         shape: ``(C, H, W)`` of the data, ``D`` values.
+        context_shape: Of the context, which must come in this size; None without one.
         ridge: Added to the diagonal, as a share of its mean, where the covariance is not positive definite.
 
     Raises:
         NotInitialisedError: On use before the first pass.
+        ShapeError: A context has another number of values.
 
     >>> x = torch.randn(256, 1, 2, 2, generator=torch.Generator().manual_seed(0))
     >>> z, _ = Gaussian((1, 2, 2))(x, None, Run(mode="initialise"))
@@ -40,35 +47,64 @@ class Gaussian(ConditionalBijector):
     True
     """
 
+    has_shares = True
     mean: Tensor
     factor: Tensor
 
-    def __init__(self, shape: Shape, ridge: float = 1e-8) -> None:
+    def __init__(self, shape: Shape, context_shape: Shape | None = None, ridge: float = 1e-8) -> None:
         super().__init__()
-        channels, height, width = shape
-        dimensions = channels * height * width
+        self.given = math.prod(context_shape) if context_shape else 0
+        values = self.given + math.prod(shape)
         self.ridge = ridge
-        self.register_buffer("mean", torch.zeros(dimensions))
-        self.register_buffer("factor", torch.eye(dimensions))
+        self.register_buffer("mean", torch.zeros(values))
+        self.register_buffer("factor", torch.eye(values))
         self.first_pass = FirstPass("gaussian")
         self._moments: Moments | None = None
 
     def forward(
         self, x: Images, context: Images | None = None, run: Run = EVALUATION
     ) -> tuple[Images, PerImage]:
-        self._take_in(x, run)
+        rows = self._rows(x, context)
+        self._take_in(rows, run)
         self.first_pass.require()
-        rows = (x.flatten(1) - self.mean).T
-        z = torch.linalg.solve_triangular(self.factor, rows, upper=False).T
-        log_det = -self.factor.diagonal().to(log_det_dtype(x)).log().sum()
-        return z.reshape(x.shape), log_det.repeat(x.shape[0])
+        z = torch.linalg.solve_triangular(self.factor, (rows - self.mean).T, upper=False).T
+        log_det = -self._own_factor.diagonal().to(log_det_dtype(x)).log().sum()
+        return z[:, self.given :].reshape(x.shape), log_det.repeat(x.shape[0])
+
+    def forward_with_shares(
+        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    ) -> tuple[Images, Images]:
+        z, _ = self(x, context, run)
+        own, carry = linear_shares(torch.linalg.inv(self._own_factor))
+        return z, (shares.flatten(1) @ carry.T + own).reshape(shares.shape)
 
     def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
         self.first_pass.require()
-        return (z.flatten(1) @ self.factor.T + self.mean).reshape(z.shape)
+        centred = z.flatten(1)
+        if self.given:
+            known = self._rows(z, context)[:, : self.given] - self.mean[: self.given]
+            above = self.factor[: self.given, : self.given]
+            white = torch.linalg.solve_triangular(above, known.T, upper=False).T
+            centred = torch.cat([white, centred], dim=1)
+        return (centred @ self.factor[self.given :].T + self.mean[self.given :]).reshape(z.shape)
+
+    @property
+    def _own_factor(self) -> Tensor:
+        return self.factor[self.given :, self.given :]
+
+    def _rows(self, x: Images, context: Images | None) -> Tensor:
+        """Return context and image side by side, ``(B, given + D)``."""
+        rows = x.flatten(1)
+        if context is not None:
+            rows = torch.cat([context.flatten(1).to(x.dtype), rows], dim=1)
+        if rows.shape[1] != len(self.mean):
+            raise ShapeError(
+                f"gaussian: context and image have {rows.shape[1]} values, it was built for {len(self.mean)}"
+            )
+        return rows
 
     @torch.no_grad()
-    def _take_in(self, x: Images, run: Run) -> None:
+    def _take_in(self, rows: Tensor, run: Run) -> None:
         """Refit during the first pass; the first use outside it closes the fit, as loading does."""
         if run.mode != "initialise":
             self._moments = None
@@ -77,7 +113,7 @@ class Gaussian(ConditionalBijector):
             if self.first_pass.done:
                 return
             self._moments = Moments()
-        self._moments.update(x.flatten(1))
+        self._moments.update(rows)
         self.mean.copy_(self._moments.mean)
         self.factor.copy_(_cholesky(self._moments.covariance, self.ridge))
         self.first_pass.finish()
@@ -94,16 +130,8 @@ def build_gaussian(
         Field(gt=0.0, lt=1.0, description="share of the mean variance added where the fit is singular"),
     ] = 1e-8,
 ) -> Gaussian:
-    """Build :class:`Gaussian`.
-
-    Raises:
-        OptionError: It was given a context, which it cannot use.
-    """
-    if context_shape is not None:
-        raise OptionError(
-            "gaussian takes no context; use it where nothing is kept, or choose a conditional bijector"
-        )
-    return Gaussian(shape, ridge)
+    """Build :class:`Gaussian`."""
+    return Gaussian(shape, context_shape, ridge)
 
 
 def _cholesky(covariance: Tensor, ridge: float) -> Tensor:

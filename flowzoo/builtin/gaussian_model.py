@@ -27,4 +27,4 @@ def build_gaussian_model(
 
     It has no parameters: the first pass over the data fits it.
     """
-    return [Level(IdentityTransform(), IdentityBijector(), KeepNothing(), Gaussian(shape, ridge))]
+    return [Level(IdentityTransform(), IdentityBijector(), KeepNothing(), Gaussian(shape, ridge=ridge))]

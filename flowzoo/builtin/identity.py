@@ -16,6 +16,8 @@ from flowzoo.transform import ResolutionTransform
 class IdentityTransform(ResolutionTransform):
     """Leaves the image as it is: ``y = x``, ``log_det = 0``."""
 
+    permutes = True
+
     def forward(self, x: Images, run: Run = EVALUATION) -> tuple[Images, PerImage]:
         return x, constant_log_det(x, 0.0)
 
@@ -30,10 +32,17 @@ class IdentityTransform(ResolutionTransform):
 class IdentityBijector(ConditionalBijector):
     """Leaves the data as they are: ``z = x``, ``log_det = 0``, whatever the context."""
 
+    has_shares = True
+
     def forward(
         self, x: Images, context: Images | None = None, run: Run = EVALUATION
     ) -> tuple[Images, PerImage]:
         return x, constant_log_det(x, 0.0)
+
+    def forward_with_shares(
+        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    ) -> tuple[Images, Images]:
+        return x, shares
 
     def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
         return z

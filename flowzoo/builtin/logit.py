@@ -35,6 +35,8 @@ class Logit(ConditionalBijector):
     0.0
     """
 
+    has_shares = True
+
     def __init__(self, alpha: float = 0.05) -> None:
         super().__init__()
         assert 0.0 < alpha < 0.5, "at 0 the ends map to infinity, at 1/2 all values are one"
@@ -43,17 +45,27 @@ class Logit(ConditionalBijector):
     def forward(
         self, x: Images, context: Images | None = None, run: Run = EVALUATION
     ) -> tuple[Images, PerImage]:
+        z, log_det = self._stretch(x)
+        return z, log_det.flatten(1).sum(1).to(log_det_dtype(x))
+
+    def forward_with_shares(
+        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    ) -> tuple[Images, Images]:
+        z, log_det = self._stretch(x)
+        return z, shares + log_det.to(shares.dtype)
+
+    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+        p = torch.sigmoid(z.to(widest_dtype(z.device)))
+        return ((p - self.alpha) / (1.0 - 2.0 * self.alpha)).to(z.dtype)
+
+    def _stretch(self, x: Images) -> tuple[Images, Images]:
+        """Return ``z`` and the logarithm of its slope at every value, in the widest dtype."""
         wide = x.to(widest_dtype(x.device))
         width = 1.0 - 2.0 * self.alpha
         log_p = torch.log(self.alpha + width * wide)
         # 1 - p from 1 - x, which is exact near 1: p has lost its last digits there.
         log_q = torch.log(self.alpha + width * (1.0 - wide))
-        log_det = (math.log(width) - log_p - log_q).flatten(1).sum(1)
-        return (log_p - log_q).to(x.dtype), log_det.to(log_det_dtype(x))
-
-    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
-        p = torch.sigmoid(z.to(widest_dtype(z.device)))
-        return ((p - self.alpha) / (1.0 - 2.0 * self.alpha)).to(z.dtype)
+        return (log_p - log_q).to(x.dtype), math.log(width) - log_p - log_q
 
 
 def build_logit(

@@ -28,6 +28,8 @@ class Squeeze(ResolutionTransform):
     tensor([0., 1., 2., 3.])
     """
 
+    permutes = True
+
     def forward(self, x: Images, run: Run = EVALUATION) -> tuple[Images, PerImage]:
         return torch.cat(to_blocks(x, "squeeze"), dim=1), constant_log_det(x, 0.0)
 

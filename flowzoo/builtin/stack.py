@@ -38,6 +38,7 @@ class Stack(ConditionalBijector):
         self.parts = nn.ModuleList(parts)
         self._parts = tuple(parts)
         *earlier, last = self._parts
+        self.has_shares = all(part.has_shares for part in self._parts)
         self.loss_is_likelihood = last.loss_is_likelihood
         if not last.loss_is_likelihood and any(list(part.parameters()) for part in earlier):
             raise OptionError(
@@ -53,6 +54,13 @@ class Stack(ConditionalBijector):
             x, log_det = part(x, context, run)
             total = total + log_det
         return x, total
+
+    def forward_with_shares(
+        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    ) -> tuple[Images, Images]:
+        for part in self._parts:
+            x, shares = part.forward_with_shares(x, shares, context, run)
+        return x, shares
 
     def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
         for part in reversed(self._parts):

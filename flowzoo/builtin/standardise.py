@@ -36,6 +36,7 @@ class Standardise(ConditionalBijector):
         self.inner = inner
         self.scale = ActNorm(shape[0], trainable=False)
         self.context_scale = ActNorm(context_shape[0], trainable=False) if context_shape else None
+        self.has_shares = inner.has_shares
         self.loss_is_likelihood = inner.loss_is_likelihood
 
     def forward(
@@ -44,6 +45,12 @@ class Standardise(ConditionalBijector):
         x, own_log_det = self.scale(x, None, run)
         z, log_det = self.inner(x, self._standardise_context(context, run), run)
         return z, log_det + own_log_det
+
+    def forward_with_shares(
+        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    ) -> tuple[Images, Images]:
+        x, shares = self.scale.forward_with_shares(x, shares, None, run)
+        return self.inner.forward_with_shares(x, shares, self._standardise_context(context, run), run)
 
     def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
         x = self.inner.inverse(z, self._standardise_context(context, run), run)

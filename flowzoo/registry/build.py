@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from flowzoo.bijector import ConditionalBijector
+from flowzoo.builtin.identity import IdentityBijector
 from flowzoo.component import Component, Kind, Spec
 from flowzoo.errors import FlowzooError, PluginError
 from flowzoo.level import Level
@@ -47,10 +48,14 @@ class ZooBuilder:
 
     Args:
         registry: Where components are found.
+        bins: How many integers a value of the data can take.
+        scoring: Build the model that gathers scores: splits that need some keep everything.
     """
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, bins: int = 256, scoring: bool = False) -> None:
         self._registry = registry
+        self.bins = bins
+        self._scoring = scoring
         self.used: dict[str, Component] = {}
         """Every component built, by ``"kind:name"``."""
 
@@ -62,10 +67,15 @@ class ZooBuilder:
     def split(self, spec: Spec, shape: Shape) -> SplitPolicy:
         """Build a split policy for images of ``shape``."""
         split: SplitPolicy = self.build("split", spec.name, (shape,), spec.options)
-        return split
+        return (self._scoring and split.unscored()) or split
 
     def bijector(self, spec: Spec, shape: Shape, context_shape: Shape | None = None) -> ConditionalBijector:
-        """Build a bijector for images of ``shape``, given contexts of ``context_shape`` if not None."""
+        """Build a bijector for images of ``shape``, given contexts of ``context_shape`` if not None.
+
+        For an image without channels it is the identity, whatever was asked for.
+        """
+        if shape[0] == 0:
+            return IdentityBijector()
         bijector: ConditionalBijector = self.build(
             "bijector", spec.name, (shape, context_shape), spec.options
         )

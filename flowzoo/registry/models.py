@@ -113,10 +113,12 @@ def assemble(
     pixels: str | Spec | Mapping[str, Any],
     seed: int | None,
     options: Mapping[str, Any],
+    scoring: bool = False,
 ) -> Flow:
     """Create a model from the components of a registry, with options that may come from a file.
 
-    Otherwise as :func:`create_model`, whose own arguments are refused among the options.
+    With ``scoring`` its splits that need scores keep everything: see :mod:`flowzoo.scoring`. Otherwise as
+    :func:`create_model`, whose own arguments are refused among the options.
     """
     shape = _image_shape(image_shape)
     _check_bins(bins)
@@ -128,7 +130,7 @@ def assemble(
     model = registry.find("model", name)
     resolved = resolve(registry, model, options)
     pixel_spec = resolve_spec(registry, "bijector", pixels)
-    builder = ZooBuilder(registry)
+    builder = ZooBuilder(registry, bins, scoring)
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         # torch.manual_seed would seed the accelerators too, which fork_rng leaves alone here.
         generator = torch.default_generator

@@ -12,7 +12,9 @@ from flowzoo.run import Ledger, Run
 from flowzoo.shapes import Images, PerImage, Shape
 from flowzoo.testing.draws import Draws, draw_images, draw_noise
 from flowzoo.testing.invertible import Invertible, likelihood
+from flowzoo.testing.result import require, require_close
 from flowzoo.testing.subject import FIRST_BATCH
+from flowzoo.testing.trial import Trial
 
 
 @final
@@ -45,6 +47,10 @@ class Bijector(Invertible):
             if not ledger.wants_more:
                 return
 
+    def shared(self, x: Images, shares: Images, context: Images | None) -> tuple[Images, Images]:
+        """Return ``z`` and the shares after the bijector."""
+        return self.module.forward_with_shares(x, shares, context, Draws(exact=True).run())
+
     def objectives(self, x: Images, context: Images | None, draws: Draws) -> dict[str, Tensor]:
         run, ledger = draws.run().collecting()
         loss = self.module.loss(x, context, run) + sum(ledger.penalties.values())
@@ -52,3 +58,19 @@ class Bijector(Invertible):
         if self.module.loss_is_likelihood:
             found["the log-likelihood"] = likelihood(self, x, context)
         return found
+
+
+@torch.no_grad()
+def shares_its_log_det(kind: type[Bijector], trial: Trial) -> None:
+    """Where dimensions' shares of ``log_det`` can be told, they sum to it, and earlier shares are kept."""
+    subject = kind.ready(trial)
+    if not subject.module.has_shares:
+        return
+    x, context = subject.images(), subject.context()
+    z, log_det = subject.forward(x, context, Draws(exact=True))
+    before = draw_noise(x)
+    same, shares = subject.shared(x, before, context)
+    require_close(same, z, trial.check.tolerance, "z beside the shares")
+    require(shares.shape == z.shape, f"shares have shape {tuple(shares.shape)}, expected {tuple(z.shape)}")
+    grown = (shares.flatten(1).sum(1) - before.flatten(1).sum(1)).to(log_det.dtype)
+    require_close(grown, log_det, trial.check.tolerance, "the growth of the shares' sum, against log_det")

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from flowzoo.component import Kind
 from flowzoo.errors import UnknownNameError, did_you_mean
-from flowzoo.testing import common, datasets, invertible, models, networks, splits
+from flowzoo.testing import bijectors, common, datasets, invertible, models, networks, splits
 from flowzoo.testing.bijectors import Bijector
 from flowzoo.testing.context import uses_its_context
 from flowzoo.testing.models import Model
@@ -108,6 +108,8 @@ _BIJECTION = {
 
 _STOCHASTIC = {**_BIJECTION, "log-det": invertible.draws_its_log_det}
 
+_BIJECTOR = {"context": uses_its_context, "shares": bijectors.shares_its_log_det}
+
 _MODEL = {
     "terms": models.has_terms_that_add_up,
     "level-losses": models.has_level_losses,
@@ -135,8 +137,8 @@ _NETWORK = {
 _INVERTIBLE: dict[tuple[Kind, bool], dict[str, TrialCheck]] = {
     ("transform", True): _on(Transform, _BIJECTION),
     ("transform", False): _on(Transform, _STOCHASTIC),
-    ("bijector", True): _on(Bijector, {**_BIJECTION, "context": uses_its_context}),
-    ("bijector", False): _on(Bijector, {**_STOCHASTIC, "context": uses_its_context}),
+    ("bijector", True): _on(Bijector, {**_BIJECTION, **_BIJECTOR}),
+    ("bijector", False): _on(Bijector, {**_STOCHASTIC, **_BIJECTOR}),
     ("model", True): _on(Model, {**_BIJECTION, **_MODEL}),
     ("model", False): _on(Model, {**_STOCHASTIC, **_MODEL}),
 }

@@ -15,8 +15,9 @@ from flowzoo.dequantisation import dequantise
 from flowzoo.errors import DataError, FlowzooError, ShapeError
 from flowzoo.flow import Flow
 from flowzoo.registry.saving import load_model, save_model
+from flowzoo.scoring import fit_splits, scored_levels
 from flowzoo.shapes import Images, IntegerImages, PerImage, Shape
-from flowzoo.testing.draws import BATCH, Draws, draw_images, global_state_left_alone
+from flowzoo.testing.draws import BATCH, Draws, draw_images, draw_noise, global_state_left_alone
 from flowzoo.testing.invertible import Invertible
 from flowzoo.testing.result import CheckFailed, require, require_close
 from flowzoo.testing.subject import FIRST_BATCH
@@ -53,6 +54,8 @@ class Model(Invertible):
 
     def first_pass(self, seed: int = 0) -> None:
         shape = self.check.shape
+        pixels = draw_noise(torch.empty(self.module.dimensions, dtype=torch.float64), seed)
+        fit_splits(self.module, [pixels] * scored_levels(self.module))
         self.module.initialise(draw_images(shape, FIRST_BATCH, seed + place) for place in (100, 101))
 
     def objectives(self, x: Images, context: Images | None, draws: Draws) -> dict[str, Tensor]:

@@ -5,8 +5,7 @@ from scipy.stats import multivariate_normal
 
 from flowzoo.bijector import standard_normal_log_prob
 from flowzoo.builtin.gaussian import Gaussian
-from flowzoo.errors import NotInitialisedError, NumericalError, OptionError
-from flowzoo.registry.build import build_component
+from flowzoo.errors import NotInitialisedError, NumericalError, ShapeError
 from flowzoo.run import Ledger, Run
 
 SHAPE = (2, 2, 2)
@@ -93,6 +92,22 @@ def test_data_that_are_not_finite_are_refused() -> None:
         fitted(x)
 
 
-def test_a_context_is_refused() -> None:
-    with pytest.raises(OptionError, match="gaussian takes no context"):
-        build_component("bijector", "gaussian", SHAPE, (1, 2, 2))
+def test_given_a_context_is_scipys_conditional_normal() -> None:
+    context, x = data().split([1, 1], dim=1)
+    gaussian = Gaussian((1, 2, 2), (1, 2, 2)).double()
+    gaussian(x, context, Run(mode="initialise"))
+    both = np.hstack([context.flatten(1).numpy(), x.flatten(1).numpy()])
+    mean, covariance = both.mean(0), np.cov(both.T, bias=True)
+    expected = multivariate_normal(mean, covariance).logpdf(both)
+    expected -= multivariate_normal(mean[:4], covariance[:4, :4]).logpdf(both[:, :4])
+
+    z, log_det = gaussian(x, context)
+
+    np.testing.assert_allclose(standard_normal_log_prob(z) + log_det, expected, rtol=1e-9)
+
+
+def test_a_context_of_another_size_is_refused() -> None:
+    gaussian = Gaussian((1, 2, 2), (1, 2, 2))
+
+    with pytest.raises(ShapeError, match="have 12 values, it was built for 8"):
+        gaussian(torch.zeros(1, 1, 2, 2), torch.zeros(1, 2, 2, 2))
