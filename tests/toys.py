@@ -13,6 +13,8 @@ from flowzoo.shapes import Images
 class Wave(ConditionalBijector):
     """``z = a x + b mean(c) + sin(x) / 2``, with ``a`` and ``b`` trainable; inverted by bisection."""
 
+    has_shares = True
+
     def __init__(self, conditional: bool = True) -> None:
         super().__init__()
         self.a = nn.Parameter(torch.tensor(1.5))
@@ -21,8 +23,14 @@ class Wave(ConditionalBijector):
     def forward(
         self, x: Images, context: Images | None = None, run: Run = EVALUATION
     ) -> tuple[Images, Tensor]:
+        z, shares = self.forward_with_shares(x, torch.zeros_like(x), context, run)
+        return z, shares.flatten(1).sum(1)
+
+    def forward_with_shares(
+        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    ) -> tuple[Images, Images]:
         slope = self.a + 0.5 * torch.cos(x)
-        return self.a * x + 0.5 * torch.sin(x) + self._shift(x, context), slope.log().flatten(1).sum(1)
+        return self.a * x + 0.5 * torch.sin(x) + self._shift(x, context), shares + slope.log()
 
     def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
         target = z - self._shift(z, context)

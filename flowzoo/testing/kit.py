@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from flowzoo.component import Kind
 from flowzoo.errors import UnknownNameError, did_you_mean
-from flowzoo.testing import bijectors, common, datasets, invertible, models, networks, splits
+from flowzoo.testing import bijectors, common, datasets, invertible, models, networks, splits, transforms
 from flowzoo.testing.bijectors import Bijector
 from flowzoo.testing.context import uses_its_context
 from flowzoo.testing.models import Model
@@ -124,6 +124,7 @@ _SPLIT = {
     "shapes": splits.has_stated_shapes,
     "round-trip": splits.merges_what_it_split,
     "permutation": splits.permutes,
+    "unscored": splits.keeps_all_while_unscored,
     **_COMMON,
 }
 
@@ -135,7 +136,7 @@ _NETWORK = {
 }
 
 _INVERTIBLE: dict[tuple[Kind, bool], dict[str, TrialCheck]] = {
-    ("transform", True): _on(Transform, _BIJECTION),
+    ("transform", True): _on(Transform, {**_BIJECTION, "permutation": transforms.moves_values}),
     ("transform", False): _on(Transform, _STOCHASTIC),
     ("bijector", True): _on(Bijector, {**_BIJECTION, **_BIJECTOR}),
     ("bijector", False): _on(Bijector, {**_STOCHASTIC, **_BIJECTOR}),

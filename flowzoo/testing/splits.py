@@ -9,7 +9,8 @@ from torch import Tensor
 
 from flowzoo.shapes import Images
 from flowzoo.split import SplitPolicy
-from flowzoo.testing.draws import BATCH, Draws, draw_noise
+from flowzoo.testing.draws import Draws, draw_noise
+from flowzoo.testing.permutation import numbered, require_permutation
 from flowzoo.testing.result import require
 from flowzoo.testing.subject import Subject
 from flowzoo.testing.trial import Trial
@@ -38,7 +39,7 @@ def has_stated_shapes(kind: type[Split], trial: Trial) -> None:
     """``kept`` and ``factored`` have the shapes that the policy states."""
     split = kind.ready(trial).module
     kept_shape, factored_shape = split.shapes(trial.check.shape)
-    kept, factored = split.split(_numbered(trial))
+    kept, factored = split.split(numbered(trial.check.shape))
     found = (None if kept is None else tuple(kept.shape[1:]), tuple(factored.shape[1:]))
     stated = (kept_shape, factored_shape)
     require(found == stated, f"kept and factored have shapes {found}, stated are {stated}")
@@ -47,23 +48,31 @@ def has_stated_shapes(kind: type[Split], trial: Trial) -> None:
 def merges_what_it_split(kind: type[Split], trial: Trial) -> None:
     """``merge(split(y)) = y``, to the last bit."""
     split = kind.ready(trial).module
-    y = _numbered(trial)
+    y = numbered(trial.check.shape)
     require(torch.equal(split.merge(*split.split(y)), y), "merge(split(y)) is not y")
 
 
 def permutes(kind: type[Split], trial: Trial) -> None:
     """Every value goes to one place, the same for all images, so that the log-determinant is 0."""
     split = kind.ready(trial).module
-    y = _numbered(trial)
-    parts = [part.flatten(1) for part in split.split(y) if part is not None]
-    values = torch.cat(parts, dim=1)
-    complete = torch.equal(values.sort(dim=1).values, y.flatten(1))
-    require(complete, "the values of kept and factored are not those of y, each of them once")
-    size = y[0].numel()
-    require(torch.equal(values % size, (values % size)[:1].expand_as(values)), "images are split differently")
+    parts = split.split(numbered(trial.check.shape))
+    require_permutation([part for part in parts if part is not None], trial.check.shape)
 
 
-def _numbered(trial: Trial) -> Images:
-    """Return images whose values are all different, and say where they stand."""
-    shape = (BATCH, *trial.check.shape)
-    return torch.arange(torch.Size(shape).numel(), dtype=torch.float64).reshape(shape)
+def keeps_all_while_unscored(kind: type[Split], trial: Trial) -> None:
+    """What stands in for a policy while scores are gathered keeps everything, at the same resolution."""
+    split = kind.ready(trial).module
+    stand_in = split.unscored()
+    if stand_in is None:
+        return
+    kept, factored = stand_in.shapes(trial.check.shape)
+    own, _ = split.shapes(trial.check.shape)
+    require(kept is not None and factored[0] == 0, f"it factors out {factored}, expected no channels")
+    require(
+        own is not None and kept is not None and own[1:] == kept[1:], f"it keeps {kept}, the policy {own}"
+    )
+    y = numbered(trial.check.shape)
+    everything, nothing = stand_in.split(y)
+    assert everything is not None
+    require_permutation([everything], trial.check.shape)
+    require(torch.equal(stand_in.merge(everything, nothing), y), "its merge(split(y)) is not y")

@@ -11,7 +11,9 @@ from flowzoo.run import Ledger, Run
 from flowzoo.shapes import Images, PerImage, Shape
 from flowzoo.testing.draws import Draws, draw_images, draw_noise
 from flowzoo.testing.invertible import Invertible
+from flowzoo.testing.permutation import numbered, require_permutation
 from flowzoo.testing.subject import FIRST_BATCH
+from flowzoo.testing.trial import Trial
 from flowzoo.transform import ResolutionTransform
 
 
@@ -44,3 +46,12 @@ class Transform(Invertible):
         # What follows a transform weighs its outputs anyhow.
         y, log_det = self.forward(x, context, draws)
         return {"a function of its outputs": (y * draw_noise(y)).sum() + log_det.sum()}
+
+
+@torch.no_grad()
+def moves_values(kind: type[Transform], trial: Trial) -> None:
+    """A transform that declares to permute moves every value to one place, the same for all images."""
+    subject = kind.ready(trial)
+    if subject.module.permutes:
+        y, _ = subject.forward(numbered(trial.check.shape), None, Draws())
+        require_permutation([y], trial.check.shape)

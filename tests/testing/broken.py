@@ -237,12 +237,28 @@ BIJECTOR = Example(
         "images see one another's contexts": ("images-apart", shared_context),
         "the output has another shape": ("shapes", after("forward", lambda r, *_: (r[0].mT[:, :1], r[1]))),
         "it raises": ("shapes", instead("forward", lambda *_: [][0])),
+        "earlier shares are lost": (
+            "shares",
+            after("forward_with_shares", lambda r, x, s, *_: (r[0], r[1] - s)),
+        ),
+        "shares do not sum to log_det": (
+            "shares",
+            after("forward_with_shares", lambda r, *_: (r[0], r[1] + 1e-3)),
+        ),
     },
     check=Check(shape=(2, 2, 2), context_shape=(1, 4, 4)),
 )
 
 
 # Transforms
+
+
+def declared(attribute: str, value: bool) -> Break:
+    def declare(built: nn.Module) -> nn.Module:
+        setattr(built, attribute, value)
+        return built
+
+    return declare
 
 
 class Pyramid(ResolutionTransform):
@@ -268,6 +284,7 @@ TRANSFORM = Example(
     lambda _: BlockMean(0.5),
     {
         **bijection_breaks(),
+        "it mixes values and declares to move them": ("permutation", declared("permutes", True)),
         "the stated shape is another": ("shapes", instead("output_shape", lambda _, shape: shape)),
     },
 )
@@ -312,6 +329,10 @@ SPLIT = Example(
     lambda _: KeepFirstChannels(2),
     {
         **common_breaks("split", on_factored),
+        "what gathers scores factors out": (
+            "unscored",
+            instead("unscored", lambda _: KeepFirstChannels(2)),
+        ),
         "values are lost": ("shapes", after("split", lambda r, _: (r[0], r[1][:, :1]))),
         "a value is in both parts": (
             "permutation",
