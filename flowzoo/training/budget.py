@@ -27,12 +27,16 @@ class Budget:
         if amount is None or not 0 < amount < float("inf"):
             raise OptionError(f"the budget must be positive, got {amount}")
 
-    def share(self, parts: int) -> Budget:
-        """Return an equal part of this budget, at least one step."""
+    def share(self, fraction: float) -> Budget:
+        """Return a part of this budget, at least one step.
+
+        >>> Budget(steps=100).share(1 / 3)
+        Budget(steps=33, seconds=None)
+        """
         if self.steps is not None:
-            return Budget(steps=max(1, self.steps // parts))
+            return Budget(steps=max(1, int(self.steps * fraction + 1e-9)))
         assert self.seconds is not None
-        return Budget(seconds=self.seconds / parts)
+        return Budget(seconds=self.seconds * fraction)
 
     def used(self, steps: int, seconds: float) -> float:
         """Return the share that is used up; 1 or more when it is spent."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -50,48 +50,54 @@ TensorGroups = Mapping[str, Mapping[str, Tensor]]
 """A checkpoint's tensors, by group and name."""
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """What all stages of a training share.
+
+    Attributes:
+        dataset: Validated on.
+        batches: Trained on.
+        generator: Draws the noise.
+        folder: Where model, log and checkpoint go.
+        options: Of the training.
+        reporter: Is told of every step.
+        checkpointed: Is told of every position that training can go on from.
+    """
+
+    dataset: Dataset
+    batches: ShuffledBatches
+    generator: torch.Generator
+    folder: RunFolder
+    options: TrainingOptions
+    reporter: Reporter
+    checkpointed: Callable[[Position], object]
+
+
 class TrainingLoop:
     """Optimiser, weight average and progress of one stage.
 
     Args:
         flow: The model, trained in place.
         stage: Which of its levels train.
-        dataset: Validated on.
-        batches: Trained on.
-        generator: Draws the noise.
-        folder: Where model, log and checkpoint go.
-        options: Of the training.
         budget: Of this stage.
         position: Where to begin.
-        reporter: Is told of every step.
-        checkpointed: Is told of every position that training can go on from.
+        around: Data, options and where things go.
     """
 
     def __init__(
-        self,
-        flow: Flow,
-        stage: Stage,
-        dataset: Dataset,
-        batches: ShuffledBatches,
-        generator: torch.Generator,
-        folder: RunFolder,
-        options: TrainingOptions,
-        budget: Budget,
-        position: Position,
-        reporter: Reporter,
-        checkpointed: Callable[[Position], object],
+        self, flow: Flow, stage: Stage, budget: Budget, position: Position, around: Surroundings
     ) -> None:
         self._flow = flow
         self._stage = stage
-        self._dataset = dataset
-        self._batches = batches
-        self._generator = generator
-        self._folder = folder
-        self._log = TrainingLog(folder.log)
-        self._options = options
         self._budget = budget
-        self._reporter = reporter
-        self._checkpointed = checkpointed
+        self._dataset = around.dataset
+        self._batches = around.batches
+        self._generator = around.generator
+        self._folder = around.folder
+        self._options = options = around.options
+        self._reporter = around.reporter
+        self._checkpointed = around.checkpointed
+        self._log = TrainingLog(around.folder.log)
         self._parameters: list[nn.Parameter] = stage.parameters(flow)
         self._optimiser = OPTIMISERS[options.optimiser](self._parameters, lr=options.learning_rate)
         self._average = WeightAverage(flow, options.average)
@@ -118,7 +124,7 @@ class TrainingLoop:
         if self._position.stage_step == 0:
             # Before a model of this stage replaces the best of the stage before, which this one starts from.
             self._save_checkpoint()
-        while self._position.validations < self._options.validations:
+        while not self._finished():
             loss, ledger, speed = self._step()
             self._read_clock()
             used = min(1.0, self._budget.used(self._position.stage_step, self._position.stage_seconds))
@@ -134,14 +140,21 @@ class TrainingLoop:
                 self._validation_seconds = self._validated - began
             elif time.monotonic() - self._saved > CHECKPOINT_SECONDS:
                 self._save_checkpoint()
-        if self._position.best is None:
+        if self._position.best is None and not self._stage.scoring:
             raise NumericalError(
                 f"{self._stage.name}: no validation gave a finite figure; see {self._folder.log}, "
                 "and try a lower training.learning_rate"
             )
         return self._position
 
+    def _finished(self) -> bool:
+        if self._stage.scoring:
+            return self._budget.used(self._position.stage_step, self._position.stage_seconds) >= 1.0
+        return self._position.validations >= self._options.validations
+
     def _validation_is_due(self, used: float) -> bool:
+        if self._stage.scoring:
+            return False
         if used >= 1:
             return True
         if used < (self._position.validations + 1) / self._options.validations:

@@ -27,6 +27,13 @@ class TrainingOptions(BaseModel):
         Literal["jointly", "separately"],
         Field(description="all levels at once, or one by one, coarsest first, in equal shares of the budget"),
     ] = "jointly"
+    scoring: Annotated[
+        float,
+        Field(
+            gt=0, lt=1, description="share of the budget spent on scoring pixels, where a split asks for it"
+        ),
+    ] = 0.1
+    scoring_images: Annotated[int, Field(ge=1, description="images over which scores are averaged")] = 2000
     initial_images: Annotated[
         int, Field(ge=1, description="images in a batch of the first pass over the data")
     ] = 512

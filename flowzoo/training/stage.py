@@ -11,6 +11,7 @@ from flowzoo.data.dataset import Dataset
 from flowzoo.errors import OptionError
 from flowzoo.flow import Flow
 from flowzoo.run import Run
+from flowzoo.scoring import scored_levels
 from flowzoo.shapes import Images, PerImage
 from flowzoo.training.options import TrainingOptions
 from flowzoo.training.validation import validate
@@ -24,13 +25,17 @@ class Stage:
     Attributes:
         levels: Their places, 0 being the finest.
         whole: Whether they are all of the model's.
+        scoring: Whether it is the model that gathers scores which trains; it is not kept.
     """
 
     levels: tuple[int, ...]
     whole: bool
+    scoring: bool = False
 
     @property
     def name(self) -> str:
+        if self.scoring:
+            return "scoring"
         return "all levels" if self.whole else f"level {self.levels[0]}"
 
     def parameters(self, flow: Flow) -> list[nn.Parameter]:
@@ -57,8 +62,10 @@ class Stage:
         )
 
 
-def plan_stages(flow: Flow, options: TrainingOptions) -> list[Stage]:
-    """Return the stages in the order in which they train; none for a model without parameters.
+def plan_stages(flow: Flow, options: TrainingOptions) -> list[tuple[Stage, float]]:
+    """Return the stages in the order in which they train, with their shares of the budget.
+
+    A model whose splits need scores begins with a scoring stage; one without parameters has no other.
 
     Raises:
         OptionError: Levels shall be trained separately and depend on each other.
@@ -73,4 +80,7 @@ def plan_stages(flow: Flow, options: TrainingOptions) -> list[Stage]:
             "the levels of this model depend on each other's parameters and cannot be trained separately; "
             "set training.order=jointly"
         )
-    return [stage for stage in stages if stage.parameters(flow)]
+    stages = [stage for stage in stages if stage.parameters(flow)]
+    scoring = options.scoring if scored_levels(flow) else 0.0
+    first = [(Stage(tuple(places), whole=True, scoring=True), scoring)] if scoring else []
+    return first + [(stage, (1.0 - scoring) / len(stages)) for stage in stages]

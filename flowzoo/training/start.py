@@ -19,6 +19,7 @@ from flowzoo.flow import Flow
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.models import assemble
 from flowzoo.runfolder import RunFolder, RunRecord
+from flowzoo.scoring import scored_levels
 from flowzoo.seeds import check_seed
 from flowzoo.training.budget import Budget
 from flowzoo.training.options import TrainingOptions
@@ -64,13 +65,10 @@ def start_run(
     training_options = parse_training_options(training or {})
     check_seed(seed)
     dataset = load_dataset(data, **(data_options or {}))
-    chosen_pixels = pixels if pixels is not None else dataset.info.pixels
-    flow = _create(model, dataset, chosen_pixels, seed, options or {}, prepare_device(device))
-    assert flow.recipe is not None, "assembled models have recipes"
     record = RunRecord(
         model=model,
-        options=flow.recipe.options,
-        pixels=flow.recipe.pixels,
+        options=options or {},
+        pixels=pixels if pixels is not None else dataset.info.pixels,
         data=data,
         data_options=to_jsonable_python(data_options or {}),
         data_revision=dataset.info.revision,
@@ -78,6 +76,9 @@ def start_run(
         budget={"steps": budget.steps, "seconds": budget.seconds},
         seed=seed,
     )
+    flow = _create(record, dataset, prepare_device(device))
+    assert flow.recipe is not None, "assembled models have recipes"
+    record = replace(record, options=flow.recipe.options, pixels=flow.recipe.pixels)
     run_folder = RunFolder(folder)
     trainer = _trainer(record, flow, dataset, run_folder, reporter)
     run_folder.create()
@@ -109,13 +110,12 @@ def resume_run(
     if (before.steps is None) != (budget.steps is None):
         raise OptionError(f"the run's budget is {before}; give the new one in the same unit, not as {budget}")
     dataset = load_revision(record.data, record.data_revision, record.data_options)
-    target = prepare_device(device)
-    flow = _create(record.model, dataset, record.pixels, record.seed, record.options, target)
+    flow = _create(record, dataset, prepare_device(device))
     record = replace(record, budget={"steps": budget.steps, "seconds": budget.seconds})
     trainer = _trainer(record, flow, dataset, run_folder, reporter)
     if trainer.stages > 1 and budget != before:
         raise OptionError(
-            f"levels that train separately had their shares of {before}, which cannot be changed afterwards; "
+            f"the stages of this training had their shares of {before}, which cannot be changed afterwards; "
             "start a new run"
         )
     trainer.restore()
@@ -141,24 +141,21 @@ def parse_training_options(given: Mapping[str, Any]) -> TrainingOptions:
         raise OptionError(f"training.{name}={first['input']!r}: {first['msg']}") from error
 
 
-def _create(
-    model: str,
-    dataset: Dataset,
-    pixels: Any,
-    seed: int,
-    options: Mapping[str, Any],
-    device: torch.device,
-) -> Flow:
+def _create(record: RunRecord, dataset: Dataset, device: torch.device, scoring: bool = False) -> Flow:
     info = dataset.info
     registry = default_registry()
-    return assemble(registry, model, info.shape, info.bins, pixels, seed, options).to(device)
+    return assemble(
+        registry, record.model, info.shape, info.bins, record.pixels, record.seed, record.options, scoring
+    ).to(device)
 
 
 def _trainer(
     record: RunRecord, flow: Flow, dataset: Dataset, folder: RunFolder, reporter: Reporter | None
 ) -> Trainer:
+    scoring = _create(record, dataset, flow.device, scoring=True) if scored_levels(flow) else None
     return Trainer(
         flow,
+        scoring,
         dataset,
         folder,
         parse_training_options(record.training),

@@ -16,14 +16,15 @@ from flowzoo.flow import Flow
 from flowzoo.registry.saving import load_model, save_model
 from flowzoo.run import Run
 from flowzoo.runfolder import RunFolder
+from flowzoo.scoring import fit_splits, gather_scores, scored_levels
 from flowzoo.shapes import Images
 from flowzoo.training.budget import Budget
 from flowzoo.training.checkpoint import Position, load_checkpoint
 from flowzoo.training.log import TrainingLog
-from flowzoo.training.loop import TensorGroups, TrainingLoop
+from flowzoo.training.loop import Surroundings, TensorGroups, TrainingLoop
 from flowzoo.training.options import TrainingOptions
 from flowzoo.training.reporter import Reporter
-from flowzoo.training.stage import plan_stages
+from flowzoo.training.stage import Stage, plan_stages
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,11 @@ class Trainer:
 
     Args:
         flow: The model; trained in place, and left with the best weights.
+        scoring: The model that gathers the scores which splits of ``flow`` need; None where none do.
         dataset: Its train and validation splits are used.
         folder: Where model, log and checkpoint go.
         options: Of the training.
-        budget: How long; shared equally by the stages.
+        budget: How long; shared by the stages.
         seed: Of the noise and of the order of the data.
         reporter: Is told of every step.
         fingerprint: Of what the run was asked to do; a checkpoint with another one is refused.
@@ -59,6 +61,7 @@ class Trainer:
     def __init__(
         self,
         flow: Flow,
+        scoring: Flow | None,
         dataset: Dataset,
         folder: RunFolder,
         options: TrainingOptions,
@@ -68,20 +71,20 @@ class Trainer:
         fingerprint: str,
     ) -> None:
         self._flow = flow
+        self._scoring = scoring
         self._dataset = dataset
         self._folder = folder
         self._options = options
         self._reporter = reporter
         self._generator = torch.Generator(device=flow.device).manual_seed(seed)
         self._batches = ShuffledBatches(dataset.split("train"), options.batch_size, seed)
-        self._stages = plan_stages(flow, options)
-        self._budget = budget.share(max(1, len(self._stages)))
+        self._stages = [(stage, budget.share(part)) for stage, part in plan_stages(flow, options)]
         self._fingerprint = fingerprint
         self._restored: tuple[Position, TensorGroups] | None = None
 
     @property
     def stages(self) -> int:
-        """How many groups of levels train one after another."""
+        """How many stages train one after another."""
         return len(self._stages)
 
     def restore(self) -> None:
@@ -99,7 +102,7 @@ class Trainer:
                 f"{self._folder.path}/run.json asks for something else than the checkpoint was trained for; "
                 "undo the change, or start a new run"
             )
-        self._flow.load_state_dict(saved["model"])
+        self._flow_of(self._stages[position.stage][0]).load_state_dict(saved["model"])
         self._generator.set_state(saved["generator"]["state"])
         self._batches.restore(position.batches)
         self._restored = position, saved
@@ -119,46 +122,73 @@ class Trainer:
         else:
             position, saved = self._begin(), None
         TrainingLog(self._folder.log).rewind(position.step)
-        for index in range(position.stage, len(self._stages)):
-            if index > position.stage:
-                position = replace(
-                    position, stage=index, stage_step=0, stage_seconds=0.0, validations=0, best=None
-                )
-            loop = TrainingLoop(
-                self._flow,
-                self._stages[index],
-                self._dataset,
-                self._batches,
-                self._generator,
-                self._folder,
-                self._options,
-                self._budget,
-                position,
-                self._reporter,
-                checkpointed,
-            )
-            if saved is not None:
-                loop.restore(saved)
-                saved = None
-            position = loop.run()
-            best = load_model(self._folder.model, device=str(self._flow.device))
-            self._flow.load_state_dict(best.state_dict())
+        around = Surroundings(
+            self._dataset,
+            self._batches,
+            self._generator,
+            self._folder,
+            self._options,
+            self._reporter,
+            checkpointed,
+        )
+        for stage, budget in self._stages[position.stage :]:
+            flow = self._flow_of(stage)
+            if stage.parameters(flow):
+                loop = TrainingLoop(flow, stage, budget, position, around)
+                if saved is not None:
+                    loop.restore(saved)
+                position = loop.run()
+            saved = None
+            position = self._finish(stage, position)
+        if not self._folder.model.exists():  # nothing of it trains
+            save_model(self._flow, self._folder.model)
         return TrainingResult(position.step, position.seconds)
 
     def _begin(self) -> Position:
-        """Make the first pass over the data, in random order since a data set may be sorted."""
+        """Make the first pass over the data for the model that trains first."""
         began = time.monotonic()
-        source = self._dataset.split("train")
-        run = Run(generator=self._generator)
-
-        def batches() -> Iterator[Images]:
-            order = torch.randperm(len(source), generator=torch.Generator().manual_seed(0))
-            for indices in order.split(self._options.initial_images):
-                images = source.take(indices.tolist()).to(self._flow.device)
-                yield dequantise(images, self._flow.bins, run)
-
-        self._flow.initialise(batches())
-        if not self._stages:
-            save_model(self._flow, self._folder.model)
+        self._first_pass(self._flow if self._scoring is None else self._scoring)
         elapsed = time.monotonic() - began
         return Position(self._fingerprint, 0, 0, 0.0, 0, elapsed, 0, None, self._batches.state())
+
+    def _finish(self, stage: Stage, position: Position) -> Position:
+        """Take what a stage leaves, and return where the next one begins."""
+        elapsed = 0.0
+        if stage.scoring:
+            began = time.monotonic()
+            self._decide_splits()
+            elapsed = time.monotonic() - began
+        else:
+            best = load_model(self._folder.model, device=str(self._flow.device))
+            self._flow.load_state_dict(best.state_dict())
+        return replace(
+            position,
+            stage=position.stage + 1,
+            stage_step=0,
+            stage_seconds=elapsed,
+            seconds=position.seconds + elapsed,
+            validations=0,
+            best=None,
+        )
+
+    def _decide_splits(self) -> None:
+        """Fit the model's splits to the scores, and make its first pass over the data."""
+        assert self._scoring is not None, "models that are scored come with the one that scores"
+        run = Run(generator=self._generator)
+        batches = self._random_batches(run, self._options.scoring_images)
+        fit_splits(self._flow, gather_scores(self._scoring, scored_levels(self._flow), batches, run))
+        self._first_pass(self._flow)
+
+    def _first_pass(self, flow: Flow) -> None:
+        flow.initialise(self._random_batches(Run(generator=self._generator)))
+
+    def _random_batches(self, run: Run, limit: int | None = None) -> Iterator[Images]:
+        """Yield dequantised training images in random order, since a data set may be sorted."""
+        source = self._dataset.split("train")
+        order = torch.randperm(len(source), generator=torch.Generator().manual_seed(0))[:limit]
+        for indices in order.split(self._options.initial_images):
+            images = source.take(indices.tolist()).to(self._flow.device)
+            yield dequantise(images, self._flow.bins, run)
+
+    def _flow_of(self, stage: Stage) -> Flow:
+        return self._scoring if stage.scoring and self._scoring is not None else self._flow

@@ -15,9 +15,9 @@ def test_a_budget_is_one_positive_amount(given: dict[str, float]) -> None:
 
 
 def test_shares_and_use() -> None:
-    assert Budget(steps=10).share(3) == Budget(steps=3)
-    assert Budget(steps=1).share(3) == Budget(steps=1)
-    assert Budget(seconds=9.0).share(3) == Budget(seconds=3.0)
+    assert Budget(steps=10).share(1 / 3) == Budget(steps=3)
+    assert Budget(steps=1).share(1 / 3) == Budget(steps=1)
+    assert Budget(seconds=9.0).share(1 / 3) == Budget(seconds=3.0)
     assert Budget(steps=10).used(5, 1000.0) == 0.5
     assert Budget(seconds=10.0).used(1000, 5.0) == 0.5
     assert str(Budget(steps=10)) == "10 steps"
