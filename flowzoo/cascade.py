@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.standardise import Standardise
 from flowzoo.component import Builder, Spec
@@ -17,7 +19,7 @@ def cascade(
     builder: Builder,
     *,
     levels: int,
-    transform: Spec = IDENTITY,
+    transform: Spec | Sequence[Spec] = IDENTITY,
     joint: Spec = IDENTITY,
     split: Spec,
     bijector: Spec = IDENTITY,
@@ -35,7 +37,8 @@ def cascade(
         image_shape: ``(C, H, W)`` of the finest level.
         builder: Finds the components by name.
         levels: How many, the coarsest included.
-        transform: Rearranges each level's image, to a coarse image and its details for one.
+        transform: Rearranges each level's image, to a coarse image and its details for one. Several take
+            turns, the first at the finest level.
         joint: Bijector over the transformed image before it is split.
         split: Parts the image into what goes on and what is factored out.
         bijector: Models what is factored out, given what goes on.
@@ -47,11 +50,13 @@ def cascade(
     Raises:
         ShapeError: The shape cannot be taken down so often.
     """
+    transforms = [transform] if isinstance(transform, Spec) else list(transform)
+    assert transforms, "levels without a transform have the identity"
     built: list[Level] = []
     shape = image_shape
     for place in range(levels):
         coarsest = place == levels - 1
-        step = builder.transform(IDENTITY if coarsest else transform, shape)
+        step = builder.transform(IDENTITY if coarsest else transforms[place % len(transforms)], shape)
         transformed = step.output_shape(shape)
         over_all = IDENTITY if coarsest else joint
         mixing: ConditionalBijector = builder.bijector(over_all, transformed)
