@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -26,11 +26,13 @@ class Stage:
         levels: Their places, 0 being the finest.
         whole: Whether they are all of the model's.
         scoring: Whether it is the model that gathers scores which trains; it is not kept.
+        share: Of the budget.
     """
 
     levels: tuple[int, ...]
     whole: bool
     scoring: bool = False
+    share: float = 1.0
 
     @property
     def name(self) -> str:
@@ -62,8 +64,8 @@ class Stage:
         )
 
 
-def plan_stages(flow: Flow, options: TrainingOptions) -> list[tuple[Stage, float]]:
-    """Return the stages in the order in which they train, with their shares of the budget.
+def plan_stages(flow: Flow, options: TrainingOptions) -> list[Stage]:
+    """Return the stages in the order in which they train.
 
     A model whose splits need scores begins with a scoring stage; one without parameters has no other.
 
@@ -82,5 +84,5 @@ def plan_stages(flow: Flow, options: TrainingOptions) -> list[tuple[Stage, float
         )
     stages = [stage for stage in stages if stage.parameters(flow)]
     scoring = options.scoring if scored_levels(flow) else 0.0
-    first = [(Stage(tuple(places), whole=True, scoring=True), scoring)] if scoring else []
-    return first + [(stage, (1.0 - scoring) / len(stages)) for stage in stages]
+    first = [Stage(tuple(places), whole=True, scoring=True, share=scoring)] if scoring else []
+    return first + [replace(stage, share=(1.0 - scoring) / len(stages)) for stage in stages]

@@ -78,7 +78,8 @@ class Trainer:
         self._reporter = reporter
         self._generator = torch.Generator(device=flow.device).manual_seed(seed)
         self._batches = ShuffledBatches(dataset.split("train"), options.batch_size, seed)
-        self._stages = [(stage, budget.share(part)) for stage, part in plan_stages(flow, options)]
+        self._stages = plan_stages(flow, options)
+        self._budget = budget
         self._fingerprint = fingerprint
         self._restored: tuple[Position, TensorGroups] | None = None
 
@@ -102,7 +103,7 @@ class Trainer:
                 f"{self._folder.path}/run.json asks for something else than the checkpoint was trained for; "
                 "undo the change, or start a new run"
             )
-        self._flow_of(self._stages[position.stage][0]).load_state_dict(saved["model"])
+        self._flow_of(self._stages[position.stage]).load_state_dict(saved["model"])
         self._generator.set_state(saved["generator"]["state"])
         self._batches.restore(position.batches)
         self._restored = position, saved
@@ -131,10 +132,10 @@ class Trainer:
             self._reporter,
             checkpointed,
         )
-        for stage, budget in self._stages[position.stage :]:
+        for stage in self._stages[position.stage :]:
             flow = self._flow_of(stage)
             if stage.parameters(flow):
-                loop = TrainingLoop(flow, stage, budget, position, around)
+                loop = TrainingLoop(flow, stage, self._budget.share(stage.share), position, around)
                 if saved is not None:
                     loop.restore(saved)
                 position = loop.run()
