@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from flowzoo.builtin.linear_shares import linear_shares as linear_shares
     from flowzoo.builtin.log_det import constant_log_det as constant_log_det
     from flowzoo.builtin.log_det import log_det_dtype as log_det_dtype
+    from flowzoo.builtin.log_det import widest_dtype as widest_dtype
     from flowzoo.builtin.squeeze import Squeeze as Squeeze
     from flowzoo.builtin.stack import Stack as Stack
     from flowzoo.builtin.standardise import Standardise as Standardise
@@ -112,6 +113,7 @@ _HOMES = {
     "Standardise": "flowzoo.builtin.standardise",
     "TransformSpec": "flowzoo.component",
     "UnknownNameError": "flowzoo.errors",
+    "widest_dtype": "flowzoo.builtin.log_det",
 }
 
 __all__ = [*_HOMES]
