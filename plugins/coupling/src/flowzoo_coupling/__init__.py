@@ -1,0 +1,1 @@
+"""Coupling flows for flowzoo: RealNVP, Glow, the networks inside their couplings, and their splits."""

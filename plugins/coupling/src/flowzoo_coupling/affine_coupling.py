@@ -1,0 +1,110 @@
+"""The affine coupling."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+
+from flowzoo.api import (
+    EVALUATION,
+    Builder,
+    ConditionalBijector,
+    Images,
+    Network,
+    PerImage,
+    Run,
+    Shape,
+    Spec,
+    constant_log_det,
+    log_det_dtype,
+)
+from flowzoo_coupling.partition import Partition
+
+
+@final
+class AffineCoupling(ConditionalBijector):
+    """Scales and shifts some values by functions of the others.
+
+        z_b = x_b exp(s) + t,   z_a = x_a,   (raw, t) = network(x_a | c),   s = s_max tanh(raw)
+        log_det = sum of s
+
+    Where nothing is left to be seen the network gets an image of ones, so that ``s`` and ``t`` depend on the
+    context and the place alone.
+
+    Args:
+        network: From ``x_a`` to ``raw`` and ``t``, one channel of each for each channel that moves; to ``t``
+            alone if additive.
+        partition: Parts ``x`` into ``x_a``, which is seen, and ``x_b``, which moves.
+        scale_limit: ``s_max``, the largest ``|s|``.
+        additive: Whether ``s = 0``, which preserves volume.
+
+    References:
+        Dinh et al., Density Estimation Using Real NVP, 2017, equations 7 and 8; Dinh et al., NICE, 2015 (the
+        additive one).
+    """
+
+    has_shares = True
+
+    def __init__(
+        self, network: Network, partition: Partition, scale_limit: float = 2.0, additive: bool = False
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.partition = partition
+        self.scale_limit = scale_limit
+        self.additive = additive
+
+    def forward(
+        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+    ) -> tuple[Images, PerImage]:
+        seen, moved = self.partition.part(x)
+        log_scale, shift = self._affine(seen, context)
+        if log_scale is None:
+            return self.partition.join(seen, moved + shift), constant_log_det(x, 0.0)
+        z = self.partition.join(seen, moved * torch.exp(log_scale) + shift)
+        return z, log_scale.to(log_det_dtype(x)).flatten(1).sum(1)
+
+    def forward_with_shares(
+        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    ) -> tuple[Images, Images]:
+        seen, moved = self.partition.part(x)
+        log_scale, shift = self._affine(seen, context)
+        if log_scale is None:
+            return self.partition.join(seen, moved + shift), shares
+        z = self.partition.join(seen, moved * torch.exp(log_scale) + shift)
+        return z, shares + self.partition.join(torch.zeros_like(seen), log_scale)
+
+    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+        seen, moved = self.partition.part(z)
+        log_scale, shift = self._affine(seen, context)
+        moved = moved - shift
+        return self.partition.join(seen, moved if log_scale is None else moved * torch.exp(-log_scale))
+
+    def _affine(self, seen: Images, context: Images | None) -> tuple[Images | None, Images]:
+        """Return ``s`` (None: zero throughout) and ``t``, laid out as what moves."""
+        if not self.partition.seen_channels:
+            batch, _, height, width = seen.shape
+            seen = seen.new_ones((batch, 1, height, width))
+        raw = self.partition.clear(self.network(seen, context))
+        if self.additive:
+            return None, raw
+        scale, shift = raw.chunk(2, dim=1)
+        return self.scale_limit * torch.tanh(scale), shift
+
+
+def affine_coupling(
+    shape: Shape,
+    context_shape: Shape | None,
+    builder: Builder,
+    partition: Partition,
+    network: Spec,
+    scale_limit: float,
+    additive: bool,
+) -> AffineCoupling:
+    """Build a coupling over images of ``shape``, with a network found by name."""
+    _, height, width = shape
+    seen_shape = (max(1, partition.seen_channels), height, width)
+    parameters = partition.moved_channels * (1 if additive else 2)
+    net = builder.network(network, seen_shape, parameters, context_shape)
+    return AffineCoupling(net, partition, scale_limit, additive)

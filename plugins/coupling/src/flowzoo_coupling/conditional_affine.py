@@ -1,0 +1,98 @@
+"""Glow's learned prior: a Gaussian whose mean and spread are functions of the context."""
+
+from __future__ import annotations
+
+from typing import Annotated, final
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from flowzoo.api import (
+    EVALUATION,
+    Builder,
+    ConditionalBijector,
+    Images,
+    Network,
+    NetworkSpec,
+    PerImage,
+    Run,
+    Shape,
+    Spec,
+    log_det_dtype,
+)
+from flowzoo_coupling.inputs import resized
+
+
+@final
+class ConditionalAffine(ConditionalBijector):
+    """Standardises by a mean and a spread that the context gives.
+
+        z = (x - mean) exp(-log_std),   (mean, raw) = network(c),   log_std = s_max tanh(raw)
+        log_det = -sum of log_std
+
+    Without a context mean and spread are parameters, one of each for each channel.
+
+    Args:
+        channels: ``C``.
+        network: From the context, brought to the size of ``x``, to ``mean`` and ``raw``; None without one.
+        scale_limit: ``s_max``, the largest ``|log_std|``.
+
+    References:
+        Kingma and Dhariwal, Glow, 2018, section 3.6 and its code.
+    """
+
+    has_shares = True
+
+    def __init__(self, channels: int, network: Network | None, scale_limit: float = 2.0) -> None:
+        super().__init__()
+        self.network = network
+        self.constant = nn.Parameter(torch.zeros(1, 2 * channels, 1, 1)) if network is None else None
+        self.scale_limit = scale_limit
+
+    def forward(
+        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+    ) -> tuple[Images, PerImage]:
+        mean, log_std = self._moments(x, context)
+        z = (x - mean) * torch.exp(-log_std)
+        return z, -log_std.to(log_det_dtype(x)).flatten(1).sum(1)
+
+    def forward_with_shares(
+        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    ) -> tuple[Images, Images]:
+        mean, log_std = self._moments(x, context)
+        return (x - mean) * torch.exp(-log_std), shares - log_std
+
+    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+        mean, log_std = self._moments(z, context)
+        return z * torch.exp(log_std) + mean
+
+    def _moments(self, x: Images, context: Images | None) -> tuple[Images, Images]:
+        """Return ``mean`` and ``log_std`` of the shape of ``x``."""
+        if self.network is None:
+            assert self.constant is not None, "without a network there are parameters"
+            batch, _, height, width = x.shape
+            raw = self.constant.expand(batch, -1, height, width)
+        else:
+            assert context is not None, "a bijector that was built for a context is given one"
+            raw = self.network(resized(context, x.shape[-2:]).to(x.dtype))
+        mean, log_std = raw.chunk(2, dim=1)
+        return mean, self.scale_limit * torch.tanh(log_std)
+
+
+def build_conditional_affine(
+    shape: Shape,
+    context_shape: Shape | None,
+    builder: Builder,
+    *,
+    network: Annotated[NetworkSpec, Field(description="from the context to mean and spread")] = Spec(
+        "glow-conv"
+    ),
+    scale_limit: Annotated[float, Field(gt=0, description="largest absolute log-spread")] = 2.0,
+) -> ConditionalAffine:
+    """Build a :class:`ConditionalAffine` whose network is found by name."""
+    channels, height, width = shape
+    if context_shape is None:
+        return ConditionalAffine(channels, None, scale_limit)
+    net = builder.network(network, (context_shape[0], height, width), 2 * channels)
+    return ConditionalAffine(channels, net, scale_limit)

@@ -1,0 +1,43 @@
+"""Glow's steps as one conditional bijector."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from flowzoo.api import ActNorm, Builder, ConditionalBijector, NetworkSpec, Shape, Spec, Stack
+from flowzoo_coupling.affine_coupling import affine_coupling
+from flowzoo_coupling.invertible_conv import InvertibleConv
+from flowzoo_coupling.partition import Halves
+from flowzoo_coupling.squeezed import OnSqueezed, squeezed_view
+
+
+def build_glow(
+    shape: Shape,
+    context_shape: Shape | None,
+    builder: Builder,
+    *,
+    steps: Annotated[int, Field(ge=1, description="of ActNorm, 1x1 convolution and coupling each")] = 4,
+    squeeze: Annotated[
+        bool, Field(description="work on a squeezed view, where height and width are even")
+    ] = False,
+    network: Annotated[NetworkSpec, Field(description="inside each coupling")] = Spec("glow-conv"),
+    scale_limit: Annotated[float, Field(gt=0, description="largest absolute log-scale of a coupling")] = 2.0,
+    additive: Annotated[bool, Field(description="couplings shift only, which preserves volume")] = False,
+) -> ConditionalBijector:
+    """Build Glow's steps: ActNorm, invertible 1x1 convolution, affine coupling over halves of the channels.
+
+    The couplings take the context. A single channel has no halves: it is scaled and shifted given the context
+    and the place alone.
+
+    References:
+        Kingma and Dhariwal, Glow, 2018, section 3.
+    """
+    view = squeezed_view(shape, context_shape) if squeeze else None
+    over, given = (view.shape, view.context_shape) if view else (shape, context_shape)
+    parts: list[ConditionalBijector] = []
+    for _ in range(steps):
+        coupling = affine_coupling(over, given, builder, Halves(over[0]), network, scale_limit, additive)
+        parts += [ActNorm(over[0]), InvertibleConv(over[0]), coupling]
+    return OnSqueezed(Stack(parts), view) if view else Stack(parts)

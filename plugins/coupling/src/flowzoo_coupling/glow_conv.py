@@ -1,0 +1,51 @@
+"""Glow's network: three convolutions."""
+
+from __future__ import annotations
+
+from typing import Annotated, final
+
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from flowzoo.api import Builder, Images, Network, Shape
+from flowzoo_coupling.inputs import input_channels, join_inputs
+from flowzoo_coupling.zero_conv import zero_conv
+
+
+@final
+class GlowConv(Network):
+    """Convolutions of 3x3, 1x1 and 3x3 with ReLU between them; the last starts at zero.
+
+    Args:
+        channels: Of everything that is seen, context and time included.
+        output_channels: Of the result.
+        hidden: Channels in between.
+
+    References:
+        Kingma and Dhariwal, Glow, 2018, section 3.3 and appendix B; without its ActNorm layers.
+    """
+
+    def __init__(self, channels: int, output_channels: int, hidden: int = 64) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, hidden, kernel_size=3, padding=1)
+        self.middle = nn.Conv2d(hidden, hidden, kernel_size=1)
+        self.last = zero_conv(hidden, output_channels)
+
+    def forward(self, x: Images, context: Images | None = None, time: Tensor | None = None) -> Images:
+        h = F.relu(self.first(join_inputs(x, context, time)))
+        y: Images = self.last(F.relu(self.middle(h)))
+        return y
+
+
+def build_glow_conv(
+    shape: Shape,
+    output_channels: int,
+    context_shape: Shape | None,
+    timed: bool,
+    builder: Builder,
+    *,
+    hidden: Annotated[int, Field(ge=1, description="channels between the convolutions")] = 64,
+) -> GlowConv:
+    """Build a :class:`GlowConv`."""
+    return GlowConv(input_channels(shape, context_shape, timed), output_channels, hidden)

@@ -1,0 +1,30 @@
+"""What a network sees: an image, a context and a time."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from flowzoo.api import Images, Shape
+
+
+def input_channels(shape: Shape, context_shape: Shape | None, timed: bool) -> int:
+    """Return how many channels :func:`join_inputs` gives."""
+    return shape[0] + (context_shape[0] if context_shape else 0) + int(timed)
+
+
+def join_inputs(x: Images, context: Images | None, time: Tensor | None) -> Images:
+    """Return the image, the context at its size, and the time as a constant image, as channels of one."""
+    channels = [x]
+    if context is not None:
+        channels.append(resized(context, x.shape[-2:]).to(x.dtype))
+    if time is not None:
+        batch, _, height, width = x.shape
+        channels.append(time.to(x.dtype).reshape(-1, 1, 1, 1).expand(batch, 1, height, width))
+    return torch.cat(channels, dim=1) if len(channels) > 1 else x
+
+
+def resized(context: Images, size: tuple[int, ...]) -> Images:
+    """Return the context with height and width ``size``, each pixel that of the nearest place."""
+    return context if context.shape[-2:] == size else F.interpolate(context, size=size, mode="nearest")

@@ -1,0 +1,90 @@
+"""Glow's invertible 1x1 convolution."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from flowzoo.api import (
+    EVALUATION,
+    ConditionalBijector,
+    Images,
+    PerImage,
+    Run,
+    linear_shares,
+    log_det_dtype,
+)
+
+
+@final
+class InvertibleConv(ConditionalBijector):
+    """Mixes the channels of each pixel by a matrix that is kept in factors, so that its determinant is cheap.
+
+        z = W x,   W = P L (U + diag(sign exp(log_s))),   log_det = H W sum(log_s)
+
+    ``P`` is a permutation, ``L`` lower triangular with ones on its diagonal and ``U`` strictly upper
+    triangular. It starts as a random rotation, whose ``P`` and ``sign`` stay fixed. The context is ignored.
+
+    Args:
+        channels: ``C``.
+
+    References:
+        Kingma and Dhariwal, Glow, 2018, section 3.2, equation 10.
+    """
+
+    has_shares = True
+    order: Tensor
+    sign: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        rotation, _ = torch.linalg.qr(torch.randn(channels, channels, dtype=torch.float64))
+        permutation, lower, upper = torch.linalg.lu(rotation)
+        diagonal = upper.diagonal()
+        packed = lower.tril(-1) + upper.triu(1) + diagonal.abs().log().diag()
+        # L below the diagonal, U above it and log_s on it.
+        self.factors = nn.Parameter(packed.to(torch.get_default_dtype()))
+        # Row i of P A is row order[i] of A.
+        self.register_buffer("order", permutation.argmax(1))
+        self.register_buffer("sign", diagonal.sign().to(torch.get_default_dtype()))
+
+    @property
+    def weight(self) -> Float[Tensor, "c c"]:
+        """``W``."""
+        lower, upper = self._triangles()
+        return (lower @ upper)[self.order]
+
+    def forward(
+        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+    ) -> tuple[Images, PerImage]:
+        batch, _, height, width = x.shape
+        log_det = self.factors.diagonal().to(log_det_dtype(x)).sum() * (height * width)
+        return self._mix(x, self.weight), log_det.repeat(batch)
+
+    def forward_with_shares(
+        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    ) -> tuple[Images, Images]:
+        weight = self.weight
+        own, carry = linear_shares(weight)
+        return self._mix(x, weight), self._mix(shares, carry) + own[:, None, None]
+
+    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+        lower, upper = self._triangles()
+        values: Tensor = z[:, self.order.argsort()].flatten(2)
+        values = torch.linalg.solve_triangular(lower, values, upper=False, unitriangular=True)
+        values = torch.linalg.solve_triangular(upper, values, upper=True)
+        return values.reshape(z.shape)
+
+    def _triangles(self) -> tuple[Tensor, Tensor]:
+        """Return ``L`` and ``U + diag(sign exp(log_s))``."""
+        ones = torch.ones_like(self.sign).diag()
+        diagonal = self.sign * torch.exp(self.factors.diagonal())
+        return self.factors.tril(-1) + ones, self.factors.triu(1) + diagonal.diag()
+
+    @staticmethod
+    def _mix(x: Images, matrix: Tensor) -> Images:
+        return F.conv2d(x, matrix[:, :, None, None])

@@ -1,0 +1,108 @@
+"""Which values a coupling sees, and which it moves."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from flowzoo.api import Images, Shape
+
+
+class Partition(nn.Module, ABC):
+    """Parts an image into values that stay, which the network sees, and values that move.
+
+    Attributes:
+        seen_channels: Of the image that holds the values that stay; 0 where there are none.
+        moved_channels: Of the image that holds the values that move.
+    """
+
+    seen_channels: int
+    moved_channels: int
+
+    @abstractmethod
+    def part(self, x: Images) -> tuple[Images, Images]:
+        """Return ``seen`` and ``moved``."""
+
+    @abstractmethod
+    def join(self, seen: Images, moved: Images) -> Images:
+        """Undo :meth:`part`, after ``moved`` has changed where :meth:`clear` leaves values."""
+
+    @abstractmethod
+    def clear(self, values: Images) -> Images:
+        """Set to zero whatever stands, in an image laid out as ``moved``, at places that do not move."""
+
+
+@final
+class Checkerboard(Partition):
+    """Every second pixel moves, with all of its channels; ``moved`` is the whole image.
+
+    Args:
+        shape: ``(C, H, W)``.
+        parity: Pixels with ``(row + column) % 2 == parity`` move.
+
+    References:
+        Dinh et al., Density Estimation Using Real NVP, 2017, section 3.4.
+    """
+
+    moves: Tensor
+
+    def __init__(self, shape: Shape, parity: int) -> None:
+        super().__init__()
+        channels, height, width = shape
+        self.seen_channels = self.moved_channels = channels
+        row, column = torch.arange(height)[:, None], torch.arange(width)
+        self.register_buffer("moves", (row + column) % 2 == parity % 2, persistent=False)
+
+    def part(self, x: Images) -> tuple[Images, Images]:
+        return x.masked_fill(self.moves, 0.0), x
+
+    def join(self, seen: Images, moved: Images) -> Images:
+        return moved
+
+    def clear(self, values: Images) -> Images:
+        return values.masked_fill(~self.moves, 0.0)
+
+
+@final
+class Halves(Partition):
+    """One half of the channels moves, the other is seen; a single channel moves, and nothing is seen.
+
+    Args:
+        channels: ``C``.
+        parity: 0: the last ``C - C // 2`` channels move; 1: the first ``C // 2``.
+
+    References:
+        Dinh et al., Density Estimation Using Real NVP, 2017, section 3.4.
+    """
+
+    def __init__(self, channels: int, parity: int = 0) -> None:
+        super().__init__()
+        self.cut = channels // 2
+        self.first_moves = parity % 2 == 1 and channels > 1
+        sizes = self.cut, channels - self.cut
+        self.moved_channels, self.seen_channels = sizes if self.first_moves else sizes[::-1]
+
+    def part(self, x: Images) -> tuple[Images, Images]:
+        first, last = x[:, : self.cut], x[:, self.cut :]
+        return (last, first) if self.first_moves else (first, last)
+
+    def join(self, seen: Images, moved: Images) -> Images:
+        return torch.cat([moved, seen] if self.first_moves else [seen, moved], dim=1)
+
+    def clear(self, values: Images) -> Images:
+        return values
+
+
+def over_checkerboard(shape: Shape, place: int) -> Partition:
+    """Return the checkerboard of the coupling at ``place``, or halves of the channels of a single pixel."""
+    channels, height, width = shape
+    return Checkerboard(shape, place) if height * width > 1 else Halves(channels, place)
+
+
+def over_halves(shape: Shape, place: int) -> Partition:
+    """Return the halves of channels of the coupling at ``place``, or a checkerboard over a single channel."""
+    channels, height, width = shape
+    return Halves(channels, place) if channels > 1 or height * width == 1 else Checkerboard(shape, place)

@@ -1,0 +1,125 @@
+"""What this plugin registers. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from flowzoo.api import Check, Component, hookimpl
+
+flowzoo_api_version = 1
+
+REALNVP = "Dinh, Sohl-Dickstein and Bengio, Density Estimation Using Real NVP, 2017, arXiv:1605.08803"
+GLOW = "Kingma and Dhariwal, Glow, 2018, arXiv:1807.03039"
+WEIGHT_NORM = "Salimans and Kingma, Weight Normalization, 2016, arXiv:1602.07868"
+
+NARROW = {"hidden": 4}
+TINY_REALNVP = {"checkerboard": 2, "channel": 2, "network": {"hidden": 4, "blocks": 1}}
+TINY_GLOW = {"steps": 2, "squeeze": True, "network": NARROW}
+
+
+@hookimpl
+def flowzoo_components() -> list[Component]:
+    return [*_networks(), *_bijectors(), *_splits(), *_models()]
+
+
+def _networks() -> list[Component]:
+    return [
+        Component(
+            kind="network",
+            name="residual-conv",
+            build="flowzoo_coupling.residual_conv:build_residual_conv",
+            summary="Residual blocks of weight-normalised 3x3 convolutions",
+            reference=WEIGHT_NORM,
+            check=Check(shape=(2, 4, 4), context_shape=(1, 2, 2), options={"hidden": 4, "blocks": 1}),
+        ),
+        Component(
+            kind="network",
+            name="glow-conv",
+            build="flowzoo_coupling.glow_conv:build_glow_conv",
+            summary="Three convolutions: 3x3, 1x1, 3x3",
+            reference=GLOW,
+            check=Check(shape=(2, 4, 4), context_shape=(1, 2, 2), options=NARROW),
+        ),
+        Component(
+            kind="network",
+            name="dense",
+            build="flowzoo_coupling.dense:build_dense",
+            summary="Fully connected layers over all values",
+            check=Check(shape=(2, 2, 2), context_shape=(1, 4, 4), options={"hidden": 8}),
+        ),
+    ]
+
+
+def _bijectors() -> list[Component]:
+    return [
+        Component(
+            kind="bijector",
+            name="realnvp",
+            build="flowzoo_coupling.realnvp:build_realnvp",
+            summary="Affine couplings over checkerboards, then over halves of the squeezed channels",
+            reference=REALNVP,
+            check=Check(shape=(2, 2, 4), context_shape=(1, 2, 4), options=TINY_REALNVP),
+        ),
+        Component(
+            kind="bijector",
+            name="glow",
+            build="flowzoo_coupling.glow:build_glow",
+            summary="Steps of ActNorm, invertible 1x1 convolution and affine coupling",
+            reference=GLOW,
+            check=Check(shape=(2, 2, 4), context_shape=(1, 2, 4), options=TINY_GLOW),
+        ),
+        Component(
+            kind="bijector",
+            name="conditional-affine",
+            build="flowzoo_coupling.conditional_affine:build_conditional_affine",
+            summary="Mean and spread given by the context: Glow's learned prior",
+            reference=GLOW,
+            check=Check(shape=(2, 2, 2), context_shape=(1, 4, 4), options={"network": NARROW}),
+        ),
+    ]
+
+
+def _splits() -> list[Component]:
+    return [
+        Component(
+            kind="split",
+            name="checkerboard",
+            build="flowzoo_coupling.offset_split:build_checkerboard_split",
+            summary="Keeps every second pixel, as on a checkerboard",
+            reference=REALNVP,
+        ),
+        Component(
+            kind="split",
+            name="channel",
+            build="flowzoo_coupling.offset_split:build_channel_split",
+            summary="Squeezes and keeps the first half of the channels",
+            reference=REALNVP,
+        ),
+    ]
+
+
+def _models() -> list[Component]:
+    return [
+        Component(
+            kind="model",
+            name="realnvp",
+            build="flowzoo_coupling.models:build_realnvp_model",
+            summary="Multi-scale affine couplings over checkerboards and channels",
+            reference=REALNVP,
+            check=Check(shape=(1, 4, 4), options={"levels": 2, "joint": TINY_REALNVP, "last": TINY_REALNVP}),
+        ),
+        Component(
+            kind="model",
+            name="glow",
+            build="flowzoo_coupling.models:build_glow_model",
+            summary="Multi-scale steps of ActNorm, 1x1 convolution and affine coupling",
+            reference=GLOW,
+            check=Check(
+                shape=(1, 4, 4),
+                options={
+                    "levels": 2,
+                    "joint": TINY_GLOW,
+                    "bijector": {"network": NARROW},
+                    "last": TINY_GLOW,
+                },
+            ),
+        ),
+    ]

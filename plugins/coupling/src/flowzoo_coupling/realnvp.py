@@ -1,0 +1,126 @@
+"""RealNVP's couplings as one conditional bijector."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Annotated, final
+
+import torch
+from pydantic import Field
+
+from flowzoo.api import (
+    EVALUATION,
+    Builder,
+    ConditionalBijector,
+    Images,
+    NetworkSpec,
+    OptionError,
+    PerImage,
+    Run,
+    Shape,
+    Spec,
+    Stack,
+)
+from flowzoo_coupling.affine_coupling import affine_coupling
+from flowzoo_coupling.partition import Partition, over_checkerboard, over_halves
+from flowzoo_coupling.squeezed import OnSqueezed, squeezed_view
+from flowzoo_coupling.weight_norm import weight_scales
+
+
+@final
+class RealNVP(ConditionalBijector):
+    """Couplings over checkerboards, then couplings over halves of the channels of the squeezed view.
+
+    In training the squared scales of the weight-normalised layers are penalised::
+
+        penalty = weight_scale_penalty * D log 2 * sum of weight_scale^2     (nats; D = C H W)
+
+    so that the coefficient is weighed against bits per dimension of what the bijector maps.
+
+    Args:
+        parts: In the order in which data meet them.
+        weight_scale_penalty: The coefficient.
+
+    References:
+        Dinh et al., Density Estimation Using Real NVP, 2017, sections 3.4 to 3.6 and 4.1.
+    """
+
+    has_shares = True
+
+    def __init__(self, parts: Sequence[ConditionalBijector], weight_scale_penalty: float = 0.0) -> None:
+        super().__init__()
+        self.couplings = Stack(parts)
+        self.weight_scale_penalty = weight_scale_penalty
+
+    def forward(
+        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+    ) -> tuple[Images, PerImage]:
+        if run.training and self.weight_scale_penalty:
+            self._penalise(x, run)
+        return self.couplings(x, context, run)
+
+    def forward_with_shares(
+        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    ) -> tuple[Images, Images]:
+        return self.couplings.forward_with_shares(x, shares, context, run)
+
+    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+        return self.couplings.inverse(z, context, run)
+
+    def _penalise(self, x: Images, run: Run) -> None:
+        scales = weight_scales(self.couplings)
+        if scales:
+            nats_per_bit_per_dim = x.shape[1:].numel() * math.log(2.0)
+            squares = torch.cat([scale.flatten() for scale in scales]).square().sum()
+            penalty = self.weight_scale_penalty * nats_per_bit_per_dim * squares
+            run.penalise("weight scales", penalty.expand(x.shape[0]))
+
+
+def build_realnvp(
+    shape: Shape,
+    context_shape: Shape | None,
+    builder: Builder,
+    *,
+    checkerboard: Annotated[int, Field(ge=0, description="couplings over checkerboards")] = 3,
+    channel: Annotated[
+        int, Field(ge=0, description="couplings over halves of the channels, on a squeezed view")
+    ] = 3,
+    network: Annotated[NetworkSpec, Field(description="inside each coupling")] = Spec("residual-conv"),
+    scale_limit: Annotated[float, Field(gt=0, description="largest absolute log-scale of a coupling")] = 2.0,
+    additive: Annotated[bool, Field(description="shift only, which preserves volume")] = False,
+    weight_scale_penalty: Annotated[
+        float,
+        Field(ge=0, description="weight of the squared scales of weight-normalised layers, beside bits/dim"),
+    ] = 5e-5,
+) -> RealNVP:
+    """Build a :class:`RealNVP` whose networks are found by name.
+
+    Odd heights and widths are not squeezed. A single pixel has no checkerboard and a single channel no
+    halves: each then gets the other kind of coupling, and a single value is scaled and shifted given the
+    context alone.
+
+    Raises:
+        OptionError: There is no coupling at all.
+    """
+    if not checkerboard + channel:
+        raise OptionError("realnvp: checkerboard=0 and channel=0 leave no coupling; for none use 'identity'")
+
+    def couplings(
+        count: int,
+        partition: Callable[[Shape, int], Partition],
+        over: Shape,
+        given: Shape | None,
+    ) -> list[ConditionalBijector]:
+        return [
+            affine_coupling(over, given, builder, partition(over, place), network, scale_limit, additive)
+            for place in range(count)
+        ]
+
+    parts = couplings(checkerboard, over_checkerboard, shape, context_shape)
+    view = squeezed_view(shape, context_shape) if channel else None
+    if view is None:
+        parts += couplings(channel, over_halves, shape, context_shape)
+    else:
+        parts.append(OnSqueezed(Stack(couplings(channel, over_halves, view.shape, view.context_shape)), view))
+    return RealNVP(parts, weight_scale_penalty)
