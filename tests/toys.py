@@ -62,3 +62,27 @@ class OtherLoss(ConditionalBijector):
     def loss(self, x: Images, context: Images | None = None, run: Run = EVALUATION) -> Tensor:
         run.penalise("toy", x.new_ones(len(x)))
         return x.square().flatten(1).sum(1) / 4
+
+
+class PixelScale(ConditionalBijector):
+    """``z = x exp(s)`` with a fixed ``s`` of its own for every value; stands in for a joint that learns."""
+
+    has_shares = True
+    log_scale: Tensor
+
+    def __init__(self, log_scale: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("log_scale", log_scale)
+
+    def forward(
+        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+    ) -> tuple[Images, Tensor]:
+        return x * self.log_scale.exp(), self.log_scale.sum().repeat(len(x))
+
+    def forward_with_shares(
+        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    ) -> tuple[Images, Images]:
+        return self(x)[0], shares + self.log_scale
+
+    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+        return z * (-self.log_scale).exp()

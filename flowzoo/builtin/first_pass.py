@@ -16,13 +16,15 @@ class FirstPass(nn.Module):
 
     Args:
         owner: What to call the component in the error.
+        advice: What to do where its state is missing.
     """
 
     initialised: Tensor
 
-    def __init__(self, owner: str) -> None:
+    def __init__(self, owner: str, advice: str = "call initialise(batches) on the model first") -> None:
         super().__init__()
         self.owner = owner
+        self.advice = advice
         self.register_buffer("initialised", torch.tensor(False))
         self._known_done = False
         self.register_load_state_dict_post_hook(_forget)  # type: ignore[no-untyped-call]
@@ -47,7 +49,7 @@ class FirstPass(nn.Module):
         if not self.done:
             raise NotInitialisedError(
                 f"{self.owner} takes its state from data and has not seen any; "
-                "call initialise(batches) on the model first, or load a trained one"
+                f"{self.advice}, or load a trained one"
             )
 
 

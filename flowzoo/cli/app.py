@@ -16,6 +16,7 @@ from flowzoo.cli.list import list_components
 from flowzoo.cli.plugins import plugins
 from flowzoo.cli.sample import sample
 from flowzoo.cli.show import show
+from flowzoo.cli.splits import splits
 from flowzoo.cli.train import train
 from flowzoo.errors import FlowzooError
 
@@ -70,6 +71,7 @@ app.command("show", epilog="Example: flowzoo show gaussian --image-shape 1x8x8")
 app.command("train", epilog="Example: flowzoo train mrcnf --data digits --out runs/first --seconds 60")(train)
 app.command("evaluate", epilog="Example: flowzoo evaluate runs/first")(evaluate)
 app.command("sample", epilog="Example: flowzoo sample runs/first -n 64 -o samples.png")(sample)
+app.command("splits", epilog="Example: flowzoo splits runs/first -o splits.png")(splits)
 app.command("plugins", epilog="Example: flowzoo plugins --strict")(plugins)
 app.command("check", epilog="Example: flowzoo check haar --kind transform")(check)
 

@@ -1,0 +1,34 @@
+"""``flowzoo splits``: a picture of which pixels go on from level to level."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def splits(
+    run: Annotated[Path, typer.Argument(help="Run folder, as flowzoo train made it.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="PNG file to write.")] = Path("splits.png"),
+) -> None:
+    """Draw at which level each pixel leaves the model: the brighter, the further it goes.
+
+    Black pixels are factored out at the finest level, white ones reach the coarsest. Needs a model whose
+    transforms only move pixels, such as realnvp, glow or lcma.
+    """
+    from flowzoo.pictures import check_picture_path, save_grid
+    from flowzoo.registry.saving import load_model
+    from flowzoo.runfolder import RunFolder
+    from flowzoo.scoring import levels_of_pixels
+
+    check_picture_path(output)
+    folder = RunFolder(run)
+    folder.read()
+    flow = load_model(folder.model)
+    places = levels_of_pixels(flow)
+    # A bin for each level, and two at least, so that the highest is white.
+    bins = max(2, len(flow.levels))
+    save_grid((places + 0.5) / bins, output, bins)
+    counts = ", ".join(f"level {place}: {int((places == place).sum())}" for place in range(len(flow.levels)))
+    typer.echo(f"wrote {output}; values factored out at {counts}")

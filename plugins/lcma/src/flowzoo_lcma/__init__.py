@@ -1,0 +1,1 @@
+"""Splits decided by likelihood contribution, for flowzoo."""

@@ -1,0 +1,50 @@
+"""What this plugin registers. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from flowzoo.api import Check, Component, hookimpl
+
+flowzoo_api_version = 1
+
+PAPER = 'Das, Abbeel and Spanos, "Likelihood Contribution based Multi-scale Architecture", 2019'
+
+TINY = {
+    "levels": 2,
+    "joint": {"checkerboard": 2, "channel": 0, "network": {"hidden": 4, "blocks": 1}},
+    "last": {"checkerboard": 2, "network": {"hidden": 4, "blocks": 1}},
+}
+
+
+@hookimpl
+def flowzoo_components() -> list[Component]:
+    return [
+        Component(
+            kind="split",
+            name="lcma",
+            build="flowzoo_lcma.by_contribution:build_lcma",
+            summary="Of each 2x2 block, factors out the two pixels that contribute least to the likelihood",
+            reference=PAPER,
+        ),
+        Component(
+            kind="split",
+            name="lcma-high",
+            build="flowzoo_lcma.by_contribution:build_lcma_high",
+            summary="Of each 2x2 block, factors out the two pixels that contribute most: a control for lcma",
+            reference=PAPER,
+        ),
+        Component(
+            kind="split",
+            name="random",
+            build="flowzoo_lcma.random_half:build_random",
+            summary="Factors out a fixed random half of all pixels: a control for lcma",
+            reference=PAPER,
+        ),
+        Component(
+            kind="model",
+            name="lcma",
+            build="flowzoo_lcma.model:build_lcma_model",
+            summary="RealNVP whose splits keep the pixels that contribute most to the likelihood",
+            reference=PAPER,
+            check=Check(shape=(1, 4, 4), options=TINY),
+        ),
+    ]
