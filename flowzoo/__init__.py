@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from flowzoo.registry.saving import load_model as load_model
     from flowzoo.registry.saving import save_model as save_model
     from flowzoo.run import Run as Run
+    from flowzoo.scaling import downscale as downscale
+    from flowzoo.scaling import project as project
+    from flowzoo.scaling import upscale as upscale
 
 __version__ = "0.1.0"
 
@@ -46,10 +49,13 @@ _HOMES = {
     "ShapeError": "flowzoo.errors",
     "UnknownNameError": "flowzoo.errors",
     "create_model": "flowzoo.registry.models",
+    "downscale": "flowzoo.scaling",
     "list_models": "flowzoo.registry.models",
     "load_model": "flowzoo.registry.saving",
     "model_info": "flowzoo.registry.models",
+    "project": "flowzoo.scaling",
     "save_model": "flowzoo.registry.saving",
+    "upscale": "flowzoo.scaling",
 }
 
 __all__ = ["__version__", *_HOMES]

@@ -1,0 +1,193 @@
+"""Up- and down-scaling by a model whose levels keep a smaller image.
+
+``E`` takes an image down through the finest levels, ``D`` takes a coarse image up through them with all noise
+set to zero, and ``P = D o E`` projects onto the images that the coarse ones stand for::
+
+    E(D(z)) = z,    P(P(x)) = P(x),    E(up-scaling of z) = z whatever the noise
+
+All three hold in the space of the levels. Under a logit that is the space of logits: the coarse image is
+then the logistic of a mean of logits, not the mean of the pixels. A stochastic transform draws its coarse
+image, so its ``E`` returns another one than ``D`` was given.
+
+Images in and out are in pixel space. Samples may leave ``[0, 1)``, so both ways take values up to 1 away from
+it where the pixel transform does: a logit takes those less than ``alpha / (1 - 2 alpha)`` away.
+
+References:
+    "PNF: Progressive normalizing flows", INNF+ 2021, section 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from flowzoo.errors import DataError, FlowzooError, NumericalError, OptionError, ShapeError
+from flowzoo.flow import Flow
+from flowzoo.run import EVALUATION, Run
+from flowzoo.seeds import check_seed
+from flowzoo.shapes import Images, Shape
+
+
+def coarse_shape(flow: Flow, steps: int) -> Shape:
+    """Return ``(C, H, W)`` of the image that goes on after the ``steps`` finest levels.
+
+    Raises:
+        OptionError: The model has not so many levels, or one of these keeps no smaller image.
+    """
+    if type(steps) is not int or not 0 <= steps < len(flow.levels):
+        raise OptionError(
+            f"steps is {steps!r:.40}; allowed: int from 0 to {len(flow.levels) - 1}, "
+            f"for this model has {len(flow.levels)} level(s) and the last keeps nothing"
+        )
+    shape = flow.image_shape
+    for place in range(steps):
+        level = flow.level(place)
+        kept, _ = level.shapes(shape)
+        assert kept is not None, "only the last level keeps nothing"
+        if kept[0] != shape[0]:
+            raise _keeps_no_image(place, f"its split keeps {kept[0]} channels of images that have {shape[0]}")
+        if level.joint.state_dict():
+            raise _keeps_no_image(place, "its joint mixes the pixels before they are split")
+        shape = kept
+    return shape
+
+
+@torch.no_grad()
+def downscale(flow: Flow, x: Images, steps: int) -> Images:
+    """Return ``E(x)``: the image that goes on after the finest levels, in pixel space.
+
+    Args:
+        flow: The model; its levels have to keep smaller images.
+        x: ``(B, C, H, W)`` in ``[0, 1)`` up to what a sample leaves outside.
+        steps: Through how many of the finest levels.
+
+    Returns:
+        ``(B, C, h, w)``: block means with affine pixels and a transform whose coarse image is a mean. In
+        float64 where the device has it, since a logit needs the digits near 1.
+
+    Raises:
+        OptionError: As :func:`coarse_shape`, or the pixel transform works at one size only.
+        ShapeError: ``x`` is not a batch of images of the model's shape.
+        DataError: A value lies where the pixel transform is not defined, or far from ``[0, 1)``.
+    """
+    coarse_shape(flow, steps)
+    return _leave(flow, _take_down(flow, _enter(flow, x, flow.image_shape), steps))
+
+
+@torch.no_grad()
+def upscale(
+    flow: Flow, coarse: Images, steps: int, temperature: float = 1.0, seed: int | None = None
+) -> Images:
+    """Draw images that :func:`downscale` takes to a given one.
+
+    With the same seed and temperature the noise is that of :meth:`~flowzoo.flow.Flow.sample`.
+
+    Args:
+        flow: The model; its levels have to keep smaller images.
+        coarse: ``(B, C, h, w)`` of :func:`coarse_shape`, in ``[0, 1)`` up to what a sample leaves outside.
+        steps: Through how many of the finest levels.
+        temperature: Standard deviation of these levels' latents; at 0 the result is ``D(coarse)``.
+        seed: Makes the draw repeatable; the global random state is not touched either way.
+
+    Returns:
+        ``(B, C, H, W)``, in ``[0, 1)`` up to what the model leaves outside; dtype as :func:`downscale`.
+
+    Raises:
+        OptionError: As :func:`downscale`, or the temperature or the seed is out of range.
+        ShapeError: ``coarse`` is not a batch of images of that shape.
+        DataError: As :func:`downscale`.
+        NumericalError: The result is not finite.
+    """
+    y = _enter(flow, coarse, coarse_shape(flow, steps))
+    generator = torch.Generator()
+    generator.manual_seed(check_seed(seed)) if seed is not None else generator.seed()
+    return _leave(flow, _take_up(flow, y, steps, temperature, Run(generator=generator)))
+
+
+@torch.no_grad()
+def project(flow: Flow, x: Images, steps: int) -> Images:
+    """Return ``P(x) = D(E(x))``; arguments as in :func:`downscale`, errors as there and in :func:`upscale`.
+
+    The same as :func:`downscale` and then :func:`upscale` at temperature 0, but that the coarse image does
+    not pass through pixel space.
+    """
+    coarse_shape(flow, steps)
+    y = _take_down(flow, _enter(flow, x, flow.image_shape), steps)
+    return _leave(flow, _take_up(flow, y, steps, 0.0, EVALUATION.seeded()))
+
+
+def _take_down(flow: Flow, y: Images, steps: int) -> Images:
+    run = EVALUATION.seeded()
+    for place in range(steps):
+        kept = flow.level(place).take_apart(y, run).kept
+        assert kept is not None, "only the last level keeps nothing"
+        y = kept
+    return y
+
+
+def _take_up(flow: Flow, y: Images, steps: int, temperature: float, run: Run) -> Images:
+    # Those of the coarser levels are drawn too and dropped, so that a seed means here what it means there.
+    latents = flow.draw_latents(len(y), temperature, run)
+    for place in reversed(range(steps)):
+        y = flow.level(place).inverse(y, latents[place], run)
+    return y
+
+
+def _enter(flow: Flow, images: Images, shape: Shape) -> Images:
+    """Check images and take them to the space of the levels, in the levels' dtype."""
+    if images.ndim != 4 or tuple(images.shape[1:]) != shape:
+        raise ShapeError(
+            f"expected images of shape (B, {', '.join(map(str, shape))}), got {tuple(images.shape)}"
+        )
+    if not images.is_floating_point():
+        raise DataError(
+            f"scaling takes values in [0, 1), got {images.dtype}; "
+            f"for integer images give (images + 0.5) / {flow.bins}"
+        )
+    images = images.to(flow.device)
+    with _at_other_sizes():
+        y, _ = flow.pixels(images)
+    y = y.to(flow.dtype)
+    near = (images >= -1.0) & (images < 2.0)
+    if not bool((near & y.isfinite()).all()):
+        raise DataError(
+            "scaling takes values in [0, 1), or near it where the model's pixel transform allows it; found "
+            f"values in [{images.min().item():g}, {images.max().item():g}]"
+        )
+    return y
+
+
+def _leave(flow: Flow, y: Images) -> Images:
+    """Take images from the space of the levels to pixel space."""
+    wide = torch.float32 if y.device.type == "mps" else torch.float64
+    with _at_other_sizes():
+        x = flow.pixels.inverse(y.to(wide))
+    if not bool(x.isfinite().all()):
+        raise NumericalError(
+            "a scaled image is not finite; lower the temperature, or train the model for longer"
+        )
+    return x
+
+
+@contextmanager
+def _at_other_sizes() -> Iterator[None]:
+    """Blame a pixel transform that breaks down for working at the finest level's size only."""
+    try:
+        yield
+    except FlowzooError:
+        raise
+    except RuntimeError as error:
+        raise OptionError(
+            "the model's pixel transform does not take coarse images; make it with affine or logit pixels"
+        ) from error
+
+
+def _keeps_no_image(place: int, why: str) -> OptionError:
+    advice = (
+        f"scale by at most {place} step(s)"
+        if place
+        else "take a model with transform=haar and split=keep-first-channels, say, and no joint"
+    )
+    return OptionError(f"level {place} of this model keeps no smaller image: {why}; {advice}")
