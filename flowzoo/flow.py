@@ -77,6 +77,8 @@ class Flow(nn.Module):
         self.levels = nn.ModuleList(levels)
         self._stack = tuple(levels)
         self.recipe: Recipe | None = None
+        self.approximate: tuple[str, ...] = ()
+        """Components, ``kind:name``, whose declared ``log_det`` makes ``log p(x)`` not even a bound."""
         self.latent_shapes = _chain_shapes(self.image_shape, self._stack)
         if any(True for _ in pixels.parameters()):
             raise OptionError(
@@ -96,6 +98,11 @@ class Flow(nn.Module):
     def separable(self) -> bool:
         """Whether every level can be trained without the others."""
         return all(level.separable for level in self._stack)
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether part of what the levels see is drawn, so that ``log p(x)`` is a bound and has spread."""
+        return any(level.transform.stochastic for level in self._stack)
 
     @property
     def dtype(self) -> torch.dtype:

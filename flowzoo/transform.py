@@ -26,6 +26,9 @@ class ResolutionTransform(nn.Module, ABC):
     stochastic: bool = False
     """Whether part of ``y`` is drawn, so that ``log p(x)`` is a bound and has spread over draws."""
 
+    dequantises: bool = False
+    """Whether what is drawn is uniform noise over one integer bin of the pixels, as in dequantisation."""
+
     @abstractmethod
     def forward(self, x: Images, run: Run = EVALUATION) -> tuple[Images, PerImage]:
         """Transform images.

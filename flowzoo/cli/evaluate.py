@@ -14,12 +14,17 @@ from flowzoo.cli.console import console, print_json, table
 if TYPE_CHECKING:
     from flowzoo.evaluation.report import Evaluation
 
+NO_BOUND = "no bound on the likelihood of the images; never ranked"
+
 
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Run folder, as flowzoo train made it.")],
     split: Annotated[str, typer.Option("--split", help="train, validation or test.")] = "test",
     images: Annotated[int | None, typer.Option("--images", help="Use the first N images only.")] = None,
-    draws: Annotated[int, typer.Option("--draws", help="Dequantisation draws an image.")] = 1,
+    draws: Annotated[
+        int,
+        typer.Option("--draws", help="Draws an image, of noise and of coarse images where they are drawn."),
+    ] = 1,
     exact: Annotated[
         bool | None,
         typer.Option(
@@ -76,17 +81,26 @@ def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
     facts: list[tuple[str, Any]] = [
         ("model", evaluation.model),
         ("data", f"{evaluation.data} {evaluation.data_revision}, {evaluation.split} split"),
-        ("bits/dim", bits(evaluation.bits_per_dim, evaluation.standard_error)),
+        ("bits/dim", bits(evaluation.bits_per_dim, evaluation.standard_error) + _caveat(evaluation)),
     ]
     if evaluation.gaussian_bits_per_dim is not None:
         floor = bits(evaluation.gaussian_bits_per_dim, evaluation.gaussian_standard_error)
         facts.append(("gaussian", f"{floor}  (closed form, same pixels)"))
     facts += [
         ("images", f"{evaluation.images}, {evaluation.draws} draw(s) of uniform dequantisation each"),
+        ("proposal", evaluation.proposal),
         ("trace", evaluation.trace),
         ("solver", evaluation.solver),
         ("evaluations", f"{evaluation.evaluations:g} a batch" if evaluation.evaluations else ""),
         ("parameters", f"{evaluation.parameters:,}"),
         ("seconds", f"{evaluation.seconds:.1f}"),
     ]
+    if evaluation.joint_bits_per_dim is not None:
+        facts.append(("joint_bpd", f"{evaluation.joint_bits_per_dim:.4f}  ({NO_BOUND})"))
     return [(name, value) for name, value in facts if value]
+
+
+def _caveat(evaluation: Evaluation) -> str:
+    if evaluation.valid:
+        return ""
+    return f"  ({NO_BOUND}; a log-determinant is approximated)"

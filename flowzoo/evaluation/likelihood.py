@@ -1,4 +1,10 @@
-"""Bits per dimension of a model on a data set, with everything that must stand beside the figure."""
+"""Bits per dimension of a model on a data set, with everything that must stand beside the figure.
+
+Whatever is drawn on the way, dequantisation noise and the coarse images ``c`` of stochastic transforms alike,
+is drawn ``K`` times together and weighed by its own density, so that the figure is a bound in expectation::
+
+    bits/dim = -E[log 1/K sum_k p(x_k, c_k) / q(c_k | x_k)] / (D log 2) + log2 M >= -log2 P(a) / D
+"""
 
 from __future__ import annotations
 
@@ -6,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -31,9 +38,17 @@ class Likelihood:
         bits_per_dim: Mean over the images, an upper bound in expectation.
         standard_error: Spread of the per-image values over the square root of their number; the noise of
             probes, drawn for each image on its own, is part of it.
-        valid: Whether the figure is a bound on the likelihood of the images, up to the errors stated.
+        valid: Whether the figure is a bound on the likelihood of the images, up to the errors stated. Exact
+            and unbiased log-determinants give one, and so do stochastic transforms. A bijector that declares
+            its ``log_det`` not to be exact does not (:attr:`~flowzoo.flow.Flow.approximate`), and its figure
+            is never ranked.
+        joint_bits_per_dim: As ``bits_per_dim`` at one draw, with the proposals' density left out: that of the
+            images and the drawn coarse images together. It is no bound on the likelihood of the images and is
+            never ranked. It is shown as ``joint_bpd``, beside the papers that report it. None unless coarse
+            images are drawn as dequantisation draws, and pixels are left as they are.
+        proposal: From what stochastic transforms draw, and ``K``; empty for models without.
         images: How many were used.
-        draws: Dequantisation draws an image, ``K``.
+        draws: Of dequantisation noise and coarse images, for each image: ``K``.
         dequantisation: How integers were made continuous.
         trace: ``exact``, or how it was estimated; empty for models that compute it in closed form.
         solver: ODE solver and tolerance; empty for models without.
@@ -47,6 +62,8 @@ class Likelihood:
     bits_per_dim: float
     standard_error: float | None
     valid: bool
+    joint_bits_per_dim: float | None
+    proposal: str
     images: int
     draws: int
     dequantisation: str
@@ -79,7 +96,8 @@ def evaluate_likelihood(
     Args:
         flow: The model.
         source: The images.
-        draws: ``K`` dequantisation draws, combined by log-mean-exp, which tightens the bound.
+        draws: ``K`` draws of noise and coarse images, one after another, combined by log-mean-exp, which
+            tightens the bound.
         exact: Ask for exact log-determinants (True), take what the model does (False), or ask for them on
             images of up to 64 dimensions (None).
         limit: Use the first images only.
@@ -98,14 +116,16 @@ def evaluate_likelihood(
     ledger = Ledger()
     began = time.monotonic()
     values: list[Tensor] = []
+    joint_values: list[Tensor] = []
     rows: dict[str, float] = {}
     batches = 0
     for indices, images in sequential_batches(source, batch_size, limit):
         run = Run(generator=per_image_generators(seed, indices), exact=use_exact, ledger=ledger)
-        log_prob, found = _draw_log_prob(flow, images, draws, run)
+        drawn = _draw_log_prob(flow, images, draws, run)
         _refuse_noisy_draws(draws, ledger)
-        values.append(bits_per_dim(log_prob, flow.dimensions, flow.bins).double().cpu())
-        for name, share in found.items():
+        values.append(bits_per_dim(drawn.log_prob, flow.dimensions, flow.bins).double().cpu())
+        joint_values.append(bits_per_dim(drawn.joint, flow.dimensions, flow.bins).double().cpu())
+        for name, share in drawn.rows.items():
             rows[name] = rows.get(name, 0.0) + share
         batches += 1
         progress(len(indices))
@@ -114,7 +134,9 @@ def evaluate_likelihood(
     return Likelihood(
         bits_per_dim=float(bits.mean()),
         standard_error=float(bits.std()) / math.sqrt(count) if count > 1 else None,
-        valid=True,
+        valid=not flow.approximate,
+        joint_bits_per_dim=float(torch.cat(joint_values).mean()) if _has_joint_figure(flow) else None,
+        proposal=f"{_facts(ledger, 'proposal')}, K={draws}" if flow.stochastic else "",
         images=count,
         draws=draws,
         dequantisation="uniform",
@@ -128,16 +150,29 @@ def evaluate_likelihood(
     )
 
 
-def _draw_log_prob(
-    flow: Flow, images: IntegerImages, draws: int, run: Run
-) -> tuple[PerImage, dict[str, float]]:
-    """Return log-mean-exp of ``log p`` over the draws, and the rows' bits summed over the images."""
+class _Drawn(NamedTuple):
+    """What the draws for a batch of images gave.
+
+    Attributes:
+        log_prob: Log-mean-exp of ``log p`` over the draws, ``(B,)``, nats.
+        joint: Mean over the draws of ``log p`` without the proposals' density, ``(B,)``, nats.
+        rows: Bits/dim by row, summed over the images.
+    """
+
+    log_prob: PerImage
+    joint: PerImage
+    rows: dict[str, float]
+
+
+def _draw_log_prob(flow: Flow, images: IntegerImages, draws: int, run: Run) -> _Drawn:
     found: list[PerImage] = []
+    joint: list[PerImage] = []
     rows: dict[str, float] = {}
     for _ in range(draws):
         x = dequantise(images.to(flow.device), flow.bins, run)
         terms = flow.terms(x, run)
         found.append(terms.total())
+        joint.append(terms.total() - _proposals(flow, terms))
         for name, nats in _rows(terms).items():
             bits = float(nats_to_bits(-nats, flow.dimensions).double().sum())
             rows[name] = rows.get(name, 0.0) + bits / draws
@@ -145,7 +180,26 @@ def _draw_log_prob(
     if draws > 1:
         plain = torch.stack(found).mean(0)
         rows["gain of the draws"] = float(nats_to_bits(plain - log_prob, flow.dimensions).double().sum())
-    return log_prob, rows
+    return _Drawn(log_prob, torch.stack(joint).mean(0), rows)
+
+
+def _proposals(flow: Flow, terms: FlowTerms) -> PerImage:
+    """Return ``-log q`` of all that stochastic transforms drew."""
+    total = torch.zeros_like(terms.pixels)
+    for place, level in enumerate(terms.levels):
+        if flow.level(place).transform.stochastic:
+            total = total + level.transform
+    return total
+
+
+def _has_joint_figure(flow: Flow) -> bool:
+    """Whether every coarse image is drawn as dequantisation draws, in the units of the pixels."""
+    transforms = [flow.level(place).transform for place in range(len(flow.levels))]
+    if not flow.stochastic or not all(each.dequantises for each in transforms if each.stochastic):
+        return False
+    x = torch.linspace(0.0, 1.0, flow.dimensions + 1, dtype=flow.dtype, device=flow.device)[:-1]
+    x = x.reshape(1, *flow.image_shape)
+    return bool((flow.pixels(x)[0] == x).all())
 
 
 def _rows(terms: FlowTerms) -> dict[str, PerImage]:

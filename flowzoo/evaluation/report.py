@@ -73,7 +73,7 @@ def evaluate_run(
         path: The run folder.
         split: ``train``, ``validation`` or ``test``.
         images: Use the first so many only.
-        draws: Dequantisation draws an image.
+        draws: Of dequantisation noise, and of coarse images where the model draws them, for each image.
         exact: As in :func:`~flowzoo.evaluation.likelihood.evaluate_likelihood`.
         floor: Fit the Gaussian floor too, on images of up to 3,072 dimensions.
         batch_size: Images at once.
