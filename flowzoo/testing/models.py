@@ -54,7 +54,7 @@ class Model(Invertible):
 
     def first_pass(self, seed: int = 0) -> None:
         shape = self.check.shape
-        pixels = draw_noise(torch.empty(self.module.dimensions, dtype=torch.float64), seed)
+        pixels = draw_noise(torch.empty(self.module.dimensions, dtype=torch.float64))
         fit_splits(self.module, [pixels] * scored_levels(self.module))
         self.module.initialise(draw_images(shape, FIRST_BATCH, seed + place) for place in (100, 101))
 
