@@ -27,11 +27,16 @@ def linear_shares(weight: Float[Tensor, "n n"]) -> LinearShares:
     The rotation ``U`` stretches nothing, so it only mixes the earlier shares, by ``U o U``, which keeps
     their sum. ``P`` is symmetric, and the diagonal of ``log P`` says how much each output is stretched.
 
+    The gradient is that of the shares' sum, dealt out evenly: a single share's does not exist where singular
+    values coincide, as they do in a rotation.
+
     >>> shares = linear_shares(torch.tensor([[0.0, 2.0], [1.0, 0.0]]))
     >>> shares.own, shares.carry
     (tensor([0.6931, 0.0000]), tensor([[0., 1.],
             [1., 0.]]))
     """
-    left, stretch, right = torch.linalg.svd(weight)
+    left, stretch, right = torch.linalg.svd(weight.detach())
     rotation = left @ right
-    return LinearShares(left.square() @ stretch.log(), rotation.square())
+    own = left.square() @ stretch.log()
+    total = torch.linalg.slogdet(weight).logabsdet
+    return LinearShares(own + (total - total.detach()) / len(own), rotation.square())
