@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Literal
 
+import numpy as np
 import pytest
 import torch
+from scipy.integrate import solve_ivp
 from torch import Tensor, nn
 
 from flowzoo.api import Images, Ledger, Network, Run
 from flowzoo_cnf.cnf import CNF, Settings
 from flowzoo_cnf.divergence import exact, hutchinson
 from flowzoo_cnf.solver import Adaptive, FixedStep, Solver
+
+Trace = Literal["exact", "hutchinson"]
+Mode = Literal["evaluate", "train"]
 
 SHAPE = (1, 2, 2)
 TIGHT = Settings(
@@ -122,13 +128,13 @@ def test_hutchinson_is_unbiased(probes: str) -> None:
     probe = run.rademacher(x) if probes == "rademacher" else run.normal(x)
     found = hutchinson(lambda v: field(v, None, time), x, probe)
     truth = exact(lambda v: field(v, None, time), x[:1])
-    for estimate, value in ((found.trace, truth.trace), (found.squared_norm, truth.squared_norm)):
-        estimate, value = estimate.detach(), value.detach()
-        standard_error = float(estimate.std()) / math.sqrt(len(estimate))
-        assert abs(float(estimate.mean()) - float(value)) < 4 * standard_error + 1e-12
+    for name in ("diagonal", "trace", "squared_norm"):
+        estimate, value = getattr(found, name).detach(), getattr(truth, name).detach()
+        standard_error = estimate.std(0) / math.sqrt(len(estimate))
+        assert bool(((estimate.mean(0) - value[0]).abs() < 4 * standard_error + 1e-12).all()), name
 
 
-def test_the_exact_trace_is_that_of_the_jacobian() -> None:
+def test_the_exact_diagonal_is_that_of_the_jacobian() -> None:
     x = images(2)
     field = WavyField()
     time = torch.tensor(0.3, dtype=torch.float64)
@@ -137,6 +143,7 @@ def test_the_exact_trace_is_that_of_the_jacobian() -> None:
     for index, image in enumerate(x):
         jacobian = torch.autograd.functional.jacobian(lambda v: field(v[None], None, time)[0], image)
         jacobian = jacobian.detach().reshape(4, 4)
+        torch.testing.assert_close(found.diagonal[index].flatten(), jacobian.diagonal(), atol=1e-12, rtol=0)
         assert float(found.trace[index]) == pytest.approx(float(jacobian.trace()), abs=1e-12)
         assert float(found.squared_norm[index]) == pytest.approx(float(jacobian.square().sum()), abs=1e-12)
 
@@ -197,6 +204,64 @@ def test_evaluations_are_counted_and_conditions_noted() -> None:
     CNF([WavyField(), WavyField()], settings)(images(), None, Run(ledger=ledger))
     assert ledger.counts["evaluations"] == 2 * 5 * 4
     assert ledger.notes == {"solver": {"rk4, 5 steps"}, "trace": {"exact"}}
+
+
+def test_shares_of_linear_fields_are_the_diagonals_on_top_of_earlier_ones() -> None:
+    x, before = images(), images(seed=1)
+    second = MATRIX.T - 0.1
+    z, shares = CNF([LinearField(MATRIX), LinearField(second)], TIGHT).forward_with_shares(x, before)
+    own = (MATRIX.diagonal() + second.diagonal()).reshape(1, *SHAPE)
+    torch.testing.assert_close(shares, before + own, atol=1e-8, rtol=0)
+    torch.testing.assert_close(z, CNF([LinearField(MATRIX), LinearField(second)], TIGHT)(x)[0])
+
+
+def test_shares_are_the_integral_of_the_jacobian_s_diagonal_along_the_path() -> None:
+    field = WavyField()
+    (image,) = images(1)
+
+    def rates(t: float, state: np.ndarray) -> np.ndarray:
+        time, v = torch.tensor(t, dtype=torch.float64), torch.from_numpy(state[:4]).reshape(SHAPE)
+        jacobian = torch.autograd.functional.jacobian(lambda v: field(v[None], None, time)[0], v)
+        diagonal = jacobian.reshape(4, 4).diagonal()
+        return np.concatenate([field(v[None], None, time).detach().numpy().ravel(), diagonal.numpy()])
+
+    start = np.concatenate([image.numpy().ravel(), np.zeros(4)])
+    path = solve_ivp(rates, (0.0, 1.0), start, method="DOP853", rtol=1e-10, atol=1e-10)
+    z, shares = CNF([field], TIGHT).forward_with_shares(image[None], torch.zeros(1, *SHAPE).double())
+    found = torch.cat([z.flatten(), shares.flatten()]).detach().numpy()
+    np.testing.assert_allclose(found, path.y[:, -1], atol=1e-8)
+    assert np.abs(path.y[4:, -1]).max() > 0.01
+
+
+@pytest.mark.parametrize("trace", ["exact", "hutchinson"])
+@pytest.mark.parametrize("mode", ["evaluate", "train"])
+def test_shares_come_from_the_very_steps_of_forward(trace: Trace, mode: Mode) -> None:
+    rough = Solver("dopri5", 1e-3)
+    settings = replace(
+        TIGHT, training=rough, evaluation=rough, trace=trace, evaluation_trace=trace, kinetic=0.01, steer=0.5
+    )
+    flow = CNF([WavyField(2.0), WavyField(-1.5)], settings)
+    x = images()
+
+    def run() -> tuple[Run, Ledger]:
+        return Run(mode=mode, generator=torch.Generator().manual_seed(0)).collecting()
+
+    (plain, counted), (telling, told) = run(), run()
+    z, log_det = flow(x, None, plain)
+    same, shares = flow.forward_with_shares(x, torch.zeros_like(x), None, telling)
+    torch.testing.assert_close(same, z, atol=1e-12, rtol=0)
+    torch.testing.assert_close(shares.flatten(1).sum(1), log_det, atol=1e-12, rtol=0)
+    assert counted.counts == told.counts
+    torch.testing.assert_close(told.penalties, counted.penalties)
+
+
+def test_the_first_pass_over_data_leaves_shares_as_they_are() -> None:
+    flow = CNF([WavyField()], TIGHT)
+    x, before = images(), images(seed=1)
+    run = Run(mode="initialise")
+    z, shares = flow.forward_with_shares(x, before, None, run)
+    torch.testing.assert_close(z, flow(x, None, run)[0])
+    assert torch.equal(shares, before)
 
 
 def test_gradients_of_the_likelihood_match_finite_differences() -> None:

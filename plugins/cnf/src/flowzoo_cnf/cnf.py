@@ -52,6 +52,9 @@ class CNF(ConditionalBijector):
 
         dv/dt = f_k(v, t | c),   log_det = sum over blocks of the integral of tr(df_k/dv) dt
 
+    A dimension's share of ``log_det`` is the integral of its entry on the Jacobian's diagonal, or of the
+    estimate ``(e^T J)_i e_i`` by the one probe of the trace. Earlier shares stay where they are.
+
     Args:
         blocks: The vector fields, in the order in which data meet them; each maps ``(v, c, t)`` to ``dv/dt``.
         settings: How it is trained and solved.
@@ -60,6 +63,8 @@ class CNF(ConditionalBijector):
         Grathwohl et al., "FFJORD", 2019 (the flow and its trace); Finlay et al., "How to Train Your Neural
         ODE", 2020 (the regularisers); Ghosh et al., "STEER", 2020 (the random end times).
     """
+
+    has_shares = True
 
     def __init__(self, blocks: Sequence[Network], settings: Settings) -> None:
         super().__init__()
@@ -80,14 +85,20 @@ class CNF(ConditionalBijector):
             NumericalError: The solver did not get to the end.
         """
         x = x if x.dtype.itemsize >= 4 else x.float()
-        log_det = x.new_zeros(x.shape[0])
-        for block in self._blocks:
-            if run.mode == "initialise":
-                x = self._transport(block, x, context, 0.0, 1.0, run)
-            else:
-                x, change = self._analyse(block, x, context, run)
-                log_det = log_det + change
-        return x, log_det
+        z, (log_det,) = self._through_blocks(x, (x.new_zeros(x.shape[0]),), context, run)
+        return z, log_det
+
+    def forward_with_shares(
+        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    ) -> tuple[Images, Images]:
+        """See :meth:`flowzoo.api.ConditionalBijector.forward_with_shares`; the solver's steps are forward's.
+
+        Raises:
+            NumericalError: The solver did not get to the end.
+        """
+        x = x if x.dtype.itemsize >= 4 else x.float()
+        z, (_, shares) = self._through_blocks(x, (x.new_zeros(x.shape[0]), shares), context, run)
+        return z, shares
 
     def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
         """See :meth:`flowzoo.api.ConditionalBijector.inverse`.
@@ -105,10 +116,25 @@ class CNF(ConditionalBijector):
             return flow_matching_loss(self._blocks, x, context, run)
         return super().loss(x, context, run)
 
+    def _through_blocks(
+        self, x: Images, totals: State, context: Images | None, run: Run
+    ) -> tuple[Images, State]:
+        """Run the blocks one after another, adding up the log-determinant and, if it is there, its shares."""
+        for block in self._blocks:
+            if run.mode == "initialise":
+                x = self._transport(block, x, context, 0.0, 1.0, run)
+            else:
+                x, changes = self._analyse(block, x, len(totals) == 2, context, run)
+                totals = tuple(total + change for total, change in zip(totals, changes, strict=True))
+        return x, totals
+
     def _analyse(
-        self, block: Network, x: Images, context: Images | None, run: Run
-    ) -> tuple[Images, PerImage]:
-        """Run one block forward with its log-determinant, and its regularisers where it trains."""
+        self, block: Network, x: Images, with_shares: bool, context: Images | None, run: Run
+    ) -> tuple[Images, State]:
+        """Run one block forward, with its log-determinant and, if wanted, each dimension's share of it.
+
+        In training its regularisers are reported.
+        """
         settings = self.settings
         dimensions = x[0].numel()
         use_exact = self._uses_exact_trace(run)
@@ -125,13 +151,20 @@ class CNF(ConditionalBijector):
             found: Divergence = (
                 exact(at_time, state[0]) if probe is None else hutchinson(at_time, state[0], probe)
             )
-            if not regularise:
-                return found.value, found.trace
-            kinetic = 0.5 * found.value.square().flatten(1).mean(1)
-            return found.value, found.trace, kinetic, found.squared_norm / dimensions
+            rate: State = (found.value, found.trace)
+            if with_shares:
+                rate += (found.diagonal,)
+            if regularise:
+                kinetic = 0.5 * found.value.square().flatten(1).mean(1)
+                rate += (kinetic, found.squared_norm / dimensions)
+            return rate
 
         zeros = x.new_zeros(x.shape[0])
-        start: State = (x, zeros, zeros, zeros) if regularise else (x, zeros)
+        start: State = (x, zeros)
+        if with_shares:
+            start += (torch.zeros_like(x),)
+        if regularise:
+            start += (zeros, zeros)
         end = self._end_time(x, run)
         solver = self._solver(run)
         norm = batch_norm_of_error if run.training else worst_image_norm
@@ -139,11 +172,11 @@ class CNF(ConditionalBijector):
         if regularise:
             # The papers weigh the regularisers against bits per dimension.
             unit = dimensions * LOG_2
-            run.penalise("kinetic", settings.kinetic * unit * state[2])
-            run.penalise("jacobian", settings.jacobian * unit * state[3])
+            run.penalise("kinetic", settings.kinetic * unit * state[-2])
+            run.penalise("jacobian", settings.jacobian * unit * state[-1])
         run.note("solver", str(solver))
         run.note("trace", "exact" if use_exact else f"hutchinson, {settings.probes} probes")
-        return state[0], state[1]
+        return state[0], state[1:3] if with_shares else state[1:2]
 
     def _transport(
         self, block: Network, v: Images, context: Images | None, start: float, end: float, run: Run

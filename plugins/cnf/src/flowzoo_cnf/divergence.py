@@ -25,29 +25,33 @@ class Divergence(NamedTuple):
 
     Attributes:
         value: ``f(v)``, ``(B, C, H, W)``.
-        trace: ``tr J`` or an unbiased estimate of it, ``(B,)``.
+        diagonal: ``J_ii`` or an unbiased estimate of it, ``(B, C, H, W)``.
         squared_norm: ``sum of J_ij^2`` or an unbiased estimate of it, ``(B,)``.
     """
 
     value: Images
-    trace: PerImage
+    diagonal: Images
     squared_norm: PerImage
+
+    @property
+    def trace(self) -> PerImage:
+        """``tr J`` or an unbiased estimate of it, ``(B,)``."""
+        return self.diagonal.flatten(1).sum(1)
 
 
 def hutchinson(field: Field, v: Images, probe: Images) -> Divergence:
-    """Estimate the trace by ``e^T J e`` and the squared norm by ``|e^T J|^2``, for ``E[e e^T] = I``.
+    """Estimate the diagonal by ``(e^T J)_i e_i`` and the squared norm by ``|e^T J|^2``, for ``E[e e^T] = I``.
 
     References:
         Grathwohl et al., 2019, equation 8; Finlay et al., 2020, equation 10.
     """
     value, pull_back = torch.func.vjp(field, v)[:2]
     (product,) = pull_back(probe)
-    trace = (product * probe).flatten(1).sum(1)
-    return Divergence(value, trace, product.square().flatten(1).sum(1))
+    return Divergence(value, product * probe, product.square().flatten(1).sum(1))
 
 
 def exact(field: Field, v: Images) -> Divergence:
-    """Sum over all unit vectors, a chunk of them at a time."""
+    """Go through all unit vectors, a chunk of them at a time."""
     dimensions = v[0].numel()
     unit = torch.eye(dimensions, dtype=v.dtype, device=v.device).reshape(dimensions, *v.shape[1:])
     value, pull_back = torch.func.vjp(field, v)[:2]
@@ -56,5 +60,5 @@ def exact(field: Field, v: Images) -> Divergence:
         (product,) = pull_back(e.expand_as(v))
         return (product * e).flatten(1).sum(1), product.square().flatten(1).sum(1)
 
-    traces, norms = torch.func.vmap(row, chunk_size=CHUNK)(unit)
-    return Divergence(value, traces.sum(0), norms.sum(0))
+    entries, norms = torch.func.vmap(row, chunk_size=CHUNK)(unit)
+    return Divergence(value, entries.T.reshape(v.shape), norms.sum(0))
