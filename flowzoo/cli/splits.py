@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+PICTURE_SIDE = 256
+
 
 def splits(
     run: Annotated[Path, typer.Argument(help="Run folder, as flowzoo train made it.")],
@@ -29,6 +31,8 @@ def splits(
     places = levels_of_pixels(flow)
     # A bin for each level, and two at least, so that the highest is white.
     bins = max(2, len(flow.levels))
-    save_grid((places + 0.5) / bins, output, bins)
+    scale = max(1, PICTURE_SIDE // max(flow.image_shape[1:]))
+    large = places.repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
+    save_grid((large + 0.5) / bins, output, bins)
     counts = ", ".join(f"level {place}: {int((places == place).sum())}" for place in range(len(flow.levels)))
     typer.echo(f"wrote {output}; values factored out at {counts}")
