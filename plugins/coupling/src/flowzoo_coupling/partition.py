@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import final
 
 import torch
+from jaxtyping import Bool
 from torch import Tensor, nn
 
 from flowzoo.api import Images, Shape
@@ -40,30 +41,31 @@ class Checkerboard(Partition):
     """Every second pixel moves, with all of its channels; ``moved`` is the whole image.
 
     Args:
-        shape: ``(C, H, W)``.
-        parity: Pixels with ``(row + column) % 2 == parity`` move.
+        channels: ``C``.
+        parity: Pixels with ``(row + column) % 2 == parity`` move, whatever the size of the image.
 
     References:
         Dinh et al., Density Estimation Using Real NVP, 2017, section 3.4.
     """
 
-    moves: Tensor
-
-    def __init__(self, shape: Shape, parity: int) -> None:
+    def __init__(self, channels: int, parity: int) -> None:
         super().__init__()
-        channels, height, width = shape
         self.seen_channels = self.moved_channels = channels
-        row, column = torch.arange(height)[:, None], torch.arange(width)
-        self.register_buffer("moves", (row + column) % 2 == parity % 2, persistent=False)
+        self.parity = parity % 2
 
     def part(self, x: Images) -> tuple[Images, Images]:
-        return x.masked_fill(self.moves, 0.0), x
+        return x.masked_fill(self._moves(x), 0.0), x
 
     def join(self, seen: Images, moved: Images) -> Images:
         return moved
 
     def clear(self, values: Images) -> Images:
-        return values.masked_fill(~self.moves, 0.0)
+        return values.masked_fill(~self._moves(values), 0.0)
+
+    def _moves(self, x: Images) -> Bool[Tensor, "height width"]:
+        row = torch.arange(x.shape[-2], device=x.device)[:, None]
+        column = torch.arange(x.shape[-1], device=x.device)
+        return (row + column) % 2 == self.parity
 
 
 @final
@@ -99,10 +101,10 @@ class Halves(Partition):
 def over_checkerboard(shape: Shape, place: int) -> Partition:
     """Return the checkerboard of the coupling at ``place``, or halves of the channels of a single pixel."""
     channels, height, width = shape
-    return Checkerboard(shape, place) if height * width > 1 else Halves(channels, place)
+    return Checkerboard(channels, place) if height * width > 1 else Halves(channels, place)
 
 
 def over_halves(shape: Shape, place: int) -> Partition:
     """Return the halves of channels of the coupling at ``place``, or a checkerboard over a single channel."""
     channels, height, width = shape
-    return Halves(channels, place) if channels > 1 or height * width == 1 else Checkerboard(shape, place)
+    return Halves(channels, place) if channels > 1 or height * width == 1 else Checkerboard(channels, place)

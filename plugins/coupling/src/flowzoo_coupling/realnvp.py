@@ -56,20 +56,20 @@ class RealNVP(ConditionalBijector):
     def forward(
         self, x: Images, context: Images | None = None, run: Run = EVALUATION
     ) -> tuple[Images, PerImage]:
-        if run.training and self.weight_scale_penalty:
-            self._penalise(x, run)
+        self._penalise(x, run)
         return self.couplings(x, context, run)
 
     def forward_with_shares(
         self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
     ) -> tuple[Images, Images]:
+        self._penalise(x, run)
         return self.couplings.forward_with_shares(x, shares, context, run)
 
     def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
         return self.couplings.inverse(z, context, run)
 
     def _penalise(self, x: Images, run: Run) -> None:
-        scales = weight_scales(self.couplings)
+        scales = weight_scales(self.couplings) if run.training and self.weight_scale_penalty else []
         if scales:
             nats_per_bit_per_dim = x.shape[1:].numel() * math.log(2.0)
             squares = torch.cat([scale.flatten() for scale in scales]).square().sum()
