@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from flowzoo.component import Component as Component
     from flowzoo.component import Kind as Kind
     from flowzoo.component import NetworkSpec as NetworkSpec
+    from flowzoo.component import Published as Published
     from flowzoo.component import Spec as Spec
     from flowzoo.component import SplitSpec as SplitSpec
     from flowzoo.component import TransformSpec as TransformSpec
@@ -50,9 +51,13 @@ if TYPE_CHECKING:
     from flowzoo.hooks import hookimpl as hookimpl
     from flowzoo.level import Level as Level
     from flowzoo.network import Network as Network
+    from flowzoo.pictures import save_grid as save_grid
+    from flowzoo.registry.saving import load_model as load_model
     from flowzoo.run import EVALUATION as EVALUATION
     from flowzoo.run import Ledger as Ledger
     from flowzoo.run import Run as Run
+    from flowzoo.runfolder import RunFolder as RunFolder
+    from flowzoo.seeds import check_seed as check_seed
     from flowzoo.shapes import Images as Images
     from flowzoo.shapes import IntegerImages as IntegerImages
     from flowzoo.shapes import PerImage as PerImage
@@ -71,6 +76,7 @@ _HOMES = {
     "Builder": "flowzoo.component",
     "cascade": "flowzoo.cascade",
     "Check": "flowzoo.component",
+    "check_seed": "flowzoo.seeds",
     "Component": "flowzoo.component",
     "ConditionalBijector": "flowzoo.bijector",
     "constant_log_det": "flowzoo.builtin.log_det",
@@ -90,6 +96,7 @@ _HOMES = {
     "Ledger": "flowzoo.run",
     "Level": "flowzoo.level",
     "linear_shares": "flowzoo.builtin.linear_shares",
+    "load_model": "flowzoo.registry.saving",
     "log_det_dtype": "flowzoo.builtin.log_det",
     "Network": "flowzoo.network",
     "NetworkSpec": "flowzoo.component",
@@ -98,9 +105,12 @@ _HOMES = {
     "OptionError": "flowzoo.errors",
     "PerImage": "flowzoo.shapes",
     "PluginError": "flowzoo.errors",
+    "Published": "flowzoo.component",
     "require_even": "flowzoo.shapes",
     "ResolutionTransform": "flowzoo.transform",
     "Run": "flowzoo.run",
+    "RunFolder": "flowzoo.runfolder",
+    "save_grid": "flowzoo.pictures",
     "SavedModelError": "flowzoo.errors",
     "Shape": "flowzoo.shapes",
     "ShapeError": "flowzoo.errors",

@@ -23,6 +23,9 @@ class ConditionalBijector(nn.Module, ABC):
     loss_is_likelihood: bool = True
     """Whether :meth:`loss` is the negative log-likelihood, so that what stands before may train on it."""
 
+    takes_all_reals: bool = True
+    """Whether every finite value is in its domain, as inside a level it must be."""
+
     has_shares: bool = False
     """Whether :meth:`forward_with_shares` can tell each dimension's share of ``log_det``."""
 

@@ -38,6 +38,25 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Published:
+    """A figure that a paper states.
+
+    Attributes:
+        data: The paper's data set, as in ``CIFAR-10``.
+        bits_per_dim: As printed.
+        source: The paper, in short.
+        variant: Which of the paper's configurations.
+        remark: What must stand beside it: that it is no likelihood, or not credible.
+    """
+
+    data: str
+    bits_per_dim: float
+    source: str
+    variant: str = ""
+    remark: str = ""
+
+
+@dataclass(frozen=True)
 class Component:
     """An entry of the zoo.
 
@@ -52,6 +71,7 @@ class Component:
         revision: Raised whenever the component computes something else than before with the same options.
         exact: Whether it is a bijection with an exact ``log_det``; False for a stochastic transform.
         check: How the conformance kit tries it.
+        published: Figures that papers state for it.
     """
 
     kind: Kind
@@ -62,6 +82,7 @@ class Component:
     revision: int = 1
     exact: bool = True
     check: Check = field(default_factory=Check)
+    published: tuple[Published, ...] = ()
 
 
 @dataclass(frozen=True)

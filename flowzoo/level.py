@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from flowzoo.bijector import ConditionalBijector, standard_normal_log_prob
-from flowzoo.errors import ShapeError
+from flowzoo.errors import OptionError, ShapeError
 from flowzoo.run import EVALUATION, Run
 from flowzoo.shapes import Images, PerImage, Shape, as_shape
 from flowzoo.split import SplitPolicy
@@ -52,6 +52,7 @@ class Level(nn.Module):
 
     Raises:
         TypeError: A part is something else than that.
+        OptionError: A bijector does not take all values.
     """
 
     def __init__(
@@ -70,6 +71,12 @@ class Level(nn.Module):
         ):
             if not isinstance(part, interface):
                 raise TypeError(f"a level got a {type(part).__name__} where it takes a {interface.__name__}")
+        for bijector in (joint, conditional):
+            if not bijector.takes_all_reals:
+                raise OptionError(
+                    f"{type(bijector).__name__} takes values of [0, 1) only, and a level's may be any; "
+                    "set it as the pixel transform, pixels.name"
+                )
         self.transform = transform
         self.joint = joint
         self.split = split

@@ -35,6 +35,7 @@ class Logit(ConditionalBijector):
     0.0
     """
 
+    takes_all_reals = False
     has_shares = True
 
     def __init__(self, alpha: float = 0.05) -> None:

@@ -38,6 +38,7 @@ class Stack(ConditionalBijector):
         self.parts = nn.ModuleList(parts)
         self._parts = tuple(parts)
         *earlier, last = self._parts
+        self.takes_all_reals = all(part.takes_all_reals for part in self._parts)
         self.has_shares = all(part.has_shares for part in self._parts)
         self.loss_is_likelihood = last.loss_is_likelihood
         if not last.loss_is_likelihood and any(list(part.parameters()) for part in earlier):

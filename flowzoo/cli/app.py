@@ -67,7 +67,7 @@ def options(
 
 
 app.command("list", epilog="Example: flowzoo list 'msflow-*' --kind model")(list_components)
-app.command("show", epilog="Example: flowzoo show gaussian --image-shape 1x8x8")(show)
+app.command("show", epilog="Example: flowzoo show mrcnf --image-shape 3x32x32 --set levels=4")(show)
 app.command("train", epilog="Example: flowzoo train mrcnf --data digits --out runs/first --seconds 60")(train)
 app.command("evaluate", epilog="Example: flowzoo evaluate runs/first")(evaluate)
 app.command("sample", epilog="Example: flowzoo sample runs/first -n 64 -o samples.png")(sample)

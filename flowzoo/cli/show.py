@@ -11,6 +11,7 @@ from rich.text import Text
 
 from flowzoo.cli.choose import JsonOption, KindOption, NameArgument, choose
 from flowzoo.cli.console import console, print_json, table
+from flowzoo.cli.settings import read_settings
 from flowzoo.component import Component
 from flowzoo.errors import OptionError
 from flowzoo.registry.loader import default_registry
@@ -25,37 +26,56 @@ ShapeOption = Annotated[
 ]
 
 
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="An option of that model; may be repeated.", show_default=False
+    ),
+]
+
+
 def show(
     name: NameArgument,
     kind: KindOption = None,
     as_json: JsonOption = False,
     image_shape: ShapeOption = None,
+    assignments: SetOption = None,
 ) -> None:
-    """Show a component's summary, paper and options."""
+    """Show a component's summary, paper, published figures and options."""
     from flowzoo.registry.describe import describe
 
     registry = default_registry()
     component = choose(registry, name, kind)
     plugin = registry.plugin_of(component)
     options = describe(registry, component)
-    levels = None if image_shape is None else _levels(component, image_shape)
+    if assignments and image_shape is None:
+        raise OptionError("--set changes the model that --image-shape builds; give that too")
+    levels = None if image_shape is None else _levels(component, image_shape, assignments or [])
     if as_json:
-        data = {**_facts(component, plugin), "options": [asdict(each) for each in options]}
+        data = {
+            **_facts(component, plugin),
+            "published": [asdict(each) for each in component.published],
+            "options": [asdict(each) for each in options],
+        }
         print_json(data if levels is None else {**data, "levels": levels})
         return
     _print_facts(component, plugin)
+    _print_published(component)
     _print_options(options)
     if levels is not None:
         _print_levels(levels)
 
 
-def _levels(component: Component, image_shape: str) -> list[dict[str, Any]]:
-    """Build a model with its default options and return shapes and parameters of its levels, finest first."""
+def _levels(component: Component, image_shape: str, assignments: list[str]) -> list[dict[str, Any]]:
+    """Build a model and return shapes and parameters of its levels, finest first."""
     from flowzoo.registry.models import create_model
 
     if component.kind != "model":
         raise OptionError(f"--image-shape is for models, and '{component.name}' is a {component.kind}")
-    flow = create_model(component.name, _parse_shape(image_shape), seed=0)
+    settings = read_settings(None, assignments)
+    if settings.training or settings.data or settings.pixels:
+        raise OptionError("show takes options of the model only; training, data and pixels change no level")
+    flow = create_model(component.name, _parse_shape(image_shape), seed=0, **settings.options)
     levels = []
     shape = flow.image_shape
     for place, latent in enumerate(flow.latent_shapes):
@@ -95,6 +115,18 @@ def _print_facts(component: Component, plugin: Plugin) -> None:
         rows.add_row("paper", component.reference)
     rows.add_row("from", f"{plugin.distribution} {plugin.version}")
     rows.add_row("exact", "yes" if component.exact else f"no: {component.check.reason or 'a bound'}")
+    console().print()
+    console().print(rows)
+
+
+def _print_published(component: Component) -> None:
+    if not component.published:
+        return
+    rows = table("published", "bits/dim", "variant", "source")
+    for each in component.published:
+        remark = f" ({each.remark})" if each.remark else ""
+        rows.add_row(each.data, f"{each.bits_per_dim:g}", each.variant, Text(each.source + remark))
+    rows.columns[1].justify = "right"
     console().print()
     console().print(rows)
 

@@ -18,7 +18,7 @@ from flowzoo.testing import CheckResult
 PLUGIN = """
     from typing import Annotated, Literal
     from pydantic import Field
-    from flowzoo.api import BijectorSpec, Check, Component, NetworkSpec, Spec, hookimpl
+    from flowzoo.api import BijectorSpec, Check, Component, NetworkSpec, Published, Spec, hookimpl
 
     flowzoo_api_version = 1
 
@@ -26,7 +26,10 @@ PLUGIN = """
     def flowzoo_components():
         return [
             Component("model", "toy-10", "flowzoo_toy:build_toy", "Ten toys.", "Toy et al., 2024"),
-            Component("model", "toy-2", "flowzoo_toy:build_toy", "Two toys."),
+            Component(
+                "model", "toy-2", "flowzoo_toy:build_toy", "Two toys.",
+                published=(Published("CIFAR-10", 3.5, "toy-2024", "2 toys", "not credible"),),
+            ),
             Component("bijector", "toy", "flowzoo_toy:build_bijector", "A toy bijector."),
             Component(
                 "transform", "noisy", "flowzoo_toy:build_noisy", "Draws.", exact=False,
@@ -91,6 +94,20 @@ def test_list_matches_a_pattern_and_a_kind(zoo):
     assert (empty.stdout, empty.stderr) == ("", "no network is installed\n")
 
 
+def test_show_sets_published_figures_beside_the_options(zoo):
+    shown = " ".join(run("show", "toy-2").stdout.split())
+    assert "published bits/dim variant source CIFAR-10 3.5 2 toys toy-2024 (not credible)" in shown
+    assert "published" not in run("show", "toy-10").stdout
+    data = json.loads(run("show", "toy-2", "--json").stdout)
+    assert data["published"][0]["bits_per_dim"] == 3.5
+
+
+def test_show_builds_the_model_that_is_asked_for(zoo):
+    shape = ["--image-shape", "1x8x8", "--json"]
+    assert len(json.loads(run("show", "toy-2", *shape).stdout)["levels"]) == 2
+    assert len(json.loads(run("show", "toy-2", *shape, "--set", "levels=3").stdout)["levels"]) == 3
+
+
 def test_list_as_json(zoo):
     data = json.loads(run("list", "toy-*", "--json").stdout)
     assert [each["name"] for each in data] == ["toy-2", "toy-10"]
@@ -126,6 +143,11 @@ def test_list_as_json(zoo):
         (
             ["show", "toy", "--image-shape", "1x8x8"],
             "error: --image-shape is for models, and 'toy' is a bijector",
+        ),
+        (["show", "toy-2", "--set", "levels=3"], "error: --set changes the model that --image-shape builds"),
+        (
+            ["show", "toy-2", "--image-shape", "1x8x8", "--set", "training.clip=3"],
+            "error: show takes options of the model only",
         ),
         (["check", "qqqqqq"], "error: no component 'qqqqqq'; installed: "),
     ],
