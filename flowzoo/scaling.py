@@ -9,8 +9,8 @@ All three hold in the space of the levels. Under a logit that is the space of lo
 then the logistic of a mean of logits, not the mean of the pixels. A stochastic transform draws its coarse
 image, so its ``E`` returns another one than ``D`` was given.
 
-Images in and out are in pixel space. Samples may leave ``[0, 1)``, so both ways take values up to 1 away from
-it where the pixel transform does: a logit takes those less than ``alpha / (1 - 2 alpha)`` away.
+Images in and out are in pixel space. Samples may leave ``[0, 1)``, so both ways take what the pixel transform
+takes: a logit values less than ``alpha / (1 - 2 alpha)`` outside.
 
 References:
     "PNF: Progressive normalizing flows", INNF+ 2021, section 2.
@@ -70,7 +70,7 @@ def downscale(flow: Flow, x: Images, steps: int) -> Images:
     Raises:
         OptionError: As :func:`coarse_shape`, or the pixel transform works at one size only.
         ShapeError: ``x`` is not a batch of images of the model's shape.
-        DataError: A value lies where the pixel transform is not defined, or far from ``[0, 1)``.
+        DataError: A value lies where the pixel transform is not defined.
     """
     coarse_shape(flow, steps)
     return _leave(flow, _take_down(flow, _enter(flow, x, flow.image_shape), steps))
@@ -97,10 +97,14 @@ def upscale(
     Raises:
         OptionError: As :func:`downscale`, or the temperature or the seed is out of range.
         ShapeError: ``coarse`` is not a batch of images of that shape.
-        DataError: As :func:`downscale`.
+        DataError: As :func:`downscale`, or a value lies more than 1 outside ``[0, 1)``: it is in other units.
         NumericalError: The result is not finite.
     """
     y = _enter(flow, coarse, coarse_shape(flow, steps))
+    if not bool(((coarse >= -1.0) & (coarse < 2.0)).all()):
+        raise DataError(
+            f"coarse images lie in or near [0, 1), found {_range(coarse)}; divide bytes by 256 before scaling"
+        )
     generator = torch.Generator()
     generator.manual_seed(check_seed(seed)) if seed is not None else generator.seed()
     return _leave(flow, _take_up(flow, y, steps, temperature, Run(generator=generator)))
@@ -150,11 +154,10 @@ def _enter(flow: Flow, images: Images, shape: Shape) -> Images:
     with _at_other_sizes():
         y, _ = flow.pixels(images)
     y = y.to(flow.dtype)
-    near = (images >= -1.0) & (images < 2.0)
-    if not bool((near & y.isfinite()).all()):
+    if not bool(y.isfinite().all()):
         raise DataError(
-            "scaling takes values in [0, 1), or near it where the model's pixel transform allows it; found "
-            f"values in [{images.min().item():g}, {images.max().item():g}]"
+            "scaling takes values in [0, 1), and others only where the model's pixel transform does; "
+            f"found {_range(images)}"
         )
     return y
 
@@ -169,6 +172,10 @@ def _leave(flow: Flow, y: Images) -> Images:
             "a scaled image is not finite; lower the temperature, or train the model for longer"
         )
     return x
+
+
+def _range(images: Images) -> str:
+    return f"values in [{images.min().item():g}, {images.max().item():g}]"
 
 
 @contextmanager

@@ -86,7 +86,7 @@ def test_downscaling_what_was_upscaled_returns_it_whatever_the_noise(
 ) -> None:
     flow = cascade(pixels)
     coarse = images(coarse_shape(flow, steps))
-    for temperature, seed in [(0.0, 0), (0.2, 1), (0.2, 2)]:
+    for temperature, seed in [(0.0, 0), (0.4, 1), (0.4, 2)]:
         fine = upscale(flow, coarse, steps, temperature, seed)
         assert fine.shape == (3, *SHAPE)
         same(downscale(flow, fine, steps), coarse)
@@ -210,7 +210,7 @@ def test_levels_that_keep_no_image_are_refused() -> None:
             DataError,
             r"got torch.uint8; .* \(images \+ 0.5\) / 256",
         ),
-        (255.0 * images((2, 4, 4)), DataError, r"found values in \[.*25"),
+        (255.0 * images((2, 4, 4)), DataError, r"the model's pixel transform does; found values in \[.*25"),
         (float("nan") * images((2, 4, 4)), DataError, r"found values in \[nan, nan\]"),
         (1.06 + 0.0 * images((2, 4, 4)), DataError, r"found values in \[1.06, 1.06\]"),
     ],
@@ -220,6 +220,19 @@ def test_coarse_images_that_cannot_be_are_refused(
 ) -> None:
     with pytest.raises(error, match=message):
         upscale(cascade(LOGIT), x, 1)
+
+
+def test_bytes_are_no_coarse_images_though_affine_pixels_would_take_them() -> None:
+    bytes_ = 255.0 * images((2, 4, 4))
+    with pytest.raises(DataError, match=r"coarse images lie in or near .* divide bytes by 256"):
+        upscale(cascade(), bytes_, 1)
+
+
+def test_samples_are_scaled_down_however_far_they_leave_the_unit_interval() -> None:
+    flow, coarse = cascade(), images((2, 4, 4))
+    far = upscale(flow, coarse, 1, temperature=5.0, seed=0)
+    assert float(far.abs().max()) > 3.0
+    same(downscale(flow, far, 1), coarse)
 
 
 @pytest.mark.parametrize("temperature", [-1.0, float("nan")])

@@ -1,0 +1,1 @@
+"""PNF, progressive normalising flows, for flowzoo."""

@@ -1,0 +1,41 @@
+"""What this plugin registers. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from flowzoo.api import Check, Component, hookimpl
+
+flowzoo_api_version = 1
+
+PAPER = '"PNF: Progressive normalizing flows", INNF+ 2021'
+
+
+@hookimpl
+def flowzoo_components() -> list[Component]:
+    return [
+        Component(
+            kind="transform",
+            name="axis",
+            build="flowzoo_pnf.axis:build_axis",
+            summary="Means and half differences of pairs of pixels along one axis",
+            reference=PAPER,
+            check=Check(shape=(2, 3, 4)),
+        ),
+        Component(
+            kind="model",
+            name="pnf",
+            build="flowzoo_pnf.model:build_pnf",
+            summary="Cascade that halves one axis at a time, affine couplings given the coarse image",
+            reference=PAPER,
+            check=Check(
+                shape=(1, 4, 4),
+                options={
+                    "levels": 3,
+                    "bijector": {
+                        "checkerboard": 2,
+                        "channel": 2,
+                        "network": {"hidden": 4, "blocks": 1},
+                    },
+                },
+            ),
+        ),
+    ]
