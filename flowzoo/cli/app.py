@@ -18,6 +18,7 @@ from flowzoo.cli.sample import sample
 from flowzoo.cli.show import show
 from flowzoo.cli.splits import splits
 from flowzoo.cli.train import train
+from flowzoo.cli.upscale import upscale
 from flowzoo.errors import FlowzooError
 
 USAGE_ERROR = 2
@@ -71,6 +72,7 @@ app.command("show", epilog="Example: flowzoo show mrcnf --image-shape 3x32x32 --
 app.command("train", epilog="Example: flowzoo train mrcnf --data digits --out runs/first --seconds 60")(train)
 app.command("evaluate", epilog="Example: flowzoo evaluate runs/first")(evaluate)
 app.command("sample", epilog="Example: flowzoo sample runs/first -n 64 -o samples.png")(sample)
+app.command("upscale", epilog="Example: flowzoo upscale runs/first --steps 2 -o upscaled.png")(upscale)
 app.command("splits", epilog="Example: flowzoo splits runs/first -o splits.png")(splits)
 app.command("plugins", epilog="Example: flowzoo plugins --strict")(plugins)
 app.command("check", epilog="Example: flowzoo check haar --kind transform")(check)

@@ -125,10 +125,15 @@ def _print_published(component: Component) -> None:
     rows = table("published", "bits/dim", "variant", "source")
     for each in component.published:
         remark = f" ({each.remark})" if each.remark else ""
-        rows.add_row(each.data, f"{each.bits_per_dim:g}", each.variant, Text(each.source + remark))
+        rows.add_row(each.data, _digits(each.bits_per_dim), each.variant, Text(each.source + remark))
     rows.columns[1].justify = "right"
     console().print()
     console().print(rows)
+
+
+def _digits(bits: float) -> str:
+    """Return a figure with two decimals, or more where it has more."""
+    return max(f"{bits:.2f}", f"{bits:g}", key=len)
 
 
 def _print_options(options: tuple[OptionInfo, ...]) -> None:

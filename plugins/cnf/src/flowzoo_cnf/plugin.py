@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowzoo.api import Check, Component, hookimpl
+from flowzoo.api import Check, Component, Published, hookimpl
 
 flowzoo_api_version = 1
 
@@ -20,6 +20,22 @@ TINY = {
 GRID = (
     "the exact trace is integrated by rk4 on 4 fixed steps a block, and the log-determinant of the discrete "
     "map differs from that integral by the step error"
+)
+
+
+DOUBTED = "as printed; not credible beside its neighbours"
+FFJORD_FIGURES = (
+    Published("CIFAR-10", 3.40, "msflow-2021"),
+    Published("ImageNet 32", 3.96, "msflow-2021"),
+    Published("CIFAR-10", 3.40, "msflow-2021", "with STEER"),
+    Published("ImageNet 32", 3.84, "msflow-2021", "with STEER"),
+)
+RNODE_FIGURES = (
+    Published("CIFAR-10", 3.38, "msflow-2021"),
+    Published("ImageNet 32", 2.36, "msflow-2021", remark=DOUBTED),
+    Published("ImageNet 64", 3.83, "msflow-2021"),
+    Published("CIFAR-10", 3.397, "msflow-2021", "with STEER"),
+    Published("ImageNet 32", 2.35, "msflow-2021", "with STEER", DOUBTED),
 )
 
 
@@ -46,6 +62,7 @@ def flowzoo_components() -> list[Component]:
             kind="model",
             name="ffjord",
             build="flowzoo_cnf.models:build_ffjord",
+            published=FFJORD_FIGURES,
             summary="Continuous flow at one resolution",
             reference=FFJORD,
             check=Check(shape=(1, 4, 4), options={"bijector": TINY}, tolerance=2e-5, reason=GRID),
@@ -54,6 +71,7 @@ def flowzoo_components() -> list[Component]:
             kind="model",
             name="rnode",
             build="flowzoo_cnf.models:build_rnode",
+            published=RNODE_FIGURES,
             summary="FFJORD with kinetic-energy and Jacobian-norm regularisation",
             reference=RNODE,
             check=Check(shape=(1, 4, 4), options={"bijector": TINY}, tolerance=2e-5, reason=GRID),

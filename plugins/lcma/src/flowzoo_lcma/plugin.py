@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowzoo.api import Check, Component, hookimpl
+from flowzoo.api import Check, Component, Published, hookimpl
 
 flowzoo_api_version = 1
 
@@ -13,6 +13,10 @@ TINY = {
     "joint": {"checkerboard": 2, "channel": 0, "network": {"hidden": 4, "blocks": 1}},
     "last": {"checkerboard": 2, "network": {"hidden": 4, "blocks": 1}},
 }
+
+
+FIGURES = {"CIFAR-10": 3.43, "ImageNet 32": 4.21, "ImageNet 64": 3.92, "CelebA": 2.71}
+ABLATION = {"random": 3.05, "lcma-high": 3.10, "RealNVP's split": 3.02, "lcma": 2.71}
 
 
 @hookimpl
@@ -43,6 +47,10 @@ def flowzoo_components() -> list[Component]:
             kind="model",
             name="lcma",
             build="flowzoo_lcma.model:build_lcma_model",
+            published=(
+                *(Published(data, bits, "lcma-2019", "RealNVP + LCMA") for data, bits in FIGURES.items()),
+                *(Published("CelebA", bits, "lcma-2019", variant) for variant, bits in ABLATION.items()),
+            ),
             summary="RealNVP whose splits keep the pixels that contribute most to the likelihood",
             reference=PAPER,
             check=Check(shape=(1, 4, 4), options=TINY),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from flowzoo.api import Check, Component, hookimpl
+from flowzoo.api import Check, Component, Published, hookimpl
 
 flowzoo_api_version = 1
 
 PAPER = 'Voleti et al., "Multi-Resolution Continuous Normalizing Flows", 2024'
+
+
+FIGURES = {"CIFAR-10": 3.54, "ImageNet 32": 3.77, "ImageNet 64": 3.44, "ImageNet 128": 3.31}
 
 
 @hookimpl
@@ -23,6 +26,7 @@ def flowzoo_components() -> list[Component]:
             kind="model",
             name="mrcnf",
             build="flowzoo_mrcnf.model:build_mrcnf",
+            published=tuple(Published(data, bits, "arXiv 2106.08462") for data, bits in FIGURES.items()),
             summary="Multi-resolution cascade of continuous flows, unimodular transform",
             reference=PAPER,
             check=Check(

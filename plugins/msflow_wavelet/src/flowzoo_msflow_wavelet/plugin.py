@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from flowzoo.api import Check, Component, hookimpl
+from flowzoo.api import Check, Component, Published, hookimpl
 
 flowzoo_api_version = 1
+
+FIGURES = {
+    "CIFAR-10": {2: 3.56, 3: 3.69, 4: 3.77, 5: 3.87},
+    "ImageNet 32": {2: 3.92, 3: 4.00, 4: 4.02},
+    "ImageNet 64": {3: 4.04},
+}
+"""By number of scales."""
 
 
 @hookimpl
@@ -15,6 +22,11 @@ def flowzoo_components() -> list[Component]:
             name="msflow-wavelet",
             build="flowzoo_msflow_wavelet.model:build_msflow_wavelet",
             summary="Haar wavelet cascade of continuous flows",
+            published=tuple(
+                Published(data, bits, "msflow-2021", f"{scales} scales")
+                for data, figures in FIGURES.items()
+                for scales, bits in figures.items()
+            ),
             reference='"Multi-Scale Continuous Normalizing Flows", INNF+ 2021',
             check=Check(
                 shape=(1, 4, 4),
