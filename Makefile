@@ -7,10 +7,10 @@ PLUGINS := $(patsubst %/pyproject.toml,./%,$(sort $(wildcard plugins/*/pyproject
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test check bench wheels clean
+.PHONY: help demo install test test-all check bench wheels clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 demo: $(INSTALLED) ## train two models on digits, beside the Gaussian floors, with pictures in demo/
 	$(BIN)/python benchmarks/demo.py --out demo
@@ -19,6 +19,9 @@ install: $(INSTALLED) ## make .venv with the core, every plugin and the developm
 
 test: $(INSTALLED) ## run the tests, with coverage
 	$(BIN)/python -m pytest --cov --cov-report=term --numprocesses=auto
+
+test-all: $(INSTALLED) ## run the tests, with the whole kit on every mixture of components
+	$(BIN)/python -m pytest --numprocesses=auto --whole-kit
 
 check: $(INSTALLED) ## lint, formatting, types and import layers
 	$(BIN)/ruff check .

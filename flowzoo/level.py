@@ -74,7 +74,7 @@ class Level(nn.Module):
         for bijector in (joint, conditional):
             if not bijector.takes_all_reals:
                 raise OptionError(
-                    f"{type(bijector).__name__} takes values of [0, 1) only, and a level's may be any; "
+                    "a level's values may be any, and its bijector takes those of [0, 1) only, as a logit does; "
                     "set it as the pixel transform, pixels.name"
                 )
         self.transform = transform

@@ -13,7 +13,7 @@ from flowzoo.shapes import Images
 from flowzoo.testing.draws import Draws, draw_images, randomise
 from flowzoo.testing.trial import Trial
 
-FIRST_BATCH = 32
+FIRST_BATCH = 64
 """Images in each batch of the first pass over data: more than a tiny image has dimensions."""
 
 
