@@ -1,4 +1,4 @@
-"""Grids of images as PNG files."""
+"""Grids of images as PNG files, and pictures as images."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 
 from flowzoo.dequantisation import quantise
-from flowzoo.errors import OptionError
+from flowzoo.errors import DataError, OptionError, ShapeError
 from flowzoo.files import write_atomically
-from flowzoo.shapes import Images
+from flowzoo.shapes import Images, Shape
 
 SMALLEST_SIDE = 64
 """Images smaller than this are enlarged, each value becoming a square of pixels."""
@@ -33,8 +33,7 @@ def save_grid(images: Images, path: Path, bins: int, columns: int | None = None)
         FileError: The file cannot be written.
     """
     count, channels, height, width = images.shape
-    if channels not in (1, 3):
-        raise OptionError(f"a picture needs 1 or 3 channels, these images have {channels}")
+    _check_channels(channels)
     check_picture_path(path)
     values = quantise(images.detach().cpu(), bins).to(torch.float64) * (255.0 / (bins - 1))
     pixels = values.round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
@@ -55,6 +54,43 @@ def save_grid(images: Images, path: Path, bins: int, columns: int | None = None)
     write_atomically(path, buffer.getvalue())
 
 
+def load_picture(path: Path, shape: Shape) -> Images:
+    """Read a picture with 8 bits a value as one image.
+
+    Args:
+        path: Of the file, PNG or whatever else Pillow reads.
+        shape: ``(C, H, W)`` that it has to have; as one channel the picture is read grey, as three in colour.
+
+    Returns:
+        ``(1, C, H, W)``, float64: the middle of the ``1/256`` of ``[0, 1)`` that each value stands for.
+
+    Raises:
+        OptionError: Images of ``shape`` are neither grey nor colour.
+        ShapeError: The picture has another size.
+        DataError: It cannot be read, or its values have more than 8 bits.
+    """
+    channels, height, width = shape
+    _check_channels(channels)
+    try:
+        with Image.open(path) as picture:
+            if picture.size != (width, height):
+                found = f"{picture.size[1]}x{picture.size[0]}"
+                raise ShapeError(
+                    f"{path} is {found} pixels (height x width), expected {height}x{width}; resize it"
+                )
+            if picture.mode not in _EIGHT_BITS:
+                raise DataError(
+                    f"{path} has pixels of mode {picture.mode}; save it with 8 bits a value, grey or RGB"
+                )
+            values = np.array(picture.convert("L" if channels == 1 else "RGB"))
+    except (DataError, ShapeError):
+        raise
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(f"cannot read {path} as a picture ({error}); give a PNG file") from error
+    pixels = torch.from_numpy(values).reshape(1, height, width, channels).permute(0, 3, 1, 2)
+    return (pixels.to(torch.float64) + 0.5) / 256
+
+
 def check_picture_path(path: Path) -> None:
     """Refuse a path to which no picture can be written, before it is drawn.
 
@@ -67,3 +103,11 @@ def check_picture_path(path: Path) -> None:
         raise OptionError(f"there is no folder {path.parent}; make it first")
     if path.is_dir():
         raise OptionError(f"{path} is a folder; name a PNG file")
+
+
+_EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
+
+
+def _check_channels(channels: int) -> None:
+    if channels not in (1, 3):
+        raise OptionError(f"a picture needs 1 or 3 channels, these images have {channels}")

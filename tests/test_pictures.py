@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from flowzoo.errors import OptionError
-from flowzoo.pictures import save_grid
+from flowzoo.errors import DataError, OptionError, ShapeError
+from flowzoo.pictures import load_picture, save_grid
 
 
 def test_a_grid_shows_the_images_row_by_row(tmp_path: Path) -> None:
@@ -37,3 +37,36 @@ def test_what_cannot_be_drawn_is_refused(tmp_path: Path, channels: int, name: st
     with pytest.raises(OptionError, match=message):
         save_grid(torch.zeros(1, channels, 4, 4), tmp_path / name, bins=256)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "LA"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_picture_is_read_grey_or_in_colour_as_asked(tmp_path: Path, mode: str, channels: int) -> None:
+    values = np.array([[0, 50, 100], [150, 200, 255]], np.uint8)
+    Image.fromarray(values).convert(mode).save(tmp_path / "small.png")
+    found = load_picture(tmp_path / "small.png", (channels, 2, 3))
+    assert found.dtype == torch.float64
+    expected = torch.from_numpy((values + 0.5) / 256).expand(1, channels, 2, 3)
+    torch.testing.assert_close(found, expected)
+
+
+def test_colours_keep_their_order(tmp_path: Path) -> None:
+    Image.new("RGB", (3, 2), (255, 0, 127)).save(tmp_path / "pink.png")
+    found = load_picture(tmp_path / "pink.png", (3, 2, 3))
+    assert (found[0, :, 0, 0] * 256 - 0.5).tolist() == [255.0, 0.0, 127.0]
+
+
+def test_what_is_no_such_picture_is_refused(tmp_path: Path) -> None:
+    Image.new("RGB", (3, 2)).save(tmp_path / "small.png")
+    Image.new("I;16", (3, 2)).save(tmp_path / "deep.png")
+    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "small.png").read_bytes()[:20])
+    with pytest.raises(ShapeError, match=r"is 2x3 pixels \(height x width\), expected 3x2; resize it"):
+        load_picture(tmp_path / "small.png", (3, 3, 2))
+    with pytest.raises(OptionError, match="1 or 3 channels"):
+        load_picture(tmp_path / "small.png", (2, 2, 3))
+    with pytest.raises(DataError, match="mode I;16; save it with 8 bits"):
+        load_picture(tmp_path / "deep.png", (1, 2, 3))
+    for name in ("text.png", "cut.png", "none.png", "."):
+        with pytest.raises(DataError, match=r"as a picture .*; give a PNG file"):
+            load_picture(tmp_path / name, (1, 2, 3))
