@@ -74,8 +74,8 @@ class Level(nn.Module):
         for bijector in (joint, conditional):
             if not bijector.takes_all_reals:
                 raise OptionError(
-                    "a level's values may be any, and its bijector takes those of [0, 1) only, as a logit does; "
-                    "set it as the pixel transform, pixels.name"
+                    "a level's values may be any, and its bijector takes those of [0, 1) only, as a logit "
+                    "does; set it as the pixel transform, pixels.name"
                 )
         self.transform = transform
         self.joint = joint
