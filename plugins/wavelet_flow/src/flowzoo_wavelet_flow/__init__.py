@@ -1,0 +1,1 @@
+"""Wavelet Flow for flowzoo: the model ``wavelet-flow``, the bijector ``crops`` and annealed sampling."""

@@ -1,0 +1,40 @@
+"""What this plugin registers. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from flowzoo.api import Check, Component, Spec, hookimpl
+
+flowzoo_api_version = 1
+
+PAPER = 'Yu, Derpanis and Brubaker, "Wavelet Flow: Fast Training of High Resolution Normalizing Flows", 2020'
+
+TINY_GLOW = {"steps": 1, "network": {"hidden": 4}}
+
+
+@hookimpl
+def flowzoo_components() -> list[Component]:
+    return [
+        Component(
+            kind="bijector",
+            name="crops",
+            build="flowzoo_wavelet_flow.crops:build_crops",
+            summary="A bijector trained on crops whose loss is on average the whole image's",
+            reference=PAPER,
+            check=Check(
+                shape=(2, 2, 8),
+                context_shape=(1, 2, 8),
+                options={"inner": Spec("glow", **TINY_GLOW), "size": 2},
+            ),
+        ),
+        Component(
+            kind="model",
+            name="wavelet-flow",
+            build="flowzoo_wavelet_flow.model:build_wavelet_flow",
+            summary="Haar wavelet cascade of Glow's steps",
+            reference=PAPER,
+            check=Check(
+                shape=(1, 4, 4),
+                options={"levels": 2, "bijector": TINY_GLOW, "last": {**TINY_GLOW, "squeeze": True}},
+            ),
+        ),
+    ]

@@ -1,0 +1,68 @@
+"""How an image is cut into tiles, each with a halo around it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Integer
+from torch import Tensor
+
+from flowzoo_wavelet_flow.reach import Reach
+
+Places = Integer[Tensor, "batch places"]
+"""Rows or columns of each image's window."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The tiles along height or width: parts of ``[0, length)`` that follow one another without a gap.
+
+    A tile lies in a window that reaches a halo further, where the image does not end before. All windows
+    have the same length, and begin where a shift does not disturb the bijector.
+
+    Attributes:
+        length: Of the image.
+        tile: Length of a tile; the last may be shorter.
+        halo: By how much the window reaches further.
+        window: Length of a window.
+    """
+
+    length: int
+    tile: int
+    halo: int
+    window: int
+
+    @property
+    def count(self) -> int:
+        """How many tiles there are."""
+        return math.ceil(self.length / self.tile)
+
+    def places(self, chosen: Integer[Tensor, " batch"]) -> tuple[Places, Bool[Tensor, "batch places"]]:
+        """Return where each image's window lies, and which of its places belong to the chosen tile."""
+        start = chosen[:, None] * self.tile
+        first = (start - self.halo).clamp(0, self.length - self.window)
+        places = first + torch.arange(self.window, device=chosen.device)
+        return places, (places >= start) & (places < start + self.tile)
+
+
+def whole(length: int) -> Axis:
+    """Return an axis that is not cut."""
+    return Axis(length, length, 0, length)
+
+
+def cut(length: int, size: int, reach: Reach) -> Axis:
+    """Cut an axis into tiles of like length, at most ``size``; leave it whole where cutting saves nothing.
+
+    Args:
+        length: Of the image.
+        size: Largest length of a tile; rounded down to a multiple of the step, but never to 0.
+        reach: How wide a halo is asked for, and where tiles may begin.
+    """
+    most = max(reach.step, size - size % reach.step)
+    tile = reach.aligned(math.ceil(length / math.ceil(length / most)))
+    halo = reach.aligned(reach.halo)
+    window = tile + 2 * halo
+    window += (length - window) % reach.step
+    return whole(length) if window >= length else Axis(length, tile, halo, window)
