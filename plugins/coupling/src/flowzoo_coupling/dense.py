@@ -17,7 +17,9 @@ from flowzoo_coupling.inputs import resized
 
 @final
 class Dense(Network):
-    """Fully connected layers over all values of image and context; the last starts at zero.
+    """Fully connected layers over all values of image and context, with the leaky ReLU between them.
+
+    The last starts at zero.
 
     Args:
         shape: ``(C, H, W)`` of the image.
@@ -56,7 +58,7 @@ class Dense(Network):
             values.append(time.to(x.dtype).reshape(-1, 1).expand(x.shape[0], 1))
         h = torch.cat(values, dim=1)
         for layer in self.hidden:
-            h = F.relu(layer(h))
+            h = F.leaky_relu(layer(h))
         y: Images = self.last(h).reshape(-1, *self.output_shape)
         return y
 

@@ -15,7 +15,7 @@ from flowzoo_coupling.zero_conv import zero_conv
 
 @final
 class GlowConv(Network):
-    """Convolutions of 3x3, 1x1 and 3x3 with ReLU between them; the last starts at zero.
+    """Convolutions of 3x3, 1x1 and 3x3 with the leaky ReLU between them; the last starts at zero.
 
     Args:
         channels: Of everything that is seen, context and time included.
@@ -33,8 +33,8 @@ class GlowConv(Network):
         self.last = zero_conv(hidden, output_channels)
 
     def forward(self, x: Images, context: Images | None = None, time: Tensor | None = None) -> Images:
-        h = F.relu(self.first(join_inputs(x, context, time)))
-        y: Images = self.last(F.relu(self.middle(h)))
+        h = F.leaky_relu(self.first(join_inputs(x, context, time)))
+        y: Images = self.last(F.leaky_relu(self.middle(h)))
         return y
 
 

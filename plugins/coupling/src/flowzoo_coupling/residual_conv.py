@@ -16,10 +16,10 @@ from flowzoo_coupling.zero_conv import zero_conv
 
 @final
 class ResidualConv(Network):
-    """A convolution, residual blocks, and a last convolution that starts at zero.
+    """A 3x3 convolution, residual blocks, and a last 3x3 convolution that starts at zero.
 
-    ``h <- h + conv(act(conv(act(h))))`` in each block. There is no batch normalisation: with the statistics
-    of a batch an image has no density of its own.
+    ``h <- h + conv3x3(act(conv1x1(act(h))))`` in each block, ``act`` being the leaky ReLU. There is no batch
+    normalisation: with the statistics of a batch an image has no density of its own.
 
     Args:
         channels: Of everything that is seen, context and time included.
@@ -41,13 +41,13 @@ class ResidualConv(Network):
         h = self.first(join_inputs(x, context, time))
         for block in self.blocks:
             h = block(h)
-        y: Images = self.last(F.relu(h))
+        y: Images = self.last(F.leaky_relu(h))
         return y
 
 
 @final
 class ResidualBlock(nn.Module):
-    """``h + conv(act(conv(act(h))))``.
+    """``h + conv3x3(act(conv1x1(act(h))))``.
 
     Args:
         hidden: Channels.
@@ -55,11 +55,11 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
-        self.first = WeightNormConv(hidden, hidden, 3)
+        self.first = WeightNormConv(hidden, hidden, 1)
         self.last = WeightNormConv(hidden, hidden, 3)
 
     def forward(self, h: Images) -> Images:
-        step: Images = self.last(F.relu(self.first(F.relu(h))))
+        step: Images = self.last(F.leaky_relu(self.first(F.leaky_relu(h))))
         return h + step
 
 

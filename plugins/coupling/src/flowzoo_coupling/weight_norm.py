@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from flowzoo.api import Images
 
+START = 2.0**0.5
 SCALE = "weight_scale"
 """What a parameter that holds a layer's scales is called; see :func:`weight_scales`."""
 
@@ -17,6 +18,8 @@ SCALE = "weight_scale"
 @final
 class WeightNormConv(nn.Module):
     """A convolution whose filters have their length as a parameter of its own: ``w = g v / |v|``.
+
+    ``g`` starts at ``sqrt(2)``, which keeps the spread of what passes a rectifier and then the layer.
 
     Args:
         channels: Of the input.
@@ -32,7 +35,7 @@ class WeightNormConv(nn.Module):
         start = nn.Conv2d(channels, output_channels, kernel_size)
         self.padding = kernel_size // 2
         self.direction = start.weight
-        self.weight_scale = nn.Parameter(_lengths(start.weight.detach()))
+        self.weight_scale = nn.Parameter(torch.full((output_channels, 1, 1, 1), START))
         self.bias = start.bias
 
     def forward(self, x: Images) -> Images:
