@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from flowzoo.cli.app import app
+from flowzoo.evaluation import report
 
 TINY = [
     *("--set", "levels=2"),
@@ -56,6 +60,36 @@ def test_evaluate_prints_a_table(run: Path) -> None:
     assert "hutchinson" in result.stdout
     assert "gaussian" not in result.stdout
     assert "sum" in result.stdout
+
+
+def test_evaluate_shows_a_joint_figure_apart_and_under_its_own_name(tmp_path: Path) -> None:
+    settings = ["--set", "transform.proposal=uniform", "--set", "pixels=affine", *TINY]
+    run = tmp_path / "drawn"
+    result = flowzoo("train", "msflow-image", "--data", "digits", "--out", run, "--steps", "2", *settings)
+    assert result.exit_code == 0, result.output
+    result = flowzoo("evaluate", run, "--images", "10", "--no-floor")
+    assert result.exit_code == 0, result.output
+    rows = {line.split()[0]: " ".join(line.split()) for line in result.stdout.splitlines() if line.strip()}
+    found = json.loads((run / "evaluation-test.json").read_text())
+    assert found["bits_per_dim"] - found["joint_bits_per_dim"] == pytest.approx(math.log2(17) / 4, abs=1e-5)
+    assert rows["joint_bpd"].startswith(f"joint_bpd {found['joint_bits_per_dim']:.4f} (no bound")
+    assert "never ranked" in rows["joint_bpd"]
+    assert rows["bits/dim"].startswith(f"bits/dim {found['bits_per_dim']:.4f} ±")
+    assert "no bound" not in rows["bits/dim"]
+    assert rows["proposal"] == "proposal uniform, width 1/17, K=1"
+
+
+def test_evaluate_marks_a_figure_that_is_no_bound(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def approximated(*arguments: Any, **options: Any) -> report.Evaluation:
+        return replace(measure(*arguments, **options), valid=False)
+
+    measure = report.evaluate_run
+    monkeypatch.setattr(report, "evaluate_run", approximated)
+    result = flowzoo("evaluate", run, "--images", "2", "--no-floor")
+    assert result.exit_code == 0, result.output
+    (row,) = (line for line in result.stdout.splitlines() if line.startswith("bits/dim"))
+    assert "no bound on the likelihood of the images; never ranked" in row
+    assert "approximated" in row
 
 
 def test_sample_draws_a_picture_that_repeats(run: Path, tmp_path: Path) -> None:

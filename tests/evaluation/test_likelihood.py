@@ -111,3 +111,16 @@ def test_the_conditions_are_stated() -> None:
 
 def test_one_image_has_no_standard_error() -> None:
     assert evaluate_likelihood(tiny(), load_dataset("digits").split("test"), limit=1).standard_error is None
+
+
+def test_a_figure_with_an_approximated_log_determinant_is_marked() -> None:
+    flow, source = tiny(), load_dataset("digits").split("test")
+    assert evaluate_likelihood(flow, source, limit=2).valid
+    flow.approximate = ("bijector:guess",)
+    assert not evaluate_likelihood(flow, source, limit=2).valid
+
+
+def test_models_that_draw_nothing_have_no_joint_figure() -> None:
+    found = evaluate_likelihood(tiny(), load_dataset("digits").split("test"), limit=2)
+    assert found.joint_bits_per_dim is None
+    assert found.proposal == ""

@@ -163,3 +163,57 @@ def test_models_are_listed_and_described(toy):
         ("bijector", "scale"),
         ("bijector.width", 2),
     ]
+
+
+INEXACT = """
+    from flowzoo.api import Component, Spec, hookimpl, cascade
+    from flowzoo.builtin.affine import Affine
+    from flowzoo.builtin.identity import IdentityTransform
+
+    flowzoo_api_version = 1
+
+    @hookimpl
+    def flowzoo_components():
+        return [
+            Component("model", "guess", "flowzoo_guess:build_guess", "Builds what it is told", exact=False),
+            Component("bijector", "guess", "flowzoo_guess:build_bijector", "Estimates", exact=False),
+            Component("transform", "guess", "flowzoo_guess:build_transform", "Estimates", exact=False),
+            Component("transform", "draw", "flowzoo_guess:build_drawing", "Draws", exact=False),
+        ]
+
+    def build_guess(shape, builder, *, transform: str = "identity", bijector: str = "identity"):
+        split = Spec("halves")
+        return cascade(
+            shape, builder, levels=2, transform=Spec(transform), split=split, bijector=Spec(bijector)
+        )
+
+    def build_bijector(shape, context_shape, builder):
+        return Affine()
+
+    def build_transform(shape, builder):
+        return IdentityTransform()
+
+    def build_drawing(shape, builder):
+        transform = IdentityTransform()
+        transform.stochastic = True
+        return transform
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "pixels", "approximate"),
+    [
+        ({}, "affine", ()),
+        ({"transform": "draw"}, "affine", ()),
+        ({"transform": "guess"}, "affine", ("transform:guess",)),
+        ({"transform": "draw", "bijector": "guess"}, "affine", ("bijector:guess",)),
+        ({}, "guess", ("bijector:guess",)),
+    ],
+)
+def test_a_model_knows_which_of_its_parts_have_no_exact_log_det(install_plugin, options, pixels, approximate):
+    install_plugin("flowzoo-guess", INEXACT)
+
+    flow = create_model("guess", (2, 4, 4), pixels=pixels, **options)
+
+    assert flow.approximate == approximate
+    assert flow.stochastic == (options.get("transform") == "draw")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from flowzoo.api import FirstPass, Images, PerImage, Run, constant_log_det, standard_normal_log_prob
 
 ISOTROPIC = 3.0**-0.5
-"""The width that blurs a block's mean as much as its details spread, in units of the pixels' spread around it.
+"""The width that blurs a block's mean as much as its details spread, by the pixels' spread around the mean.
 
 In an orthonormal basis a block is twice its mean and three details, whose squares sum to those of the four
 pixels' distances from the mean: ``(2 width)^2 = 4 spread^2 / 3``.
