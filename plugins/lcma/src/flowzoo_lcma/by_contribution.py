@@ -82,7 +82,7 @@ class ByContribution(SplitPolicy):
     @staticmethod
     def _rearrange(squeezed: Images, order: Tensor) -> Images:
         """Move each block's pixels, which stand in quarters of the channels, to the places in ``order``."""
-        blocks = squeezed.unflatten(1, (4, -1))
+        blocks = squeezed.reshape(-1, *order.shape)
         return blocks.gather(1, order.expand(blocks.shape)).flatten(1, 2)
 
 

@@ -44,7 +44,7 @@ class RandomHalf(SplitPolicy):
         assert kept is not None, "this policy keeps half"
         channels, height, width = factored.shape[1:]
         values = torch.cat([kept.flatten(1), factored.flatten(1)], dim=1)
-        return values[:, self.order.argsort()].unflatten(1, (channels // 2, 2 * height, 2 * width))
+        return values[:, self.order.argsort()].reshape(-1, channels // 2, 2 * height, 2 * width)
 
     def shapes(self, shape: Shape) -> tuple[Shape, Shape]:
         require_even(shape, "random")
