@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from flowzoo.api import Check, Component, hookimpl
+from flowzoo.api import Check, Component, Published, hookimpl
 
 flowzoo_api_version = 1
 
 PAPER = '"PNF: Progressive normalizing flows", INNF+ 2021'
+
+FIGURES = (
+    Published("MNIST", 1.16, "pnf-2021", "dense couplings"),
+    Published("MNIST", 2.00, "pnf-2021", "convolutional couplings"),
+    Published("CIFAR-10", 3.82, "pnf-2021", "convolutional couplings"),
+    Published("CelebA", 2.82, "pnf-2021", "convolutional couplings"),
+)
 
 
 @hookimpl
@@ -24,6 +31,7 @@ def flowzoo_components() -> list[Component]:
             kind="model",
             name="pnf",
             build="flowzoo_pnf.model:build_pnf",
+            published=FIGURES,
             summary="Cascade that halves one axis at a time, affine couplings given the coarse image",
             reference=PAPER,
             check=Check(
