@@ -96,7 +96,7 @@ def test_list_matches_a_pattern_and_a_kind(zoo):
 
 def test_show_sets_published_figures_beside_the_options(zoo):
     shown = " ".join(run("show", "toy-2").stdout.split())
-    assert "published bits/dim variant source CIFAR-10 3.5 2 toys toy-2024 (not credible)" in shown
+    assert "published bits/dim variant source CIFAR-10 3.50 2 toys toy-2024 (not credible)" in shown
     assert "published" not in run("show", "toy-10").stdout
     data = json.loads(run("show", "toy-2", "--json").stdout)
     assert data["published"][0]["bits_per_dim"] == 3.5
