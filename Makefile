@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-demo: $(INSTALLED) ## train two models on digits, beside the Gaussian floors, with pictures in demo/
+demo: $(INSTALLED) ## train every family on digits, beside the Gaussian floors, with pictures in demo/
 	$(BIN)/python benchmarks/demo.py --out demo
 
 install: $(INSTALLED) ## make .venv with the core, every plugin and the development tools
