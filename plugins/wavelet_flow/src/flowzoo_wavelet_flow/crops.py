@@ -71,6 +71,7 @@ class Crops(ConditionalBijector):
     ) -> None:
         super().__init__()
         self.inner = inner
+        self.takes_all_reals = inner.takes_all_reals
         self.has_shares = inner.has_shares
         self.loss_is_likelihood = inner.loss_is_likelihood
         self._rows, self._columns = (whole(side) for side in shape[1:])
