@@ -26,6 +26,9 @@ class ConditionalBijector(nn.Module, ABC):
     takes_all_reals: bool = True
     """Whether every finite value is in its domain, as inside a level it must be."""
 
+    pointwise: bool = False
+    """Whether it maps every value by itself, by one function for a channel, so that any size will do."""
+
     has_shares: bool = False
     """Whether :meth:`forward_with_shares` can tell each dimension's share of ``log_det``."""
 

@@ -86,7 +86,7 @@ class Flow(nn.Module):
                 "use a fixed one: affine or logit"
             )
         _refuse_untrainable(self._stack)
-        _refuse_unscorable(self._stack)
+        _refuse_unscorable(self._stack, pixels)
 
     @property
     def dimensions(self) -> int:
@@ -341,6 +341,11 @@ def _refuse_untrainable(levels: Sequence[Level]) -> None:
     """A loss that is no likelihood gives no meaningful gradient to what stands before it."""
     trainable_before = False
     for place, level in enumerate(levels):
+        if not level.joint.loss_is_likelihood:
+            raise OptionError(
+                f"level {place}'s joint trains on the likelihood of the whole, and is set to train on "
+                "something else; set the joint's objective=likelihood"
+            )
         trainable_before = trainable_before or not level.separable
         if trainable_before and not level.conditional.loss_is_likelihood:
             raise OptionError(
@@ -349,18 +354,20 @@ def _refuse_untrainable(levels: Sequence[Level]) -> None:
             )
 
 
-def _refuse_unscorable(levels: Sequence[Level]) -> None:
+def _refuse_unscorable(levels: Sequence[Level], pixels: ConditionalBijector) -> None:
     """Scores of pixels are their shares of the log-determinant of the joints before the split."""
     for place, level in enumerate(levels):
         if level.split.unscored() is None:
             continue
         before = levels[: place + 1]
         asked = f"level {place}'s split orders pixels by their shares of the joints' log-determinant"
-        mixing = next((each.transform for each in before if not each.transform.permutes), None)
-        if mixing is not None:
+        mixing: list[nn.Module] = [each.transform for each in before if not each.transform.permutes]
+        if not pixels.pointwise:
+            mixing.append(pixels)
+        if mixing:
             raise OptionError(
-                f"{asked}, and {type(mixing).__name__} mixes pixels before it; "
-                "use transform=identity or transform=squeeze, or a split that needs no scores"
+                f"{asked}, and {type(mixing[0]).__name__} mixes pixels before it; use transform=identity or "
+                "transform=squeeze and logit or affine pixels, or a split that needs no scores"
             )
         silent = next((each.joint for each in before if not each.joint.has_shares), None)
         if silent is not None:
@@ -368,9 +375,9 @@ def _refuse_unscorable(levels: Sequence[Level]) -> None:
                 f"{asked}, and {type(silent).__name__} cannot tell them; "
                 "use another joint, or a split that needs no scores"
             )
-        if not any(each.joint.state_dict() for each in before):
+        if all(each.joint.pointwise for each in before):
             raise OptionError(
-                f"{asked}, and there is no joint that learns; set one, such as joint=realnvp, "
+                f"{asked}, and no joint treats them differently; set one that does, such as joint=realnvp, "
                 "or use a split that needs no scores"
             )
 

@@ -18,12 +18,10 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 
-from flowzoo.errors import DataError, FlowzooError, NumericalError, OptionError, ShapeError
+from flowzoo.builtin.log_det import widest_dtype
+from flowzoo.errors import DataError, NumericalError, OptionError, ShapeError
 from flowzoo.flow import Flow
 from flowzoo.run import EVALUATION, Run
 from flowzoo.seeds import check_seed
@@ -34,12 +32,17 @@ def coarse_shape(flow: Flow, steps: int) -> Shape:
     """Return ``(C, H, W)`` of the image that goes on after the ``steps`` finest levels.
 
     Raises:
-        OptionError: The model has not so many levels, or one of these keeps no smaller image.
+        OptionError: The model has not so many levels, one of these keeps no smaller image, or the pixel
+            transform works at one size only.
     """
     if type(steps) is not int or not 0 <= steps < len(flow.levels):
         raise OptionError(
             f"steps is {steps!r:.40}; allowed: int from 0 to {len(flow.levels) - 1}, "
             f"for this model has {len(flow.levels)} level(s) and the last keeps nothing"
+        )
+    if not flow.pixels.pointwise:
+        raise OptionError(
+            "the model's pixel transform does not take coarse images; make it with affine or logit pixels"
         )
     shape = flow.image_shape
     for place in range(steps):
@@ -68,7 +71,7 @@ def downscale(flow: Flow, x: Images, steps: int) -> Images:
         float64 where the device has it, since a logit needs the digits near 1.
 
     Raises:
-        OptionError: As :func:`coarse_shape`, or the pixel transform works at one size only.
+        OptionError: As :func:`coarse_shape`.
         ShapeError: ``x`` is not a batch of images of the model's shape.
         DataError: A value lies where the pixel transform is not defined.
     """
@@ -151,8 +154,7 @@ def _enter(flow: Flow, images: Images, shape: Shape) -> Images:
             f"for integer images give (images + 0.5) / {flow.bins}"
         )
     images = images.to(flow.device)
-    with _at_other_sizes():
-        y, _ = flow.pixels(images)
+    y, _ = flow.pixels(images)
     y = y.to(flow.dtype)
     if not bool(y.isfinite().all()):
         raise DataError(
@@ -164,9 +166,7 @@ def _enter(flow: Flow, images: Images, shape: Shape) -> Images:
 
 def _leave(flow: Flow, y: Images) -> Images:
     """Take images from the space of the levels to pixel space."""
-    wide = torch.float32 if y.device.type == "mps" else torch.float64
-    with _at_other_sizes():
-        x = flow.pixels.inverse(y.to(wide))
+    x = flow.pixels.inverse(y.to(widest_dtype(y.device)))
     if not bool(x.isfinite().all()):
         raise NumericalError(
             "a scaled image is not finite; lower the temperature, or train the model for longer"
@@ -176,19 +176,6 @@ def _leave(flow: Flow, y: Images) -> Images:
 
 def _range(images: Images) -> str:
     return f"values in [{images.min().item():g}, {images.max().item():g}]"
-
-
-@contextmanager
-def _at_other_sizes() -> Iterator[None]:
-    """Blame a pixel transform that breaks down for working at the finest level's size only."""
-    try:
-        yield
-    except FlowzooError:
-        raise
-    except RuntimeError as error:
-        raise OptionError(
-            "the model's pixel transform does not take coarse images; make it with affine or logit pixels"
-        ) from error
 
 
 def _keeps_no_image(place: int, why: str) -> OptionError:

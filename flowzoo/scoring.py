@@ -7,16 +7,18 @@ and splits move it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
-from flowzoo.errors import DataError, OptionError
+from flowzoo.builtin.log_det import widest_dtype
+from flowzoo.errors import DataError, NumericalError, OptionError, ShapeError
 from flowzoo.flow import Flow
 from flowzoo.run import Run
-from flowzoo.shapes import Images, Shape
+from flowzoo.shapes import Images
+from flowzoo.split import SplitPolicy
 
 Scores = Float[Tensor, " pixels"]
 """One score for each pixel of the finest image, by its index; nats."""
@@ -29,7 +31,13 @@ def scored_levels(flow: Flow) -> int:
 
 
 @torch.no_grad()
-def gather_scores(scoring: Flow, levels: int, batches: Iterable[Images], run: Run) -> list[Scores]:
+def gather_scores(
+    scoring: Flow,
+    levels: int,
+    batches: Iterable[Images],
+    run: Run,
+    progress: Callable[[int], None] = lambda images: None,
+) -> list[Scores]:
     """Return each pixel's mean share of the ``log_det`` of all joints up to a level, level by level.
 
     The shares start at 0 after the pixel transform.
@@ -39,9 +47,11 @@ def gather_scores(scoring: Flow, levels: int, batches: Iterable[Images], run: Ru
         levels: For how many levels, from the finest.
         batches: Of ``(B, C, H, W)`` in ``[0, 1)``.
         run: Generator of this pass.
+        progress: Told how many images are done after each batch.
 
     Raises:
         DataError: There was no image.
+        ShapeError: A part returned other shapes than its interface states, or did not only move pixels.
     """
     totals = [torch.zeros(scoring.dimensions, dtype=torch.float64) for _ in range(levels)]
     count = 0
@@ -49,27 +59,38 @@ def gather_scores(scoring: Flow, levels: int, batches: Iterable[Images], run: Ru
         count += len(images)
         for total, found in zip(totals, _shares(scoring, levels, images, run), strict=True):
             total += found
+        progress(len(images))
     if not count:
         raise DataError("the scoring pass over the data got no images; is the training split empty?")
     return [total / count for total in totals]
 
 
+@torch.no_grad()
 def fit_splits(flow: Flow, scores: Sequence[Scores]) -> None:
     """Decide the splits of a model from scores.
 
     Args:
         flow: The model; its splits are fitted in place.
         scores: What :func:`gather_scores` returned.
+
+    Raises:
+        NumericalError: A pixel has no finite score.
     """
-    places = _pixel_places(flow.image_shape)
+    places = _pixel_places(flow)
     for index, by_pixel in enumerate(scores):
         level = flow.level(index)
         places, _ = level.transform(places)
-        level.split.fit(by_pixel[places.long()].to(device=flow.device))
-        kept, _ = level.split.split(places.to(flow.device))
+        here = by_pixel.to(places)[places.long()]
+        if not bool(here.isfinite().all()):
+            raise NumericalError(
+                f"pixels that reach level {index} have no finite score; the scoring model diverged, or the "
+                "stand-in of a finer level's split does not keep everything"
+            )
+        level.split.fit(here)
+        kept, _ = level.split.split(places)
         if kept is None:
             return
-        places = kept.cpu()
+        places = kept
 
 
 @torch.no_grad()
@@ -77,12 +98,12 @@ def levels_of_pixels(flow: Flow) -> Images:
     """Return at which level each pixel is factored out, ``(1, C, H, W)``, 0 being the finest.
 
     Raises:
-        OptionError: A transform mixes pixels, so that none of them belongs to one level.
+        OptionError: Pixels are mixed before or between the splits, so that none of them belongs to one level.
         NotInitialisedError: A split has not been fitted yet.
     """
     levels = [flow.level(place) for place in range(len(flow.levels))]
-    if not all(level.transform.permutes for level in levels):
-        raise OptionError("the transform between levels mixes pixels, so that no pixel belongs to one level")
+    if not flow.pixels.pointwise or not all(level.transform.permutes for level in levels):
+        raise OptionError("the model mixes pixels before its splits, so that no pixel belongs to one level")
     out: Images | None = None
     for place, level in reversed(list(enumerate(levels))):
         factored = torch.full((1, *flow.latent_shapes[place]), float(place), device=flow.device)
@@ -95,27 +116,47 @@ def _shares(scoring: Flow, levels: int, images: Images, run: Run) -> list[Scores
     """Return each pixel's shares, summed over the images of a batch, after each level's joint."""
     found: list[Scores] = []
     x = scoring.level_input(0, images, run)
-    shares, places = torch.zeros_like(x), _pixel_places(scoring.image_shape)
+    shares, places = torch.zeros_like(x), _pixel_places(scoring)
     for index in range(levels):
         level = scoring.level(index)
         y, _ = level.transform(x, run)
         shares, _ = level.transform(shares)
         places, _ = level.transform(places)
-        y, shares = level.joint.forward_with_shares(y, shares, None, run)
-        by_pixel = torch.zeros(scoring.dimensions, dtype=torch.float64)
-        by_pixel[places.long().flatten()] = shares.sum(0).flatten().double().cpu()
+        _require_each_once(places, scoring.dimensions, level.transform)
+        z, shares = level.joint.forward_with_shares(y, shares, None, run)
+        if z.shape != y.shape or shares.shape != y.shape:
+            raise ShapeError(
+                f"{type(level.joint).__name__} returned z and shares of shapes {tuple(z.shape)} and "
+                f"{tuple(shares.shape)}, expected {tuple(y.shape)}; the component must be mended"
+            )
+        by_pixel = torch.full((scoring.dimensions,), torch.nan, dtype=torch.float64)
+        by_pixel[places.long().flatten().cpu()] = shares.sum(0).flatten().double().cpu()
         found.append(by_pixel)
         if index + 1 < levels:
-            x, shares, places = (_kept(level.split.split(each)[0]) for each in (y, shares, places))
+            x, shares, places = (_kept(level.split, each) for each in (z, shares, places))
+            _require_each_once(places, scoring.dimensions, level.split)
     return found
 
 
-def _kept(kept: Images | None) -> Images:
+def _kept(split: SplitPolicy, values: Images) -> Images:
+    kept, factored = split.split(values)
     assert kept is not None, "levels that are scored keep something"
+    if kept.numel() + factored.numel() != values.numel():
+        raise ShapeError(f"{type(split).__name__} loses values; the component must be mended")
     return kept
 
 
-def _pixel_places(shape: Shape) -> Images:
-    """Return an image of its pixels' indices; float64 holds them exactly."""
-    channels, height, width = shape
-    return torch.arange(channels * height * width, dtype=torch.float64).reshape(1, *shape)
+def _require_each_once(places: Images, pixels: int, part: nn.Module) -> None:
+    """Refuse a transform or a split that changed, repeated or lost what it was to move."""
+    found = places.long().flatten()
+    if len(found.unique()) != len(found) or not bool(((found >= 0) & (found < pixels)).all()):
+        raise ShapeError(
+            f"{type(part).__name__} declares to move pixels only, and does something else; "
+            "the component must be mended"
+        )
+
+
+def _pixel_places(flow: Flow) -> Images:
+    """Return an image of its pixels' indices, which the widest dtype of the device holds exactly."""
+    numbers = torch.arange(flow.dimensions, dtype=widest_dtype(flow.device), device=flow.device)
+    return numbers.reshape(1, *flow.image_shape)

@@ -351,3 +351,10 @@ def test_a_first_pass_without_images_is_refused_and_changes_nothing() -> None:
 def test_a_number_of_samples_that_is_none_is_refused(n: int, as_users_run_it: None) -> None:
     with pytest.raises(OptionError, match="how many images"):
         cascade().sample(n)
+
+
+def test_a_joint_that_would_not_train_as_it_is_told_is_refused() -> None:
+    level = Level(IdentityTransform(), OtherLoss(), KeepNothing(), IdentityBijector())
+
+    with pytest.raises(OptionError, match="set the joint's objective=likelihood"):
+        Flow(SHAPE, [level], Affine())

@@ -7,17 +7,18 @@ import torch
 
 from flowzoo.builtin.affine import Affine
 from flowzoo.builtin.block_mean import BlockMean
+from flowzoo.builtin.gaussian import Gaussian
 from flowzoo.builtin.identity import IdentityBijector, IdentityTransform
 from flowzoo.builtin.keep_first_channels import KeepFirstChannels
 from flowzoo.builtin.keep_nothing import KeepNothing
 from flowzoo.builtin.squeeze import Squeeze
-from flowzoo.errors import DataError, NotInitialisedError, OptionError
+from flowzoo.errors import DataError, NotInitialisedError, NumericalError, OptionError, ShapeError
 from flowzoo.flow import Flow
 from flowzoo.level import Level
 from flowzoo.registry.build import build_component
 from flowzoo.run import EVALUATION, Run
 from flowzoo.scoring import fit_splits, gather_scores, levels_of_pixels, scored_levels
-from flowzoo.shapes import Shape
+from flowzoo.shapes import Images, PerImage, Shape
 from flowzoo.split import SplitPolicy
 from flowzoo.transform import ResolutionTransform
 from tests.toys import PixelScale, Wave
@@ -60,7 +61,7 @@ def test_scores_are_the_shares_of_all_joints_so_far_by_pixel() -> None:
         Affine(),
     ).double()
 
-    found = gather_scores(scoring, 2, [images(2), images(3)], EVALUATION)
+    found = gather_scores(scoring, 2, iter([images(2), images(3)]), EVALUATION)
 
     by_place = first.log_scale[0]
     torch.testing.assert_close(found[0], by_place.flatten())
@@ -122,7 +123,7 @@ def test_levels_of_pixels_follow_any_split_that_moves_them() -> None:
 def test_mixing_transforms_leave_no_pixel_to_draw() -> None:
     haar = Level(BlockMean(0.5), IdentityBijector(), KeepFirstChannels(4), IdentityBijector())
 
-    with pytest.raises(OptionError, match="mixes pixels"):
+    with pytest.raises(OptionError, match="mixes pixels before its splits"):
         levels_of_pixels(Flow(SHAPE, [haar, last()], Affine()))
 
 
@@ -130,8 +131,8 @@ def test_mixing_transforms_leave_no_pixel_to_draw() -> None:
     ("transform", "joint", "reason"),
     [
         (BlockMean(0.5), Wave(False), "BlockMean mixes pixels before it"),
-        (IdentityTransform(), IdentityBijector(), "there is no joint that learns"),
-        (IdentityTransform(), Affine(2.0), "there is no joint that learns"),
+        (IdentityTransform(), IdentityBijector(), "no joint treats them differently"),
+        (IdentityTransform(), Affine(2.0), "no joint treats them differently"),
     ],
 )
 def test_what_cannot_be_scored_is_refused(transform: ResolutionTransform, joint: Wave, reason: str) -> None:
@@ -157,3 +158,64 @@ def test_unfitted_splits_and_missing_images_are_named() -> None:
         flow.log_prob(images().float())
     with pytest.raises(DataError, match="got no images"):
         gather_scores(flow, 1, [], Run())
+
+
+class Repeats(Squeeze):
+    """Declares to move values, and repeats one of them."""
+
+    def forward(self, x: Images, run: Run = EVALUATION) -> tuple[Images, PerImage]:
+        y, log_det = super().forward(x, run)
+        return torch.cat([y[:, :1], y[:, :-1]], dim=1), log_det
+
+
+class Lossy(SplitPolicy):
+    """A stand-in that keeps a quarter of what it should keep."""
+
+    def split(self, y: Images) -> tuple[Images, Images]:
+        return Squeeze()(y)[0][:, :1], y[:, :0]
+
+    def merge(self, kept: Images | None, factored: Images) -> Images:
+        raise NotImplementedError
+
+    def shapes(self, shape: Shape) -> tuple[Shape, Shape]:
+        return (1, shape[1] // 2, shape[2] // 2), (0, shape[1] // 2, shape[2] // 2)
+
+
+class Short(PixelScale):
+    """Returns shares of another shape than its image's."""
+
+    def forward_with_shares(
+        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    ) -> tuple[Images, Images]:
+        return x, shares[:, :, :1]
+
+
+@pytest.mark.parametrize(
+    ("transform", "joint", "split", "reason"),
+    [
+        (Repeats(), scaled((4, 4, 4), 0), stand_in((4, 4, 4)), "Repeats declares to move pixels only"),
+        (IdentityTransform(), Short(torch.zeros(SHAPE)), stand_in(SHAPE), "Short returned z and shares"),
+        (IdentityTransform(), scaled(SHAPE, 0), Lossy(), "Lossy loses values"),
+    ],
+)
+def test_a_component_that_breaks_its_word_is_named(
+    transform: ResolutionTransform, joint: PixelScale, split: SplitPolicy, reason: str
+) -> None:
+    scoring = Flow(SHAPE, [Level(transform, joint, split, IdentityBijector()), last()], Affine()).double()
+
+    with pytest.raises(ShapeError, match=reason):
+        gather_scores(scoring, 2, [images()], EVALUATION)
+
+
+def test_pixels_without_a_finite_score_are_named() -> None:
+    flow = Flow(SHAPE, [Level(IdentityTransform(), Wave(False), lcma(SHAPE), Wave()), last()], Affine())
+
+    with pytest.raises(NumericalError, match="that reach level 0 have no finite score"):
+        fit_splits(flow, [torch.full((64,), torch.nan, dtype=torch.float64)])
+
+
+def test_pixels_that_were_mixed_before_the_levels_are_refused() -> None:
+    level = Level(IdentityTransform(), Wave(False), lcma(SHAPE), IdentityBijector())
+
+    with pytest.raises(OptionError, match="Gaussian mixes pixels before it"):
+        Flow(SHAPE, [level, last()], Gaussian(SHAPE))

@@ -44,6 +44,7 @@ class ActNorm(ConditionalBijector):
     1.0
     """
 
+    pointwise = True
     has_shares = True
     mean: Tensor
     log_std: Tensor

@@ -27,6 +27,7 @@ class Affine(ConditionalBijector):
         OptionError: The scale is 0.
     """
 
+    pointwise = True
     has_shares = True
 
     def __init__(self, scale: float = 1.0, shift: float = 0.0) -> None:

@@ -29,7 +29,8 @@ class Gaussian(ConditionalBijector):
     With a context, ``Sigma`` is the covariance of context and image together, the context first: the lower
     part of ``L^-1 ((c, x) - mean)`` whitens ``x`` given ``c``, whose mean is then linear in ``c``.
 
-    The fit is the maximum-likelihood one over all batches of the first pass; nothing trains. Memory is
+    The fit is the maximum-likelihood one over all batches of the first pass, of what reaches it while it is
+    fitted; nothing trains. Memory is
     ``D^2``: meant for small images, as the floor that every model has to beat.
 
     Args:

@@ -32,6 +32,7 @@ class IdentityTransform(ResolutionTransform):
 class IdentityBijector(ConditionalBijector):
     """Leaves the data as they are: ``z = x``, ``log_det = 0``, whatever the context."""
 
+    pointwise = True
     has_shares = True
 
     def forward(

@@ -36,6 +36,7 @@ class Logit(ConditionalBijector):
     """
 
     takes_all_reals = False
+    pointwise = True
     has_shares = True
 
     def __init__(self, alpha: float = 0.05) -> None:

@@ -27,7 +27,8 @@ class Stack(ConditionalBijector):
         parts: In the order in which data meet them.
 
     Raises:
-        OptionError: There are no parts, or the last does not train on its likelihood and a part before it
+        OptionError: There are no parts; one before the last, which trains on its likelihood as a step on the
+            way to the last, does not do so; or the last does not train on its likelihood and a part before it
             has parameters, which would get no gradient from it.
     """
 
@@ -39,8 +40,14 @@ class Stack(ConditionalBijector):
         self._parts = tuple(parts)
         *earlier, last = self._parts
         self.takes_all_reals = all(part.takes_all_reals for part in self._parts)
+        self.pointwise = all(part.pointwise for part in self._parts)
         self.has_shares = all(part.has_shares for part in self._parts)
         self.loss_is_likelihood = last.loss_is_likelihood
+        if not all(part.loss_is_likelihood for part in earlier):
+            raise OptionError(
+                "stack: only the last part may train on something else than its likelihood; "
+                "set objective=likelihood for the parts before it"
+            )
         if not last.loss_is_likelihood and any(list(part.parameters()) for part in earlier):
             raise OptionError(
                 "stack: the last part does not train on its likelihood, so parameters of the parts before "

@@ -37,6 +37,7 @@ class Standardise(ConditionalBijector):
         self.scale = ActNorm(shape[0], trainable=False)
         self.context_scale = ActNorm(context_shape[0], trainable=False) if context_shape else None
         self.takes_all_reals = inner.takes_all_reals
+        self.pointwise = inner.pointwise
         self.has_shares = inner.has_shares
         self.loss_is_likelihood = inner.loss_is_likelihood
 

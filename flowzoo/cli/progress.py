@@ -53,13 +53,13 @@ class TrainingBar:
             return
         if self._task is None:
             self._task = self._bar.add_task(progress.stage, total=1.0, figures="")
-        bits = "  -  " if progress.bits_per_dim is None else f"{progress.bits_per_dim:.3f}"
+        bits, loss = _figure(progress.bits_per_dim), _figure(progress.loss)
         self._bar.update(
             self._task,
             description=progress.stage,
             completed=progress.used,
             figures=(
-                f"{bits} bits/dim  loss {progress.loss:.3f}  {self._speed:,.0f} images/s  "
+                f"{bits} bits/dim  loss {loss}  {self._speed:,.0f} images/s  "
                 f"step {progress.step}  {clock(progress.seconds_left)} left"
             ),
         )
@@ -72,6 +72,10 @@ class TrainingBar:
                 f"{progress.stage}: step {progress.step:>7}  {clock(progress.seconds):>8}  "
                 f"{progress.bits_per_dim:.3f} bits/dim on validation images"
             )
+
+
+def _figure(value: float | None) -> str:
+    return "  -  " if value is None else f"{value:.3f}"
 
 
 def clock(seconds: float) -> str:

@@ -68,14 +68,15 @@ def show(
 
 def _levels(component: Component, image_shape: str, assignments: list[str]) -> list[dict[str, Any]]:
     """Build a model and return shapes and parameters of its levels, finest first."""
-    from flowzoo.registry.models import create_model
+    from flowzoo.registry.models import assemble
 
     if component.kind != "model":
         raise OptionError(f"--image-shape is for models, and '{component.name}' is a {component.kind}")
     settings = read_settings(None, assignments)
     if settings.training or settings.data or settings.pixels:
         raise OptionError("show takes options of the model only; training, data and pixels change no level")
-    flow = create_model(component.name, _parse_shape(image_shape), seed=0, **settings.options)
+    asked = _parse_shape(image_shape)
+    flow = assemble(default_registry(), component.name, asked, 256, "affine", 0, settings.options)
     levels = []
     shape = flow.image_shape
     for place, latent in enumerate(flow.latent_shapes):

@@ -42,7 +42,8 @@ def upscale(
     """Scale images of the run's data set down, and up again in several ways, into one picture.
 
     Each row: the coarse image, up-scaled without noise, draws, the original. The coarse image is
-    the one that the model itself goes on with, and every up-scaling comes back to it.
+    the one that the model itself goes on with, and every up-scaling comes back to it (but for
+    models that draw their coarse images, as msflow-image does).
 
     To scale up a small picture of your own, of 4x4 pixels where the model goes on with such:
 

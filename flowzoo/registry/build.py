@@ -58,6 +58,15 @@ class ZooBuilder:
         self._scoring = scoring
         self.used: dict[str, Component] = {}
         """Every component built, by ``"kind:name"``."""
+        self._approximate: set[str] = set()
+
+    @property
+    def approximate(self) -> tuple[str, ...]:
+        """Components built whose ``log_det`` is neither exact nor ``-log q`` of a draw, which bounds it.
+
+        A model's own word is about its default parts; those that it was built of decide.
+        """
+        return tuple(sorted(self._approximate))
 
     def transform(self, spec: Spec, shape: Shape) -> ResolutionTransform:
         """Build a resolution transform for images of ``shape``."""
@@ -109,6 +118,9 @@ class ZooBuilder:
             built = builder(*by_position, **values)
         self._check_type(component, built)
         self.used[f"{kind}:{name}"] = component
+        bounded = kind == "transform" and built.stochastic
+        if kind in ("bijector", "transform") and not component.exact and not bounded:
+            self._approximate.add(f"{kind}:{name}")
         return built
 
     @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from flowzoo.component import Component, Spec
+from flowzoo.component import Spec
 from flowzoo.errors import OptionError, ShapeError
 from flowzoo.flow import Flow
 from flowzoo.recipe import Recipe
@@ -140,7 +140,7 @@ def assemble(
         with builder.blaming(model):
             flow = Flow(shape, levels, pixel_bijector, bins)
     used = builder.used
-    flow.approximate = _approximate(used, flow.stochastic)
+    flow.approximate = builder.approximate
     owners = [registry.plugin_of(component) for component in used.values()]
     flow.recipe = Recipe(
         model=name,
@@ -152,15 +152,6 @@ def assemble(
         revisions={key: used[key].revision for key in sorted(used)},
     )
     return flow
-
-
-def _approximate(used: Mapping[str, Component], stochastic: bool) -> tuple[str, ...]:
-    """Return the components that are neither exact nor stochastic transforms, whose bound holds all the same.
-
-    A model's own word is about its default parts; those that it was built of decide.
-    """
-    kinds = ("bijector",) if stochastic else ("bijector", "transform")
-    return tuple(sorted(key for key, each in used.items() if each.kind in kinds and not each.exact))
 
 
 _ELSEWHERE = {

@@ -16,7 +16,8 @@ class Progress:
         used: Share of the stage's budget that is used up.
         seconds: Spent so far, in all.
         seconds_left: That the stage will still take at this pace.
-        loss: Of the last step, bits/dim, regularisers included; a distance under flow matching.
+        loss: Of the last step, bits/dim, regularisers included; a distance under flow matching; None where
+            nothing trains.
         images_per_second: Over the last steps.
         bits_per_dim: Of the last validation, None before the first.
     """
@@ -26,7 +27,7 @@ class Progress:
     used: float
     seconds: float
     seconds_left: float
-    loss: float
+    loss: float | None
     images_per_second: float
     bits_per_dim: float | None
 

@@ -19,7 +19,6 @@ from flowzoo.flow import Flow
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.models import assemble
 from flowzoo.runfolder import RunFolder, RunRecord
-from flowzoo.scoring import scored_levels
 from flowzoo.seeds import check_seed
 from flowzoo.training.budget import Budget
 from flowzoo.training.options import TrainingOptions
@@ -152,10 +151,9 @@ def _create(record: RunRecord, dataset: Dataset, device: torch.device, scoring: 
 def _trainer(
     record: RunRecord, flow: Flow, dataset: Dataset, folder: RunFolder, reporter: Reporter | None
 ) -> Trainer:
-    scoring = _create(record, dataset, flow.device, scoring=True) if scored_levels(flow) else None
     return Trainer(
         flow,
-        scoring,
+        lambda: _create(record, dataset, flow.device, scoring=True),
         dataset,
         folder,
         parse_training_options(record.training),

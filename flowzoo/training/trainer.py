@@ -11,19 +11,19 @@ import torch
 from flowzoo.data.batches import ShuffledBatches
 from flowzoo.data.dataset import Dataset
 from flowzoo.dequantisation import dequantise
-from flowzoo.errors import SavedModelError
+from flowzoo.errors import OptionError, SavedModelError
 from flowzoo.flow import Flow
 from flowzoo.registry.saving import load_model, save_model
 from flowzoo.run import Run
 from flowzoo.runfolder import RunFolder
-from flowzoo.scoring import fit_splits, gather_scores, scored_levels
+from flowzoo.scoring import Scores, fit_splits, gather_scores, scored_levels
 from flowzoo.shapes import Images
 from flowzoo.training.budget import Budget
 from flowzoo.training.checkpoint import Position, load_checkpoint
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.loop import Surroundings, TensorGroups, TrainingLoop
 from flowzoo.training.options import TrainingOptions
-from flowzoo.training.reporter import Reporter
+from flowzoo.training.reporter import Progress, Reporter
 from flowzoo.training.stage import Stage, plan_stages
 
 
@@ -45,7 +45,7 @@ class Trainer:
 
     Args:
         flow: The model; trained in place, and left with the best weights.
-        scoring: The model that gathers the scores which splits of ``flow`` need; None where none do.
+        make_scoring: Makes the model that gathers the scores which splits of ``flow`` may need.
         dataset: Its train and validation splits are used.
         folder: Where model, log and checkpoint go.
         options: Of the training.
@@ -55,13 +55,14 @@ class Trainer:
         fingerprint: Of what the run was asked to do; a checkpoint with another one is refused.
 
     Raises:
-        OptionError: Levels shall be trained separately and depend on each other.
+        OptionError: Levels shall be trained separately and depend on each other, or the budget is fewer steps
+            than there are stages.
     """
 
     def __init__(
         self,
         flow: Flow,
-        scoring: Flow | None,
+        make_scoring: Callable[[], Flow],
         dataset: Dataset,
         folder: RunFolder,
         options: TrainingOptions,
@@ -71,7 +72,8 @@ class Trainer:
         fingerprint: str,
     ) -> None:
         self._flow = flow
-        self._scoring = scoring
+        self._make_scoring = make_scoring
+        self._scoring: Flow | None = None
         self._dataset = dataset
         self._folder = folder
         self._options = options
@@ -80,6 +82,8 @@ class Trainer:
         self._batches = ShuffledBatches(dataset.split("train"), options.batch_size, seed)
         self._stages = plan_stages(flow, options)
         self._budget = budget
+        if budget.steps is not None and budget.steps < len(self._stages):
+            raise OptionError(f"the training has {len(self._stages)} stages; give it at least as many steps")
         self._fingerprint = fingerprint
         self._restored: tuple[Position, TensorGroups] | None = None
 
@@ -148,17 +152,21 @@ class Trainer:
     def _begin(self) -> Position:
         """Make the first pass over the data for the model that trains first."""
         began = time.monotonic()
-        self._first_pass(self._flow if self._scoring is None else self._scoring)
+        first = self._flow_of(self._stages[0]) if self._stages else self._flow
+        self._first_pass(first)
+        if first is not self._flow:
+            # What cannot be scored shall be known before the scoring model has trained.
+            self._gather_scores(images=2)
         elapsed = time.monotonic() - began
         return Position(self._fingerprint, 0, 0, 0.0, 0, elapsed, 0, None, self._batches.state())
 
     def _finish(self, stage: Stage, position: Position) -> Position:
         """Take what a stage leaves, and return where the next one begins."""
-        elapsed = 0.0
+        began = time.monotonic()
         if stage.scoring:
-            began = time.monotonic()
-            self._decide_splits()
-            elapsed = time.monotonic() - began
+            fit_splits(self._flow, self._gather_scores(self._options.scoring_images, position))
+            self._scoring = None
+            self._first_pass(self._flow)
         else:
             best = load_model(self._folder.model, device=str(self._flow.device))
             self._flow.load_state_dict(best.state_dict())
@@ -166,30 +174,51 @@ class Trainer:
             position,
             stage=position.stage + 1,
             stage_step=0,
-            stage_seconds=elapsed,
-            seconds=position.seconds + elapsed,
+            stage_seconds=0.0,
+            seconds=position.seconds + time.monotonic() - began,
             validations=0,
             best=None,
         )
 
-    def _decide_splits(self) -> None:
-        """Fit the model's splits to the scores, and make its first pass over the data."""
-        assert self._scoring is not None, "models that are scored come with the one that scores"
-        run = Run(generator=self._generator)
-        batches = self._random_batches(run, self._options.scoring_images)
-        fit_splits(self._flow, gather_scores(self._scoring, scored_levels(self._flow), batches, run))
-        self._first_pass(self._flow)
+    def _gather_scores(self, images: int, position: Position | None = None) -> list[Scores]:
+        assert self._scoring is not None, "the scoring stage has its model"
+        run = Run(generator=self._generator if position else None).seeded()
+        began, done = time.monotonic(), 0
+
+        def report(count: int) -> None:
+            nonlocal done
+            done += count
+            if position is not None:
+                elapsed = time.monotonic() - began
+                self._reporter.update(
+                    Progress(
+                        stage="scoring the data",
+                        step=position.step,
+                        used=min(1.0, done / images),
+                        seconds=position.seconds + elapsed,
+                        seconds_left=elapsed * max(0.0, images / done - 1.0),
+                        loss=None,
+                        images_per_second=done / elapsed,
+                        bits_per_dim=None,
+                    )
+                )
+
+        batches = self._random_batches(run, self._options.validation_batch_size, images)
+        return gather_scores(self._scoring, scored_levels(self._flow), batches, run, report)
 
     def _first_pass(self, flow: Flow) -> None:
-        flow.initialise(self._random_batches(Run(generator=self._generator)))
+        flow.initialise(self._random_batches(Run(generator=self._generator), self._options.initial_images))
 
-    def _random_batches(self, run: Run, limit: int | None = None) -> Iterator[Images]:
+    def _random_batches(self, run: Run, size: int, limit: int | None = None) -> Iterator[Images]:
         """Yield dequantised training images in random order, since a data set may be sorted."""
         source = self._dataset.split("train")
         order = torch.randperm(len(source), generator=torch.Generator().manual_seed(0))[:limit]
-        for indices in order.split(self._options.initial_images):
+        for indices in order.split(size):
             images = source.take(indices.tolist()).to(self._flow.device)
             yield dequantise(images, self._flow.bins, run)
 
     def _flow_of(self, stage: Stage) -> Flow:
-        return self._scoring if stage.scoring and self._scoring is not None else self._flow
+        if not stage.scoring:
+            return self._flow
+        self._scoring = self._scoring or self._make_scoring()
+        return self._scoring

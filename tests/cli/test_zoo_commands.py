@@ -149,6 +149,10 @@ def test_list_as_json(zoo):
             ["show", "toy-2", "--image-shape", "1x8x8", "--set", "training.clip=3"],
             "error: show takes options of the model only",
         ),
+        (
+            ["show", "toy-2", "--image-shape", "1x8x8", "--set", "seed=3"],
+            "error: 'seed' is no option of the model",
+        ),
         (["check", "qqqqqq"], "error: no component 'qqqqqq'; installed: "),
     ],
 )

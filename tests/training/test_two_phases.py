@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import torch
 
+from flowzoo.errors import OptionError
 from flowzoo.registry.saving import load_model
 from flowzoo.runfolder import RunFolder, RunRecord
 from flowzoo.training.log import TrainingLog
+from flowzoo.training.reporter import Progress
 from flowzoo.training.start import resume_run
 from tests.training.test_runs import StopAt, assert_same_weights
 
@@ -81,3 +83,46 @@ def test_a_joint_without_parameters_is_scored_without_training(start: Start, tmp
     flow = load_model(tmp_path / "run" / "model")
     assert record.steps == 0
     assert bool(flow.log_prob(torch.full((1, 1, 8, 8), 0.5)).isfinite())
+
+
+def test_a_budget_of_fewer_steps_than_stages_is_refused(start: Start, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="has 2 stages; give it at least as many steps"):
+        start(tmp_path / "run", steps=1, model="lcma", options=LCMA)
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_cannot_be_scored_is_known_before_training(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise OptionError("cannot tell")
+
+    monkeypatch.setattr("flowzoo_coupling.affine_coupling.AffineCoupling.forward_with_shares", broken)
+    steps: list[int] = []
+
+    class Counter:
+        def update(self, progress: Progress) -> None:
+            steps.append(progress.step)
+
+    with pytest.raises(OptionError, match="cannot tell"):
+        start(tmp_path / "run", steps=8, model="lcma", options=LCMA, training=SCORING, reporter=Counter())
+    assert not steps
+
+
+def test_the_scoring_pass_reports_its_progress(start: Start, tmp_path: Path) -> None:
+    seen: list[tuple[float, float | None]] = []
+
+    class Watcher:
+        def update(self, progress: Progress) -> None:
+            if progress.stage == "scoring the data":
+                seen.append((progress.used, progress.loss))
+
+    start(
+        tmp_path / "run",
+        steps=4,
+        model="lcma",
+        options=LCMA,
+        training={**SCORING, "validation_batch_size": 32},
+        reporter=Watcher(),
+    )
+    assert seen == [(0.5, None), (1.0, None)]

@@ -73,11 +73,13 @@ class InvertibleConv(ConditionalBijector):
         return self._mix(x, weight), self._mix(shares, carry) + own[:, None, None]
 
     def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
-        lower, upper = self._triangles()
-        values: Tensor = z[:, self.order.argsort()].flatten(2)
+        # Torch solves triangular systems in float32 and above.
+        dtype = log_det_dtype(z)
+        lower, upper = (factor.to(dtype) for factor in self._triangles())
+        values: Tensor = z[:, self.order.argsort()].flatten(2).to(dtype)
         values = torch.linalg.solve_triangular(lower, values, upper=False, unitriangular=True)
         values = torch.linalg.solve_triangular(upper, values, upper=True)
-        return values.reshape(z.shape)
+        return values.reshape(z.shape).to(z.dtype)
 
     def _triangles(self) -> tuple[Tensor, Tensor]:
         """Return ``L`` and ``U + diag(sign exp(log_s))``."""
