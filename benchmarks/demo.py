@@ -56,7 +56,7 @@ ENTRIES = (
     Entry("realnvp, splines", "realnvp", {"joint": "spline", "last": "spline"}, COUPLING),
     Entry("lcma", "lcma", training=COUPLING),
     Entry("pnf", "pnf", training=COUPLING),
-    Entry("wavelet-flow", "wavelet-flow", training={"learning_rate": 1e-2, "optimiser": "adamax"}),
+    Entry("wavelet-flow", "wavelet-flow", training={"learning_rate": 1e-2}),
     Entry("msflow-wavelet", "msflow-wavelet", training=MATCHING),
     Entry("mrcnf", "mrcnf", training=MATCHING),
     Entry("msflow-image", "msflow-image", {"levels": 2}, MATCHING),
