@@ -85,6 +85,7 @@ def test_evaluate_marks_a_figure_that_is_no_bound(run: Path, monkeypatch: pytest
 
     measure = report.evaluate_run
     monkeypatch.setattr(report, "evaluate_run", approximated)
+    monkeypatch.setenv("COLUMNS", "200")  # or a narrow terminal's row goes on in a second line
     result = flowzoo("evaluate", run, "--images", "2", "--no-floor")
     assert result.exit_code == 0, result.output
     (row,) = (line for line in result.stdout.splitlines() if line.startswith("bits/dim"))
