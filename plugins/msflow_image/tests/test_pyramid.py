@@ -78,18 +78,17 @@ def test_only_noise_over_one_integer_bin_dequantises() -> None:
     assert not pyramid(width=1 / 256).dequantises
 
 
-def test_the_first_pass_sets_a_width_as_uncertain_for_the_mean_as_for_the_details() -> None:
+def test_the_first_pass_sets_the_width_to_the_pixels_spread_around_their_block_mean() -> None:
     transform, x = pyramid(), images(300)
     with pytest.raises(NotInitialisedError):
         transform(x, seeded())
 
     transform(x, seeded(mode="initialise", ledger=Ledger()))
 
-    # Twice the noise, the mean's in an orthonormal basis, spreads as an orthonormal detail does on average.
-    noise = noise_of(transform(x, seeded())[0], x)
     blocks = torch.nn.functional.unfold(x.reshape(-1, 1, 4, 6), 2, stride=2).numpy()
-    details = np.einsum("kp,npb->nkb", np.array([[1, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]]) / 2, blocks)
-    assert 2 * noise.std() == pytest.approx(np.sqrt((details**2).mean()), rel=0.03)
+    spread = np.sqrt(blocks.var(axis=1).mean())
+    assert float(transform.proposal.log_width.exp()) == pytest.approx(spread, rel=1e-6)
+    assert noise_of(transform(x, seeded())[0], x).std() == pytest.approx(spread, rel=0.03)
 
 
 def test_an_image_without_details_leaves_a_width_greater_than_0() -> None:

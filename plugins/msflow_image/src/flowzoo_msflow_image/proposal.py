@@ -11,13 +11,6 @@ from torch import Tensor, nn
 
 from flowzoo.api import FirstPass, Images, PerImage, Run, constant_log_det, standard_normal_log_prob
 
-ISOTROPIC = 3.0**-0.5
-"""The width that blurs a block's mean as much as its details spread, by the pixels' spread around the mean.
-
-In an orthonormal basis a block is twice its mean and three details, whose squares sum to those of the four
-pixels' distances from the mean: ``(2 width)^2 = 4 spread^2 / 3``.
-"""
-
 SMALLEST_WIDTH = 1e-6
 """Stands in for the width where no block of the first batch has any details."""
 
@@ -70,8 +63,9 @@ class Gaussian(Proposal):
     """``N(0, w^2)``, ``log q = log N(noise / w; 0, I) - D log w`` for ``D`` coarse values.
 
     Args:
-        width: ``w``, greater than 0, in units of the image; None: :data:`ISOTROPIC` times the root mean
-            square of the pixels' distance from their block mean, from the first batch of data.
+        width: ``w``, greater than 0, in units of the image; None: the root mean square distance of the
+            pixels from their block mean, in the first batch of data, so that the coarse image tells as much
+            of a block's mean as one of its pixels does.
         learned: Whether ``w`` is trained on from there.
 
     Raises:
@@ -106,5 +100,5 @@ class Gaussian(Proposal):
     @torch.no_grad()
     def _initialise(self, mean: Images, bands: Images) -> None:
         spread = (bands - mean.repeat(1, 4, 1, 1)).square().mean().sqrt()
-        self.log_width.copy_((ISOTROPIC * spread).clamp(min=SMALLEST_WIDTH).log())
+        self.log_width.copy_(spread.clamp(min=SMALLEST_WIDTH).log())
         self.first_pass.finish()
