@@ -166,7 +166,8 @@ def test_extreme_inputs_in_float32_come_back() -> None:
     assert bool(log_det.isfinite().all())
     back = layer.inverse(z)
     assert back.dtype == torch.float32
-    torch.testing.assert_close(back, x, atol=1e-5, rtol=0)
+    # Rounding in float32, stretched by the slope of the steepest bin; how it rounds depends on the processor.
+    torch.testing.assert_close(back, x, atol=1e-4, rtol=0)
 
 
 class Bounded(Network):
