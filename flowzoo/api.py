@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flowzoo.bijector import ConditionalBijector as ConditionalBijector
+    from flowzoo.bijector import Phase as Phase
     from flowzoo.bijector import standard_normal_log_prob as standard_normal_log_prob
     from flowzoo.builtin.actnorm import ActNorm as ActNorm
     from flowzoo.builtin.block_mean import BlockMean as BlockMean
@@ -50,7 +51,9 @@ if TYPE_CHECKING:
     from flowzoo.hooks import API_VERSION as API_VERSION
     from flowzoo.hooks import hookimpl as hookimpl
     from flowzoo.level import Level as Level
+    from flowzoo.memory import Memory as Memory
     from flowzoo.network import Network as Network
+    from flowzoo.network import Prepared as Prepared
     from flowzoo.pictures import save_grid as save_grid
     from flowzoo.registry.saving import load_model as load_model
     from flowzoo.run import EVALUATION as EVALUATION
@@ -98,13 +101,16 @@ _HOMES = {
     "linear_shares": "flowzoo.builtin.linear_shares",
     "load_model": "flowzoo.registry.saving",
     "log_det_dtype": "flowzoo.builtin.log_det",
+    "Memory": "flowzoo.memory",
     "Network": "flowzoo.network",
     "NetworkSpec": "flowzoo.component",
     "NotInitialisedError": "flowzoo.errors",
     "NumericalError": "flowzoo.errors",
     "OptionError": "flowzoo.errors",
     "PerImage": "flowzoo.shapes",
+    "Phase": "flowzoo.bijector",
     "PluginError": "flowzoo.errors",
+    "Prepared": "flowzoo.network",
     "Published": "flowzoo.component",
     "require_even": "flowzoo.shapes",
     "ResolutionTransform": "flowzoo.transform",

@@ -4,12 +4,28 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 from torch import nn
 
 from flowzoo.errors import OptionError
 from flowzoo.run import EVALUATION, Run
 from flowzoo.shapes import Images, PerImage
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of training in which a bijector minimises one objective, with an optimiser of its own.
+
+    Attributes:
+        name: Told to the bijector as ``run.phase``.
+        share: Of the training budget; a bijector's phases sum to 1.
+        rate: Factor on the learning rate.
+    """
+
+    name: str
+    share: float = 1.0
+    rate: float = 1.0
 
 
 class ConditionalBijector(nn.Module, ABC):
@@ -31,6 +47,9 @@ class ConditionalBijector(nn.Module, ABC):
 
     has_shares: bool = False
     """Whether :meth:`forward_with_shares` can tell each dimension's share of ``log_det``."""
+
+    phases: tuple[Phase, ...] = ()
+    """What training goes through, one after another, where the bijector asks for it; the trainer obeys."""
 
     def __call__(
         self, x: Images, context: Images | None = None, run: Run = EVALUATION

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+import torch
 from torch import Tensor, nn
 
 from flowzoo.shapes import Images
@@ -11,6 +12,12 @@ from flowzoo.shapes import Images
 
 class Network(nn.Module, ABC):
     """An image-to-image network that keeps height and width, given an optional context image and time."""
+
+    reach: int | None = None
+    """How many pixels off an input pixel changes the output, at most; None: no bound is known.
+
+    Exact traces of a network with a short reach cost a fraction of others'.
+    """
 
     @abstractmethod
     def forward(self, x: Images, context: Images | None = None, time: Tensor | None = None) -> Images:
@@ -24,3 +31,59 @@ class Network(nn.Module, ABC):
         Returns:
             ``(B, C_out, H, W)``.
         """
+
+    def prepare(self, context: Images | None, like: Images) -> Prepared:
+        """Return the network as the right-hand side of an ODE: what does not change during a solve is done.
+
+        Override it to compute once what depends on the context alone, or to give derivatives faster than
+        ``torch.func.jvp`` does.
+
+        Args:
+            context: As in :meth:`forward`.
+            like: ``(B, C, H, W)``, with the shape, dtype and device of every ``x`` to come.
+        """
+        return Prepared(self, context)
+
+
+class Prepared:
+    """A network with its context given, which a solver calls many times.
+
+    Args:
+        network: The network.
+        context: As in :meth:`Network.forward`.
+    """
+
+    def __init__(self, network: Network, context: Images | None) -> None:
+        self.network = network
+        self.context = context
+
+    def __call__(self, x: Images, time: float) -> Images:
+        """Return ``f(x)``, ``(B, C_out, H, W)``."""
+        result: Images = self.network(x, self.context, torch.tensor(time, dtype=x.dtype, device=x.device))
+        return result
+
+    def push(self, x: Images, tangent: Images, time: float) -> tuple[Images, Images]:
+        """Return ``f(x)`` and ``J tangent`` for the Jacobian ``J = df/dx``, each ``(B, C_out, H, W)``.
+
+        Both can be differentiated again, by the network's parameters and by ``x``.
+        """
+        value, product = torch.func.jvp(lambda v: self(v, time), (x,), (tangent,))
+        return value, product
+
+    def push_many(self, x: Images, tangents: Tensor, time: float) -> tuple[Images, Tensor]:
+        """Return ``f(x)`` and ``J e`` for many tangents at once.
+
+        Args:
+            x: ``(B, C, H, W)``.
+            tangents: ``(K, 1 or B, C, H, W)``.
+            time: Of the solve.
+
+        Returns:
+            ``(B, C_out, H, W)`` and ``(K, B, C_out, H, W)``.
+        """
+
+        def product(tangent: Images) -> tuple[Images, Images]:
+            return self.push(x, tangent.expand_as(x), time)
+
+        values, products = torch.func.vmap(product, out_dims=(None, 0), randomness="error")(tangents)
+        return values, products

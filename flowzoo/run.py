@@ -6,16 +6,31 @@ It is passed along explicitly, so nothing is stashed on modules and the global r
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from flowzoo.memory import Memory
 from flowzoo.shapes import PerImage
 
 Mode = Literal["evaluate", "train", "initialise"]
+
+
+class Finding(NamedTuple):
+    """What a component measured of itself on one batch.
+
+    Attributes:
+        component: Who reports.
+        row: Which part of it, such as ``block 0``.
+        figures: By name.
+    """
+
+    component: nn.Module
+    row: str
+    figures: Mapping[str, float]
 
 
 @dataclass
@@ -26,12 +41,14 @@ class Ledger:
         penalties: Weighted regularisers, ``(B,)`` in nats each, to be added to the training loss.
         counts: Totals by name, such as ``evaluations`` of an ODE's vector field.
         notes: Facts that a report must state, such as ``trace: exact``.
+        findings: What components measured of themselves, for a diagnosis.
         wants_more: Whether a component asked for further batches in the first pass over the data.
     """
 
     penalties: dict[str, PerImage] = field(default_factory=dict)
     counts: dict[str, float] = field(default_factory=dict)
     notes: dict[str, set[str]] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
     wants_more: bool = False
 
 
@@ -46,12 +63,19 @@ class Run:
             each image, so that an image's draws do not depend on its batch. Without any, each draw comes
             from a fresh generator with seed 0, which makes evaluation deterministic.
         exact: Ask components that estimate their ``log_det`` for the exact value, whatever it costs.
+        tight: Ask components that solve iteratively for errors far below what they are set to, as a judge of
+            their ordinary answers.
+        phase: In training, which of its :attr:`~flowzoo.bijector.ConditionalBijector.phases` a bijector is in.
+        memory: What components keep from batch to batch; without it they start anew with each.
         ledger: Where reports are collected; without it they are dropped.
     """
 
     mode: Mode = "evaluate"
     generator: torch.Generator | tuple[torch.Generator, ...] | None = None
     exact: bool = False
+    tight: bool = False
+    phase: str = ""
+    memory: Memory | None = None
     ledger: Ledger | None = None
 
     @property
@@ -78,6 +102,8 @@ class Run:
         for name, facts in ledger.notes.items():
             for fact in facts:
                 self.note(name, fact)
+        if self.ledger is not None:
+            self.ledger.findings += ledger.findings
         if ledger.wants_more:
             self.want_more()
 
@@ -97,6 +123,20 @@ class Run:
         if self.ledger is not None:
             self.ledger.notes.setdefault(name, set()).add(fact)
 
+    def find(self, component: nn.Module, row: str, figures: Mapping[str, float]) -> None:
+        """Report what a component measured of itself on this batch."""
+        if self.ledger is not None:
+            self.ledger.findings.append(Finding(component, row, figures))
+
+    def recall(self, component: nn.Module, key: str) -> Any | None:
+        """Return what a component kept from an earlier batch, None if there is nothing."""
+        return None if self.memory is None else self.memory.recall(component, key)
+
+    def keep(self, component: nn.Module, key: str, value: Any) -> None:
+        """Keep a value, one that JSON can hold, for the next batch."""
+        if self.memory is not None:
+            self.memory.keep(component, key, value)
+
     def want_more(self) -> None:
         """Ask for further batches in the first pass over the data."""
         if self.ledger is not None:
@@ -115,12 +155,14 @@ class Run:
         return self._draw(like, _rademacher)
 
     def _draw(self, like: Tensor, draw: _Draw) -> Tensor:
+        # A draw in double precision is the one in single precision, so that the two can be compared.
+        dtype = torch.float32 if like.dtype == torch.float64 else like.dtype
         if isinstance(self.generator, tuple):
             assert len(self.generator) == like.shape[0], "one generator for each image"
-            rows = [draw(like.shape[1:], like.dtype, each) for each in self.generator]
-            return torch.stack(rows).to(like.device)
+            rows = torch.stack([draw(like.shape[1:], dtype, each) for each in self.generator])
+            return rows.to(like)
         generator = self.generator or torch.Generator().manual_seed(0)
-        return draw(like.shape, like.dtype, generator).to(like.device)
+        return draw(like.shape, dtype, generator).to(like)
 
 
 EVALUATION = Run()

@@ -1,0 +1,45 @@
+"""What components keep from one batch to the next, such as how many steps a solver needs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+
+class Memory:
+    """Notes that the modules of a model leave for their next call.
+
+    It belongs to whoever goes through the batches: a training, which saves it with its checkpoints, or an
+    evaluation, which lets the model take notes on some pilot images and freezes them, so that every image
+    meets the same settings.
+
+    Args:
+        root: The model; its modules are known by their names in it.
+        known: Notes that :meth:`state` returned before.
+    """
+
+    def __init__(self, root: nn.Module, known: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        self._names = {module: name for name, module in root.named_modules()}
+        self._notes: dict[str, dict[str, Any]] = {name: dict(notes) for name, notes in (known or {}).items()}
+        self.frozen = False
+
+    def recall(self, module: nn.Module, key: str) -> Any | None:
+        """Return what a module has kept under a key, None if there is nothing."""
+        return self._notes.get(self._names.get(module, ""), {}).get(key)
+
+    def keep(self, module: nn.Module, key: str, value: Any) -> None:
+        """Keep a value, one that JSON can hold; nothing is kept once frozen, or for a module of another model."""
+        if not self.frozen and module in self._names:
+            self._notes.setdefault(self._names[module], {})[key] = value
+
+    def name(self, module: nn.Module) -> str:
+        """Return a module's name in the model."""
+        return self._names.get(module, "")
+
+    def state(self) -> dict[str, dict[str, Any]]:
+        """Return all notes, by module name and key, apart from this memory."""
+        notes: dict[str, dict[str, Any]] = json.loads(json.dumps(self._notes))
+        return notes
