@@ -67,7 +67,7 @@ class Prepared:
 
         Both can be differentiated again, by the network's parameters and by ``x``.
         """
-        value, product = torch.func.jvp(lambda v: self(v, time), (x,), (tangent,))
+        value, product = torch.func.jvp(lambda v: self(v, time), (x,), (tangent,))[:2]
         return value, product
 
     def push_many(self, x: Images, tangents: Tensor, time: float) -> tuple[Images, Tensor]:
@@ -85,5 +85,6 @@ class Prepared:
         def product(tangent: Images) -> tuple[Images, Images]:
             return self.push(x, tangent.expand_as(x), time)
 
-        values, products = torch.func.vmap(product, out_dims=(None, 0), randomness="error")(tangents)
-        return values, products
+        # torch annotates out_dims without None, which says that an output is the same for all.
+        value, products = torch.func.vmap(product, out_dims=(None, 0))(tangents)  # type: ignore[arg-type]
+        return value, products
