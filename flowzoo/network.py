@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
 from abc import ABC, abstractmethod
 
 import torch
@@ -32,15 +34,18 @@ class Network(nn.Module, ABC):
             ``(B, C_out, H, W)``.
         """
 
-    def prepare(self, context: Images | None, like: Images) -> Prepared:
+    def prepare(
+        self, context: Images | None, like: Images, tangent: Images | None = None
+    ) -> Prepared:
         """Return the network as the right-hand side of an ODE: what does not change during a solve is done.
 
-        Override it to compute once what depends on the context alone, or to give derivatives faster than
-        ``torch.func.jvp`` does.
+        Override it to compute once what depends on the context or the tangent alone, or to give derivatives
+        faster than ``torch.func.jvp`` does.
 
         Args:
             context: As in :meth:`forward`.
             like: ``(B, C, H, W)``, with the shape, dtype and device of every ``x`` to come.
+            tangent: The one that :meth:`Prepared.push` will be given throughout, if it is known.
         """
         return Prepared(self, context)
 
@@ -67,6 +72,7 @@ class Prepared:
 
         Both can be differentiated again, by the network's parameters and by ``x``.
         """
+        _load_forward_mode()
         value, product = torch.func.jvp(lambda v: self(v, time), (x,), (tangent,))[:2]
         return value, product
 
@@ -83,8 +89,17 @@ class Prepared:
         """
 
         def product(tangent: Images) -> tuple[Images, Images]:
-            return self.push(x, tangent.expand_as(x), time)
+            return self.push(x, tangent, time)
 
         # torch annotates out_dims without None, which says that an output is the same for all.
-        value, products = torch.func.vmap(product, out_dims=(None, 0))(tangents)  # type: ignore[arg-type]
+        push_all = torch.func.vmap(product, out_dims=(None, 0))  # type: ignore[arg-type]
+        value, products = push_all(tangents.expand(-1, *x.shape))
         return value, products
+
+
+@functools.cache
+def _load_forward_mode() -> None:
+    """Let torch load what it needs at first use, in which it calls a function that it declares deprecated."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.func.jvp(torch.neg, (torch.zeros(()),), (torch.zeros(()),))
