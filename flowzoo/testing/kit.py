@@ -132,6 +132,8 @@ _NETWORK = {
     "shapes": networks.has_network_shapes,
     "context": uses_its_context,
     "time": networks.uses_its_time,
+    "push": networks.pushes_tangents,
+    "reach": networks.stays_within_its_reach,
     **_COMMON,
 }
 

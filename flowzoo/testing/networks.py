@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import final
 
@@ -11,11 +12,14 @@ from torch import Tensor
 
 from flowzoo.errors import FlowzooError
 from flowzoo.network import Network
-from flowzoo.shapes import Images
+from flowzoo.shapes import Images, Shape
 from flowzoo.testing.draws import BATCH, Draws, draw_noise
 from flowzoo.testing.result import require, require_close
 from flowzoo.testing.subject import Subject
 from flowzoo.testing.trial import Trial
+
+_ROUNDING = 1e-9
+"""Largest difference between two ways of computing the same, in float64."""
 
 
 @final
@@ -69,6 +73,89 @@ def uses_its_time(kind: type[Net], trial: Trial) -> None:
     y = subject.module(x, context, time)
     require_close(subject.module(x, context, time.expand(BATCH)), y, 1e-12, "one time for each image")
     require(not torch.equal(subject.module(x, context, time + 0.5), y), "the output does not depend on time")
+
+
+def pushes_tangents(kind: type[Net], trial: Trial) -> None:
+    """The prepared network computes the network, and pushes tangents as the brute-force Jacobian does.
+
+    So it does for one tangent, for several, and for several that all images share; and what comes out has the
+    gradients with respect to the image and the parameters that the brute-force product has.
+    """
+    if not trial.timed:
+        return
+    subject = kind.ready(trial)
+    network, context, at = subject.module, subject.context(), 0.25
+    x = subject.images().requires_grad_()
+    time = torch.tensor(at, dtype=torch.float64)
+    prepared = network.prepare(context, x)
+    y = network(x, context, time)
+    require_close(prepared(x, at), y, _ROUNDING, "the prepared network")
+    jacobian = torch.autograd.functional.jacobian(lambda v: network(v, context, time), x, create_graph=True)
+    parameters = {name: each for name, each in network.named_parameters() if each.requires_grad}
+    inputs = {"the input": x, **parameters}
+    own = draw_noise(torch.stack([x, x]))
+    shared = own[:, :1]
+    pixels = [-4, -3, -2, -1]
+    pushed = {
+        "push": (own[0], prepared.push(x, own[0], at)),
+        "push_many": (own, prepared.push_many(x, own, at)),
+        "push_many, tangents shared by all images,": (
+            shared.expand_as(own),
+            prepared.push_many(x, shared, at),
+        ),
+    }
+    for what, (tangent, (value, product)) in pushed.items():
+        expected = torch.tensordot(tangent, jacobian, [pixels, pixels])
+        require_close(value, y, _ROUNDING, f"the value of {what}")
+        require_close(product, expected, _ROUNDING, f"the product of {what}")
+        found = _gradients([value, product], list(inputs.values()))
+        wanted = _gradients([y, expected], list(inputs.values()))
+        for name, gradient, brute_force in zip(inputs, found, wanted, strict=True):
+            require_close(gradient, brute_force, _ROUNDING, f"the gradient of {what} with respect to {name}")
+
+
+def stays_within_its_reach(kind: type[Net], trial: Trial) -> None:
+    """Pixels further off than the declared reach do not count, on an image that has such pixels.
+
+    The image is as many times larger than the trial's as it takes; outputs at its corners, at the middles of
+    its sides and at its centre are looked at.
+    """
+    reach = kind.ready(trial).module.reach
+    if reach is None:
+        return
+    subject = kind.ready(_enlarged(trial, 2 * reach + 3))
+    _, height, width = subject.check.shape
+    x = subject.images().requires_grad_()
+    y = subject.outputs(x, subject.context(), Draws())["the output"]
+    for row, column in itertools.product((0, height // 2, height - 1), (0, width // 2, width - 1)):
+        (gradient,) = _gradients([y[:, :, row, column]], [x])
+        rows, columns = (torch.arange(height) - row).abs(), (torch.arange(width) - column).abs()
+        distance = torch.maximum(rows[:, None], columns)
+        furthest = int((distance * (gradient != 0).any(1).any(0)).max())
+        require(
+            furthest <= reach, f"the output depends on pixels {furthest} off; the declared reach is {reach}"
+        )
+
+
+def _gradients(values: Sequence[Tensor], inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Return the gradients of a function of all values, zero with respect to what they do not depend on."""
+    total = torch.stack([(value * draw_noise(value)).sum() for value in values]).sum()
+    if not total.requires_grad:
+        return [torch.zeros_like(each) for each in inputs]
+    return torch.autograd.grad(total, inputs, retain_graph=True, materialize_grads=True)
+
+
+def _enlarged(trial: Trial, size: int) -> Trial:
+    """Return the trial with images, and contexts, a whole number of times as large, of ``size`` at least."""
+    times = -(-size // min(trial.check.shape[1:]))
+
+    def enlarge(shape: Shape) -> Shape:
+        return shape[0], times * shape[1], times * shape[2]
+
+    context = trial.check.context_shape
+    return trial.with_check(
+        shape=enlarge(trial.check.shape), context_shape=None if context is None else enlarge(context)
+    )
 
 
 def _variants(trial: Trial) -> list[Trial]:

@@ -22,7 +22,7 @@ from flowzoo.component import Check, Component, Kind
 from flowzoo.data.dataset import Dataset, ImageSource
 from flowzoo.flow import Flow
 from flowzoo.level import Level
-from flowzoo.network import Network
+from flowzoo.network import Network, Prepared
 from flowzoo.registry.build import build_component
 from flowzoo.registry.models import create_model
 from flowzoo.run import EVALUATION, Run
@@ -253,7 +253,7 @@ BIJECTOR = Example(
 # Transforms
 
 
-def declared(attribute: str, value: bool) -> Break:
+def declared(attribute: str, value: bool | int) -> Break:
     def declare(built: nn.Module) -> nn.Module:
         setattr(built, attribute, value)
         return built
@@ -352,6 +352,8 @@ SPLIT = Example(
 class ToyNetwork(Network):
     """One convolution over image, time and the mean of the context."""
 
+    reach = 1
+
     def __init__(self, trial: Trial) -> None:
         super().__init__()
         self.timed = trial.timed
@@ -399,6 +401,40 @@ def one_time_only(net: ToyNetwork) -> ToyNetwork:
     return instead("forward", forward)(net)
 
 
+def prepared(break_it: Break) -> Break:
+    """Return a break of what a network prepares."""
+    return after("prepare", lambda built, *_: break_it(built))
+
+
+def pushed(method: str, change: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Break:
+    """Return a break of what a prepared network's ``push`` or ``push_many`` returns."""
+    return prepared(after(method, lambda result, *_: change(*result)))
+
+
+def next_context(net: ToyNetwork, context: Tensor | None, like: Tensor) -> Prepared:
+    return Prepared(net, None if context is None else context.roll(1, 0))
+
+
+def first_tangent_for_all(built: Prepared, x: Tensor, tangents: Tensor, time: float) -> tuple[Tensor, Tensor]:
+    return Prepared.push_many(built, x, tangents[:, :1], time)
+
+
+def own_tangents_only(built: Prepared, x: Tensor, tangents: Tensor, time: float) -> tuple[Tensor, Tensor]:
+    assert tangents.shape[1:] == x.shape
+    return Prepared.push_many(built, x, tangents, time)
+
+
+def wrapped_around(net: ToyNetwork) -> ToyNetwork:
+    net.conv.padding_mode = "circular"
+    return net
+
+
+def far_reach(net: ToyNetwork) -> ToyNetwork:
+    """Look at the whole image, and declare a reach that only a larger image than the trial's can refute."""
+    net.reach = 5
+    return after("forward", lambda y, x, *_: y + x.mean((1, 2, 3), keepdim=True))(net)
+
+
 NETWORK = Example(
     "network",
     ToyNetwork,
@@ -409,6 +445,20 @@ NETWORK = Example(
         "a context of another size is refused": ("context", same_size_only),
         "the time is ignored": ("time", unused_input(2)),
         "one time is not as good as the same for each": ("time", one_time_only),
+        "what is prepared has another context": ("push", instead("prepare", next_context)),
+        "push gives another value": ("push", pushed("push", lambda y, product: (2 * y, product))),
+        "push gives another product": ("push", pushed("push", lambda y, product: (y, 2 * product))),
+        "push's value has no gradient": ("push", pushed("push", lambda y, product: (y.detach(), product))),
+        "push's product has no gradient": ("push", pushed("push", lambda y, product: (y, product.detach()))),
+        "tangents are mixed up": ("push", pushed("push_many", lambda y, products: (y, products.flip(0)))),
+        "the first image's tangents stand for all": (
+            "push",
+            prepared(instead("push_many", first_tangent_for_all)),
+        ),
+        "shared tangents are refused": ("push", prepared(instead("push_many", own_tangents_only))),
+        "the reach is further than declared": ("reach", declared("reach", 0)),
+        "the image is wrapped around": ("reach", wrapped_around),
+        "the reach has no end": ("reach", far_reach),
     },
     check=Check(shape=(2, 4, 4), context_shape=(1, 4, 4)),
 )

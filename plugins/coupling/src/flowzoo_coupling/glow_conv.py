@@ -26,6 +26,8 @@ class GlowConv(Network):
         Kingma and Dhariwal, Glow, 2018, section 3.3 and appendix B; without its ActNorm layers.
     """
 
+    reach = 2
+
     def __init__(self, channels: int, output_channels: int, hidden: int = 64) -> None:
         super().__init__()
         self.first = nn.Conv2d(channels, hidden, kernel_size=3, padding=1)
