@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flowzoo.errors import OptionError
@@ -27,16 +28,29 @@ class Budget:
         if amount is None or not 0 < amount < float("inf"):
             raise OptionError(f"the budget must be positive, got {amount}")
 
-    def share(self, fraction: float) -> Budget:
-        """Return a part of this budget, at least one step.
+    def divide(self, shares: Sequence[float]) -> list[Budget]:
+        """Return the budgets of stages, rounded down to whole steps.
 
-        >>> Budget(steps=100).share(1 / 3)
-        Budget(steps=33, seconds=None)
+        A stage gets at least one step, where necessary at the cost of the longest.
+
+        Args:
+            shares: Of the stages; they sum to 1.
+
+        Raises:
+            OptionError: There are fewer steps than stages.
+
+        >>> [each.steps for each in Budget(steps=100).divide([1 / 3, 2 / 3])]
+        [33, 66]
         """
-        if self.steps is not None:
-            return Budget(steps=max(1, int(self.steps * fraction + 1e-9)))
-        assert self.seconds is not None
-        return Budget(seconds=self.seconds * fraction)
+        if self.steps is None:
+            assert self.seconds is not None
+            return [Budget(seconds=self.seconds * share) for share in shares]
+        if self.steps < len(shares):
+            raise OptionError(f"the training has {len(shares)} stages; give it at least as many steps")
+        steps = [max(1, int(self.steps * share + 1e-9)) for share in shares]
+        while sum(steps) > self.steps:
+            steps[steps.index(max(steps))] -= 1
+        return [Budget(steps=each) for each in steps]
 
     def used(self, steps: int, seconds: float) -> float:
         """Return the share that is used up; 1 or more when it is spent."""

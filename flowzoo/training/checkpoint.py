@@ -29,8 +29,10 @@ class Position:
         step: Steps taken in all.
         seconds: Seconds spent in all.
         validations: Validations done in the stage.
-        best: Lowest validation figure of the stage, None before the first.
+        best: Lowest validation figure of the stage's levels, in this stage and their phases before it; None
+            before the first.
         batches: State of the shuffled batches.
+        memory: What the model's components have kept in the stage.
     """
 
     fingerprint: str
@@ -42,6 +44,7 @@ class Position:
     validations: int
     best: float | None
     batches: Mapping[str, Any]
+    memory: Mapping[str, Mapping[str, Any]]
 
 
 def save_checkpoint(path: Path, position: Position, groups: Mapping[str, Mapping[str, Tensor]]) -> None:

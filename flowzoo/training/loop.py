@@ -16,6 +16,7 @@ from flowzoo.data.dataset import Dataset
 from flowzoo.dequantisation import dequantise
 from flowzoo.errors import NumericalError
 from flowzoo.flow import Flow
+from flowzoo.memory import Memory
 from flowzoo.registry.saving import save_model
 from flowzoo.run import Ledger, Run
 from flowzoo.runfolder import RunFolder
@@ -74,11 +75,11 @@ class Surroundings:
 
 
 class TrainingLoop:
-    """Optimiser, weight average and progress of one stage.
+    """Optimiser, weight average, the components' memory and progress of one stage.
 
     Args:
         flow: The model, trained in place.
-        stage: Which of its levels train.
+        stage: Which of its levels train, in which phase.
         budget: Of this stage.
         position: Where to begin.
         around: Data, options and where things go.
@@ -99,8 +100,10 @@ class TrainingLoop:
         self._checkpointed = around.checkpointed
         self._log = TrainingLog(around.folder.log)
         self._parameters: list[nn.Parameter] = stage.parameters(flow)
-        self._optimiser = OPTIMISERS[options.optimiser](self._parameters, lr=options.learning_rate)
+        self._peak = options.learning_rate * stage.phase.rate
+        self._optimiser = OPTIMISERS[options.optimiser](self._parameters, lr=self._peak)
         self._average = WeightAverage(flow, options.average)
+        self._memory = Memory(flow, position.memory)
         # A budget that was raised since the checkpoint leaves validations to do.
         used = budget.used(position.stage_step, position.stage_seconds)
         done = min(position.validations, int(used * options.validations))
@@ -167,7 +170,13 @@ class TrainingLoop:
         """Take one step; return the loss in bits/dim, what was reported on the way, and images a second."""
         began = time.monotonic()
         ledger = Ledger()
-        run = Run(mode="train", generator=self._generator, ledger=ledger)
+        run = Run(
+            mode="train",
+            generator=self._generator,
+            phase=self._stage.phase.name,
+            memory=self._memory,
+            ledger=ledger,
+        )
         images = next(self._batches).to(self._flow.device)
         x = dequantise(images, self._flow.bins, run)
         loss = self._stage.loss(self._flow, x, run).mean()
@@ -188,7 +197,7 @@ class TrainingLoop:
 
     def _learning_rate(self) -> float:
         position, options = self._position, self._options
-        rate = options.learning_rate * min(1.0, (position.stage_step + 1) / (options.warmup + 1))
+        rate = self._peak * min(1.0, (position.stage_step + 1) / (options.warmup + 1))
         if options.schedule == "cosine":
             used = min(1.0, self._budget.used(position.stage_step, position.stage_seconds))
             rate *= 0.5 * (1.0 + math.cos(math.pi * used))
@@ -248,7 +257,7 @@ class TrainingLoop:
             save_model(self._average.flow, self._folder.model)
 
     def _save_checkpoint(self) -> None:
-        self._position = replace(self._position, batches=self._batches.state())
+        self._position = replace(self._position, batches=self._batches.state(), memory=self._memory.state())
         save_checkpoint(
             self._folder.checkpoint,
             self._position,

@@ -11,7 +11,7 @@ class Progress:
     """Where training stands.
 
     Attributes:
-        stage: Which levels train.
+        stage: Which levels train, and in which phase where there are several.
         step: Steps taken.
         used: Share of the stage's budget that is used up.
         seconds: Spent so far, in all.

@@ -1,4 +1,4 @@
-"""A stage of training: the levels that train together."""
+"""A stage of training: the levels that train together, in one of their phases."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
+from flowzoo.bijector import Phase
 from flowzoo.data.dataset import Dataset
 from flowzoo.errors import OptionError
 from flowzoo.flow import Flow
@@ -14,36 +15,54 @@ from flowzoo.run import Run
 from flowzoo.scoring import scored_levels
 from flowzoo.shapes import Images, PerImage
 from flowzoo.training.options import TrainingOptions
+from flowzoo.training.phases import WHOLE, common_phases
 from flowzoo.training.validation import validate
 from flowzoo.units import nats_to_bits
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Levels that train together.
+    """Levels that train together, for one of the phases that they go through.
 
     Attributes:
         levels: Their places, 0 being the finest.
         whole: Whether they are all of the model's.
         scoring: Whether it is the model that gathers scores which trains; it is not kept.
         share: Of the budget.
+        phases: What the levels go through, a stage each; a scoring model the first one only.
+        turn: Which of the phases this stage is.
     """
 
     levels: tuple[int, ...]
     whole: bool
     scoring: bool = False
     share: float = 1.0
+    phases: tuple[Phase, ...] = WHOLE
+    turn: int = 0
+
+    @property
+    def phase(self) -> Phase:
+        return self.phases[self.turn]
+
+    @property
+    def continues(self) -> bool:
+        """Whether the stage before it trained the same levels."""
+        return self.turn > 0
 
     @property
     def name(self) -> str:
         if self.scoring:
             return "scoring"
-        return "all levels" if self.whole else f"level {self.levels[0]}"
+        levels = "all levels" if self.whole else f"level {self.levels[0]}"
+        return f"{levels}, {self.phase.name}" if len(self.phases) > 1 else levels
+
+    def modules(self, flow: Flow) -> list[nn.Module]:
+        """Return the parts of the model that the stage trains."""
+        return [flow] if self.whole else [flow.level(index) for index in self.levels]
 
     def parameters(self, flow: Flow) -> list[nn.Parameter]:
         """Return the parameters that the stage trains."""
-        modules = [flow] if self.whole else [flow.level(index) for index in self.levels]
-        return [parameter for module in modules for parameter in module.parameters()]
+        return [parameter for module in self.modules(flow) for parameter in module.parameters()]
 
     def loss(self, flow: Flow, x: Images, run: Run) -> PerImage:
         """Return the training loss, ``(B,)``, in bits per dimension of the finest image."""
@@ -70,7 +89,8 @@ def plan_stages(flow: Flow, options: TrainingOptions) -> list[Stage]:
     A model whose splits need scores begins with a scoring stage; one without parameters has no other.
 
     Raises:
-        OptionError: Levels shall be trained separately and depend on each other.
+        OptionError: Levels shall be trained separately and depend on each other, or bijectors that train
+            together ask for different phases.
     """
     places = range(len(flow.levels))
     if options.order == "jointly":
@@ -84,5 +104,15 @@ def plan_stages(flow: Flow, options: TrainingOptions) -> list[Stage]:
         )
     stages = [stage for stage in stages if stage.parameters(flow)]
     scoring = options.scoring if scored_levels(flow) else 0.0
-    first = [Stage(tuple(places), whole=True, scoring=True, share=scoring)] if scoring else []
-    return first + [replace(stage, share=(1.0 - scoring) / len(stages)) for stage in stages]
+    planned: list[Stage] = []
+    if scoring:
+        phases = common_phases([flow])[:1]
+        planned.append(Stage(tuple(places), whole=True, scoring=True, share=scoring, phases=phases))
+    for stage in stages:
+        share = (1.0 - scoring) / len(stages)
+        phases = common_phases(stage.modules(flow))
+        planned += [
+            replace(stage, share=share * phase.share, phases=phases, turn=turn)
+            for turn, phase in enumerate(phases)
+        ]
+    return planned

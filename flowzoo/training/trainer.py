@@ -11,7 +11,7 @@ import torch
 from flowzoo.data.batches import ShuffledBatches
 from flowzoo.data.dataset import Dataset
 from flowzoo.dequantisation import dequantise
-from flowzoo.errors import OptionError, SavedModelError
+from flowzoo.errors import SavedModelError
 from flowzoo.flow import Flow
 from flowzoo.registry.saving import load_model, save_model
 from flowzoo.run import Run
@@ -55,8 +55,8 @@ class Trainer:
         fingerprint: Of what the run was asked to do; a checkpoint with another one is refused.
 
     Raises:
-        OptionError: Levels shall be trained separately and depend on each other, or the budget is fewer steps
-            than there are stages.
+        OptionError: Levels shall be trained separately and depend on each other, bijectors that train
+            together ask for different phases, or the budget is fewer steps than there are stages.
     """
 
     def __init__(
@@ -81,9 +81,7 @@ class Trainer:
         self._generator = torch.Generator(device=flow.device).manual_seed(seed)
         self._batches = ShuffledBatches(dataset.split("train"), options.batch_size, seed)
         self._stages = plan_stages(flow, options)
-        self._budget = budget
-        if budget.steps is not None and budget.steps < len(self._stages):
-            raise OptionError(f"the training has {len(self._stages)} stages; give it at least as many steps")
+        self._budgets = budget.divide([stage.share for stage in self._stages])
         self._fingerprint = fingerprint
         self._restored: tuple[Position, TensorGroups] | None = None
 
@@ -136,10 +134,11 @@ class Trainer:
             self._reporter,
             checkpointed,
         )
-        for stage in self._stages[position.stage :]:
+        remaining = slice(position.stage, None)
+        for stage, budget in zip(self._stages[remaining], self._budgets[remaining], strict=True):
             flow = self._flow_of(stage)
             if stage.parameters(flow):
-                loop = TrainingLoop(flow, stage, self._budget.share(stage.share), position, around)
+                loop = TrainingLoop(flow, stage, budget, position, around)
                 if saved is not None:
                     loop.restore(saved)
                 position = loop.run()
@@ -158,7 +157,7 @@ class Trainer:
             # What cannot be scored shall be known before the scoring model has trained.
             self._gather_scores(images=2)
         elapsed = time.monotonic() - began
-        return Position(self._fingerprint, 0, 0, 0.0, 0, elapsed, 0, None, self._batches.state())
+        return Position(self._fingerprint, 0, 0, 0.0, 0, elapsed, 0, None, self._batches.state(), {})
 
     def _finish(self, stage: Stage, position: Position) -> Position:
         """Take what a stage leaves, and return where the next one begins."""
@@ -170,6 +169,8 @@ class Trainer:
         else:
             best = load_model(self._folder.model, device=str(self._flow.device))
             self._flow.load_state_dict(best.state_dict())
+        following = self._stages[position.stage + 1 : position.stage + 2]
+        continued = any(stage.continues for stage in following)
         return replace(
             position,
             stage=position.stage + 1,
@@ -177,7 +178,8 @@ class Trainer:
             stage_seconds=0.0,
             seconds=position.seconds + time.monotonic() - began,
             validations=0,
-            best=None,
+            best=position.best if continued else None,
+            memory={},
         )
 
     def _gather_scores(self, images: int, position: Position | None = None) -> list[Scores]:

@@ -7,16 +7,20 @@ from collections.abc import Sequence
 
 import torch
 
-from flowzoo.data.batches import sequential_batches
 from flowzoo.data.dataset import ImageSource
 from flowzoo.dequantisation import dequantise
-from flowzoo.errors import NumericalError
+from flowzoo.errors import DataError, NumericalError
 from flowzoo.flow import Flow, sum_terms
+from flowzoo.memory import Memory
 from flowzoo.run import Run, per_image_generators
+from flowzoo.shapes import PerImage
 from flowzoo.units import bits_per_dim, nats_to_bits
 
 SEED = 1
 """Noise and probes of the validation are the same every time, so that its figures can be compared."""
+
+PILOT = 32
+"""Images, at most a batch of them, on which the model's components settle what is then the same for all."""
 
 
 @torch.no_grad()
@@ -24,6 +28,9 @@ def validate(
     flow: Flow, source: ImageSource, *, levels: Sequence[int], images: int, batch_size: int
 ) -> tuple[float, float]:
     """Return bits/dim and their standard error.
+
+    What components keep of a pilot, such as a solver's grid, is frozen before any image is measured. Where
+    they keep nothing, the pilot's figures stand.
 
     Args:
         flow: The model.
@@ -33,20 +40,42 @@ def validate(
         batch_size: How many at once.
 
     Raises:
+        DataError: There are no images.
         NumericalError: A likelihood is not finite.
     """
-    values: list[torch.Tensor] = []
-    for indices, batch in sequential_batches(source, batch_size, limit=images):
-        run = Run(generator=per_image_generators(SEED, indices))
-        x = dequantise(batch, flow.bins, run)
-        if len(levels) == len(flow.levels):
-            values.append(bits_per_dim(flow.log_prob(x, run), flow.dimensions, flow.bins).cpu())
-            continue
-        for index in levels:
-            terms = flow.level(index)(flow.level_input(index, x, run), run)[2]
-            values.append(nats_to_bits(-sum_terms(terms), flow.dimensions).cpu())
+    count = min(images, len(source))
+    if not count:
+        raise DataError("the validation split holds no images; use a data set with more of them")
+    memory = Memory(flow)
+    pilot = _spread(count, min(PILOT, batch_size))
+    values = [_bits(flow, source, pilot, levels, memory)]
+    memory.frozen = True
+    remaining = [index for index in range(count) if index not in pilot]
+    if memory.state():
+        values, remaining = [], list(range(count))
+    for start in range(0, len(remaining), batch_size):
+        values.append(_bits(flow, source, remaining[start : start + batch_size], levels, memory))
     bits = torch.cat(values).double()
     if not bool(bits.isfinite().all()):
         raise NumericalError("the likelihood of a validation image is not finite")
     error = float(bits.std()) / math.sqrt(len(bits)) if len(bits) > 1 else 0.0
     return float(bits.mean()), error
+
+
+def _bits(
+    flow: Flow, source: ImageSource, indices: Sequence[int], levels: Sequence[int], memory: Memory
+) -> PerImage:
+    """Return the images' bits/dim, or the levels' share of them, on the CPU."""
+    run = Run(generator=per_image_generators(SEED, indices), memory=memory)
+    x = dequantise(source.take(indices), flow.bins, run)
+    if len(levels) == len(flow.levels):
+        return bits_per_dim(flow.log_prob(x, run), flow.dimensions, flow.bins).cpu()
+    terms = [flow.level(index)(flow.level_input(index, x, run), run)[2] for index in levels]
+    nats = torch.stack([sum_terms(each) for each in terms]).sum(0)
+    return nats_to_bits(-nats, flow.dimensions).cpu()
+
+
+def _spread(count: int, most: int) -> list[int]:
+    """Return up to so many of the first ``count`` numbers, evenly spread."""
+    chosen = min(most, count)
+    return [place * count // chosen for place in range(chosen)]

@@ -14,10 +14,28 @@ def test_a_budget_is_one_positive_amount(given: dict[str, float]) -> None:
         Budget(**given)  # type: ignore[arg-type]
 
 
-def test_shares_and_use() -> None:
-    assert Budget(steps=10).share(1 / 3) == Budget(steps=3)
-    assert Budget(steps=1).share(1 / 3) == Budget(steps=1)
-    assert Budget(seconds=9.0).share(1 / 3) == Budget(seconds=3.0)
+@pytest.mark.parametrize(
+    ("steps", "shares", "expected"),
+    [
+        (10, [1 / 3] * 3, [3, 3, 3]),
+        (10, [0.1, 0.9], [1, 9]),
+        (10, [0.25, 0.75], [2, 7]),
+        (2, [0.1, 0.9], [1, 1]),
+        (10, [0.01, 0.01, 0.98], [1, 1, 8]),
+        (7, [0.3, 1 / 30] * 3, [1, 1, 1, 1, 2, 1]),
+    ],
+)
+def test_stages_get_whole_steps_at_least_one_and_never_more_than_there_are(
+    steps: int, shares: list[float], expected: list[int]
+) -> None:
+    assert [each.steps for each in Budget(steps=steps).divide(shares)] == expected
+
+
+def test_seconds_are_divided_as_they_are() -> None:
+    assert Budget(seconds=9.0).divide([1 / 3, 2 / 3]) == [Budget(seconds=3.0), Budget(seconds=6.0)]
+
+
+def test_use() -> None:
     assert Budget(steps=10).used(5, 1000.0) == 0.5
     assert Budget(seconds=10.0).used(1000, 5.0) == 0.5
     assert str(Budget(steps=10)) == "10 steps"
