@@ -12,9 +12,10 @@ from flowzoo.cli.choose import JsonOption
 from flowzoo.cli.console import console, print_json, table
 
 if TYPE_CHECKING:
+    from flowzoo.evaluation.audit import Audit
     from flowzoo.evaluation.report import Evaluation
 
-NO_BOUND = "no bound on the likelihood of the images; never ranked"
+NEVER_RANKED = "never ranked"
 
 
 def evaluate(
@@ -31,6 +32,10 @@ def evaluate(
             "--exact/--estimate", help="The trace of continuous flows; by default exact up to 64 dimensions."
         ),
     ] = None,
+    audit: Annotated[
+        bool,
+        typer.Option("--audit/--no-audit", help="Judge the solver's error on up to 16 images."),
+    ] = True,
     floor: Annotated[bool, typer.Option("--floor/--no-floor", help="Fit the Gaussian floor too.")] = True,
     batch_size: Annotated[int, typer.Option("--batch-size", help="Images at once.")] = 100,
     seed: Annotated[int, typer.Option("--seed", help="Of noise and probes.")] = 0,
@@ -51,6 +56,7 @@ def evaluate(
             floor=floor,
             batch_size=batch_size,
             seed=seed,
+            audit=audit,
             device=device,
             progress=progress,
         )
@@ -91,16 +97,25 @@ def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("proposal", evaluation.proposal),
         ("trace", evaluation.trace),
         ("solver", evaluation.solver),
+        ("audit", "" if evaluation.audit is None else _audit(evaluation.audit)),
         ("evaluations", f"{evaluation.evaluations:g} a batch" if evaluation.evaluations else ""),
         ("parameters", f"{evaluation.parameters:,}"),
         ("seconds", f"{evaluation.seconds:.1f}"),
     ]
     if evaluation.joint_bits_per_dim is not None:
-        facts.append(("joint_bpd", f"{evaluation.joint_bits_per_dim:.4f}  ({NO_BOUND})"))
+        no_bound = f"no bound on the likelihood of the images; {NEVER_RANKED}"
+        facts.append(("joint_bpd", f"{evaluation.joint_bits_per_dim:.4f}  ({no_bound})"))
     return [(name, value) for name, value in facts if value]
+
+
+def _audit(audit: Audit) -> str:
+    return (
+        f"{audit.mean:+.5f} bits/dim on average, {audit.worst:.5f} at worst "
+        f"({audit.images} image(s) against {audit.judge})"
+    )
 
 
 def _caveat(evaluation: Evaluation) -> str:
     if evaluation.valid:
         return ""
-    return f"  ({NO_BOUND}; a log-determinant is approximated)"
+    return f"  ({'; '.join([*evaluation.objections, NEVER_RANKED])})"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -21,6 +21,10 @@ from flowzoo.data.batches import sequential_batches
 from flowzoo.data.dataset import ImageSource
 from flowzoo.dequantisation import dequantise
 from flowzoo.errors import OptionError
+from flowzoo.evaluation.audit import Audit, audit_likelihood
+from flowzoo.evaluation.findings import Findings, Row
+from flowzoo.evaluation.notes import stated
+from flowzoo.evaluation.pilot import fly_pilot
 from flowzoo.flow import Flow, FlowTerms
 from flowzoo.run import Ledger, Run, per_image_generators
 from flowzoo.shapes import IntegerImages, PerImage
@@ -38,10 +42,11 @@ class Likelihood:
         bits_per_dim: Mean over the images, an upper bound in expectation.
         standard_error: Spread of the per-image values over the square root of their number; the noise of
             probes, drawn for each image on its own, is part of it.
-        valid: Whether the figure is a bound on the likelihood of the images, up to the errors stated. Exact
-            and unbiased log-determinants give one, and so do stochastic transforms. A bijector that declares
-            its ``log_det`` not to be exact does not (:attr:`~flowzoo.flow.Flow.approximate`), and its figure
-            is never ranked.
+        valid: Whether the figure may be ranked: there are no ``objections``.
+        objections: Why the figure must not be ranked. It is no bound on the likelihood of the images where a
+            bijector declares its ``log_det`` to be neither exact nor unbiased
+            (:attr:`~flowzoo.flow.Flow.approximate`); and a solver's error has to be audited, and small
+            (:meth:`~flowzoo.evaluation.audit.Audit.is_small`).
         joint_bits_per_dim: As ``bits_per_dim`` at one draw, with the proposals' density left out: that of the
             images and the drawn coarse images together. It is no bound on the likelihood of the images and is
             never ranked. It is shown as ``joint_bpd``, beside the papers that report it. None unless coarse
@@ -52,16 +57,19 @@ class Likelihood:
         dequantisation: How integers were made continuous.
         trace: ``exact``, or how it was estimated; empty for models that compute it in closed form.
         solver: ODE solver and tolerance; empty for models without.
+        audit: The solver's error on some of the images; None for models without, or if not asked for.
         shares: Bits/dim by row: each level's terms, the pixels and ``log2 bins``; the rows add up.
         evaluations: Function evaluations of all vector fields, for one batch on average.
+        components: What components measured of themselves, on average over batches.
         parameters: Trainable parameters of the model.
-        seconds: Spent.
+        seconds: Spent, without the audit.
         seed: Of noise and probes.
     """
 
     bits_per_dim: float
     standard_error: float | None
     valid: bool
+    objections: tuple[str, ...]
     joint_bits_per_dim: float | None
     proposal: str
     images: int
@@ -69,8 +77,10 @@ class Likelihood:
     dequantisation: str
     trace: str
     solver: str
+    audit: Audit | None
     shares: Mapping[str, float] = field(repr=False)
     evaluations: float
+    components: tuple[Row, ...] = field(repr=False)
     parameters: int
     seconds: float
     seed: int
@@ -86,12 +96,13 @@ def evaluate_likelihood(
     limit: int | None = None,
     batch_size: int = 100,
     seed: int = 0,
+    audit: bool = True,
     progress: Callable[[int], None] = lambda images: None,
 ) -> Likelihood:
     """Measure bits per dimension.
 
-    An image's noise and probes are seeded by its index, so its figure depends neither on the other images
-    nor, up to a solver's tolerance, on the batch that it stands in.
+    An image's noise and probes are seeded by its index, and solvers fix their steps on pilot images
+    (:mod:`~flowzoo.evaluation.pilot`), so an image's figure does not depend on the batch that it stands in.
 
     Args:
         flow: The model.
@@ -101,8 +112,9 @@ def evaluate_likelihood(
         exact: Ask for exact log-determinants (True), take what the model does (False), or ask for them on
             images of up to 64 dimensions (None).
         limit: Use the first images only.
-        batch_size: Images at once.
+        batch_size: Images at once; the pilot of a model that takes notes has up to 32, the audit up to 16.
         seed: Of noise and probes.
+        audit: Measure the solver's error too (:mod:`~flowzoo.evaluation.audit`), for models that have one.
         progress: Told how many images are done after each batch.
 
     Raises:
@@ -113,39 +125,52 @@ def evaluate_likelihood(
     if draws < 1:
         raise OptionError(f"draws must be at least 1, got {draws}")
     use_exact = flow.dimensions <= EXACT_UP_TO if exact is None else exact
+    sequence = sequential_batches(source, batch_size, limit)
+    count = len(source) if limit is None else min(limit, len(source))
     ledger = Ledger()
     began = time.monotonic()
+    memory = fly_pilot(flow, source, count, seed, use_exact)
+    findings = Findings(memory)
     values: list[Tensor] = []
     joint_values: list[Tensor] = []
     rows: dict[str, float] = {}
     batches = 0
-    for indices, images in sequential_batches(source, batch_size, limit):
-        run = Run(generator=per_image_generators(seed, indices), exact=use_exact, ledger=ledger)
+    for indices, images in sequence:
+        generators = per_image_generators(seed, indices)
+        run = Run(generator=generators, exact=use_exact, memory=memory, ledger=ledger)
         drawn = _draw_log_prob(flow, images, draws, run)
         _refuse_noisy_draws(draws, ledger)
         values.append(bits_per_dim(drawn.log_prob, flow.dimensions, flow.bins).double().cpu())
         joint_values.append(bits_per_dim(drawn.joint, flow.dimensions, flow.bins).double().cpu())
         for name, share in drawn.rows.items():
             rows[name] = rows.get(name, 0.0) + share
+        findings.take(ledger)
         batches += 1
         progress(len(indices))
+    seconds = time.monotonic() - began
     bits = torch.cat(values)
-    count = len(bits)
+    standard_error = float(bits.std()) / math.sqrt(count) if count > 1 else None
+    solver = stated(ledger, "solver")
+    audited = audit_likelihood(flow, source, count, seed, use_exact, memory) if audit and solver else None
+    objections = tuple(_objections(flow, solver, audited, standard_error))
     return Likelihood(
         bits_per_dim=float(bits.mean()),
-        standard_error=float(bits.std()) / math.sqrt(count) if count > 1 else None,
-        valid=not flow.approximate,
+        standard_error=standard_error,
+        valid=not objections,
+        objections=objections,
         joint_bits_per_dim=float(torch.cat(joint_values).mean()) if _has_joint_figure(flow) else None,
-        proposal=f"{_facts(ledger, 'proposal')}, K={draws}" if flow.stochastic else "",
+        proposal=f"{stated(ledger, 'proposal')}, K={draws}" if flow.stochastic else "",
         images=count,
         draws=draws,
         dequantisation="uniform",
-        trace=_facts(ledger, "trace"),
-        solver=_facts(ledger, "solver"),
+        trace=stated(ledger, "trace"),
+        solver=solver,
+        audit=audited,
         shares={name: share / count for name, share in rows.items()} | {"log2 bins": math.log2(flow.bins)},
         evaluations=ledger.counts.get("evaluations", 0.0) / (batches * draws),
+        components=findings.rows(),
         parameters=sum(parameter.numel() for parameter in flow.parameters() if parameter.requires_grad),
-        seconds=time.monotonic() - began,
+        seconds=seconds,
         seed=seed,
     )
 
@@ -219,5 +244,13 @@ def _refuse_noisy_draws(draws: int, ledger: Ledger) -> None:
         )
 
 
-def _facts(ledger: Ledger, name: str) -> str:
-    return "; ".join(sorted(ledger.notes.get(name, ())))
+def _objections(flow: Flow, solver: str, audit: Audit | None, standard_error: float | None) -> Iterator[str]:
+    if flow.approximate:
+        yield "no bound on the likelihood of the images: a log-determinant is approximated"
+    if solver and audit is None:
+        yield "the solver's error was not audited"
+    if audit is not None and not audit.is_small(standard_error):
+        yield (
+            f"the solver's error is not small, {audit.mean:+.4f} bits/dim on average: "
+            "lower bijector.evaluation_tolerance, or raise bijector.evaluation_steps"
+        )

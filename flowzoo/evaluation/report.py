@@ -17,7 +17,7 @@ from flowzoo.flow import Flow
 from flowzoo.registry.saving import load_model
 from flowzoo.runfolder import RunFolder
 
-SCHEMA = 1
+SCHEMA = 2
 
 FLOOR_UP_TO = 3072
 """Dimensions up to which the Gaussian floor is fitted: its covariance has their square."""
@@ -64,6 +64,7 @@ def evaluate_run(
     floor: bool = True,
     batch_size: int = 100,
     seed: int = 0,
+    audit: bool = True,
     device: str = "auto",
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
@@ -78,6 +79,7 @@ def evaluate_run(
         floor: Fit the Gaussian floor too, on images of up to 3,072 dimensions.
         batch_size: Images at once.
         seed: Of noise and probes.
+        audit: Measure the solver's error too, for models that have one.
         device: As :func:`~flowzoo.device.prepare_device` takes it.
         progress: Told how many images of how many are done.
 
@@ -107,6 +109,7 @@ def evaluate_run(
         limit=images,
         batch_size=batch_size,
         seed=seed,
+        audit=audit,
         progress=advance,
     )
     floor_bits, floor_error = (None, None)
@@ -120,7 +123,7 @@ def evaluate_run(
         split=split,
         bins=flow.bins,
         pixels=_pixels(flow),
-        **asdict(found),
+        **vars(found),
         gaussian_bits_per_dim=floor_bits,
         gaussian_standard_error=floor_error,
         training_steps=record.steps,

@@ -102,7 +102,8 @@ def test_the_conditions_are_stated() -> None:
     flow, source = tiny(), load_dataset("digits").split("test")
     exact = evaluate_likelihood(flow, source, limit=8, exact=True)
     estimated = evaluate_likelihood(flow, source, limit=8, exact=False)
-    assert (exact.trace, exact.solver) == ("exact", "rk4, 2 steps")
+    assert exact.trace == "exact"
+    assert exact.solver.startswith("rk4, 2 steps")
     assert estimated.trace == "hutchinson, rademacher probes"
     assert exact.evaluations == 2 * 2 * 4  # levels, steps, stages
     assert exact.parameters == sum(parameter.numel() for parameter in flow.parameters())

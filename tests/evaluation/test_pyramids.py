@@ -47,7 +47,7 @@ TINY = {
     "name": "cnf",
     "blocks": 1,
     "network": {"hidden": 4, "layers": 2},
-    "evaluation_solver": "euler",
+    "evaluation_solver": "midpoint",
     "evaluation_steps": 1,
 }
 
@@ -117,9 +117,9 @@ def test_the_draws_are_weighed_by_the_proposal_and_averaged_as_likelihoods() -> 
     for generator in per_image_generators(7, range(5)):
         weights = []
         for _ in range(draws):
-            noise = torch.rand((1, size, size), dtype=torch.float64, generator=generator)
+            noise = torch.rand((1, size, size), generator=generator).double()
             x = (image + noise.flatten().numpy()) / BINS
-            draw = torch.randn((1, 1, 1), dtype=torch.float64, generator=generator)
+            draw = torch.randn((1, 1, 1), generator=generator).double()
             mean = upscaling(size).T @ x / 4
             coarse = mean + width * draw.flatten().numpy()
             log_q = norm(mean, width).logpdf(coarse).sum()

@@ -1,0 +1,10 @@
+"""What components noted of their conditions, as one line of a record."""
+
+from __future__ import annotations
+
+from flowzoo.run import Ledger
+
+
+def stated(ledger: Ledger, name: str) -> str:
+    """Return the facts noted under a name, empty if there are none."""
+    return "; ".join(sorted(ledger.notes.get(name, ())))

@@ -1,0 +1,52 @@
+"""Pilot images: a model takes its notes on some of the images, and every image then meets the same settings.
+
+A solver that chose its steps anew for every batch would make an image's figure depend on its neighbours.
+"""
+
+from __future__ import annotations
+
+from flowzoo.data.dataset import ImageSource
+from flowzoo.flow import Flow
+from flowzoo.memory import Memory
+from flowzoo.run import Run, per_image_generators
+
+PILOT_IMAGES = 32
+"""They go through the model together, whatever the size of the batches after them."""
+
+TRIAL_IMAGES = 2
+"""On these alone it shows whether the model keeps anything."""
+
+
+def fly_pilot(flow: Flow, source: ImageSource, count: int, seed: int, exact: bool) -> Memory:
+    """Return the notes that a model takes on pilot images, frozen.
+
+    Args:
+        flow: The model.
+        source: The images.
+        count: How many of them will be evaluated; the pilot's are spread evenly over these.
+        seed: Of noise and probes, by image, as in the evaluation.
+        exact: Whether exact log-determinants are asked for.
+    """
+
+    def notes(images: int) -> Memory:
+        indices = spread(count, images)
+        memory = Memory(flow)
+        generators = per_image_generators(seed, indices)
+        flow.bits_per_dim(source.take(indices), Run(generator=generators, exact=exact, memory=memory))
+        return memory
+
+    memory = notes(TRIAL_IMAGES)
+    if memory.state():
+        memory = notes(PILOT_IMAGES)
+    memory.frozen = True
+    return memory
+
+
+def spread(count: int, wanted: int) -> list[int]:
+    """Return up to ``wanted`` places, spread evenly over ``range(count)``.
+
+    >>> spread(10, 4), spread(2, 4)
+    ([0, 2, 5, 7], [0, 1])
+    """
+    found = min(count, wanted)
+    return [place * count // found for place in range(found)]
