@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 import flowzoo
 from flowzoo.cli.check import check
 from flowzoo.cli.console import complain
+from flowzoo.cli.diagnose import diagnose
 from flowzoo.cli.evaluate import evaluate
 from flowzoo.cli.list import list_components
 from flowzoo.cli.plugins import plugins
@@ -71,6 +72,7 @@ app.command("list", epilog="Example: flowzoo list 'msflow-*' --kind model")(list
 app.command("show", epilog="Example: flowzoo show mrcnf --image-shape 3x32x32 --set levels=4")(show)
 app.command("train", epilog="Example: flowzoo train mrcnf --data digits --out runs/first --seconds 60")(train)
 app.command("evaluate", epilog="Example: flowzoo evaluate runs/first")(evaluate)
+app.command("diagnose", epilog="Example: flowzoo diagnose runs/first")(diagnose)
 app.command("sample", epilog="Example: flowzoo sample runs/first -n 64 -o samples.png")(sample)
 app.command("upscale", epilog="Example: flowzoo upscale runs/first --steps 2 -o upscaled.png")(upscale)
 app.command("splits", epilog="Example: flowzoo splits runs/first -o splits.png")(splits)

@@ -1,0 +1,78 @@
+"""``flowzoo diagnose``: where a trained model's solvers spend their time, and why."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from flowzoo.cli.choose import JsonOption
+from flowzoo.cli.console import console, print_json, table
+
+if TYPE_CHECKING:
+    from flowzoo.evaluation.diagnosis import Diagnosis
+
+
+def diagnose(
+    run: Annotated[Path, typer.Argument(help="Run folder, as flowzoo train made it.")],
+    split: Annotated[str, typer.Option("--split", help="train, validation or test.")] = "test",
+    images: Annotated[
+        int, typer.Option("--images", min=1, help="How many go through at once, forward and backward.")
+    ] = 64,
+    seed: Annotated[int, typer.Option("--seed", help="Of noise, probes and samples.")] = 0,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Show what each solver of a trained run costs, on a batch of images and one of samples.
+
+    Forward is from images to likelihoods, backward from noise to samples. Errors are those that the
+    solver estimates itself; evaluate's audit measures the true one.
+    """
+    from flowzoo.evaluation.diagnosis import diagnose_run
+
+    found = diagnose_run(run, split, images=images, seed=seed, device=device)
+    if as_json:
+        print_json(asdict(found))
+    else:
+        _print(found)
+
+
+def _print(found: Diagnosis) -> None:
+    facts = table("", "")
+    facts.add_row("forward", f"{found.forward_seconds:.2f} s for {found.images} image(s)")
+    facts.add_row("backward", f"{found.backward_seconds:.2f} s for {found.images} sample(s)")
+    if found.solver:
+        facts.add_row("solver", found.solver)
+    console().print(facts)
+    console().print()
+    if not found.rows:
+        console().print("nothing to report: this model has no solver, or none that reports on itself")
+        return
+    console().print(_figures(found))
+    if found.advice:
+        console().print()
+    for sentence in found.advice:
+        console().print(sentence)
+
+
+def _figures(found: Diagnosis) -> Table:
+    names = list(dict.fromkeys(name for row in found.rows for name in row.figures))
+    figures = table("component", "part", *names)
+    for column in figures.columns[2:]:
+        column.justify = "right"
+    for row in found.rows:
+        cells = (_digits(row.figures[name]) if name in row.figures else "-" for name in names)
+        figures.add_row(row.component, row.part, *cells)
+    return figures
+
+
+def _digits(value: float) -> str:
+    """Return a number with three significant digits.
+
+    >>> _digits(0.0012345), _digits(24.0), _digits(12345.0)
+    ('0.00123', '24', '12,300')
+    """
+    return f"{float(f'{value:.3g}'):,.0f}" if 1e3 <= abs(value) < 1e9 else f"{value:.3g}"

@@ -1,0 +1,116 @@
+"""Why a solve is slow: what a model's components measure of themselves on one batch, in both directions."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from flowzoo.data.load import load_revision
+from flowzoo.dequantisation import dequantise
+from flowzoo.device import prepare_device
+from flowzoo.errors import OptionError
+from flowzoo.evaluation.advice import advise
+from flowzoo.evaluation.findings import Findings, Row
+from flowzoo.evaluation.notes import stated
+from flowzoo.evaluation.pilot import spread
+from flowzoo.flow import Flow
+from flowzoo.memory import Memory
+from flowzoo.registry.saving import load_model
+from flowzoo.run import Ledger, Run, per_image_generators
+from flowzoo.runfolder import RunFolder
+from flowzoo.seeds import check_seed
+from flowzoo.shapes import IntegerImages
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What a model's components measured of themselves.
+
+    Attributes:
+        images: In the batch of images, and in that of samples.
+        solver: ODE solver and tolerance; empty for models without.
+        forward_seconds: From the images to their likelihoods, with an estimated trace where there is one.
+        backward_seconds: From latents to as many samples.
+        rows: What was measured, forward and backward; none where no component has anything to report.
+        advice: Sentences that follow from it.
+    """
+
+    images: int
+    solver: str
+    forward_seconds: float
+    backward_seconds: float
+    rows: tuple[Row, ...]
+    advice: tuple[str, ...]
+
+
+@torch.no_grad()
+def diagnose(flow: Flow, images: IntegerImages, seed: int = 0) -> Diagnosis:
+    """Take images forward and samples backward through a model, and collect what its components report.
+
+    Args:
+        flow: The model.
+        images: ``(B, C, H, W)``, integers in ``{0, ..., bins - 1}``; as many samples are drawn.
+        seed: Of noise, probes and samples.
+
+    Raises:
+        NumericalError: A solver did not get to the end, or a result is not finite.
+    """
+    ledger = Ledger()
+    count = len(images)
+    generators = per_image_generators(seed, range(count))
+    run = Run(generator=generators, memory=Memory(flow), ledger=ledger)
+    x = dequantise(images.to(flow.device), flow.bins, run)
+    # Whatever loads at the first call is no fault of the model.
+    flow.terms(x[:1])
+    began = time.monotonic()
+    flow.terms(x, run)
+    forward_seconds = time.monotonic() - began
+
+    run = Run(generator=torch.Generator().manual_seed(seed), memory=Memory(flow), ledger=ledger)
+    latents = flow.draw_latents(count, run=run)
+    began = time.monotonic()
+    flow.decode(latents, run)
+    backward_seconds = time.monotonic() - began
+
+    findings = Findings(Memory(flow))
+    findings.take(ledger)
+    rows = findings.rows()
+    return Diagnosis(
+        images=count,
+        solver=stated(ledger, "solver"),
+        forward_seconds=forward_seconds,
+        backward_seconds=backward_seconds,
+        rows=rows,
+        advice=advise(rows),
+    )
+
+
+def diagnose_run(
+    path: Path | str, split: str = "test", *, images: int = 64, seed: int = 0, device: str = "auto"
+) -> Diagnosis:
+    """Diagnose the model of a run folder on images of its data set.
+
+    Args:
+        path: The run folder.
+        split: ``train``, ``validation`` or ``test``.
+        images: How many, spread evenly over the split.
+        seed: Of noise, probes and samples.
+        device: As :func:`~flowzoo.device.prepare_device` takes it.
+
+    Raises:
+        SavedModelError: The folder holds no run, or no model yet.
+        DataError: The data set is not the one that the model was trained on.
+        OptionError: An option is out of range.
+        NumericalError: A solver did not get to the end, or a result is not finite.
+    """
+    check_seed(seed)
+    if images < 1:
+        raise OptionError(f"images is how many to use, at least 1; got {images}")
+    folder = RunFolder(path)
+    record = folder.read()
+    flow = load_model(folder.model, device=str(prepare_device(device)))
+    source = load_revision(record.data, record.data_revision, record.data_options).split(split)
+    return diagnose(flow, source.take(spread(len(source), images)), seed)
