@@ -21,7 +21,8 @@ SEPARATELY = TrainingOptions(order="separately")
 
 
 def tiny() -> Flow:
-    options = {"blocks": 1, "network": {"hidden": 4, "layers": 2}, "objective": "likelihood", "solver": "rk4"}
+    network = {"hidden": 4, "layers": 2}
+    options = {"blocks": 1, "network": network, "objective": "likelihood", "solver": "rk4", "steps": 2}
     flow = flowzoo.create_model("mrcnf", (1, 8, 8), levels=3, bins=17, seed=0, bijector=options)
     flow.initialise([images()])
     return flow
