@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.measure import Measurement
 from rich.table import Table
 
 from flowzoo.cli.choose import JsonOption
@@ -51,7 +53,7 @@ def _print(found: Diagnosis) -> None:
     if not found.rows:
         console().print("nothing to report: this model has no solver, or none that reports on itself")
         return
-    console().print(_figures(found))
+    _print_whole(_figures(found))
     if found.advice:
         console().print()
     for sentence in found.advice:
@@ -67,6 +69,14 @@ def _figures(found: Diagnosis) -> Table:
         cells = (_digits(row.figures[name]) if name in row.figures else "-" for name in names)
         figures.add_row(row.component, row.part, *cells)
     return figures
+
+
+def _print_whole(figures: Table) -> None:
+    """Print a table as wide as it has to be: cells wrapped or cut for a narrow terminal would not line up."""
+    screen = console()
+    unlimited = screen.options.update(width=sys.maxsize)
+    screen.width = max(screen.width, Measurement.get(screen, unlimited, figures).maximum)
+    screen.print(figures)
 
 
 def _digits(value: float) -> str:

@@ -12,6 +12,9 @@ LARGE_KINETIC_ENERGY = 1.0
 LARGE_JACOBIAN_NORM = 9.0
 """Squared, for each dimension: that of a field which stretches every dimension by ``e^3``."""
 
+STANDS_OUT = 1.5
+"""Times the other parts' mean cost."""
+
 
 def advise(rows: Sequence[Row]) -> tuple[str, ...]:
     """Return sentences of advice, none where there is nothing to advise.
@@ -24,10 +27,13 @@ def advise(rows: Sequence[Row]) -> tuple[str, ...]:
 
 def _slowest(rows: Sequence[Row]) -> str:
     costs = [row.calls * row.figures.get("evaluations", 0.0) for row in rows]
-    if not sum(costs):
+    total = sum(costs)
+    if not total:
         return ""
     slowest, cost = max(zip(rows, costs, strict=True), key=lambda pair: pair[1])
-    sentence = f"{_name(slowest)} takes {cost / sum(costs):.0%} of the evaluations"
+    if (len(costs) - 1) * cost < STANDS_OUT * (total - cost):
+        return f"The evaluations are spread evenly: no part takes more than {cost / total:.0%} of them."
+    sentence = f"{_name(slowest)} takes {cost / total:.0%} of the evaluations"
     shortest, longest = (slowest.figures.get(f"{which} step") for which in ("shortest", "longest"))
     if shortest is not None and longest is not None:
         sentence += f"; its steps are between {shortest:.3g} and {longest:.3g} long"

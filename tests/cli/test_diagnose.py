@@ -83,11 +83,32 @@ def test_the_table_lines_up(solved: dict[str, Any]) -> None:
     assert "1.23 s for 64 image(s)" in result.stdout
 
 
+def test_a_narrow_terminal_cuts_no_figure(solved: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    narrow = flowzoo("diagnose", "r").stdout
+    monkeypatch.delenv("COLUMNS")
+    wide = flowzoo("diagnose", "r").stdout
+    rows = [line.rstrip() for line in wide.splitlines() if "level" in line]
+    assert rows == [line.rstrip() for line in narrow.splitlines() if "level" in line]
+    assert len(rows) == 2
+
+
 def test_json_holds_all_of_it(solved: dict[str, Any]) -> None:
     found = json.loads(flowzoo("diagnose", "r", "--json").stdout)
     assert found["rows"][1]["figures"] == {"evaluations": 24.0, "longest step": 0.5}
     assert found["advice"] == ["Do this.", "Do that."]
     assert found["backward_seconds"] == 0.5
+
+
+def test_a_continuous_flow_reports_on_each_block_in_both_directions(tmp_path: Path) -> None:
+    tiny = ["--set", "levels=2", "--set", "bijector.blocks=2", "--set", "bijector.network.hidden=4"]
+    result = flowzoo("train", "mrcnf", "--data", "digits", "--out", tmp_path / "run", "--steps", "1", *tiny)
+    assert result.exit_code == 0, result.output
+    found = json.loads(flowzoo("diagnose", tmp_path / "run", "--images", "4", "--json").stdout)
+    parts = [(row["component"].split(",")[0], row["part"]) for row in found["rows"]]
+    ways = ["block 0, forward", "block 1, forward", "block 1, backward", "block 0, backward"]
+    assert parts == [(level, way) for level in ("level 0", "level 1") for way in ways]
+    assert {"evaluations", "steps", "shortest step", "kinetic energy"} <= found["rows"][0]["figures"].keys()
 
 
 def test_a_model_without_solvers_gets_one_clear_line(run: Path) -> None:

@@ -14,6 +14,8 @@ from flowzoo.memory import Memory
 from flowzoo.run import Finding, Ledger
 from tests.evaluation.toy_solver import pendulum_flow
 
+COSTS = {"a": 20.0, "b": 30.0, "c": 25.0, "d": 25.0}
+
 
 def test_a_diagnosis_has_a_row_for_each_part_and_direction() -> None:
     flow, pendulum = pendulum_flow(8.0)
@@ -61,10 +63,16 @@ def test_the_advice_names_the_slowest_part_and_its_shortest_step() -> None:
     (slowest,) = advise(
         [
             row("quick", evaluations=40.0, shortest_step=0.5, longest_step=0.5),
-            row("slow", calls=2, evaluations=30.0, shortest_step=0.01234, longest_step=0.2),
+            row("slow", calls=3, evaluations=40.0, shortest_step=0.01234, longest_step=0.2),
         ]
     )
-    assert slowest == "level 0, slow takes 60% of the evaluations; its steps are between 0.0123 and 0.2 long."
+    assert slowest == "level 0, slow takes 75% of the evaluations; its steps are between 0.0123 and 0.2 long."
+
+
+def test_no_part_is_blamed_where_all_cost_about_the_same() -> None:
+    parts = [row(name, evaluations=cost, shortest_step=0.1, longest_step=0.1) for name, cost in COSTS.items()]
+    assert advise(parts) == ("The evaluations are spread evenly: no part takes more than 30% of them.",)
+    assert advise([row("only", evaluations=5.0)]) == ("level 0, only takes 100% of the evaluations.",)
 
 
 @pytest.mark.parametrize(
