@@ -1,4 +1,4 @@
-"""Train a small configuration of every family on digits, half a minute each, beside the closed-form Gaussians.
+"""Train a small configuration of every family on digits, half a minute each, beside closed-form Gaussians.
 
     python benchmarks/demo.py --out demo
 

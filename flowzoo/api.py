@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from flowzoo.memory import Memory as Memory
     from flowzoo.network import Network as Network
     from flowzoo.network import Prepared as Prepared
+    from flowzoo.network import Time as Time
     from flowzoo.pictures import save_grid as save_grid
     from flowzoo.registry.saving import load_model as load_model
     from flowzoo.run import EVALUATION as EVALUATION
@@ -127,6 +128,7 @@ _HOMES = {
     "Stack": "flowzoo.builtin.stack",
     "standard_normal_log_prob": "flowzoo.bijector",
     "Standardise": "flowzoo.builtin.standardise",
+    "Time": "flowzoo.network",
     "TransformSpec": "flowzoo.component",
     "UnknownNameError": "flowzoo.errors",
     "widest_dtype": "flowzoo.builtin.log_det",

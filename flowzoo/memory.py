@@ -22,16 +22,16 @@ class Memory:
     """
 
     def __init__(self, root: nn.Module, known: Mapping[str, Mapping[str, Any]] | None = None) -> None:
-        self._names = {module: name for name, module in root.named_modules()}
+        self._names: dict[nn.Module, str] = {module: name for name, module in root.named_modules()}
         self._notes: dict[str, dict[str, Any]] = {name: dict(notes) for name, notes in (known or {}).items()}
         self.frozen = False
 
     def recall(self, module: nn.Module, key: str) -> Any | None:
         """Return what a module has kept under a key, None if there is nothing."""
-        return self._notes.get(self._names.get(module, ""), {}).get(key)
+        return self._notes.get(self._names[module], {}).get(key) if module in self._names else None
 
     def keep(self, module: nn.Module, key: str, value: Any) -> None:
-        """Keep a value, one that JSON can hold; nothing is kept once frozen, or for a module of another model."""
+        """Keep a value, one that JSON can hold; nothing once frozen, or for a module of another model."""
         if not self.frozen and module in self._names:
             self._notes.setdefault(self._names[module], {})[key] = value
 

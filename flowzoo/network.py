@@ -11,6 +11,9 @@ from torch import Tensor, nn
 
 from flowzoo.shapes import Images
 
+Time = float | Tensor
+"""A number, or a tensor ``()`` where solvers differentiate by the time."""
+
 
 class Network(nn.Module, ABC):
     """An image-to-image network that keeps height and width, given an optional context image and time."""
@@ -34,9 +37,7 @@ class Network(nn.Module, ABC):
             ``(B, C_out, H, W)``.
         """
 
-    def prepare(
-        self, context: Images | None, like: Images, tangent: Images | None = None
-    ) -> Prepared:
+    def prepare(self, context: Images | None, like: Images, tangent: Images | None = None) -> Prepared:
         """Return the network as the right-hand side of an ODE: what does not change during a solve is done.
 
         Override it to compute once what depends on the context or the tangent alone, or to give derivatives
@@ -62,12 +63,12 @@ class Prepared:
         self.network = network
         self.context = context
 
-    def __call__(self, x: Images, time: float) -> Images:
+    def __call__(self, x: Images, time: Time) -> Images:
         """Return ``f(x)``, ``(B, C_out, H, W)``."""
-        result: Images = self.network(x, self.context, torch.tensor(time, dtype=x.dtype, device=x.device))
+        result: Images = self.network(x, self.context, torch.as_tensor(time, dtype=x.dtype, device=x.device))
         return result
 
-    def push(self, x: Images, tangent: Images, time: float) -> tuple[Images, Images]:
+    def push(self, x: Images, tangent: Images, time: Time) -> tuple[Images, Images]:
         """Return ``f(x)`` and ``J tangent`` for the Jacobian ``J = df/dx``, each ``(B, C_out, H, W)``.
 
         Both can be differentiated again, by the network's parameters and by ``x``.
@@ -76,7 +77,7 @@ class Prepared:
         value, product = torch.func.jvp(lambda v: self(v, time), (x,), (tangent,))[:2]
         return value, product
 
-    def push_many(self, x: Images, tangents: Tensor, time: float) -> tuple[Images, Tensor]:
+    def push_many(self, x: Images, tangents: Tensor, time: Time) -> tuple[Images, Tensor]:
         """Return ``f(x)`` and ``J e`` for many tangents at once.
 
         Args:

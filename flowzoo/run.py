@@ -65,7 +65,7 @@ class Run:
         exact: Ask components that estimate their ``log_det`` for the exact value, whatever it costs.
         tight: Ask components that solve iteratively for errors far below what they are set to, as a judge of
             their ordinary answers.
-        phase: In training, which of its :attr:`~flowzoo.bijector.ConditionalBijector.phases` a bijector is in.
+        phase: In training, by name: which of its ``phases`` a bijector is in.
         memory: What components keep from batch to batch; without it they start anew with each.
         ledger: Where reports are collected; without it they are dropped.
     """

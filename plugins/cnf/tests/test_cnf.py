@@ -13,17 +13,17 @@ from scipy.integrate import solve_ivp
 from torch import Tensor, nn
 
 from flowzoo.api import Images, Ledger, Network, Run
-from flowzoo_cnf.cnf import CNF, Settings
-from flowzoo_cnf.divergence import exact, hutchinson
-from flowzoo_cnf.solver import Adaptive, FixedStep, Solver
+from flowzoo_cnf.cnf import CNF
+from flowzoo_cnf.divergence import exact, hutchinson, unit_probes
+from flowzoo_cnf.settings import Settings, Trace
+from flowzoo_cnf.solver import Method, Solver
 
-Trace = Literal["exact", "hutchinson"]
 Mode = Literal["evaluate", "train"]
 
 SHAPE = (1, 2, 2)
 TIGHT = Settings(
-    training=Solver("dopri8", 1e-10),
-    evaluation=Solver("dopri8", 1e-10),
+    training=Solver("torchdiffeq-dopri8", 1e-10),
+    evaluation=Solver("torchdiffeq-dopri8", 1e-10),
     trace="exact",
     evaluation_trace="exact",
 )
@@ -90,15 +90,16 @@ def test_the_log_determinant_is_that_of_the_map() -> None:
 @pytest.mark.parametrize(
     ("method", "tolerance", "error"),
     [
-        ("dopri5", 1e-7, 1e-5),
-        ("dopri8", 1e-7, 1e-5),
-        ("bosh3", 1e-6, 1e-4),
-        ("adaptive_heun", 1e-4, 1e-2),
-        ("fehlberg2", 1e-6, 2e-3),  # its error estimate sees little of its error
+        ("dopri5", 1e-7, 1e-6),
+        ("bosh3", 1e-5, 1e-4),
+        ("torchdiffeq-dopri5", 1e-7, 1e-5),
+        ("torchdiffeq-dopri8", 1e-7, 1e-5),
+        ("torchdiffeq-bosh3", 1e-6, 1e-4),
+        ("torchdiffeq-adaptive_heun", 1e-4, 1e-2),
     ],
 )
 def test_backward_undoes_forward_up_to_the_error_of_the_solver(
-    method: Adaptive, tolerance: float, error: float
+    method: Method, tolerance: float, error: float
 ) -> None:
     solver = Solver(method, tolerance)
     flow = CNF([WavyField(), WavyField(-0.7)], replace(TIGHT, evaluation=solver))
@@ -106,8 +107,8 @@ def test_backward_undoes_forward_up_to_the_error_of_the_solver(
     torch.testing.assert_close(flow.inverse(flow(x)[0]).detach(), x, atol=error, rtol=0)
 
 
-@pytest.mark.parametrize(("method", "order"), [("midpoint", 2), ("rk4", 4)])
-def test_log_prob_converges_at_the_order_of_the_solver(method: FixedStep, order: int) -> None:
+@pytest.mark.parametrize(("method", "order"), [("midpoint", 2), ("bosh3", 3), ("rk4", 4), ("dopri5", 5)])
+def test_log_prob_converges_at_the_order_of_the_solver(method: Method, order: int) -> None:
     x = images()
     exact_log_det = CNF([WavyField()], TIGHT)(x)[1]
 
@@ -116,18 +117,17 @@ def test_log_prob_converges_at_the_order_of_the_solver(method: FixedStep, order:
         found = CNF([WavyField()], replace(TIGHT, evaluation=solver))(x)[1]
         return float((found - exact_log_det).abs().max().detach())
 
-    assert error(16) / error(32) == pytest.approx(2**order, rel=0.25)
+    assert error(8) / error(16) > 0.75 * 2**order
 
 
 @pytest.mark.parametrize("probes", ["rademacher", "gaussian"])
 def test_hutchinson_is_unbiased(probes: str) -> None:
-    x = images(1).expand(20_000, *SHAPE)
+    x = images(1).repeat(20_000, 1, 1, 1)
     field = WavyField()
-    time = torch.tensor(0.3, dtype=torch.float64)
     run = Run(generator=torch.Generator().manual_seed(1))
     probe = run.rademacher(x) if probes == "rademacher" else run.normal(x)
-    found = hutchinson(lambda v: field(v, None, time), x, probe)
-    truth = exact(lambda v: field(v, None, time), x[:1])
+    found = hutchinson(field.prepare(None, x), x, 0.3, probe)
+    truth = exact(field.prepare(None, x), x[:1], 0.3, unit_probes(x, None, norm=True))
     for name in ("diagonal", "trace", "squared_norm"):
         estimate, value = getattr(found, name).detach(), getattr(truth, name).detach()
         standard_error = estimate.std(0) / math.sqrt(len(estimate))
@@ -139,9 +139,9 @@ def test_the_exact_diagonal_is_that_of_the_jacobian() -> None:
     field = WavyField()
     time = torch.tensor(0.3, dtype=torch.float64)
     with torch.no_grad():
-        found = exact(lambda v: field(v, None, time), x)
+        found = exact(field.prepare(None, x), x, 0.3, unit_probes(x, None, norm=True))
     for index, image in enumerate(x):
-        jacobian = torch.autograd.functional.jacobian(lambda v: field(v[None], None, time)[0], image)
+        jacobian = torch.autograd.functional.jacobian(lambda v, t=time: field(v[None], None, t)[0], image)
         jacobian = jacobian.detach().reshape(4, 4)
         torch.testing.assert_close(found.diagonal[index].flatten(), jacobian.diagonal(), atol=1e-12, rtol=0)
         assert float(found.trace[index]) == pytest.approx(float(jacobian.trace()), abs=1e-12)
@@ -202,8 +202,8 @@ def test_evaluations_are_counted_and_conditions_noted() -> None:
     ledger = Ledger()
     settings = replace(TIGHT, evaluation=Solver("rk4", steps=5))
     CNF([WavyField(), WavyField()], settings)(images(), None, Run(ledger=ledger))
-    assert ledger.counts["evaluations"] == 2 * 5 * 4
-    assert ledger.notes == {"solver": {"rk4, 5 steps"}, "trace": {"exact"}}
+    assert ledger.counts == {"evaluations": 2 * 5 * 4, "steps": 2 * 5}
+    assert ledger.notes == {"solver": {"rk4, 5 steps a block"}, "trace": {"exact"}}
 
 
 def test_shares_of_linear_fields_are_the_diagonals_on_top_of_earlier_ones() -> None:

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from flowzoo.api import Run
-from flowzoo_cnf.cnf import CNF, Settings
+from flowzoo_cnf.cnf import CNF
 from flowzoo_cnf.conv_field import ConvField
 from flowzoo_cnf.flow_matching import flow_matching_loss
+from flowzoo_cnf.settings import Settings
 from flowzoo_cnf.solver import Solver
 
 

@@ -2,49 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import pairwise
 
 import torch
-from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
+from torch.utils.checkpoint import checkpoint
 
-from flowzoo.api import (
-    EVALUATION,
-    Builder,
-    ConditionalBijector,
-    Images,
-    Network,
-    NetworkSpec,
-    PerImage,
-    Run,
-    Shape,
-    Spec,
-)
-from flowzoo_cnf.divergence import Divergence, exact, hutchinson
+from flowzoo.api import EVALUATION, ConditionalBijector, Images, Network, PerImage, Prepared, Run, Time
+from flowzoo_cnf.divergence import exact, hutchinson, unit_probes
 from flowzoo_cnf.flow_matching import flow_matching_loss
-from flowzoo_cnf.solver import Method, Solver, State, batch_norm_of_error, worst_image_norm
+from flowzoo_cnf.runge_kutta import Rate, Rates, Solution
+from flowzoo_cnf.settings import LIKELIHOOD, Settings
+from flowzoo_cnf.solver import Solver
 
 LOG_2 = 0.6931471805599453
 
 ROUGH = Solver("midpoint", steps=2)
 """For the first pass over the data, in which only the statistics of what comes out count."""
 
-
-@dataclass(frozen=True)
-class Settings:
-    """How a CNF is trained and solved; :func:`build_cnf` says what each option means."""
-
-    objective: Literal["likelihood", "flow-matching"] = "likelihood"
-    training: Solver = field(default_factory=lambda: Solver("bosh3", 1e-3))
-    evaluation: Solver = field(default_factory=lambda: Solver("dopri5", 1e-5))
-    trace: Literal["hutchinson", "exact"] = "hutchinson"
-    evaluation_trace: Literal["hutchinson", "exact"] = "hutchinson"
-    probes: Literal["rademacher", "gaussian"] = "rademacher"
-    kinetic: float = 0.0
-    jacobian: float = 0.0
-    steer: float = 0.0
+JUDGES = {
+    torch.float32: Solver("torchdiffeq-dopri8", 1e-5),
+    torch.float64: Solver("torchdiffeq-dopri8", 1e-9),
+}
+"""For answers that others are judged by, far tighter than others are set."""
 
 
 class CNF(ConditionalBijector):
@@ -53,7 +35,10 @@ class CNF(ConditionalBijector):
         dv/dt = f_k(v, t | c),   log_det = sum over blocks of the integral of tr(df_k/dv) dt
 
     A dimension's share of ``log_det`` is the integral of its entry on the Jacobian's diagonal, or of the
-    estimate ``(e^T J)_i e_i`` by the one probe of the trace. Earlier shares stay where they are.
+    estimate ``(J e)_i e_i`` by the one probe of the trace. Earlier shares stay where they are.
+
+    What ``run.memory`` keeps: in training the number of steps of each block; in evaluation the times of each
+    block's steps, found for the first batch that it is given.
 
     Args:
         blocks: The vector fields, in the order in which data meet them; each maps ``(v, c, t)`` to ``dv/dt``.
@@ -61,7 +46,9 @@ class CNF(ConditionalBijector):
 
     References:
         Grathwohl et al., "FFJORD", 2019 (the flow and its trace); Finlay et al., "How to Train Your Neural
-        ODE", 2020 (the regularisers); Ghosh et al., "STEER", 2020 (the random end times).
+        ODE", 2020 (the regularisers); Ghosh et al., "STEER", 2020 (the random end times); Onken and Ruthotto,
+        "Discretize-Optimize vs. Optimize-Discretize for Time-Series Regression and Continuous Normalizing
+        Flows", 2020 (differentiating through the steps).
     """
 
     has_shares = True
@@ -72,6 +59,8 @@ class CNF(ConditionalBijector):
         self._blocks = tuple(blocks)
         self.settings = settings
         self.loss_is_likelihood = settings.objective == "likelihood"
+        self.phases = settings.phases
+        self._hutchinson = torch.compile(hutchinson) if settings.compiled else hutchinson
 
     def forward(
         self, x: Images, context: Images | None = None, run: Run = EVALUATION
@@ -106,97 +95,150 @@ class CNF(ConditionalBijector):
         Raises:
             NumericalError: The solver did not get to the end.
         """
-        for block in reversed(self._blocks):
-            z = self._transport(block, z, context, 1.0, 0.0, run)
+        for place in reversed(range(len(self._blocks))):
+            z = self._transport(place, z, context, 1.0, 0.0, run)
         return z
 
     def loss(self, x: Images, context: Images | None = None, run: Run = EVALUATION) -> PerImage:
         """Return the objective, ``(B,)``: nats of negative log-likelihood, or the flow-matching distance."""
-        if self.settings.objective == "flow-matching":
-            return flow_matching_loss(self._blocks, x, context, run)
-        return super().loss(x, context, run)
+        if self.settings.objective == "likelihood" or run.phase == LIKELIHOOD:
+            return super().loss(x, context, run)
+        return flow_matching_loss(self._blocks, x, context, run, self.settings.pairing)
 
     def _through_blocks(
-        self, x: Images, totals: State, context: Images | None, run: Run
-    ) -> tuple[Images, State]:
+        self, x: Images, totals: Rate, context: Images | None, run: Run
+    ) -> tuple[Images, Rate]:
         """Run the blocks one after another, adding up the log-determinant and, if it is there, its shares."""
-        for block in self._blocks:
+        for place in range(len(self._blocks)):
             if run.mode == "initialise":
-                x = self._transport(block, x, context, 0.0, 1.0, run)
+                x = self._transport(place, x, context, 0.0, 1.0, run)
             else:
-                x, changes = self._analyse(block, x, len(totals) == 2, context, run)
+                x, changes = self._analyse(place, x, len(totals) == 2, context, run)
                 totals = tuple(total + change for total, change in zip(totals, changes, strict=True))
         return x, totals
 
     def _analyse(
-        self, block: Network, x: Images, with_shares: bool, context: Images | None, run: Run
-    ) -> tuple[Images, State]:
+        self, place: int, x: Images, with_shares: bool, context: Images | None, run: Run
+    ) -> tuple[Images, Rate]:
         """Run one block forward, with its log-determinant and, if wanted, each dimension's share of it.
 
         In training its regularisers are reported.
         """
         settings = self.settings
+        block = self._blocks[place]
         dimensions = x[0].numel()
-        use_exact = self._uses_exact_trace(run)
-        probe = None if use_exact else self._probe(x, run)
-        regularise = run.training and (settings.kinetic > 0 or settings.jacobian > 0)
+        use_exact = run.exact or (settings.trace if run.training else settings.evaluation_trace) == "exact"
+        regularise = run.training and settings.regularised
+        # Where somebody listens, the regularisers are measured in evaluation too, if they come for nothing.
+        measure = regularise or (run.ledger is not None and not run.training and not use_exact)
+        probes = unit_probes(x, block.reach, regularise) if use_exact else self._probe(x, run)
 
-        def rates(t: Tensor, state: State) -> State:
-            run.count("evaluations", 1)
-
-            def at_time(v: Tensor) -> Tensor:
-                value: Tensor = block(v, context, t)
-                return value
-
-            found: Divergence = (
-                exact(at_time, state[0]) if probe is None else hutchinson(at_time, state[0], probe)
-            )
-            rate: State = (found.value, found.trace)
+        def rates(field: Prepared, t: Time, v: Images) -> Rate:
+            found = exact(field, v, t, probes) if use_exact else self._hutchinson(field, v, t, probes)
+            rate: Rate = (found.value, found.trace)
             if with_shares:
                 rate += (found.diagonal,)
-            if regularise:
-                kinetic = 0.5 * found.value.square().flatten(1).mean(1)
-                rate += (kinetic, found.squared_norm / dimensions)
+            if measure:
+                rate += (0.5 * found.value.square().flatten(1).mean(1), found.squared_norm / dimensions)
             return rate
 
-        zeros = x.new_zeros(x.shape[0])
-        start: State = (x, zeros)
-        if with_shares:
-            start += (torch.zeros_like(x),)
-        if regularise:
-            start += (zeros, zeros)
+        zero = x.new_zeros(x.shape[0])
+        integrals: Rate = (zero, torch.zeros_like(x)) if with_shares else (zero,)
+        if measure:
+            integrals += (zero, zero)
         end = self._end_time(x, run)
-        solver = self._solver(run)
-        norm = batch_norm_of_error if run.training else worst_image_norm
-        state = solver.solve(rates, start, 0.0, end, norm)
+        tangent = None if use_exact else probes
+        found = self._solve(place, rates, x, integrals, 0.0, end, context, tangent, run)
         if regularise:
             # The papers weigh the regularisers against bits per dimension.
             unit = dimensions * LOG_2
-            run.penalise("kinetic", settings.kinetic * unit * state[-2])
-            run.penalise("jacobian", settings.jacobian * unit * state[-1])
-        run.note("solver", str(solver))
+            run.penalise("kinetic", settings.kinetic * unit * found.integrals[-2])
+            run.penalise("jacobian", settings.jacobian * unit * found.integrals[-1])
+        energy = (
+            [float(each.detach().mean()) for each in found.integrals[-2:]]
+            if measure and not run.training
+            else []
+        )
+        self._report(f"block {place}, forward", found, energy, run)
         run.note("trace", "exact" if use_exact else f"hutchinson, {settings.probes} probes")
-        return state[0], state[1:3] if with_shares else state[1:2]
+        return found.v, found.integrals[: 2 if with_shares else 1]
 
     def _transport(
-        self, block: Network, v: Images, context: Images | None, start: float, end: float, run: Run
+        self, place: int, v: Images, context: Images | None, start: float, end: float, run: Run
     ) -> Images:
         """Run one block in either direction, without its log-determinant."""
 
-        def rates(t: Tensor, state: State) -> State:
-            run.count("evaluations", 1)
-            return (block(state[0], context, t),)
+        def rates(field: Prepared, t: Time, v: Images) -> Rate:
+            return (field(v, t),)
 
-        return self._solver(run).solve(rates, (v,), start, end, worst_image_norm)[0]
+        found = self._solve(place, rates, v, (), start, end, context, None, run)
+        self._report(f"block {place}, {'forward' if end > start else 'backward'}", found, [], run)
+        return found.v
 
-    def _solver(self, run: Run) -> Solver:
+    def _solve(
+        self,
+        place: int,
+        rates: Callable[[Prepared, Time, Images], Rate],
+        v: Images,
+        integrals: Rate,
+        start: float,
+        end: float,
+        context: Images | None,
+        tangent: Images | None,
+        run: Run,
+    ) -> Solution:
+        """Solve one block on steps that fit the run, and keep them for the next batch."""
+        solver = self._solver(v.dtype, run)
+        block = self._blocks[place]
+        # The adjoint method differentiates each evaluation by itself, preparations and all.
+        prepared = None if solver.adjoint else block.prepare(context, v, tangent)
+        evaluate = Counted(
+            lambda t, v: rates(prepared or block.prepare(context, v, tangent), t, v),
+            self.settings.checkpointing,
+        )
+        if run.training and solver.tableau is not None:
+            key = f"steps of block {place}"
+            found, steps = solver.solve_in_steps(evaluate, v, start, end, run.recall(self, key) or 1)
+            run.keep(self, key, steps)
+            return replace(found, evaluations=evaluate.calls)
+        key = f"grid of block {place}, {start:g} to {end:g}"
+        settled = run.mode == "evaluate" and not run.tight and solver.tableau is not None
+        grid = run.recall(self, key) if settled else None
+        needed = (*block.parameters(), *([] if context is None else [context]))
+        found = solver.solve(evaluate, v, integrals, start, end, grid=grid, adjoint_of=needed)
+        if settled:
+            run.keep(self, key, list(found.grid))
+        return replace(found, evaluations=evaluate.calls)
+
+    def _report(self, row: str, found: Solution, energy: list[float], run: Run) -> None:
+        """Say how a solve went."""
+        run.note("solver", str(self._solver(found.v.dtype, run)))
+        run.count("evaluations", found.evaluations)
+        steps = [abs(end - start) for start, end in pairwise(found.grid)]
+        run.count("steps", len(steps))
+        if run.ledger is None or run.training:
+            return
+        figures: dict[str, float] = {}
+        if steps:
+            figures = {
+                "steps": len(steps),
+                "rejected": found.rejected,
+                "shortest step": min(steps),
+                "longest step": max(steps),
+                "error of v": float(found.errors.state.max()) if len(found.v) else 0.0,
+            }
+            if found.integrals:
+                figures["error of log_det"] = float(found.errors.log_det.max()) if len(found.v) else 0.0
+        if energy:
+            figures |= {"kinetic energy": energy[0], "Jacobian norm": energy[1]}
+        run.find(self, row, {"evaluations": found.evaluations, **figures})
+
+    def _solver(self, dtype: torch.dtype, run: Run) -> Solver:
         if run.mode == "initialise":
             return ROUGH
+        if run.tight:
+            return JUDGES[dtype]
         return self.settings.training if run.training else self.settings.evaluation
-
-    def _uses_exact_trace(self, run: Run) -> bool:
-        chosen = self.settings.trace if run.training else self.settings.evaluation_trace
-        return run.exact or chosen == "exact"
 
     def _probe(self, x: Images, run: Run) -> Images:
         return run.rademacher(x) if self.settings.probes == "rademacher" else run.normal(x)
@@ -208,60 +250,22 @@ class CNF(ConditionalBijector):
         return 1.0 + self.settings.steer * (2.0 * float(draw) - 1.0)
 
 
-def build_cnf(
-    shape: Shape,
-    context_shape: Shape | None,
-    builder: Builder,
-    *,
-    blocks: Annotated[int, Field(ge=1, description="neural ODEs, one after another")] = 2,
-    network: Annotated[NetworkSpec, Field(description="the vector field of each block")] = Spec("conv-field"),
-    objective: Annotated[
-        Literal["likelihood", "flow-matching"],
-        Field(description="what training minimises; the reported likelihood is the ODE's either way"),
-    ] = "likelihood",
-    solver: Annotated[Method, Field(description="likelihood: solver in training")] = "bosh3",
-    tolerance: Annotated[
-        float, Field(gt=0, lt=1, description="likelihood: of an adaptive solver in training")
-    ] = 1e-3,
-    steps: Annotated[
-        int, Field(ge=1, description="likelihood: of a fixed-step solver in training, a block")
-    ] = 8,
-    evaluation_solver: Annotated[Method, Field(description="solver in evaluation and sampling")] = "dopri5",
-    evaluation_tolerance: Annotated[
-        float, Field(gt=0, lt=1, description="of an adaptive solver in evaluation")
-    ] = 1e-5,
-    evaluation_steps: Annotated[int, Field(ge=1, description="of a fixed-step solver in evaluation")] = 32,
-    trace: Annotated[
-        Literal["hutchinson", "exact"], Field(description="likelihood: of the Jacobian, in training")
-    ] = "hutchinson",
-    evaluation_trace: Annotated[
-        Literal["hutchinson", "exact"], Field(description="of the Jacobian, in evaluation")
-    ] = "hutchinson",
-    probes: Annotated[
-        Literal["rademacher", "gaussian"], Field(description="random vectors of the Hutchinson estimate")
-    ] = "rademacher",
-    kinetic: Annotated[
-        float, Field(ge=0, description="likelihood: weight of the kinetic energy (RNODE: 0.01)")
-    ] = 0.0,
-    jacobian: Annotated[
-        float, Field(ge=0, description="likelihood: weight of the Jacobian norm (RNODE: 0.01)")
-    ] = 0.0,
-    steer: Annotated[
-        float,
-        Field(ge=0, lt=1, description="likelihood: end times are drawn from U(1 - b, 1 + b) (STEER: 0.5)"),
-    ] = 0.0,
-) -> CNF:
-    """Build a :class:`CNF` whose blocks are networks found by name."""
-    fields = [builder.network(network, shape, shape[0], context_shape, timed=True) for _ in range(blocks)]
-    settings = Settings(
-        objective=objective,
-        training=Solver(solver, tolerance, steps),
-        evaluation=Solver(evaluation_solver, evaluation_tolerance, evaluation_steps),
-        trace=trace,
-        evaluation_trace=evaluation_trace,
-        probes=probes,
-        kinetic=kinetic,
-        jacobian=jacobian,
-        steer=steer,
-    )
-    return CNF(fields, settings)
+class Counted:
+    """Rates whose calls are counted, and whose activations are computed anew for the gradient if wished.
+
+    Args:
+        rates: From a time and ``v`` to the rates.
+        checkpointing: Keep no activations.
+    """
+
+    def __init__(self, rates: Rates, checkpointing: bool) -> None:
+        self._rates = rates
+        self._checkpointing = checkpointing
+        self.calls = 0
+
+    def __call__(self, t: Time, v: Images) -> Rate:
+        self.calls += 1
+        if not (self._checkpointing and torch.is_grad_enabled()):
+            return self._rates(t, v)
+        result: Rate = checkpoint(self._rates, t, v, use_reentrant=False, preserve_rng_state=False)
+        return result

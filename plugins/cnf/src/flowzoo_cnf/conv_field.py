@@ -10,7 +10,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from flowzoo.api import Builder, Images, Network, Shape
+from flowzoo.api import Builder, Images, Network, Prepared, Shape, Time
+from flowzoo_cnf.softplus import push_softplus
 
 
 class ConvField(Network):
@@ -42,20 +43,27 @@ class ConvField(Network):
         layers: int = 4,
     ) -> None:
         super().__init__()
+        self.channels = channels
+        self.reach = layers
         widths = [channels + context_channels, *[hidden] * (layers - 1), output_channels]
-        self.layers = nn.ModuleList(TimedConv(before, after, timed) for before, after in pairwise(widths))
+        self._layers = [TimedConv(before, after, timed) for before, after in pairwise(widths)]
+        self.layers = nn.ModuleList(self._layers)
         for parameter in self.layers[-1].parameters():
             nn.init.zeros_(parameter)
 
     def forward(self, x: Images, context: Images | None = None, time: Tensor | None = None) -> Images:
         """See :meth:`flowzoo.api.Network.forward`."""
         if context is not None:
-            if context.shape[-2:] != x.shape[-2:]:
-                context = F.interpolate(context, size=x.shape[-2:], mode="nearest")
-            x = torch.cat([x, context.to(x.dtype)], dim=1)
-        for place, layer in enumerate(self.layers):
+            x = torch.cat([x, _to_size(context, x)], dim=1)
+        for place, layer in enumerate(self._layers):
             x = layer(F.softplus(x) if place else x, time)
         return x
+
+    def prepare(
+        self, context: Images | None, like: Images, tangent: Images | None = None
+    ) -> PreparedConvField:
+        """See :meth:`flowzoo.api.Network.prepare`."""
+        return PreparedConvField(self, context, like, tangent)
 
 
 class TimedConv(nn.Module):
@@ -75,12 +83,89 @@ class TimedConv(nn.Module):
 
     def forward(self, x: Images, time: Tensor | None) -> Images:
         y: Tensor = self.conv(x)
-        if self.time_weight is None:
+        time_map = self.time_map(x)
+        if time_map is None:
             return y
         assert time is not None, "a field that was built with a time is given one"
-        ones = torch.ones((1, 1, *x.shape[-2:]), dtype=x.dtype, device=x.device)
-        time_map = F.conv2d(ones, self.time_weight, padding=1)
         return y + time.to(x.dtype).reshape(-1, 1, 1, 1) * time_map
+
+    def time_map(self, like: Images) -> Tensor | None:
+        """Return what the time is multiplied with, ``(1, C_out, H, W)``."""
+        if self.time_weight is None:
+            return None
+        ones = torch.ones((1, 1, *like.shape[-2:]), dtype=like.dtype, device=like.device)
+        return F.conv2d(ones, self.time_weight, padding=1)
+
+
+class PreparedConvField(Prepared):
+    """The field during one solve: what the context and the time contribute is computed beforehand.
+
+    Values and tangents go through the convolutions side by side, as one batch.
+    """
+
+    def __init__(
+        self, network: ConvField, context: Images | None, like: Images, tangent: Images | None
+    ) -> None:
+        super().__init__(network, context)
+        layers = network._layers
+        first = layers[0].conv.weight
+        self._weights = [
+            first[:, : network.channels].contiguous(),
+            *(each.conv.weight for each in layers[1:]),
+        ]
+        biases = [each.conv.bias for each in layers]
+        self._constants: list[Tensor] = [bias.reshape(1, -1, 1, 1) for bias in biases if bias is not None]
+        if context is not None:
+            weight = first[:, network.channels :]
+            self._constants[0] = F.conv2d(_to_size(context, like), weight, biases[0], padding=1)
+        self._slopes = [layer.time_map(like) for layer in layers]
+        self._tangent = tangent
+        self._first_tangent = None if tangent is None else self._push_first(tangent)
+
+    def __call__(self, x: Images, time: Time) -> Images:
+        """See :meth:`flowzoo.api.Prepared.__call__`."""
+        for place, weight in enumerate(self._weights):
+            y = F.conv2d(F.softplus(x) if place else x, weight, padding=1)
+            x = y + self._shift(place, time)
+        return x
+
+    def push(self, x: Images, tangent: Images, time: Time) -> tuple[Images, Images]:
+        """See :meth:`flowzoo.api.Prepared.push`."""
+        y, dy = F.conv2d(x, self._weights[0], padding=1), self._first_tangent
+        if dy is None or tangent is not self._tangent:
+            dy = self._push_first(tangent)
+        for place, weight in enumerate(self._weights[1:]):
+            both = push_softplus(y + self._shift(place, time), dy)
+            y, dy = F.conv2d(both, weight, padding=1).chunk(2)
+        return y + self._shift(len(self._weights) - 1, time), dy
+
+    def push_many(self, x: Images, tangents: Tensor, time: Time) -> tuple[Images, Tensor]:
+        """See :meth:`flowzoo.api.Prepared.push_many`."""
+        count = len(tangents)
+        y = F.conv2d(x, self._weights[0], padding=1)
+        dy = F.conv2d(tangents.flatten(0, 1), self._weights[0], padding=1).unflatten(0, (count, -1))
+        for place, weight in enumerate(self._weights[1:]):
+            y = y + self._shift(place, time)
+            dy = (torch.sigmoid(y) * dy).flatten(0, 1)
+            y = F.conv2d(F.softplus(y), weight, padding=1)
+            dy = F.conv2d(dy, weight, padding=1).unflatten(0, (count, -1))
+        return y + self._shift(len(self._weights) - 1, time), dy
+
+    def _shift(self, place: int, time: Time) -> Tensor:
+        """Return what a layer adds to its convolution: bias, time and, in the first layer, the context."""
+        constant, slope = self._constants[place], self._slopes[place]
+        if slope is None:
+            return constant
+        return constant + time * slope
+
+    def _push_first(self, tangent: Images) -> Images:
+        return F.conv2d(tangent, self._weights[0], padding=1)
+
+
+def _to_size(context: Images, like: Images) -> Images:
+    if context.shape[-2:] != like.shape[-2:]:
+        context = F.interpolate(context, size=like.shape[-2:], mode="nearest")
+    return context.to(like.dtype)
 
 
 def build_conv_field(

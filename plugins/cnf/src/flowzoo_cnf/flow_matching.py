@@ -7,9 +7,13 @@ from collections.abc import Sequence
 import torch
 
 from flowzoo.api import Images, Network, PerImage, Run
+from flowzoo_cnf.pairing import pair
+from flowzoo_cnf.settings import Pairing
 
 
-def flow_matching_loss(blocks: Sequence[Network], x: Images, context: Images | None, run: Run) -> PerImage:
+def flow_matching_loss(
+    blocks: Sequence[Network], x: Images, context: Images | None, run: Run, pairing: Pairing = "random"
+) -> PerImage:
     """Return half the squared distance of the fields from the velocity of a straight line, ``(B,)``.
 
     The path is ``v(t) = (1 - t) x + t z`` with ``z ~ N(0, I)``, its velocity ``z - x``. Block ``k`` of ``K``
@@ -24,12 +28,16 @@ def flow_matching_loss(blocks: Sequence[Network], x: Images, context: Images | N
         x: ``(B, C, H, W)``, data.
         context: Given to every field.
         run: Draws the noise and the times.
+        pairing: Which noise goes with which image of the batch: as drawn, or by
+            :func:`~flowzoo_cnf.pairing.pair`, which makes the paths straighter.
 
     References:
         Lipman et al., "Flow Matching for Generative Modeling", 2023, equation 23, with time reversed.
     """
     count, batch = len(blocks), x.shape[0]
     z = run.normal(x)
+    if pairing == "optimal-transport":
+        z = pair(x, z, context)
     jitter = run.uniform(torch.empty((batch, 1), dtype=x.dtype, device=x.device)).squeeze(1)
     place = torch.arange(batch, dtype=x.dtype, device=x.device)
     t = ((place + jitter) / batch).clamp(max=1.0 - torch.finfo(x.dtype).eps)

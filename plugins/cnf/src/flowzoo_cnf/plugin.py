@@ -45,7 +45,7 @@ def flowzoo_components() -> list[Component]:
         Component(
             kind="bijector",
             name="cnf",
-            build="flowzoo_cnf.cnf:build_cnf",
+            build="flowzoo_cnf.build:build_cnf",
             summary="Continuous normalising flow, by likelihood or flow matching",
             reference=FFJORD,
             check=Check(shape=(2, 2, 2), context_shape=(1, 2, 2), options=TINY, tolerance=2e-5, reason=GRID),

@@ -1,0 +1,220 @@
+"""Explicit Runge-Kutta steps through which autograd differentiates: on a given grid, or on one that is found.
+
+The state is an image ``v`` and integrals along its path, such as the log-determinant, on which nothing else
+depends: stages need their rates, never their values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from flowzoo.api import Images, NumericalError, PerImage, Time
+from flowzoo_cnf.tableau import Tableau
+
+Rate = tuple[Tensor, ...]
+"""``dv/dt``, ``(B, C, H, W)``, then each integrand, ``(B, ...)``; the first is the log-determinant's."""
+
+Rates = Callable[[Time, Images], Rate]
+
+MOST_STEPS = 1000
+"""A solve that needs more is given up."""
+
+SHORTEST_STEP = 1e-6
+"""Of the whole time; a solve that needs shorter ones is given up."""
+
+
+class Errors(NamedTuple):
+    """Estimates of a solve's error, ``(B,)`` each.
+
+    Attributes:
+        state: Of ``v``: root mean square over its values, each over one plus its size.
+        log_det: Of the first integral, nats per dimension of ``v``.
+    """
+
+    state: PerImage
+    log_det: PerImage
+
+    def plus(self, other: Errors) -> Errors:
+        """Return the sum of the estimates of two stretches."""
+        return Errors(self.state + other.state, self.log_det + other.log_det)
+
+    def worst(self) -> float:
+        """Return the largest of any image."""
+        return float(torch.maximum(self.state, self.log_det).max()) if len(self.state) else 0.0
+
+    def typical(self) -> float:
+        """Return the root mean square over the images, of the state or the log-determinant."""
+        squares = torch.stack([self.state, self.log_det]).square().mean(1)
+        return float(squares.max().sqrt()) if len(self.state) else 0.0
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Where a solve ended.
+
+    Attributes:
+        v: At the end.
+        integrals: Over the whole time.
+        errors: Estimates of their errors, zeros for a method that has none.
+        grid: The times between which the steps were taken.
+        rejected: Steps that were tried and taken back.
+        evaluations: Of the rates, in all.
+    """
+
+    v: Images
+    integrals: Rate
+    errors: Errors
+    grid: tuple[float, ...]
+    rejected: int = 0
+    evaluations: int = 0
+
+
+class _Step(NamedTuple):
+    v: Images
+    increments: Rate
+    errors: Errors
+    closing: Rate | None
+
+
+def uniform_grid(start: float, end: float, steps: int) -> tuple[float, ...]:
+    """Return ``steps + 1`` times, the last of them ``end`` exactly."""
+    return (*(start + (end - start) * i / steps for i in range(steps)), end)
+
+
+def integrate(tableau: Tableau, rates: Rates, v: Images, grid: Sequence[float]) -> Solution:
+    """Step from each time of the grid to the next.
+
+    Args:
+        tableau: The method.
+        rates: From a time and ``v`` to the rates.
+        v: At ``grid[0]``.
+        grid: Rising or falling times.
+    """
+    errors = _no_errors(v)
+    integrals: Rate = ()
+    first: Rate | None = None
+    for place, (t, end) in enumerate(pairwise(grid)):
+        step = _step(tableau, rates, v, t, end - t, first, closes=place == len(grid) - 2)
+        v, first = step.v, step.closing
+        integrals = _add(integrals, step.increments)
+        errors = errors.plus(step.errors)
+    return Solution(v, integrals, errors, tuple(grid))
+
+
+def adapt(tableau: Tableau, rates: Rates, v: Images, start: float, end: float, tolerance: float) -> Solution:
+    """Choose steps so that the estimated errors of every image add up to no more than the tolerance.
+
+    Args:
+        tableau: A method with an error estimate.
+        rates: From a time and ``v`` to the rates.
+        v: At ``start``.
+        start: Time to begin at.
+        end: Time to end at, which the last step meets exactly.
+        tolerance: Of the worst image, in the units of :class:`Errors`.
+
+    Raises:
+        NumericalError: There is no getting to the end.
+    """
+    whole = end - start
+    share = 0.25  # of the whole, that the next step takes
+    done = 0.0
+    grid = [start]
+    errors = _no_errors(v)
+    integrals: Rate = ()
+    first: Rate | None = None
+    rejected = 0
+    while done < 1.0:
+        if len(grid) + rejected > MOST_STEPS or share < SHORTEST_STEP:
+            raise NumericalError(
+                f"{tableau.name}, tolerance {tolerance:g}, did not get from t={start:g} to t={end:g}, only "
+                f"to t={grid[-1]:g}; train with a lower learning rate, or loosen the tolerance"
+            )
+        # What is left is taken in one step, or in two of a kind, never with a sliver at the end.
+        left = 1.0 - done
+        share = left if share > 0.99 * left else min(share, 0.5 * left) if share > 0.5 * left else share
+        after = 1.0 if share == left else done + share
+        to = end if after == 1.0 else start + whole * after
+        step = _step(tableau, rates, v, grid[-1], to - grid[-1], first, closes=False)
+        ratio = step.errors.worst() / (tolerance * share)
+        growth = 0.9 * ratio ** (-1.0 / tableau.error_order) if ratio > 0 else 5.0
+        if ratio <= 1.0:
+            v, first, done = step.v, step.closing, after
+            integrals = _add(integrals, step.increments)
+            errors = errors.plus(step.errors)
+            grid.append(to)
+            share *= min(5.0, max(0.5, growth))
+        else:
+            rejected += 1
+            share *= min(0.9, max(0.2, growth)) if ratio < float("inf") else 0.2
+    return Solution(v, integrals, errors, tuple(grid), rejected)
+
+
+def _step(
+    tableau: Tableau, rates: Rates, v: Images, t: float, h: float, first: Rate | None, closes: bool
+) -> _Step:
+    """Take one step.
+
+    Args:
+        tableau: The method.
+        rates: From a time and ``v`` to the rates.
+        v: At ``t``.
+        t: Time to begin at.
+        h: Length, negative to go back.
+        first: The rates at ``t``, where the step before has them.
+        closes: Whether no step follows, so that a last stage that stands at the end is for the estimate only.
+    """
+    stages = [rates(t, v) if first is None else first]
+    at_end = v
+    for place in range(1, len(tableau.stages)):
+        at = _along(v, h, tableau.stages[place], [stage[0] for stage in stages])
+        node = t + h * tableau.nodes[place]
+        if tableau.ends_in_next and place == len(tableau.stages) - 1:
+            at_end = at
+            if closes:
+                with torch.no_grad():
+                    stages.append(rates(t + h, at))
+                break
+            node = t + h
+        stages.append(rates(node, at))
+    if not tableau.ends_in_next:
+        at_end = _along(v, h, tableau.weights, [stage[0] for stage in stages])
+    integrands = [stage[1:] for stage in stages]
+    increments = tuple(_weighted(h, tableau.weights, each) for each in zip(*integrands, strict=True))
+    errors = _errors(tableau, h, v, at_end, stages) if tableau.errors else _no_errors(v)
+    return _Step(at_end, increments, errors, stages[-1] if tableau.ends_in_next else None)
+
+
+@torch.no_grad()
+def _errors(tableau: Tableau, h: float, v: Images, at_end: Images, stages: Sequence[Rate]) -> Errors:
+    error = _weighted(h, tableau.errors, [stage[0] for stage in stages])
+    scale = torch.maximum(v.abs(), at_end.abs()) + 1.0
+    state = (error / scale).square().flatten(1).mean(1).sqrt()
+    if len(stages[0]) == 1:
+        return Errors(state, torch.zeros_like(state))
+    log_det = _weighted(h, tableau.errors, [stage[1] for stage in stages])
+    return Errors(state, log_det.abs() / max(1, v[0].numel() if len(v) else 1))
+
+
+def _no_errors(v: Images) -> Errors:
+    return Errors(v.new_zeros(len(v)), v.new_zeros(len(v)))
+
+
+def _along(v: Tensor, h: float, coefficients: Sequence[float], rates: Sequence[Tensor]) -> Tensor:
+    for coefficient, rate in zip(coefficients, rates, strict=True):
+        if coefficient:
+            v = torch.add(v, rate, alpha=h * coefficient)
+    return v
+
+
+def _weighted(h: float, coefficients: Sequence[float], rates: Sequence[Tensor]) -> Tensor:
+    return _along(torch.zeros_like(rates[0]), h, coefficients, rates)
+
+
+def _add(totals: Rate, increments: Rate) -> Rate:
+    return tuple(a + b for a, b in zip(totals, increments, strict=True)) if totals else increments
