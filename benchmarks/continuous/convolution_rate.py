@@ -101,7 +101,7 @@ def convolution_rates(device: torch.device, repetitions: int) -> dict[str, float
     return found
 
 
-def training_step(setting: Setting) -> Callable[[], None]:
+def training_step(setting: Setting) -> Callable[[], object]:
     """Return a training step of flowzoo's side, as the likelihood engine takes it."""
     cnf = build_cnf(setting)
     cnf.load_state_dict(trained_weights(setting))
@@ -111,7 +111,7 @@ def training_step(setting: Setting) -> Callable[[], None]:
     return lambda: step(cnf, optimiser, lambda: loss_of(cnf, x, context, generator, memory)[0])
 
 
-def convolution_operations(call: Callable[[], None]) -> int:
+def convolution_operations(call: Callable[[], object]) -> int:
     """Return the floating-point operations of a call's convolutions, backward included."""
     with FlopCounterMode(display=False) as counter:
         call()
@@ -119,7 +119,7 @@ def convolution_operations(call: Callable[[], None]) -> int:
     return sum(count for operator, count in counts.items() if "conv" in str(operator))
 
 
-def slowest_operators(call: Callable[[], None], device: torch.device) -> dict[str, float]:
+def slowest_operators(call: Callable[[], object], device: torch.device) -> dict[str, float]:
     """Return each operator's own seconds in one call."""
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if device.type == "cuda" else [])]
     with profile(activities=activities) as profiler:
@@ -131,7 +131,7 @@ def slowest_operators(call: Callable[[], None], device: torch.device) -> dict[st
     }
 
 
-def _seconds(call: Callable[[], None], device: torch.device) -> float:
+def _seconds(call: Callable[[], object], device: torch.device) -> float:
     _wait(device)
     began = time.perf_counter()
     call()

@@ -33,6 +33,7 @@ BLOCKS = 2
 RNODE = {"kinetic": 0.01, "jacobian": 0.01}
 MATCHING = {"objective": "flow-matching"}
 CLIP = 100.0
+WARM_UP = 100
 
 
 @dataclass(frozen=True)
@@ -126,12 +127,14 @@ def adam(module: nn.Module) -> torch.optim.Optimizer:
     return torch.optim.Adam(module.parameters(), lr=1e-3)
 
 
-def step(module: nn.Module, optimiser: torch.optim.Optimizer, loss: Callable[[], Tensor]) -> None:
-    """Take one training step."""
+def step(module: nn.Module, optimiser: torch.optim.Optimizer, loss: Callable[[], Tensor]) -> float:
+    """Take one training step and return its loss."""
     optimiser.zero_grad()
-    loss().backward()
+    value = loss()
+    value.backward()
     nn.utils.clip_grad_norm_(module.parameters(), CLIP)
     optimiser.step()
+    return float(value.detach())
 
 
 def trained_weights(setting: Setting) -> dict[str, Tensor]:
@@ -149,26 +152,33 @@ def trained_weights(setting: Setting) -> dict[str, Tensor]:
 
 def _train_by_ours(setting: Setting, **options: Any) -> dict[str, Tensor]:
     cnf = build_cnf(setting, **options)
-    optimiser, memory = adam(cnf), Memory(cnf)
-    batches = Details(held_out=False, seed=1, device=setting.device)
-    generator = torch.Generator().manual_seed(1)
-    for _ in range(setting.steps):
-        x, context = batches.batch(setting.batch)
-        step(cnf, optimiser, lambda x=x, c=context: loss_of(cnf, x, c, generator, memory)[0])
+    memory = Memory(cnf)
+    _train(setting, cnf, lambda x, context, generator: loss_of(cnf, x, context, generator, memory)[0])
     return cnf.state_dict()
 
 
 def _train_by_recipe(setting: Setting) -> dict[str, Tensor]:
     cnf = build_cnf(setting)
     recipe = Recipe(cnf.blocks)
-    optimiser = adam(recipe)
-    batches = Details(held_out=False, seed=1, device=setting.device)
-    generator = torch.Generator().manual_seed(1)
-    for _ in range(setting.steps):
-        x, context = batches.batch(setting.batch)
-        step(recipe, optimiser, lambda x=x, c=context: recipe.loss(x, c, generator).mean())
+    _train(setting, recipe, lambda *batch: recipe.loss(*batch).mean())
     recipe.give_weights(cnf.blocks)
     return cnf.state_dict()
+
+
+def _train(
+    setting: Setting, module: nn.Module, loss: Callable[[Tensor, Tensor, torch.Generator], Tensor]
+) -> None:
+    """Train with a warm-up: without one, first steps can drive softplus so far down that nothing passes."""
+    optimiser = adam(module)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda done: min(1.0, (done + 1) / WARM_UP))
+    batches = Details(held_out=False, seed=1, device=setting.device)
+    generator = torch.Generator().manual_seed(1)
+    for place in range(setting.steps):
+        batch = batches.batch(setting.batch)
+        value = step(module, optimiser, lambda batch=batch: loss(*batch, generator))
+        schedule.step()
+        if place % 50 == 49:
+            print(f"{place + 1:6}: {value / DIMENSIONS:.4f} a dimension", flush=True)
 
 
 TRAININGS: Mapping[str, Callable[[Setting], dict[str, Tensor]]] = {
