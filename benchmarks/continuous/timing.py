@@ -59,12 +59,13 @@ def ratios(slow: Sequence[float], fast: Sequence[float]) -> dict[str, float]:
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows under their columns; the first column to the left, figures to the right."""
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD)
     for place, column in enumerate(columns):
         table.add_column(column, justify="right" if place else "left", no_wrap=True)
     for row in rows:
         table.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row))
-    Console(width=140).print(table)
+    console = Console(width=140, highlight=False)
+    console.print(title, table, sep="\n")
 
 
 def print_ratios(found: Mapping[str, Mapping[str, float]]) -> None:
