@@ -10,8 +10,9 @@ from flowzoo.errors import OptionError
 def prepare_device(name: str = "auto") -> torch.device:
     """Return a device, ready to compute on.
 
-    On the CPU denormal numbers are flushed to zero from here on: small details produce them, and each
-    costs as much as a hundred ordinary ones.
+    On the CPU denormal numbers are flushed to zero from here on: small details produce them, and each can
+    cost as much as a hundred ordinary ones. torch's other threads follow only if they start afterwards, so
+    this comes before anything is computed.
 
     Args:
         name: ``auto`` (CUDA where there is one, else the CPU), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.

@@ -63,6 +63,7 @@ def start_run(
     """
     training_options = parse_training_options(training or {})
     check_seed(seed)
+    where = prepare_device(device)
     dataset = load_dataset(data, **(data_options or {}))
     record = RunRecord(
         model=model,
@@ -75,7 +76,7 @@ def start_run(
         budget={"steps": budget.steps, "seconds": budget.seconds},
         seed=seed,
     )
-    flow = _create(record, dataset, prepare_device(device))
+    flow = _create(record, dataset, where)
     assert flow.recipe is not None, "assembled models have recipes"
     record = replace(record, options=flow.recipe.options, pixels=flow.recipe.pixels)
     run_folder = RunFolder(folder)
@@ -108,8 +109,9 @@ def resume_run(
     budget = budget or before
     if (before.steps is None) != (budget.steps is None):
         raise OptionError(f"the run's budget is {before}; give the new one in the same unit, not as {budget}")
+    where = prepare_device(device)
     dataset = load_revision(record.data, record.data_revision, record.data_options)
-    flow = _create(record, dataset, prepare_device(device))
+    flow = _create(record, dataset, where)
     record = replace(record, budget={"steps": budget.steps, "seconds": budget.seconds})
     trainer = _trainer(record, flow, dataset, run_folder, reporter)
     if trainer.stages > 1 and budget != before:

@@ -79,6 +79,7 @@ class _Step(NamedTuple):
     v: Images
     increments: Rate
     errors: Errors
+    opening: Rate
     closing: Rate | None
 
 
@@ -151,6 +152,7 @@ def adapt(tableau: Tableau, rates: Rates, v: Images, start: float, end: float, t
             share *= min(5.0, max(0.5, growth))
         else:
             rejected += 1
+            first = step.opening
             share *= min(0.9, max(0.2, growth)) if ratio < float("inf") else 0.2
     return Solution(v, integrals, errors, tuple(grid), rejected)
 
@@ -187,7 +189,7 @@ def _step(
     integrands = [stage[1:] for stage in stages]
     increments = tuple(_weighted(h, tableau.weights, each) for each in zip(*integrands, strict=True))
     errors = _errors(tableau, h, v, at_end, stages) if tableau.errors else _no_errors(v)
-    return _Step(at_end, increments, errors, stages[-1] if tableau.ends_in_next else None)
+    return _Step(at_end, increments, errors, stages[0], stages[-1] if tableau.ends_in_next else None)
 
 
 @torch.no_grad()

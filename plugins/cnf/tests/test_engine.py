@@ -1,0 +1,236 @@
+"""What makes the likelihood engine fast leaves its answers as they are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+import torch
+from torch import Tensor
+
+from flowzoo.api import Ledger, Memory, OptionError, Run
+from flowzoo_cnf.cnf import CNF
+from flowzoo_cnf.conv_field import ConvField
+from flowzoo_cnf.divergence import exact, hutchinson, unit_probes
+from flowzoo_cnf.settings import Settings
+from flowzoo_cnf.softplus import push_softplus
+from flowzoo_cnf.solver import Method, Solver
+
+SHAPE = (2, 6, 5)
+CONTEXT = (1, 3, 5)
+TRAINED = Settings(
+    training=Solver("dopri5", 1e-3), evaluation=Solver("dopri5", 1e-5), kinetic=0.01, jacobian=0.01
+)
+
+
+def draw(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def field(strength: float = 0.3, layers: int = 3) -> ConvField:
+    built = ConvField(2, 2, context_channels=1, hidden=5, layers=layers).double()
+    for place, parameter in enumerate(built.parameters()):
+        parameter.data = strength * draw(*parameter.shape, seed=place)
+    return built
+
+
+def inputs(count: int = 4) -> tuple[Tensor, Tensor]:
+    return draw(count, *SHAPE, seed=100), draw(count, *CONTEXT, seed=101)
+
+
+def training(memory: Memory | None = None, ledger: Ledger | None = None) -> Run:
+    return Run(mode="train", generator=torch.Generator().manual_seed(0), memory=memory, ledger=ledger)
+
+
+def test_softplus_and_its_derivative_along_a_tangent() -> None:
+    a, da = 3.0 * draw(3, 2, 2, 2), draw(3, 2, 2, 2, seed=1)
+    value, tangent = torch.nn.functional.softplus(a), torch.sigmoid(a) * da
+    torch.testing.assert_close(push_softplus(a, da), torch.cat([value, tangent]), atol=1e-12, rtol=0)
+    wanted = a.requires_grad_(), da.requires_grad_()
+    torch.testing.assert_close(push_softplus(*wanted), torch.cat([value, tangent]), atol=1e-12, rtol=0)
+    assert torch.autograd.gradcheck(push_softplus, wanted)
+
+
+@pytest.mark.parametrize("shape", [(2, 6, 5), (1, 9, 8), (3, 2, 7)])
+@pytest.mark.parametrize("norm", [False, True])
+def test_sums_of_unit_vectors_that_do_not_meet_give_the_exact_diagonal(
+    shape: tuple[int, int, int], norm: bool
+) -> None:
+    net = ConvField(shape[0], shape[0], hidden=4, layers=2).double()
+    for place, parameter in enumerate(net.parameters()):
+        parameter.data = 0.5 * draw(*parameter.shape, seed=place)
+    v = draw(2, *shape)
+    probes = unit_probes(v, net.reach, norm)
+    found = exact(net.prepare(None, v), v, 0.3, probes)
+    for place, image in enumerate(v):
+        time = torch.tensor(0.3, dtype=torch.float64)
+        jacobian = torch.autograd.functional.jacobian(lambda u, t=time: net(u[None], None, t)[0], image)
+        jacobian = jacobian.detach().reshape(image.numel(), image.numel())
+        torch.testing.assert_close(found.diagonal[place].flatten(), jacobian.diagonal(), atol=1e-12, rtol=0)
+        if norm:
+            assert float(found.squared_norm[place].detach()) == pytest.approx(float(jacobian.square().sum()))
+
+
+def test_an_exact_trace_takes_as_many_probes_as_the_reach_asks_for() -> None:
+    v = draw(1, 3, 32, 32)
+    assert len(unit_probes(v, 4, norm=False)) == 3 * 25
+    assert len(unit_probes(v, 4, norm=True)) == 3 * 81
+    assert len(unit_probes(v, None, norm=False)) == 3 * 32 * 32
+
+
+def test_chunks_of_the_exact_trace_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = field()
+    v, context = inputs()
+    probes = unit_probes(v, net.reach, norm=True)
+    prepared = net.prepare(context, v)
+    at_once = exact(prepared, v, 0.3, probes)
+    monkeypatch.setattr("flowzoo_cnf.divergence.CHUNK", 3 * v.shape[0] * 30)
+    for name, value in exact(prepared, v, 0.3, probes)._asdict().items():
+        torch.testing.assert_close(value, getattr(at_once, name), atol=1e-12, rtol=0)
+
+
+def test_a_tangent_given_beforehand_makes_no_difference() -> None:
+    net = field()
+    v, context = inputs()
+    e = draw(*v.shape, seed=7)
+    known = hutchinson(net.prepare(context, v, e), v, 0.3, e)
+    for name, value in hutchinson(net.prepare(context, v), v, 0.3, e)._asdict().items():
+        torch.testing.assert_close(value, getattr(known, name), atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("method", get_args(Method))
+def test_gradients_are_those_of_the_answer(method: Method) -> None:
+    """Finite differences of the loss, in steps that do not change under them."""
+    solver = Solver(method, steps=3) if not method.startswith("torchdiffeq") else Solver(method, 1e-5)
+    flow = CNF([field(), field(0.2)], replace(TRAINED, training=solver))
+    v, context = inputs(2)
+
+    def loss() -> Tensor:
+        ledger = Ledger()
+        found = flow.loss(v, context, training(ledger=ledger))
+        return (found + sum(ledger.penalties.values())).sum()
+
+    loss().backward()
+    for parameter in list(flow.parameters())[::5]:
+        step = torch.zeros_like(parameter)
+        step.view(-1)[0] = 1e-5
+        with torch.no_grad():
+            parameter += step
+            above = float(loss())
+            parameter -= 2 * step
+            below = float(loss())
+            parameter += step
+        assert parameter.grad is not None
+        assert float(parameter.grad.view(-1)[0]) == pytest.approx((above - below) / 2e-5, rel=1e-3, abs=1e-3)
+
+
+def test_the_adjoint_s_gradient_is_that_of_a_tight_discrete_solve() -> None:
+    v, context = inputs(2)
+    context.requires_grad_()
+    gradients = []
+    for solver in (Solver("torchdiffeq-dopri5", 1e-9, adjoint=True), Solver("dopri5", steps=20)):
+        flow = CNF([field(), field(0.2)], replace(TRAINED, training=solver))
+        loss = flow.loss(v, context, training()).sum()
+        gradients.append(torch.autograd.grad(loss, [*flow.parameters(), context]))
+    for adjoint, discrete in zip(*gradients, strict=True):
+        torch.testing.assert_close(adjoint, discrete, atol=1e-5, rtol=1e-5)
+
+
+def test_checkpointing_changes_no_gradient() -> None:
+    v, context = inputs()
+    found = []
+    for checkpointing in (False, True):
+        flow = CNF([field(), field(0.2)], replace(TRAINED, checkpointing=checkpointing))
+        ledger = Ledger()
+        loss = flow.loss(v, context, training(ledger=ledger)) + sum(ledger.penalties.values())
+        found.append((torch.autograd.grad(loss.sum(), list(flow.parameters())), ledger.counts))
+    torch.testing.assert_close(found[1], found[0], atol=1e-12, rtol=0)
+
+
+def test_steps_are_carried_from_batch_to_batch() -> None:
+    flow = CNF([field(0.35), field(0.35)], replace(TRAINED, training=Solver("dopri5", 1e-6)))
+    v, context = inputs()
+    memory = Memory(flow)
+    counts = []
+    for _ in range(3):
+        ledger = Ledger()
+        flow.loss(v, context, training(memory, ledger))
+        counts.append(ledger.counts["evaluations"])
+    steps = memory.state()[""]
+    assert counts[0] > counts[1] == counts[2] == sum(6 * n + 1 for n in steps.values())
+
+
+def test_evaluation_takes_the_pilot_s_grid_so_that_images_keep_apart() -> None:
+    flow = CNF([field(0.35), field(0.35)], replace(TRAINED, evaluation_trace="exact"))
+    v, context = inputs(8)
+    memory = Memory(flow)
+    flow(v[:4], context[:4], Run(memory=memory))
+    memory.frozen = True
+    kept = memory.state()
+    together = flow(v, context, Run(memory=memory))[1]
+    alone = torch.cat([flow(v[i : i + 1], context[i : i + 1], Run(memory=memory))[1] for i in range(len(v))])
+    torch.testing.assert_close(alone, together, atol=1e-12, rtol=0)
+    assert memory.state() == kept
+    wild = v.clone()
+    wild[0] *= 100.0
+    torch.testing.assert_close(
+        flow(wild, context, Run(memory=memory))[1][1:], together[1:], atol=1e-12, rtol=0
+    )
+
+
+def test_a_tight_run_is_solved_by_another_solver_and_agrees() -> None:
+    flow = CNF([field(0.3), field(0.3)], replace(TRAINED, evaluation_trace="exact"))
+    v, context = inputs()
+    ledger = Ledger()
+    with torch.no_grad():
+        judged = flow(v, context, Run(tight=True, ledger=ledger))
+        plain = flow(v, context)
+    assert ledger.notes["solver"] == {"torchdiffeq's dopri8, tolerance 1e-09"}
+    torch.testing.assert_close(plain, judged, atol=1e-4, rtol=0)
+    assert not torch.equal(plain[1], judged[1])
+
+
+def test_a_solve_is_reported_block_by_block() -> None:
+    flow = CNF([field(0.35), field(0.2)], TRAINED)
+    v, context = inputs()
+    ledger = Ledger()
+    with torch.no_grad():
+        z, _ = flow(v, context, Run(ledger=ledger))
+        flow.inverse(z, context, Run(ledger=ledger))
+    rows = {found.row: found.figures for found in ledger.findings}
+    assert [*rows] == ["block 0, forward", "block 1, forward", "block 1, backward", "block 0, backward"]
+    first = rows["block 0, forward"]
+    assert first["evaluations"] == 1 + 6 * (first["steps"] + first["rejected"])
+    assert 0 < first["error of v"] <= 1e-5
+    assert 0 < first["error of log_det"] <= 1e-5
+    assert first["kinetic energy"] > rows["block 1, forward"]["kinetic energy"] > 0
+    assert first["Jacobian norm"] > rows["block 1, forward"]["Jacobian norm"] > 0
+    assert "kinetic energy" not in rows["block 0, backward"]
+
+
+def test_objectives_have_their_phases() -> None:
+    def phases(**options: object) -> list[tuple[str, float, float]]:
+        flow = CNF([field()], replace(Settings(), **options))  # type: ignore[arg-type]
+        return [(phase.name, phase.share, phase.rate) for phase in flow.phases]
+
+    assert phases() == []
+    assert phases(objective="flow-matching", matching_rate=2.0) == [("flow-matching", 1.0, 2.0)]
+    both = phases(objective="flow-matching+likelihood", likelihood_share=0.25, likelihood_rate=0.1)
+    assert both == [("flow-matching", 0.75, 1.0), ("likelihood", 0.25, 0.1)]
+
+
+def test_the_phase_says_which_objective_is_the_loss() -> None:
+    v, context = inputs()
+    blocks = [field(), field(0.2)]
+    both = CNF(blocks, replace(TRAINED, objective="flow-matching+likelihood"))
+    matching = CNF(blocks, replace(TRAINED, objective="flow-matching"))
+    likelihood = CNF(blocks, TRAINED)
+    for phase, like in (("flow-matching", matching), ("likelihood", likelihood), ("", matching)):
+        run = replace(training(), phase=phase)
+        torch.testing.assert_close(both.loss(v, context, run), like.loss(v, context, training()))
+
+
+def test_an_adjoint_without_torchdiffeq_is_refused() -> None:
+    with pytest.raises(OptionError, match="goes with torchdiffeq's solvers"):
+        Solver("dopri5", adjoint=True)
