@@ -96,11 +96,11 @@ class Recipe(nn.Module):
         for field, block in zip(self.fields, blocks, strict=True):
             field.give_weights(block)
 
-    def loss(self, x: Tensor, context: Tensor, generator: torch.Generator) -> Tensor:
+    def loss(self, x: Tensor, context: Tensor | None, generator: torch.Generator) -> Tensor:
         """Return what training minimises, ``(B,)``, nats."""
         return self.terms(x, context, draw_probes(x, len(self.fields), generator)).loss
 
-    def terms(self, x: Tensor, context: Tensor, probes: Sequence[Tensor]) -> Terms:
+    def terms(self, x: Tensor, context: Tensor | None, probes: Sequence[Tensor]) -> Terms:
         """Return the loss's parts, which can be differentiated; one probe for each block."""
         self._solves = []
         zeros = x.new_zeros(x.shape[0])
@@ -115,7 +115,7 @@ class Recipe(nn.Module):
 
     @torch.no_grad()
     def latents(
-        self, x: Tensor, context: Tensor, probes: Sequence[Tensor], tolerance: float = 1e-5
+        self, x: Tensor, context: Tensor | None, probes: Sequence[Tensor], tolerance: float = 1e-5
     ) -> tuple[Tensor, Tensor]:
         """Return ``z`` and the log-density, ``(B,)``, nats; in evaluation nothing is regularised."""
         self._solves = []
@@ -125,13 +125,13 @@ class Recipe(nn.Module):
         return state[0], standard_normal(state[0]) + state[1]
 
     def log_prob(
-        self, x: Tensor, context: Tensor, probes: Sequence[Tensor], tolerance: float = 1e-5
+        self, x: Tensor, context: Tensor | None, probes: Sequence[Tensor], tolerance: float = 1e-5
     ) -> Tensor:
         """Return the log-density, ``(B,)``, nats."""
         return self.latents(x, context, probes, tolerance)[1]
 
     @torch.no_grad()
-    def sample(self, z: Tensor, context: Tensor, tolerance: float = 1e-5) -> Tensor:
+    def sample(self, z: Tensor, context: Tensor | None, tolerance: float = 1e-5) -> Tensor:
         """Map noise to data.
 
         The fields are solved alone; the papers' code also takes their divergence along, and drops it.
@@ -183,7 +183,11 @@ class Dynamics(nn.Module):
     """
 
     def __init__(
-        self, field: ConcatField, context: Tensor, probe: Tensor | None = None, product: Product = "e^T J"
+        self,
+        field: ConcatField,
+        context: Tensor | None,
+        probe: Tensor | None = None,
+        product: Product = "e^T J",
     ) -> None:
         super().__init__()
         self.field = field
@@ -237,8 +241,8 @@ class ConcatField(nn.Module):
             layer.time_weight.copy_(conv.weight[:, -1:])
             layer.conv.bias.copy_(conv.bias)
 
-    def forward(self, t: Tensor, v: Tensor, context: Tensor) -> Tensor:
-        x = torch.cat([v, context], dim=1)
+    def forward(self, t: Tensor, v: Tensor, context: Tensor | None) -> Tensor:
+        x = v if context is None else torch.cat([v, context], dim=1)
         for place, conv in enumerate(self.convs):
             x = F.softplus(x) if place else x
             x = conv(torch.cat([x, torch.ones_like(x[:, :1]) * t], dim=1))
