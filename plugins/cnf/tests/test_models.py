@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import flowzoo
+from flowzoo.api import OptionError
 from flowzoo.cli.settings import read_settings
 from flowzoo_cnf.cnf import CNF
 
@@ -13,7 +14,7 @@ from flowzoo_cnf.cnf import CNF
     ("model", "flags", "kinetic", "jacobian", "steer"),
     [
         ("ffjord", [], 0.0, 0.0, 0.0),
-        ("ffjord", ["bijector.steer=0.5"], 0.0, 0.0, 0.5),
+        ("ffjord", ["bijector.objective=likelihood", "bijector.steer=0.5"], 0.0, 0.0, 0.5),
         ("rnode", [], 0.01, 0.01, 0.0),
         ("rnode", ["bijector.steer=0.5"], 0.01, 0.01, 0.5),
         ("ffjord", ["bijector.kinetic=0.01"], 0.01, 0.0, 0.0),
@@ -28,4 +29,10 @@ def test_flags_reach_the_flow(
     (flow,) = [module for module in built.modules() if isinstance(module, CNF)]
     settings = flow.settings
     assert (settings.kinetic, settings.jacobian, settings.steer) == (kinetic, jacobian, steer)
-    assert settings.objective == "likelihood"
+    default = {"ffjord": "flow-matching", "rnode": "flow-matching+likelihood"}[model]
+    assert settings.objective == (options["bijector"].get("objective", default))
+
+
+def test_steer_without_a_solve_is_refused() -> None:
+    with pytest.raises(OptionError, match="set objective=likelihood or flow-matching"):
+        flowzoo.create_model("ffjord", (1, 4, 4), bijector={"steer": 0.5})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from flowzoo.api import Phase
+from flowzoo.api import OptionError, Phase
 from flowzoo_cnf.solver import Solver
 
 Objective = Literal["likelihood", "flow-matching", "flow-matching+likelihood"]
@@ -19,7 +19,11 @@ MATCHING = "flow-matching"
 
 @dataclass(frozen=True)
 class Settings:
-    """How a CNF is trained and solved; :func:`~flowzoo_cnf.build.build_cnf` says what each option means."""
+    """How a CNF is trained and solved; :func:`~flowzoo_cnf.build.build_cnf` says what each option means.
+
+    Raises:
+        OptionError: Options contradict each other.
+    """
 
     objective: Objective = "likelihood"
     likelihood_share: float = 0.2
@@ -36,6 +40,13 @@ class Settings:
     steer: float = 0.0
     checkpointing: bool = False
     compiled: bool = False
+
+    def __post_init__(self) -> None:
+        if self.steer and self.objective == MATCHING:
+            raise OptionError(
+                "steer draws the end times of solves, and flow matching solves nothing; "
+                f"set objective={LIKELIHOOD} or {MATCHING}+{LIKELIHOOD}"
+            )
 
     @property
     def phases(self) -> tuple[Phase, ...]:
