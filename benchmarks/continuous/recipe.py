@@ -131,14 +131,25 @@ class Recipe(nn.Module):
         return self.latents(x, context, probes, tolerance)[1]
 
     @torch.no_grad()
-    def sample(self, z: Tensor, context: Tensor | None, tolerance: float = 1e-5) -> Tensor:
+    def sample(
+        self,
+        z: Tensor,
+        context: Tensor | None,
+        probes: Sequence[Tensor] | None = None,
+        tolerance: float = 1e-5,
+    ) -> Tensor:
         """Map noise to data.
 
-        The fields are solved alone; the papers' code also takes their divergence along, and drops it.
+        With probes the divergence is carried along and dropped, as FFJORD's published code does; without
+        them the fields are solved alone.
         """
         self._solves = []
-        for field in reversed(self.fields):
-            (z,) = self._solve(Dynamics(field, context), (z,), 1.0, 0.0, tolerance)
+        for place, field in reversed([*enumerate(self.fields)]):
+            if probes is None:
+                (z,) = self._solve(Dynamics(field, context), (z,), 1.0, 0.0, tolerance)
+            else:
+                state = (z, z.new_zeros(len(z)))
+                z, _ = self._solve(Dynamics(field, context, probes[place]), state, 1.0, 0.0, tolerance)
         return z
 
     def _solve(

@@ -1,7 +1,8 @@
-"""Test bits/dim against training time: the published recipe, flowzoo's likelihood engine, and flow matching.
+r"""Test bits/dim against training time: the published recipe, flowzoo's likelihood engine, and flow matching.
 
     python benchmarks/continuous/time_to_bpd.py digits --out runs/time-to-bpd
-    python benchmarks/continuous/time_to_bpd.py fashion-mnist --out runs/time-to-bpd
+    python benchmarks/continuous/time_to_bpd.py fashion-mnist --root /usr/share/datasets/fashion-mnist \
+        --out runs/time-to-bpd
     python benchmarks/continuous/time_to_bpd.py report --out runs/time-to-bpd --picture curves.png
 
 Every method trains the same model from the same weights on the same batches. Learning rates are tuned for
@@ -18,7 +19,7 @@ import math
 import statistics
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the curves")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--hurry", type=float, default=1.0, help="divide all times by so much")
+    parser.add_argument("--root", help="the data set's folder, where it is not fetched")
     parser.add_argument("--picture", type=Path, help="draw the curves there (report)")
     arguments = parser.parse_args()
     prepare_device("cpu")
@@ -155,26 +157,28 @@ def main() -> None:
         report(arguments.out, arguments.picture)
         return
     problem = PROBLEMS[arguments.what]
-    rates = {name: tune(arguments.out, arguments.what, name, arguments.hurry) for name in problem.methods}
+    if arguments.root:
+        problem = replace(problem, data_options={**problem.data_options, "root": arguments.root})
+    rates = {name: tune(arguments.out, problem, name, arguments.hurry) for name in problem.methods}
     for seed in range(arguments.seeds):
         for name, method in problem.methods.items():
-            curve(arguments.out, arguments.what, name, rates[name], seed, method.seconds / arguments.hurry)
+            curve(arguments.out, problem, name, rates[name], seed, method.seconds / arguments.hurry)
 
 
-def tune(out: Path, what: str, name: str, hurry: float) -> float:
+def tune(out: Path, problem: Problem, name: str, hurry: float) -> float:
     """Return the learning rate that reached the lowest figure in a short training."""
-    method = PROBLEMS[what].methods[name]
+    method = problem.methods[name]
     seconds = method.tuning_seconds / hurry
-    reached = {rate: curve(out, what, name, rate, 0, seconds)["bits"][-1] for rate in method.rates}
+    reached = {rate: curve(out, problem, name, rate, 0, seconds)["bits"][-1] for rate in method.rates}
     return min(reached, key=lambda rate: reached[rate])
 
 
-def curve(out: Path, what: str, name: str, rate: float, seed: int, seconds: float) -> dict[str, Any]:
+def curve(out: Path, problem: Problem, name: str, rate: float, seed: int, seconds: float) -> dict[str, Any]:
     """Return the curve of a training, from its file if it is there."""
-    file = out / f"{what}, {name}, {rate:g}, {seed}, {seconds:g}.json"
+    file = out / f"{problem.data}, {name}, {rate:g}, {seed}, {seconds:g}.json"
     if not file.exists():
-        found = train(PROBLEMS[what], name, rate, seed, seconds)
-        file.write_text(json.dumps({"what": what, "name": name, "rate": rate, "seed": seed, **found}))
+        found = train(problem, name, rate, seed, seconds)
+        file.write_text(json.dumps({"what": problem.data, "name": name, "rate": rate, "seed": seed, **found}))
     result: dict[str, Any] = json.loads(file.read_text())
     last = result["bits"][-1]
     print(f"{file.stem}: {last:.3f} bits/dim after {result['steps'][-1]} steps", flush=True)
