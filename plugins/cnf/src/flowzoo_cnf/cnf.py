@@ -24,7 +24,7 @@ ROUGH = Solver("midpoint", steps=2)
 
 JUDGES = {
     torch.float32: Solver("torchdiffeq-dopri8", 1e-5),
-    torch.float64: Solver("torchdiffeq-dopri8", 1e-9),
+    torch.float64: Solver("torchdiffeq-dopri8", 1e-7),
 }
 """For answers that others are judged by, far tighter than others are set."""
 

@@ -45,6 +45,7 @@ def flowzoo_components() -> list[Component]:
         Component(
             kind="bijector",
             name="cnf",
+            revision=2,  # the option steps means something else
             build="flowzoo_cnf.build:build_cnf",
             summary="Continuous normalising flow, by likelihood or flow matching",
             reference=FFJORD,
