@@ -101,9 +101,9 @@ PROBLEMS = {
         64,
         1000,
         {
-            "recipe": Method("likelihood", True, 480.0, 120.0, (1e-3, 3e-3)),
-            "likelihood": Method("likelihood", False, 400.0, 80.0, (1e-3, 3e-3)),
-            "flow matching": Method("flow-matching", False, 160.0, 40.0, (1e-3, 3e-3)),
+            "recipe": Method("likelihood", True, 300.0, 120.0, (3e-3, 1e-2)),
+            "likelihood": Method("likelihood", False, 200.0, 80.0, (3e-3, 1e-2)),
+            "flow matching": Method("flow-matching", False, 120.0, 40.0, (3e-3, 1e-2)),
         },
     ),
 }
