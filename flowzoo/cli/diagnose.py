@@ -62,12 +62,16 @@ def _print(found: Diagnosis) -> None:
 
 def _figures(found: Diagnosis) -> Table:
     names = list(dict.fromkeys(name for row in found.rows for name in row.figures))
-    figures = table("component", "part", *names)
-    for column in figures.columns[2:]:
+    figures = table("", *(name.replace(" ", "\n", 1) for name in names))
+    for column in figures.columns[1:]:
         column.justify = "right"
+    shown = ""
     for row in found.rows:
+        if row.component != shown:
+            shown = row.component
+            figures.add_row(shown)
         cells = (_digits(row.figures[name]) if name in row.figures else "-" for name in names)
-        figures.add_row(row.component, row.part, *cells)
+        figures.add_row(f"  {row.part}", *cells)
     return figures
 
 
