@@ -55,6 +55,7 @@ class ConvField(Network):
         """See :meth:`flowzoo.api.Network.forward`."""
         if context is not None:
             x = torch.cat([x, _to_size(context, x)], dim=1)
+        x = _channels_last(x)
         for place, layer in enumerate(self._layers):
             x = layer(F.softplus(x) if place else x, time)
         return x
@@ -94,7 +95,7 @@ class TimedConv(nn.Module):
         if self.time_weight is None:
             return None
         ones = torch.ones((1, 1, *like.shape[-2:]), dtype=like.dtype, device=like.device)
-        return F.conv2d(ones, self.time_weight, padding=1)
+        return _channels_last(F.conv2d(ones, self.time_weight, padding=1))
 
 
 class PreparedConvField(Prepared):
@@ -117,13 +118,15 @@ class PreparedConvField(Prepared):
         self._constants: list[Tensor] = [bias.reshape(1, -1, 1, 1) for bias in biases if bias is not None]
         if context is not None:
             weight = first[:, network.channels :]
-            self._constants[0] = F.conv2d(_to_size(context, like), weight, biases[0], padding=1)
+            brought = _channels_last(_to_size(context, like))
+            self._constants[0] = F.conv2d(brought, weight, biases[0], padding=1)
         self._slopes = [layer.time_map(like) for layer in layers]
         self._tangent = tangent
         self._first_tangent = None if tangent is None else self._push_first(tangent)
 
     def __call__(self, x: Images, time: Time) -> Images:
         """See :meth:`flowzoo.api.Prepared.__call__`."""
+        x = _channels_last(x)
         for place, weight in enumerate(self._weights):
             y = F.conv2d(F.softplus(x) if place else x, weight, padding=1)
             x = y + self._shift(place, time)
@@ -131,7 +134,7 @@ class PreparedConvField(Prepared):
 
     def push(self, x: Images, tangent: Images, time: Time) -> tuple[Images, Images]:
         """See :meth:`flowzoo.api.Prepared.push`."""
-        y, dy = F.conv2d(x, self._weights[0], padding=1), self._first_tangent
+        y, dy = F.conv2d(_channels_last(x), self._weights[0], padding=1), self._first_tangent
         if dy is None or tangent is not self._tangent:
             dy = self._push_first(tangent)
         for place, weight in enumerate(self._weights[1:]):
@@ -142,8 +145,8 @@ class PreparedConvField(Prepared):
     def push_many(self, x: Images, tangents: Tensor, time: Time) -> tuple[Images, Tensor]:
         """See :meth:`flowzoo.api.Prepared.push_many`."""
         count = len(tangents)
-        y = F.conv2d(x, self._weights[0], padding=1)
-        dy = F.conv2d(tangents.flatten(0, 1), self._weights[0], padding=1).unflatten(0, (count, -1))
+        y = F.conv2d(_channels_last(x), self._weights[0], padding=1)
+        dy = self._push_first(tangents.flatten(0, 1)).unflatten(0, (count, -1))
         for place, weight in enumerate(self._weights[1:]):
             y = y + self._shift(place, time)
             dy = (torch.sigmoid(y) * dy).flatten(0, 1)
@@ -159,7 +162,12 @@ class PreparedConvField(Prepared):
         return constant + time * slope
 
     def _push_first(self, tangent: Images) -> Images:
-        return F.conv2d(tangent, self._weights[0], padding=1)
+        return F.conv2d(_channels_last(tangent), self._weights[0], padding=1)
+
+
+def _channels_last(x: Images) -> Images:
+    """Lay images out as convolutions are quickest with."""
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 def _to_size(context: Images, like: Images) -> Images:
