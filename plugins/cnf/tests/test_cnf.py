@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from flowzoo.api import Images, Ledger, Network, Run
 from flowzoo_cnf.cnf import CNF
-from flowzoo_cnf.divergence import exact, hutchinson, unit_probes
+from flowzoo_cnf.divergence import colour, exact, hutchinson
 from flowzoo_cnf.settings import Settings, Trace
 from flowzoo_cnf.solver import Method, Solver
 
@@ -127,7 +127,7 @@ def test_hutchinson_is_unbiased(probes: str) -> None:
     run = Run(generator=torch.Generator().manual_seed(1))
     probe = run.rademacher(x) if probes == "rademacher" else run.normal(x)
     found = hutchinson(field.prepare(None, x), x, 0.3, probe)
-    truth = exact(field.prepare(None, x), x[:1], 0.3, unit_probes(x, None, norm=True))
+    truth = exact(field.prepare(None, x), x[:1], 0.3, colour(x, None, norm=True))
     for name in ("diagonal", "trace", "squared_norm"):
         estimate, value = getattr(found, name).detach(), getattr(truth, name).detach()
         standard_error = estimate.std(0) / math.sqrt(len(estimate))
@@ -139,7 +139,7 @@ def test_the_exact_diagonal_is_that_of_the_jacobian() -> None:
     field = WavyField()
     time = torch.tensor(0.3, dtype=torch.float64)
     with torch.no_grad():
-        found = exact(field.prepare(None, x), x, 0.3, unit_probes(x, None, norm=True))
+        found = exact(field.prepare(None, x), x, 0.3, colour(x, None, norm=True))
     for index, image in enumerate(x):
         jacobian = torch.autograd.functional.jacobian(lambda v, t=time: field(v[None], None, t)[0], image)
         jacobian = jacobian.detach().reshape(4, 4)
@@ -202,7 +202,7 @@ def test_evaluations_are_counted_and_conditions_noted() -> None:
     ledger = Ledger()
     settings = replace(TIGHT, evaluation=Solver("rk4", steps=5))
     CNF([WavyField(), WavyField()], settings)(images(), None, Run(ledger=ledger))
-    assert ledger.counts == {"evaluations": 2 * 5 * 4, "steps": 2 * 5}
+    assert ledger.counts == {"evaluations": 2 * 5 * 4, "steps": 2 * 5, "rejected steps": 0}
     assert ledger.notes == {"solver": {"rk4, 5 steps a block"}, "trace": {"exact"}}
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from dataclasses import replace
 from typing import get_args
 
 import pytest
 import torch
 from torch import Tensor
+from torch._dynamo.exc import BackendCompilerFailed
 
 from flowzoo.api import Ledger, Memory, OptionError, Run
 from flowzoo_cnf.cnf import CNF
 from flowzoo_cnf.conv_field import ConvField
-from flowzoo_cnf.divergence import exact, hutchinson, unit_probes
+from flowzoo_cnf.divergence import colour, exact, hutchinson
 from flowzoo_cnf.settings import Settings
 from flowzoo_cnf.softplus import push_softplus
 from flowzoo_cnf.solver import Method, Solver
@@ -61,8 +65,8 @@ def test_sums_of_unit_vectors_that_do_not_meet_give_the_exact_diagonal(
     for place, parameter in enumerate(net.parameters()):
         parameter.data = 0.5 * draw(*parameter.shape, seed=place)
     v = draw(2, *shape)
-    probes = unit_probes(v, net.reach, norm)
-    found = exact(net.prepare(None, v), v, 0.3, probes)
+    colours = colour(v, net.reach, norm)
+    found = exact(net.prepare(None, v), v, 0.3, colours)
     for place, image in enumerate(v):
         time = torch.tensor(0.3, dtype=torch.float64)
         jacobian = torch.autograd.functional.jacobian(lambda u, t=time: net(u[None], None, t)[0], image)
@@ -74,19 +78,19 @@ def test_sums_of_unit_vectors_that_do_not_meet_give_the_exact_diagonal(
 
 def test_an_exact_trace_takes_as_many_probes_as_the_reach_asks_for() -> None:
     v = draw(1, 3, 32, 32)
-    assert len(unit_probes(v, 4, norm=False)) == 3 * 25
-    assert len(unit_probes(v, 4, norm=True)) == 3 * 81
-    assert len(unit_probes(v, None, norm=False)) == 3 * 32 * 32
+    assert len(colour(v, 4, norm=False).unique()) == 3 * 25
+    assert len(colour(v, 4, norm=True).unique()) == 3 * 81
+    assert len(colour(v, None, norm=False).unique()) == 3 * 32 * 32
 
 
 def test_chunks_of_the_exact_trace_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     net = field()
     v, context = inputs()
-    probes = unit_probes(v, net.reach, norm=True)
+    colours = colour(v, net.reach, norm=True)
     prepared = net.prepare(context, v)
-    at_once = exact(prepared, v, 0.3, probes)
+    at_once = exact(prepared, v, 0.3, colours)
     monkeypatch.setattr("flowzoo_cnf.divergence.CHUNK", 3 * v.shape[0] * 30)
-    for name, value in exact(prepared, v, 0.3, probes)._asdict().items():
+    for name, value in exact(prepared, v, 0.3, colours)._asdict().items():
         torch.testing.assert_close(value, getattr(at_once, name), atol=1e-12, rtol=0)
 
 
@@ -234,3 +238,78 @@ def test_the_phase_says_which_objective_is_the_loss() -> None:
 def test_an_adjoint_without_torchdiffeq_is_refused() -> None:
     with pytest.raises(OptionError, match="goes with torchdiffeq's solvers"):
         Solver("dopri5", adjoint=True)
+
+
+COMPILED = """
+import torch
+from flowzoo.api import Run
+from flowzoo_cnf.cnf import CNF
+from flowzoo_cnf.conv_field import ConvField
+from flowzoo_cnf.settings import Settings
+from flowzoo_cnf.solver import Solver
+
+torch.manual_seed(0)
+net = ConvField(2, 2, context_channels=1, hidden=4, layers=2)
+torch.nn.init.normal_(net.layers[-1].conv.weight)
+x, context = torch.randn(3, 2, 4, 4), torch.randn(3, 1, 4, 4)
+for compiled in (False, True):
+    flow = CNF([net], Settings(training=Solver("bosh3", steps=1), jacobian=0.1, compiled=compiled))
+    gradients = torch.autograd.grad(flow.loss(x, context, Run(mode="train")).sum(), list(net.parameters()))
+    print(torch.cat([each.flatten() for each in gradients]).tolist())
+"""
+
+
+def test_compiling_changes_no_gradient() -> None:
+    # In a process of its own, since the tests' run-time type checks cannot be compiled.
+    done = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True, check=True)
+    eager, compiled = (json.loads(line) for line in done.stdout.splitlines())
+    torch.testing.assert_close(torch.tensor(compiled), torch.tensor(eager), atol=1e-3, rtol=1e-4)
+
+
+def test_a_compiler_that_fails_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(function: object) -> object:
+        def call(*arguments: object) -> None:
+            raise BackendCompilerFailed("inductor", RuntimeError("no compiler"), None)
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", failing)
+    flow = CNF([field()], replace(TRAINED, compiled=True))
+    with pytest.raises(OptionError, match="install a C"):
+        flow(*inputs(1))
+
+
+def test_a_batch_without_images_passes() -> None:
+    flow = CNF([field(), field(0.2)], replace(TRAINED, steer=0.5))
+    v, context = (each[:0] for each in inputs())
+    for run in (Run(), training()):
+        z, log_det = flow(v, context, run)
+        assert (z.shape, log_det.shape) == (v.shape, (0,))
+    assert flow.inverse(v, context).shape == v.shape
+
+
+def test_half_precision_is_computed_in_single() -> None:
+    flow = CNF([field().float()], replace(TRAINED, objective="flow-matching+likelihood"))
+    v, context = (each.half() for each in inputs())
+    assert flow.inverse(v, context).dtype == torch.float32
+    assert flow(v, context)[1].dtype == torch.float32
+    assert flow.loss(v, context, training()).dtype == torch.float32
+
+
+def test_fewer_images_than_blocks_are_matched() -> None:
+    flow = CNF([field(), field(), field()], replace(Settings(), objective="flow-matching"))
+    v, context = inputs(2)
+    assert flow.loss(v, context, training()).shape == (2,)
+
+
+def test_a_judge_takes_no_word_for_a_reach() -> None:
+    honest, lying = field(layers=2), field(layers=2)
+    lying.reach = 0
+    v, context = inputs()
+    settings = replace(TRAINED, evaluation_trace="exact")
+    truth, trusting, judged = (
+        CNF([net], settings)(v, context, Run(tight=tight))[1].detach()
+        for net, tight in ((honest, False), (lying, False), (lying, True))
+    )
+    assert float((trusting - truth).abs().max()) > 1e-2
+    torch.testing.assert_close(judged, truth, atol=1e-3, rtol=0)

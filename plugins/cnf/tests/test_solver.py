@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from flowzoo.api import NumericalError, OptionError
-from flowzoo_cnf.runge_kutta import Rate, Rates, Solution, uniform_grid
+from flowzoo_cnf.runge_kutta import Rate, Rates, Solution, integrate, uniform_grid
 from flowzoo_cnf.solver import TABLEAUS, Method, Solver
-from flowzoo_cnf.tableau import Tableau
+from flowzoo_cnf.tableau import DOPRI5, Tableau
 
 METHODS = get_args(Method)
 CONTROLLED = [method for method in METHODS if method not in ("midpoint", "rk4")]
@@ -25,19 +25,32 @@ def solver_of(method: Method, tolerance: float = 1e-6) -> Solver:
     return Solver(method, tolerance) if method in CONTROLLED else Solver(method, steps=1000)
 
 
-def with_integral(right: Right) -> Rates:
-    """The rates of ``v`` and of an integral that is its first component's."""
+class Toy:
+    """Dynamics of given rates, or of a right-hand side and an integral that is its first component's."""
 
+    def __init__(self, rates: Rates, v: Tensor) -> None:
+        self.like = v
+        self.integrals = (v.new_zeros(len(v)),)
+        self._rates = rates
+
+    def __call__(self, t: float, v: Tensor) -> Rate:
+        return self._rates(t, v)
+
+    def part(self, images: Tensor) -> Toy:
+        return Toy(self._rates, self.like[images])
+
+
+def with_integral(right: Right, v: Tensor) -> Toy:
     def rates(t: float, v: Tensor) -> Rate:
         dv = right(t, v)
         return dv, dv.flatten(1)[:, 0]
 
-    return rates
+    return Toy(rates, v)
 
 
 def solve(solver: Solver, right: Right, value: float, start: float, end: float) -> Solution:
     v = torch.full((2, 1, 1, 1), value, dtype=torch.float64)
-    return solver.solve(with_integral(right), v, (torch.zeros(2, dtype=torch.float64),), start, end)
+    return solver.solve(with_integral(right, v), start, end)
 
 
 def value_of(solution: Solution) -> float:
@@ -124,8 +137,8 @@ def test_what_depends_on_the_log_determinant_alone_is_controlled_too() -> None:
     v = torch.zeros(2, 1, 1, 1, dtype=torch.float64)
     exact = 1.0 - torch.tensor(10.0, dtype=torch.float64).cos()
     for solver in (Solver("dopri5", 1e-4), Solver("bosh3", 1e-3)):
-        adapted = solver.solve(rates, v, (), 0.0, 1.0).integrals[0]
-        in_steps = solver.solve_in_steps(rates, v, 0.0, 1.0, steps=1)[0].integrals[0]
+        adapted = solver.solve(Toy(rates, v), 0.0, 1.0).integrals[0]
+        in_steps = solver.solve_in_steps(Toy(rates, v), 0.0, 1.0, steps=1)[0].integrals[0]
         for found in (adapted, in_steps):
             torch.testing.assert_close(found, exact.expand(2), atol=2e-3, rtol=0)
 
@@ -133,13 +146,14 @@ def test_what_depends_on_the_log_determinant_alone_is_controlled_too() -> None:
 def test_steps_rise_until_the_error_allows_them_and_fall_when_fewer_will_do() -> None:
     v = torch.full((3, 1, 1, 1), 0.3, dtype=torch.float64)
     solver = Solver("dopri5", 1e-6)
-    found, steps = solver.solve_in_steps(with_integral(wavy), v, 0.0, 1.0, steps=1)
+    found, steps = solver.solve_in_steps(with_integral(wavy, v), 0.0, 1.0, steps=1)
     assert found.errors.typical() <= 1e-6
     assert len(found.grid) - 1 > 1
     assert found.rejected > 0
-    again, same = solver.solve_in_steps(with_integral(wavy), v, 0.0, 1.0, steps=steps)
-    assert (again.rejected, same) == (0, steps)
-    fewer = solver.solve_in_steps(with_integral(lambda t, v: 0.1 * v), v, 0.0, 1.0, steps=steps)[1]
+    again, same = solver.solve_in_steps(with_integral(wavy, v), 0.0, 1.0, steps=steps)
+    assert again.rejected == 0
+    assert steps - 1 <= same <= steps
+    fewer = solver.solve_in_steps(with_integral(lambda t, v: 0.1 * v, v), 0.0, 1.0, steps=steps)[1]
     assert fewer < steps
 
 
@@ -149,7 +163,7 @@ def test_the_worst_image_sets_the_steps() -> None:
         return torch.sin(speed * t) * speed, v.flatten(1)[:, 0]
 
     v = torch.zeros(3, 1, 1, 1, dtype=torch.float64)
-    found = Solver("dopri5", 1e-5).solve(rates, v, (), 0.0, 1.0)
+    found = Solver("dopri5", 1e-5).solve(Toy(rates, v), 0.0, 1.0)
     assert found.errors.worst() <= 1e-5
     assert float(found.v[2]) == pytest.approx(float(1 - torch.tensor(20.0).cos()), abs=1e-4)
 
@@ -157,8 +171,8 @@ def test_the_worst_image_sets_the_steps() -> None:
 def test_a_grid_that_was_found_gives_the_same_answer_again() -> None:
     v = torch.full((3, 1, 1, 1), 0.3, dtype=torch.float64)
     solver = Solver("dopri5", 1e-5)
-    found = solver.solve(with_integral(wavy), v, (), 0.0, 1.0)
-    again = solver.solve(with_integral(wavy), v, (), 0.0, 1.0, grid=found.grid)
+    found = solver.solve(with_integral(wavy, v), 0.0, 1.0)
+    again = solver.solve(with_integral(wavy, v), 0.0, 1.0, grid=found.grid)
     assert found.grid[0] == 0.0
     assert found.grid[-1] == 1.0
     torch.testing.assert_close(again.v, found.v, atol=1e-14, rtol=0)
@@ -170,7 +184,7 @@ def test_a_batch_without_images_is_solved(method: Method) -> None:
     if method.startswith("torchdiffeq"):
         pytest.skip("torchdiffeq takes no empty states")
     v = torch.zeros(0, 1, 1, 1)
-    found = solver_of(method).solve(with_integral(wavy), v, (), 0.0, 1.0)
+    found = solver_of(method).solve(with_integral(wavy, v), 0.0, 1.0)
     assert found.v.shape == v.shape
 
 
@@ -189,14 +203,14 @@ def test_a_solver_that_does_not_arrive_says_so_in_one_line(method: Method) -> No
 def test_training_that_does_not_arrive_says_so_in_one_line() -> None:
     v = torch.full((2, 1, 1, 1), 2.0, dtype=torch.float64)
     with pytest.raises(NumericalError, match="did not get from t=0 to t=1 in 1000 steps"):
-        Solver("dopri5", 1e-5).solve_in_steps(with_integral(lambda t, v: v * v), v, 0.0, 1.0, steps=1)
+        Solver("dopri5", 1e-5).solve_in_steps(with_integral(lambda t, v: v * v, v), 0.0, 1.0, steps=1)
 
 
 @pytest.mark.parametrize(
     ("method", "steps", "adjoint", "complaint"),
     [
-        ("midpoint", None, False, "say how many, steps=8"),
-        ("torchdiffeq-dopri5", 3, False, "set a tolerance"),
+        ("midpoint", None, False, "say how many, by steps"),
+        ("torchdiffeq-dopri5", 3, False, "leave steps and evaluation_steps out"),
         ("dopri5", None, True, "solver=torchdiffeq-dopri5"),
     ],
 )
@@ -205,3 +219,54 @@ def test_a_solver_that_does_not_go_with_its_options_is_refused(
 ) -> None:
     with pytest.raises(OptionError, match=complaint):
         Solver(method, 1e-3, steps, adjoint)
+
+
+def test_an_image_that_the_grid_is_too_coarse_for_is_solved_again_alone() -> None:
+    easy = torch.full((3, 1, 1, 1), 0.3, dtype=torch.float64)
+    solver = Solver("dopri5", 1e-5)
+    grid = solver.solve(with_integral(stiff, easy), 0.0, 1.0).grid
+    mixed = easy.clone()
+    mixed[1] = 9.0
+    found = solver.solve(with_integral(stiff, mixed), 0.0, 1.0, grid=grid)
+    assert found.refined == 1
+    assert found.errors.worst() <= 3 * 1e-5
+    exact = solve(Solver("torchdiffeq-dopri8", 1e-12), stiff, 9.0, 0.0, 1.0)
+    torch.testing.assert_close(found.v[1], exact.v[0], atol=1e-4, rtol=0)
+    torch.testing.assert_close(found.integrals[0][1], exact.integrals[0][0], atol=1e-4, rtol=0)
+    alone = solver.solve(with_integral(stiff, easy), 0.0, 1.0, grid=grid)
+    assert torch.equal(found.v[::2], alone.v[::2])
+    coarse = integrate(DOPRI5, with_integral(stiff, mixed), mixed, grid)
+    assert not float((coarse.v[1] - exact.v[0]).abs()) <= 1e-2
+
+
+def stiff(t: float, v: Tensor) -> Tensor:
+    """Harmless near 0, and asking for short steps far from it."""
+    return -torch.sinh(0.6 * v)
+
+
+@pytest.mark.parametrize("grad", [True, False])
+def test_fields_that_are_not_finite_are_found_out_at_once(grad: bool) -> None:
+    calls = 0
+
+    def broken(t: float, v: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        return v * float("nan")
+
+    v = torch.ones(2, 1, 1, 1, requires_grad=grad)
+    with pytest.raises(NumericalError, match="not finite at t=0"):
+        Solver("dopri5", 1e-5).solve_in_steps(with_integral(broken, v), 0.0, 1.0, steps=1)
+    assert calls < 10
+
+
+def test_a_number_of_steps_that_was_set_takes_no_evaluation_for_an_estimate() -> None:
+    calls = 0
+
+    def counted(t: float, v: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        return v
+
+    v = torch.ones(2, 1, 1, 1)
+    Solver("dopri5", steps=2).solve_in_steps(with_integral(counted, v), 0.0, 1.0, steps=1)
+    assert calls == 12

@@ -27,7 +27,7 @@ def build_cnf(
     ] = 1.0,
     pairing: Annotated[
         Pairing,
-        Field(description="flow matching: of images and noise in a batch; optimal makes straight paths"),
+        Field(description="flow matching: of noise and images in a batch; transport straightens paths"),
     ] = "random",
     likelihood_share: Annotated[
         float, Field(gt=0, lt=1, description="flow-matching+likelihood: of the budget, for the likelihood")
@@ -37,7 +37,7 @@ def build_cnf(
     ] = 0.3,
     solver: Annotated[Method, Field(description="likelihood: solver in training")] = "dopri5",
     tolerance: Annotated[
-        float, Field(gt=0, lt=1, description="likelihood: error allowed in training, a block")
+        float, Field(gt=0, lt=1, description="likelihood: error allowed in training, a block, over the batch")
     ] = 1e-3,
     steps: Annotated[
         int | None, Field(ge=1, description="likelihood: steps a block in training, whatever their error")
@@ -70,7 +70,8 @@ def build_cnf(
         Field(ge=0, lt=1, description="likelihood: end times are drawn from U(1 - b, 1 + b) (STEER: 0.5)"),
     ] = 0.0,
     compiled: Annotated[
-        bool, Field(description="compile the vector field by torch.compile; needs a C++ compiler on the CPU")
+        bool,
+        Field(description="likelihood: use torch.compile, which needs a C++ compiler on the CPU"),
     ] = False,
 ) -> CNF:
     """Build a :class:`~flowzoo_cnf.cnf.CNF` whose blocks are networks found by name.

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+import math
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
-from torch import nn
-from torch.utils.checkpoint import checkpoint
+from torch import Tensor, nn
 
-from flowzoo.api import EVALUATION, ConditionalBijector, Images, Network, PerImage, Prepared, Run, Time
-from flowzoo_cnf.divergence import exact, hutchinson, unit_probes
+from flowzoo.api import EVALUATION, ConditionalBijector, Images, Network, PerImage, Run
+from flowzoo_cnf.compiled import compile_apart
+from flowzoo_cnf.divergence import colour, hutchinson
+from flowzoo_cnf.dynamics import Dynamics
 from flowzoo_cnf.flow_matching import flow_matching_loss
-from flowzoo_cnf.runge_kutta import Rate, Rates, Solution
+from flowzoo_cnf.runge_kutta import Rate, Solution
 from flowzoo_cnf.settings import LIKELIHOOD, Settings
 from flowzoo_cnf.solver import Solver
-
-LOG_2 = 0.6931471805599453
 
 ROUGH = Solver("midpoint", steps=2)
 """For the first pass over the data, in which only the statistics of what comes out count."""
@@ -27,6 +27,9 @@ JUDGES = {
     torch.float64: Solver("torchdiffeq-dopri8", 1e-7),
 }
 """For answers that others are judged by, far tighter than others are set."""
+
+UNTRUSTING_UP_TO = 64
+"""Dimensions up to which a judge computes the whole Jacobian."""
 
 
 class CNF(ConditionalBijector):
@@ -60,7 +63,7 @@ class CNF(ConditionalBijector):
         self.settings = settings
         self.loss_is_likelihood = settings.objective == "likelihood"
         self.phases = settings.phases
-        self._hutchinson = torch.compile(hutchinson) if settings.compiled else hutchinson
+        self._estimate = compile_apart(hutchinson) if settings.compiled else hutchinson
 
     def forward(
         self, x: Images, context: Images | None = None, run: Run = EVALUATION
@@ -73,7 +76,7 @@ class CNF(ConditionalBijector):
         Raises:
             NumericalError: The solver did not get to the end.
         """
-        x = x if x.dtype.itemsize >= 4 else x.float()
+        x = _at_least_single(x)
         z, (log_det,) = self._through_blocks(x, (x.new_zeros(x.shape[0]),), context, run)
         return z, log_det
 
@@ -85,7 +88,7 @@ class CNF(ConditionalBijector):
         Raises:
             NumericalError: The solver did not get to the end.
         """
-        x = x if x.dtype.itemsize >= 4 else x.float()
+        x = _at_least_single(x)
         z, (_, shares) = self._through_blocks(x, (x.new_zeros(x.shape[0]), shares), context, run)
         return z, shares
 
@@ -95,6 +98,7 @@ class CNF(ConditionalBijector):
         Raises:
             NumericalError: The solver did not get to the end.
         """
+        z = _at_least_single(z)
         for place in reversed(range(len(self._blocks))):
             z = self._transport(place, z, context, 1.0, 0.0, run)
         return z
@@ -103,7 +107,7 @@ class CNF(ConditionalBijector):
         """Return the objective, ``(B,)``: nats of negative log-likelihood, or the flow-matching distance."""
         if self.settings.objective == "likelihood" or run.phase == LIKELIHOOD:
             return super().loss(x, context, run)
-        return flow_matching_loss(self._blocks, x, context, run, self.settings.pairing)
+        return flow_matching_loss(self._blocks, _at_least_single(x), context, run, self.settings.pairing)
 
     def _through_blocks(
         self, x: Images, totals: Rate, context: Images | None, run: Run
@@ -125,41 +129,26 @@ class CNF(ConditionalBijector):
         In training its regularisers are reported.
         """
         settings = self.settings
-        block = self._blocks[place]
-        dimensions = x[0].numel()
         use_exact = run.exact or (settings.trace if run.training else settings.evaluation_trace) == "exact"
         regularise = run.training and settings.regularised
         # Where somebody listens, the regularisers are measured in evaluation too, if they come for nothing.
-        measure = regularise or (run.ledger is not None and not run.training and not use_exact)
-        probes = unit_probes(x, block.reach, regularise) if use_exact else self._probe(x, run)
-
-        def rates(field: Prepared, t: Time, v: Images) -> Rate:
-            found = exact(field, v, t, probes) if use_exact else self._hutchinson(field, v, t, probes)
-            rate: Rate = (found.value, found.trace)
-            if with_shares:
-                rate += (found.diagonal,)
-            if measure:
-                rate += (0.5 * found.value.square().flatten(1).mean(1), found.squared_norm / dimensions)
-            return rate
-
-        zero = x.new_zeros(x.shape[0])
-        integrals: Rate = (zero, torch.zeros_like(x)) if with_shares else (zero,)
-        if measure:
-            integrals += (zero, zero)
-        end = self._end_time(x, run)
-        tangent = None if use_exact else probes
-        found = self._solve(place, rates, x, integrals, 0.0, end, context, tangent, run)
+        measure = run.ledger is not None and not run.training and not use_exact
+        dynamics = self._dynamics(
+            place,
+            x,
+            context,
+            run,
+            probe=None if use_exact else self._probe(x, run),
+            colours=self._colours(place, x, regularise, run) if use_exact else None,
+            shares=with_shares,
+            energy=regularise or measure,
+        )
+        found = self._solve(place, dynamics, 0.0, self._end_time(x, run), run)
         if regularise:
             # The papers weigh the regularisers against bits per dimension.
-            unit = dimensions * LOG_2
+            unit = x.shape[1:].numel() * math.log(2.0)
             run.penalise("kinetic", settings.kinetic * unit * found.integrals[-2])
             run.penalise("jacobian", settings.jacobian * unit * found.integrals[-1])
-        energy = (
-            [float(each.detach().mean()) for each in found.integrals[-2:]]
-            if measure and not run.training
-            else []
-        )
-        self._report(f"block {place}, forward", found, energy, run)
         run.note("trace", "exact" if use_exact else f"hutchinson, {settings.probes} probes")
         return found.v, found.integrals[: 2 if with_shares else 1]
 
@@ -167,71 +156,67 @@ class CNF(ConditionalBijector):
         self, place: int, v: Images, context: Images | None, start: float, end: float, run: Run
     ) -> Images:
         """Run one block in either direction, without its log-determinant."""
+        return self._solve(place, self._dynamics(place, v, context, run), start, end, run).v
 
-        def rates(field: Prepared, t: Time, v: Images) -> Rate:
-            return (field(v, t),)
-
-        found = self._solve(place, rates, v, (), start, end, context, None, run)
-        self._report(f"block {place}, {'forward' if end > start else 'backward'}", found, [], run)
-        return found.v
-
-    def _solve(
-        self,
-        place: int,
-        rates: Callable[[Prepared, Time, Images], Rate],
-        v: Images,
-        integrals: Rate,
-        start: float,
-        end: float,
-        context: Images | None,
-        tangent: Images | None,
-        run: Run,
-    ) -> Solution:
-        """Solve one block on steps that fit the run, and keep them for the next batch."""
+    def _dynamics(self, place: int, v: Images, context: Images | None, run: Run, **wanted: Any) -> Dynamics:
         solver = self._solver(v.dtype, run)
-        block = self._blocks[place]
-        # The adjoint method differentiates each evaluation by itself, preparations and all.
-        prepared = None if solver.adjoint else block.prepare(context, v, tangent)
-        evaluate = Counted(
-            lambda t, v: rates(prepared or block.prepare(context, v, tangent), t, v),
-            self.settings.checkpointing,
+        return Dynamics(
+            self._blocks[place],
+            v,
+            context,
+            checkpointing=self.settings.checkpointing,
+            prepared_once=not solver.adjoint,
+            estimate=self._estimate,
+            **wanted,
         )
+
+    def _solve(self, place: int, dynamics: Dynamics, start: float, end: float, run: Run) -> Solution:
+        """Solve one block on steps that fit the run, keep them for the next batch, and say how it went."""
+        solver = self._solver(dynamics.like.dtype, run)
         if run.training and solver.tableau is not None:
             key = f"steps of block {place}"
-            found, steps = solver.solve_in_steps(evaluate, v, start, end, run.recall(self, key) or 1)
+            found, steps = solver.solve_in_steps(dynamics, start, end, run.recall(self, key) or 1)
             run.keep(self, key, steps)
-            return replace(found, evaluations=evaluate.calls)
-        key = f"grid of block {place}, {start:g} to {end:g}"
-        settled = run.mode == "evaluate" and not run.tight and solver.tableau is not None
-        grid = run.recall(self, key) if settled else None
-        needed = (*block.parameters(), *([] if context is None else [context]))
-        found = solver.solve(evaluate, v, integrals, start, end, grid=grid, adjoint_of=needed)
-        if settled:
-            run.keep(self, key, list(found.grid))
-        return replace(found, evaluations=evaluate.calls)
+        else:
+            key = f"grid of block {place}, {start:g} to {end:g}"
+            settled = run.mode == "evaluate" and not run.tight and solver.tableau is not None
+            grid = run.recall(self, key) if settled else None
+            needed: list[Tensor] = [*dynamics.block.parameters()]
+            if dynamics.context is not None:
+                needed.append(dynamics.context)
+            found = solver.solve(dynamics, start, end, grid=grid, adjoint_of=needed)
+            if settled and grid is None:
+                run.keep(self, key, list(found.grid))
+        direction = "forward" if end > start else "backward"
+        self._report(f"block {place}, {direction}", solver, dynamics, found, run)
+        return found
 
-    def _report(self, row: str, found: Solution, energy: list[float], run: Run) -> None:
-        """Say how a solve went."""
-        run.note("solver", str(self._solver(found.v.dtype, run)))
-        run.count("evaluations", found.evaluations)
+    def _report(self, row: str, solver: Solver, dynamics: Dynamics, found: Solution, run: Run) -> None:
+        """Say how a solve went: totals in training, and everything where a diagnosis listens."""
+        calls = dynamics.calls.count
+        run.note("solver", str(solver))
+        run.count("evaluations", calls)
         steps = [abs(end - start) for start, end in pairwise(found.grid)]
-        run.count("steps", len(steps))
-        if run.ledger is None or run.training:
-            return
-        figures: dict[str, float] = {}
         if steps:
-            figures = {
-                "steps": len(steps),
-                "rejected": found.rejected,
-                "shortest step": min(steps),
-                "longest step": max(steps),
-                "error of v": float(found.errors.state.max()) if len(found.v) else 0.0,
-            }
+            run.count("steps", len(steps))
+            run.count("rejected steps", found.rejected)
+        if run.ledger is None or run.training or run.mode == "initialise":
+            return
+        figures: dict[str, float] = {"evaluations": calls}
+        if steps:
+            figures |= {"steps": len(steps), "rejected": found.rejected, "refined images": found.refined}
+            figures |= {"shortest step": min(steps), "longest step": max(steps)}
+        if solver.tableau is not None and solver.tableau.errors and len(found.v):
+            figures["error of v"] = float(found.errors.state.max())
             if found.integrals:
-                figures["error of log_det"] = float(found.errors.log_det.max()) if len(found.v) else 0.0
-        if energy:
-            figures |= {"kinetic energy": energy[0], "Jacobian norm": energy[1]}
-        run.find(self, row, {"evaluations": found.evaluations, **figures})
+                figures["error of log_det"] = float(found.errors.log_det.max())
+        if dynamics.energy:
+            kinetic, norm = found.integrals[-2:]
+            figures |= {
+                "kinetic energy": float(kinetic.detach().mean()),
+                "Jacobian norm": float(norm.detach().mean()),
+            }
+        run.find(self, row, figures)
 
     def _solver(self, dtype: torch.dtype, run: Run) -> Solver:
         if run.mode == "initialise":
@@ -243,29 +228,17 @@ class CNF(ConditionalBijector):
     def _probe(self, x: Images, run: Run) -> Images:
         return run.rademacher(x) if self.settings.probes == "rademacher" else run.normal(x)
 
+    def _colours(self, place: int, x: Images, norm: bool, run: Run) -> Tensor:
+        # A judge takes no network's word for its reach where it can afford not to.
+        trusting = not (run.tight and x.shape[1:].numel() <= UNTRUSTING_UP_TO)
+        return colour(x, self._blocks[place].reach if trusting else None, norm)
+
     def _end_time(self, x: Images, run: Run) -> float:
-        if not (run.training and self.settings.steer):
+        if not (run.training and self.settings.steer and len(x)):
             return 1.0
         draw = run.uniform(torch.empty((x.shape[0], 1), dtype=torch.float64))[0, 0]
         return 1.0 + self.settings.steer * (2.0 * float(draw) - 1.0)
 
 
-class Counted:
-    """Rates whose calls are counted, and whose activations are computed anew for the gradient if wished.
-
-    Args:
-        rates: From a time and ``v`` to the rates.
-        checkpointing: Keep no activations.
-    """
-
-    def __init__(self, rates: Rates, checkpointing: bool) -> None:
-        self._rates = rates
-        self._checkpointing = checkpointing
-        self.calls = 0
-
-    def __call__(self, t: Time, v: Images) -> Rate:
-        self.calls += 1
-        if not (self._checkpointing and torch.is_grad_enabled()):
-            return self._rates(t, v)
-        result: Rate = checkpoint(self._rates, t, v, use_reentrant=False, preserve_rng_state=False)
-        return result
+def _at_least_single(x: Images) -> Images:
+    return x if x.dtype.itemsize >= 4 else x.float()

@@ -47,24 +47,34 @@ def hutchinson(field: Prepared, v: Images, time: Time, probe: Images) -> Diverge
     return Divergence(value, product * probe, product.square().flatten(1).sum(1))
 
 
-def exact(field: Prepared, v: Images, time: Time, probes: Tensor) -> Divergence:
-    """Push all of :func:`unit_probes` through the field, as many at a time as keep memory bounded."""
+def exact(field: Prepared, v: Images, time: Time, colours: Tensor) -> Divergence:
+    """Push the sums of the unit vectors of each colour through the field.
+
+    They go in chunks, as many at a time as keep memory bounded.
+
+    Args:
+        field: Whose Jacobian it is.
+        v: ``(B, C, H, W)``.
+        time: Of the solve.
+        colours: See :func:`colour`; of one for the diagonal, the squared norm means nothing.
+    """
     diagonal, norm = torch.zeros_like(v), v.new_zeros(len(v))
     chunk = max(1, CHUNK // max(1, len(v) * v.shape[-2] * v.shape[-1]))
     value = v
-    for some in probes.split(chunk):
-        value, products = field.push_many(v, some, time)
-        diagonal = diagonal + (products * some).sum(0)
+    for some in torch.arange(int(colours.max()) + 1, device=v.device).split(chunk):
+        probes = (colours == some.reshape(-1, 1, 1, 1, 1)).to(v.dtype)
+        value, products = field.push_many(v, probes, time)
+        diagonal = diagonal + (products * probes).sum(0)
         norm = norm + products.square().flatten(2).sum((0, 2))
     return Divergence(value, diagonal, norm)
 
 
-def unit_probes(like: Images, reach: int | None, norm: bool) -> Tensor:
-    """Return the fewest sums of unit vectors from which a Jacobian's diagonal can be read off.
+def colour(like: Images, reach: int | None, norm: bool) -> Tensor:
+    """Colour the dimensions of an image so that those of one colour can be probed together.
 
-    Where a pixel reaches no further than ``r`` pixels, the entries of unit vectors ``r + 1`` pixels apart
-    do not meet on the diagonal, and one product with their sum gives all of them; ``2 r + 1`` pixels apart
-    they meet nowhere, and the sum's squared norm is the sum of theirs.
+    Where a pixel reaches no further than ``r`` pixels, unit vectors ``r + 1`` pixels apart do not meet on the
+    Jacobian's diagonal, and one product with their sum gives the entries of all of them; ``2 r + 1`` pixels
+    apart they meet nowhere, and the sum's squared norm is the sum of theirs.
 
     Args:
         like: ``(B, C, H, W)``.
@@ -72,7 +82,7 @@ def unit_probes(like: Images, reach: int | None, norm: bool) -> Tensor:
         norm: Whether the squared norm is wanted too.
 
     Returns:
-        ``(K, 1, C, H, W)``.
+        ``(C, H, W)``, whole numbers from 0 on, as few as possible.
 
     References:
         Curtis, Powell and Reid, "On the Estimation of Sparse Jacobian Matrices", 1974.
@@ -80,9 +90,7 @@ def unit_probes(like: Images, reach: int | None, norm: bool) -> Tensor:
     channels, height, width = like.shape[1:]
     apart = max(height, width) if reach is None else (2 * reach if norm else reach) + 1
     rows, columns = min(apart, height), min(apart, width)
-    probes = like.new_zeros((channels, rows, columns, 1, channels, height, width))
-    for channel in range(channels):
-        for row in range(rows):
-            for column in range(columns):
-                probes[channel, row, column, 0, channel, row::apart, column::apart] = 1.0
-    return probes.flatten(0, 2)
+    row = torch.arange(height, device=like.device) % apart
+    column = torch.arange(width, device=like.device) % apart
+    channel = torch.arange(channels, device=like.device)
+    return (channel.reshape(-1, 1, 1) * rows + row.reshape(-1, 1)) * columns + column

@@ -47,6 +47,8 @@ def flow_matching_loss(
     losses: list[PerImage] = []
     for k, block in enumerate(blocks):
         mine = owner == k
+        if not bool(mine.any()):
+            continue
         given = None if context is None else context[mine]
         field = block(v[mine], given, t[mine] * count - k)
         losses.append((field - velocity[mine]).square().flatten(1).sum(1))

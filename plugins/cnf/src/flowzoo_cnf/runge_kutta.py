@@ -7,9 +7,9 @@ depends: stages need their rates, never their values.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -21,6 +21,26 @@ Rate = tuple[Tensor, ...]
 """``dv/dt``, ``(B, C, H, W)``, then each integrand, ``(B, ...)``; the first is the log-determinant's."""
 
 Rates = Callable[[Time, Images], Rate]
+
+
+@runtime_checkable
+class Problem(Protocol):
+    """What a solver is given: rates, and the state at the start for a batch of images."""
+
+    @property
+    def like(self) -> Images:
+        """The state at the start."""
+
+    @property
+    def integrals(self) -> Rate:
+        """Zeros of the integrals' shapes."""
+
+    def __call__(self, t: Time, v: Images) -> Rate:
+        """Return the rates."""
+
+    def part(self, images: Tensor) -> Problem:
+        """Return the problem for some images of the batch, ``(B,)`` truth values."""
+
 
 MOST_STEPS = 1000
 """A solve that needs more is given up."""
@@ -44,9 +64,13 @@ class Errors(NamedTuple):
         """Return the sum of the estimates of two stretches."""
         return Errors(self.state + other.state, self.log_det + other.log_det)
 
+    def larger(self) -> PerImage:
+        """Return the larger of the two."""
+        return torch.maximum(self.state, self.log_det)
+
     def worst(self) -> float:
         """Return the largest of any image."""
-        return float(torch.maximum(self.state, self.log_det).max()) if len(self.state) else 0.0
+        return float(self.larger().max()) if len(self.state) else 0.0
 
     def typical(self) -> float:
         """Return the root mean square over the images, of the state or the log-determinant."""
@@ -64,7 +88,7 @@ class Solution:
         errors: Estimates of their errors, zeros for a method that has none.
         grid: The times between which the steps were taken.
         rejected: Steps that were tried and taken back.
-        evaluations: Of the rates, in all.
+        refined: Images that were solved again in shorter steps.
     """
 
     v: Images
@@ -72,7 +96,21 @@ class Solution:
     errors: Errors
     grid: tuple[float, ...]
     rejected: int = 0
-    evaluations: int = 0
+    refined: int = 0
+
+    def with_part(self, images: Tensor, part: Solution) -> Solution:
+        """Return this solution with that of some images, ``(B,)`` truth values, in its place."""
+
+        def put(whole: Tensor, new: Tensor) -> Tensor:
+            return whole.index_put((images,), new)
+
+        return replace(
+            self,
+            v=put(self.v, part.v),
+            integrals=tuple(map(put, self.integrals, part.integrals)),
+            errors=Errors(*map(put, self.errors, part.errors)),
+            refined=len(part.v),
+        )
 
 
 class _Step(NamedTuple):
@@ -88,7 +126,15 @@ def uniform_grid(start: float, end: float, steps: int) -> tuple[float, ...]:
     return (*(start + (end - start) * i / steps for i in range(steps)), end)
 
 
-def integrate(tableau: Tableau, rates: Rates, v: Images, grid: Sequence[float]) -> Solution:
+def halved(grid: Sequence[float]) -> tuple[float, ...]:
+    """Return a grid with a time in the middle of every step."""
+    middles = [0.5 * (start + end) for start, end in pairwise(grid)]
+    return (*(time for pair in zip(grid, middles, strict=False) for time in pair), grid[-1])
+
+
+def integrate(
+    tableau: Tableau, rates: Rates, v: Images, grid: Sequence[float], estimates: bool = True
+) -> Solution:
     """Step from each time of the grid to the next.
 
     Args:
@@ -96,12 +142,14 @@ def integrate(tableau: Tableau, rates: Rates, v: Images, grid: Sequence[float]) 
         rates: From a time and ``v`` to the rates.
         v: At ``grid[0]``.
         grid: Rising or falling times.
+        estimates: Whether the errors are wanted.
     """
     errors = _no_errors(v)
     integrals: Rate = ()
     first: Rate | None = None
     for place, (t, end) in enumerate(pairwise(grid)):
-        step = _step(tableau, rates, v, t, end - t, first, closes=place == len(grid) - 2)
+        closes = None if place < len(grid) - 2 else estimates
+        step = _step(tableau, rates, v, t, end - t, first, closes)
         v, first = step.v, step.closing
         integrals = _add(integrals, step.increments)
         errors = errors.plus(step.errors)
@@ -141,7 +189,7 @@ def adapt(tableau: Tableau, rates: Rates, v: Images, start: float, end: float, t
         share = left if share > 0.99 * left else min(share, 0.5 * left) if share > 0.5 * left else share
         after = 1.0 if share == left else done + share
         to = end if after == 1.0 else start + whole * after
-        step = _step(tableau, rates, v, grid[-1], to - grid[-1], first, closes=False)
+        step = _step(tableau, rates, v, grid[-1], to - grid[-1], first)
         ratio = step.errors.worst() / (tolerance * share)
         growth = 0.9 * ratio ** (-1.0 / tableau.error_order) if ratio > 0 else 5.0
         if ratio <= 1.0:
@@ -158,7 +206,13 @@ def adapt(tableau: Tableau, rates: Rates, v: Images, start: float, end: float, t
 
 
 def _step(
-    tableau: Tableau, rates: Rates, v: Images, t: float, h: float, first: Rate | None, closes: bool
+    tableau: Tableau,
+    rates: Rates,
+    v: Images,
+    t: float,
+    h: float,
+    first: Rate | None,
+    last: bool | None = None,
 ) -> _Step:
     """Take one step.
 
@@ -169,7 +223,8 @@ def _step(
         t: Time to begin at.
         h: Length, negative to go back.
         first: The rates at ``t``, where the step before has them.
-        closes: Whether no step follows, so that a last stage that stands at the end is for the estimate only.
+        last: Of the last step, where a last stage that stands at the end is for the estimate only: whether
+            one is wanted.
     """
     stages = [rates(t, v) if first is None else first]
     at_end = v
@@ -178,17 +233,21 @@ def _step(
         node = t + h * tableau.nodes[place]
         if tableau.ends_in_next and place == len(tableau.stages) - 1:
             at_end = at
-            if closes:
-                with torch.no_grad():
-                    stages.append(rates(t + h, at))
+            if last is not None:
                 break
             node = t + h
         stages.append(rates(node, at))
     if not tableau.ends_in_next:
         at_end = _along(v, h, tableau.weights, [stage[0] for stage in stages])
     integrands = [stage[1:] for stage in stages]
-    increments = tuple(_weighted(h, tableau.weights, each) for each in zip(*integrands, strict=True))
-    errors = _errors(tableau, h, v, at_end, stages) if tableau.errors else _no_errors(v)
+    increments = tuple(
+        _weighted(h, tableau.weights[: len(stages)], each) for each in zip(*integrands, strict=True)
+    )
+    if last and tableau.ends_in_next:
+        with torch.no_grad():
+            stages.append(rates(t + h, at_end))
+    estimated = tableau.errors and len(stages) == len(tableau.stages)
+    errors = _errors(tableau, h, v, at_end, stages) if estimated else _no_errors(v)
     return _Step(at_end, increments, errors, stages[0], stages[-1] if tableau.ends_in_next else None)
 
 
@@ -200,7 +259,7 @@ def _errors(tableau: Tableau, h: float, v: Images, at_end: Images, stages: Seque
     if len(stages[0]) == 1:
         return Errors(state, torch.zeros_like(state))
     log_det = _weighted(h, tableau.errors, [stage[1] for stage in stages])
-    return Errors(state, log_det.abs() / max(1, v[0].numel() if len(v) else 1))
+    return Errors(state, log_det.abs() / max(1, v.shape[1:].numel()))
 
 
 def _no_errors(v: Images) -> Errors:

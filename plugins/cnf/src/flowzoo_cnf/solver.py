@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+import torch
 from torch import Tensor
 
-from flowzoo.api import Images, NumericalError, OptionError
+from flowzoo.api import NumericalError, OptionError
 from flowzoo_cnf.reference import solve_by_torchdiffeq
-from flowzoo_cnf.runge_kutta import MOST_STEPS, Rate, Rates, Solution, adapt, integrate, uniform_grid
+from flowzoo_cnf.runge_kutta import (
+    MOST_STEPS,
+    Problem,
+    Rate,
+    Solution,
+    adapt,
+    halved,
+    integrate,
+    uniform_grid,
+)
 from flowzoo_cnf.tableau import BOSH3, DOPRI5, MIDPOINT, RK4, Tableau
 
 Method = Literal[
@@ -28,6 +38,9 @@ Method = Literal[
 TABLEAUS = {tableau.name: tableau for tableau in (DOPRI5, BOSH3, MIDPOINT, RK4)}
 
 PREFIX = "torchdiffeq-"
+
+SLACK = 3.0
+"""Tolerances that an image's estimate may reach on a grid found for others; its error is far less."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +67,10 @@ class Solver:
     def __post_init__(self) -> None:
         if self.tableau is None:
             if self.steps is not None:
-                raise OptionError(f"{self.method} chooses its own steps: set a tolerance, or another solver")
+                raise OptionError(
+                    f"{self.method} chooses its steps by a tolerance: leave steps and evaluation_steps out, "
+                    "or set another solver"
+                )
         elif self.adjoint:
             raise OptionError(
                 f"the adjoint method goes with torchdiffeq's solvers: set solver={PREFIX}dopri5, or "
@@ -62,7 +78,8 @@ class Solver:
             )
         elif not self.tableau.errors and self.steps is None:
             raise OptionError(
-                f"{self.method} has no error estimate to choose its steps by: say how many, steps=8"
+                f"{self.method} has no error estimate to choose its steps by: say how many, "
+                "by steps in training and evaluation_steps in evaluation"
             )
 
     def __str__(self) -> str:
@@ -78,21 +95,19 @@ class Solver:
 
     def solve(
         self,
-        rates: Rates,
-        v: Images,
-        integrals: Rate,
+        problem: Problem,
         start: float,
         end: float,
         *,
         grid: Sequence[float] | None = None,
         adjoint_of: Sequence[Tensor] = (),
     ) -> Solution:
-        """Solve on a grid, or on steps that keep every image's estimated error within the tolerance.
+        """Solve on steps that keep every image's estimated error within the tolerance, or on a grid.
+
+        An image for which the grid turns out too coarse is solved again in steps of half the length.
 
         Args:
-            rates: From a time and ``v`` to the rates.
-            v: ``(B, C, H, W)`` at ``start``.
-            integrals: Zeros of their shapes.
+            problem: What to solve.
             start: Time to begin at.
             end: Time to end at; before ``start`` to integrate backwards.
             grid: That of an earlier solution.
@@ -101,36 +116,32 @@ class Solver:
         Raises:
             NumericalError: The solver did not get to the end.
         """
-        tableau = self.tableau
+        tableau, v = self.tableau, problem.like
         if tableau is None:
-            method = self.method.removeprefix(PREFIX)
             return solve_by_torchdiffeq(
-                method,
+                self.method.removeprefix(PREFIX),
                 self.tolerance,
-                rates,
+                problem,
                 v,
-                integrals,
+                problem.integrals,
                 start,
                 end,
                 adjoint_of if self.adjoint else None,
             )
-        if grid:
-            return integrate(tableau, rates, v, grid)
         if self.steps is not None:
-            return integrate(tableau, rates, v, uniform_grid(start, end, self.steps))
-        return adapt(tableau, rates, v, start, end, self.tolerance)
+            return integrate(tableau, problem, v, uniform_grid(start, end, self.steps))
+        if grid:
+            return self._solve_on(tableau, problem, grid)
+        return adapt(tableau, problem, v, start, end, self.tolerance)
 
-    def solve_in_steps(
-        self, rates: Rates, v: Images, start: float, end: float, steps: int
-    ) -> tuple[Solution, int]:
+    def solve_in_steps(self, problem: Problem, start: float, end: float, steps: int) -> tuple[Solution, int]:
         """Solve in equal steps, as few as keep the batch's estimated error within the tolerance.
 
         Batches of one training need about as many steps as the one before, so that it is cheaper to begin
         with as many and to start again, should the estimate not allow it, than to look for each step.
 
         Args:
-            rates: From a time and ``v`` to the rates.
-            v: ``(B, C, H, W)`` at ``start``.
+            problem: What to solve.
             start: Time to begin at.
             end: Time to end at.
             steps: To begin with.
@@ -141,26 +152,52 @@ class Solver:
         Raises:
             NumericalError: No number of steps will do.
         """
-        tableau = self.tableau
+        tableau, v = self.tableau, problem.like
         assert tableau is not None, "torchdiffeq's solvers choose their own steps"
+        if self.steps is not None:
+            grid = uniform_grid(start, end, self.steps)
+            return integrate(tableau, problem, v, grid, estimates=False), self.steps
+        found = integrate(tableau, problem, v, uniform_grid(start, end, steps))
+        excess = found.errors.typical() / self.tolerance
+        if excess <= 1.0:
+            return found, min(steps, _steps_for(0.5, excess, steps, tableau))
+        del found  # and with it what its gradient would have needed
         rejected = 0
-        while True:
-            found = integrate(tableau, rates, v, uniform_grid(start, end, self.steps or steps))
-            if self.steps is not None:
-                return found, self.steps
-            excess = found.errors.typical() / self.tolerance
-            if excess <= 1.0:
-                fewer = _steps_for(0.5, excess, steps, tableau)
-                return Solution(found.v, found.integrals, found.errors, found.grid, rejected), min(
-                    steps, fewer
-                )
-            rejected += steps
-            steps = min(4 * steps, max(steps + 1, _steps_for(0.7, excess, steps, tableau)))
-            if steps > MOST_STEPS:
-                raise NumericalError(
-                    f"{self} did not get from t={start:g} to t={end:g} in {MOST_STEPS} steps; "
-                    "train with a lower learning rate, or loosen the tolerance"
-                )
+        with torch.no_grad():
+            _require_finite(problem(start, v), start)
+            while not excess <= 1.0:
+                rejected += steps
+                steps = min(4 * steps, max(steps + 1, _steps_for(0.7, excess, steps, tableau)))
+                if steps > MOST_STEPS:
+                    raise NumericalError(
+                        f"{self} did not get from t={start:g} to t={end:g} in {MOST_STEPS} steps; "
+                        "train with a lower learning rate, or loosen the tolerance"
+                    )
+                tried = integrate(tableau, problem, v, uniform_grid(start, end, steps))
+                excess = tried.errors.typical() / self.tolerance
+        if torch.is_grad_enabled():
+            tried = integrate(tableau, problem, v, uniform_grid(start, end, steps))
+        return replace(tried, rejected=rejected), steps
+
+    def _solve_on(self, tableau: Tableau, problem: Problem, grid: Sequence[float]) -> Solution:
+        found = integrate(tableau, problem, problem.like, grid)
+        # A comparison that NaN fails.
+        beyond = ~(found.errors.larger() <= SLACK * self.tolerance)
+        if not tableau.errors or not bool(beyond.any()):
+            return found
+        if len(grid) > MOST_STEPS:
+            raise NumericalError(
+                f"{self} did not get from t={grid[0]:g} to t={grid[-1]:g} in {MOST_STEPS} steps for "
+                f"{int(beyond.sum())} image(s) of the batch; loosen the tolerance"
+            )
+        return found.with_part(beyond, self._solve_on(tableau, problem.part(beyond), halved(grid)))
+
+
+def _require_finite(rates: Rate, time: float) -> None:
+    if not all(bool(each.isfinite().all()) for each in rates):
+        raise NumericalError(
+            f"the vector field is not finite at t={time:g}; train with a lower learning rate"
+        )
 
 
 def _steps_for(target: float, excess: float, steps: int, tableau: Tableau) -> int:

@@ -1,0 +1,107 @@
+"""The right-hand side of one block's ODE, for one batch of images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from flowzoo.api import Images, Network, Prepared, Time
+from flowzoo_cnf.divergence import Divergence, exact, hutchinson
+from flowzoo_cnf.runge_kutta import Rate
+
+Estimate = Callable[[Prepared, Images, Time, Images], Divergence]
+
+
+@dataclass
+class Calls:
+    """How often fields were evaluated."""
+
+    count: int = 0
+
+
+@dataclass(frozen=True)
+class Dynamics:
+    """A vector field, and what is integrated along its path: from a time and ``v`` to their rates.
+
+    The rates are ``dv/dt`` and, where the divergence is wanted, ``tr J``, each dimension's share of it, the
+    kinetic energy ``1/2 mean |f|^2`` and the Jacobian's norm ``|J|_F^2 / D``, as far as asked for.
+
+    Attributes:
+        block: The field.
+        like: ``(B, C, H, W)``, the state at the start.
+        context: Given to the field.
+        probe: Of the Hutchinson estimate, laid out as ``like``; for the exact trace, or for no trace, None.
+        colours: Of the exact trace (:func:`~flowzoo_cnf.divergence.colour`).
+        shares: Whether each dimension's share of the divergence is integrated.
+        energy: Whether the kinetic energy and the Jacobian's norm are.
+        checkpointing: Compute activations anew for the gradient instead of keeping them.
+        prepared_once: Whether the field is prepared for the whole solve; the adjoint method differentiates
+            each evaluation by itself, preparations and all.
+        estimate: :func:`~flowzoo_cnf.divergence.hutchinson`, or what it was compiled to.
+        calls: Counts evaluations, those of parts of the batch included.
+    """
+
+    block: Network
+    like: Images
+    context: Images | None
+    probe: Images | None = None
+    colours: Tensor | None = None
+    shares: bool = False
+    energy: bool = False
+    checkpointing: bool = False
+    prepared_once: bool = True
+    estimate: Estimate = hutchinson
+    calls: Calls = field(default_factory=Calls)
+
+    def __post_init__(self) -> None:
+        if self.prepared_once:
+            object.__setattr__(self, "_prepared", self._prepare(self.like))
+
+    def __call__(self, t: Time, v: Images) -> Rate:
+        """Return the rates at a time and a state."""
+        self.calls.count += 1
+        if not (self.checkpointing and torch.is_grad_enabled()):
+            return self._rates(t, v)
+        result: Rate = checkpoint(self._rates, t, v, use_reentrant=False, preserve_rng_state=False)
+        return result
+
+    def part(self, images: Tensor) -> Dynamics:
+        """Return the dynamics of some images of the batch, ``(B,)`` truth values."""
+        return replace(
+            self,
+            like=self.like[images],
+            context=None if self.context is None else self.context[images],
+            probe=None if self.probe is None else self.probe[images],
+        )
+
+    @property
+    def integrals(self) -> Rate:
+        """Zeros of the integrals' shapes."""
+        zero = self.like.new_zeros(len(self.like))
+        if self.probe is None and self.colours is None:
+            return ()
+        shares: Rate = (torch.zeros_like(self.like),) if self.shares else ()
+        return (zero, *shares, *((zero, zero) if self.energy else ()))
+
+    def _prepare(self, like: Images) -> Prepared:
+        return self.block.prepare(self.context, like, self.probe)
+
+    def _rates(self, t: Time, v: Images) -> Rate:
+        prepared: Prepared = self._prepared if self.prepared_once else self._prepare(v)  # type: ignore[attr-defined]
+        if self.probe is not None:
+            found = self.estimate(prepared, v, t, self.probe)
+        elif self.colours is not None:
+            found = exact(prepared, v, t, self.colours)
+        else:
+            return (prepared(v, t),)
+        rate: Rate = (found.value, found.trace)
+        if self.shares:
+            rate += (found.diagonal,)
+        if self.energy:
+            kinetic = 0.5 * found.value.square().flatten(1).mean(1)
+            rate += (kinetic, found.squared_norm / v.shape[1:].numel())
+        return rate
