@@ -102,6 +102,21 @@ def sequential_batches(
     return ((indices, source.take(indices)) for indices in batches)
 
 
+def spread(count: int, wanted: int, offset: float = 0.0) -> list[int]:
+    """Return up to ``wanted`` places, spread evenly over ``range(count)``.
+
+    Args:
+        count: How many places there are.
+        wanted: How many to choose.
+        offset: Where in its stretch a place lies, below 1.
+
+    >>> spread(10, 4), spread(2, 4), spread(10, 2, 0.5)
+    ([0, 2, 5, 7], [0, 1], [2, 7])
+    """
+    found = min(count, wanted)
+    return [int((place + offset) * count / found) for place in range(found)]
+
+
 def _check(source: ImageSource, batch_size: int) -> None:
     if batch_size < 1:
         raise OptionError(f"a batch holds at least 1 image; got batch_size={batch_size}")

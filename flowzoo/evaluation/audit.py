@@ -7,16 +7,19 @@ from dataclasses import dataclass
 
 import torch
 
+from flowzoo.data.batches import spread
 from flowzoo.data.dataset import ImageSource
 from flowzoo.dequantisation import dequantise
 from flowzoo.evaluation.notes import stated
-from flowzoo.evaluation.pilot import spread
 from flowzoo.flow import Flow
 from flowzoo.memory import Memory
 from flowzoo.run import Ledger, Run, per_image_generators
 from flowzoo.units import nats_to_bits
 
 AUDITED_IMAGES = 16
+
+BETWEEN_PILOTS = 0.25
+"""Where in their stretches the audited images lie: between those that a pilot has fitted the steps to."""
 
 NEGLIGIBLE = 0.001
 """Bits/dim: an error below it changes no figure that is quoted to two decimals."""
@@ -69,7 +72,7 @@ def audit_likelihood(
     Raises:
         NumericalError: The judge did not get to the end, or a likelihood is not finite.
     """
-    indices = spread(count, AUDITED_IMAGES)
+    indices = spread(count, AUDITED_IMAGES, BETWEEN_PILOTS)
     generators = per_image_generators(seed, indices)
     x = dequantise(source.take(indices).to(flow.device), flow.bins, Run(generator=generators))
     same_generators = tuple(each.clone_state() for each in generators)

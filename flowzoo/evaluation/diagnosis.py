@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from flowzoo.data.batches import spread
 from flowzoo.data.load import load_revision
 from flowzoo.dequantisation import dequantise
 from flowzoo.device import prepare_device
@@ -15,7 +16,6 @@ from flowzoo.errors import OptionError
 from flowzoo.evaluation.advice import advise
 from flowzoo.evaluation.findings import Findings, Row
 from flowzoo.evaluation.notes import stated
-from flowzoo.evaluation.pilot import spread
 from flowzoo.flow import Flow
 from flowzoo.memory import Memory
 from flowzoo.registry.saving import load_model

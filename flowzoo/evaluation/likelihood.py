@@ -20,7 +20,7 @@ from torch import Tensor
 from flowzoo.data.batches import sequential_batches
 from flowzoo.data.dataset import ImageSource
 from flowzoo.dequantisation import dequantise
-from flowzoo.errors import OptionError
+from flowzoo.errors import NumericalError, OptionError
 from flowzoo.evaluation.audit import Audit, audit_likelihood
 from flowzoo.evaluation.findings import Findings, Row
 from flowzoo.evaluation.notes import stated
@@ -151,8 +151,14 @@ def evaluate_likelihood(
     bits = torch.cat(values)
     standard_error = float(bits.std()) / math.sqrt(count) if count > 1 else None
     solver = stated(ledger, "solver")
-    audited = audit_likelihood(flow, source, count, seed, use_exact, memory) if audit and solver else None
-    objections = tuple(_objections(flow, solver, audited, standard_error))
+    audited: Audit | None = None
+    unjudged = "was not audited"
+    if audit and solver:
+        try:
+            audited = audit_likelihood(flow, source, count, seed, use_exact, memory)
+        except NumericalError as problem:
+            unjudged = f"could not be audited: {problem}"
+    objections = tuple(_objections(flow, audited, unjudged if solver else "", standard_error))
     return Likelihood(
         bits_per_dim=float(bits.mean()),
         standard_error=standard_error,
@@ -244,11 +250,13 @@ def _refuse_noisy_draws(draws: int, ledger: Ledger) -> None:
         )
 
 
-def _objections(flow: Flow, solver: str, audit: Audit | None, standard_error: float | None) -> Iterator[str]:
+def _objections(
+    flow: Flow, audit: Audit | None, unjudged: str, standard_error: float | None
+) -> Iterator[str]:
     if flow.approximate:
         yield "no bound on the likelihood of the images: a log-determinant is approximated"
-    if solver and audit is None:
-        yield "the solver's error was not audited"
+    if unjudged and audit is None:
+        yield f"the solver's error {unjudged}"
     if audit is not None and not audit.is_small(standard_error):
         yield (
             f"the solver's error is not small, {audit.mean:+.4f} bits/dim on average: "

@@ -5,6 +5,7 @@ A solver that chose its steps anew for every batch would make an image's figure 
 
 from __future__ import annotations
 
+from flowzoo.data.batches import spread
 from flowzoo.data.dataset import ImageSource
 from flowzoo.flow import Flow
 from flowzoo.memory import Memory
@@ -40,13 +41,3 @@ def fly_pilot(flow: Flow, source: ImageSource, count: int, seed: int, exact: boo
         memory = notes(PILOT_IMAGES)
     memory.frozen = True
     return memory
-
-
-def spread(count: int, wanted: int) -> list[int]:
-    """Return up to ``wanted`` places, spread evenly over ``range(count)``.
-
-    >>> spread(10, 4), spread(2, 4)
-    ([0, 2, 5, 7], [0, 1])
-    """
-    found = min(count, wanted)
-    return [place * count // found for place in range(found)]

@@ -128,7 +128,16 @@ class TrainingLoop:
             # Before a model of this stage replaces the best of the stage before, which this one starts from.
             self._save_checkpoint()
         while not self._finished():
-            loss, ledger, speed = self._step()
+            try:
+                loss, ledger, speed = self._step()
+            except NumericalError as problem:
+                if not self._stage.continues or self._position.best is None:
+                    raise
+                # The best model of the phases before stands.
+                self._log.append(
+                    {"step": self._position.step, "stage": self._stage.name, "ended": str(problem)}
+                )
+                return self._position
             self._read_clock()
             used = min(1.0, self._budget.used(self._position.stage_step, self._position.stage_seconds))
             self._report(loss, ledger, speed, used)
@@ -179,7 +188,10 @@ class TrainingLoop:
         )
         images = next(self._batches).to(self._flow.device)
         x = dequantise(images, self._flow.bins, run)
-        loss = self._stage.loss(self._flow, x, run).mean()
+        try:
+            loss = self._stage.loss(self._flow, x, run).mean()
+        except NumericalError as problem:
+            raise NumericalError(f"{problem}; at step {self._position.step}{self._kept()}") from problem
         value = float(loss.detach())
         self._require_finite(value, "loss")
         self._optimiser.zero_grad(set_to_none=True)
@@ -273,10 +285,10 @@ class TrainingLoop:
 
     def _require_finite(self, value: float, what: str) -> None:
         if not math.isfinite(value):
-            kept = (
-                f" (the best model so far is in {self._folder.model})" if self._folder.model.exists() else ""
-            )
             raise NumericalError(
                 f"the {what} is {value} at step {self._position.step}; try a lower training.learning_rate or "
-                f"training.clip{kept}"
+                f"training.clip{self._kept()}"
             )
+
+    def _kept(self) -> str:
+        return f" (the best model so far is in {self._folder.model})" if self._folder.model.exists() else ""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
+from flowzoo.data.batches import spread
 from flowzoo.data.dataset import ImageSource
 from flowzoo.dequantisation import dequantise
 from flowzoo.errors import DataError, NumericalError
@@ -47,7 +48,7 @@ def validate(
     if not count:
         raise DataError("the validation split holds no images; use a data set with more of them")
     memory = Memory(flow)
-    pilot = _spread(count, min(PILOT, batch_size))
+    pilot = spread(count, min(PILOT, batch_size))
     values = [_bits(flow, source, pilot, levels, memory)]
     memory.frozen = True
     remaining = [index for index in range(count) if index not in pilot]
@@ -73,9 +74,3 @@ def _bits(
     terms = [flow.level(index)(flow.level_input(index, x, run), run)[2] for index in levels]
     nats = torch.stack([sum_terms(each) for each in terms]).sum(0)
     return nats_to_bits(-nats, flow.dimensions).cpu()
-
-
-def _spread(count: int, most: int) -> list[int]:
-    """Return up to so many of the first ``count`` numbers, evenly spread."""
-    chosen = min(most, count)
-    return [place * count // chosen for place in range(chosen)]

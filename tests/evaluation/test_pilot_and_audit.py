@@ -9,13 +9,13 @@ import pytest
 import torch
 
 import flowzoo
+from flowzoo.data.batches import spread
 from flowzoo.data.dataset import ImageSource
 from flowzoo.data.load import load_dataset
 from flowzoo.dequantisation import dequantise
-from flowzoo.evaluation.audit import Audit
+from flowzoo.evaluation.audit import BETWEEN_PILOTS, Audit
 from flowzoo.evaluation.floor import fit_gaussian
 from flowzoo.evaluation.likelihood import Likelihood, evaluate_likelihood
-from flowzoo.evaluation.pilot import spread
 from flowzoo.flow import Flow
 from flowzoo.run import Run, per_image_generators
 from tests.evaluation.toy_solver import pendulum_flow
@@ -99,7 +99,7 @@ def test_models_that_keep_nothing_fly_two_pilot_images_and_no_audit() -> None:
 def test_the_audit_is_the_error_against_the_closed_form() -> None:
     flow, pendulum = pendulum_flow(ROUGH)
     found = evaluate_likelihood(flow, held_out(), limit=40, seed=5).audit
-    indices = spread(40, 16)
+    indices = spread(40, 16, 0.25)
     x = dequantise(held_out().take(indices), 17, Run(generator=per_image_generators(5, indices)))
     errors = []
     for image in x:
@@ -174,3 +174,8 @@ def test_an_error_is_small_up_to_the_standard_error_within_bounds() -> None:
     assert audit.is_small(None)
     assert dataclasses.replace(audit, mean=0.0009).is_small(0.0)
     assert not dataclasses.replace(audit, mean=0.011).is_small(0.5)
+
+
+def test_the_audit_judges_images_that_no_pilot_saw() -> None:
+    for count in (64, 100, 297, 1000):
+        assert not set(spread(count, 32)) & set(spread(count, 16, BETWEEN_PILOTS))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from flowzoo.bijector import ConditionalBijector, Phase
 from flowzoo.cascade import cascade
 from flowzoo.component import BijectorSpec, Builder, Component, Spec
+from flowzoo.errors import NumericalError
 from flowzoo.hooks import API_VERSION, hookimpl
 from flowzoo.level import Level
 from flowzoo.run import EVALUATION, Run
@@ -31,7 +32,7 @@ def flowzoo_components() -> list[Component]:
 class Phased(ConditionalBijector):
     """``z = exp(s) x + b`` for every value, started where it is bad; its loss grows from batch to batch.
 
-    In a phase named ``spoil`` it maximises what it should minimise.
+    In a phase named ``spoil`` it maximises what it should minimise, in one named ``diverge`` it fails.
     """
 
     def __init__(self, shape: Shape, phases: tuple[Phase, ...]) -> None:
@@ -53,6 +54,8 @@ class Phased(ConditionalBijector):
         run.keep(self, "batches", remembered + 1)
         run.count(f"phase {run.phase}", 1)
         run.count("remembered", remembered)
+        if run.phase == "diverge":
+            raise NumericalError("a solver did not get to the end")
         sign = -1.0 if run.phase == "spoil" else 1.0
         return sign * super().loss(x, context, run) + 0.5 * remembered * self.b.sum()
 

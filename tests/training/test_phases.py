@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 import flowzoo
 from flowzoo.bijector import Phase
 from flowzoo.data.load import load_dataset
-from flowzoo.errors import OptionError, SavedModelError
+from flowzoo.errors import NumericalError, OptionError, SavedModelError
 from flowzoo.registry.saving import load_model
 from flowzoo.runfolder import RunRecord
 from flowzoo.training.budget import Budget
@@ -164,6 +164,19 @@ def test_a_phase_that_spoils_the_model_does_not_cost_the_better_one(train: Train
     assert_same_weights(tmp_path / "spoilt", tmp_path / "good")
     *good, first, last = validated(tmp_path / "spoilt")
     assert min(good) < first < last
+
+
+def test_a_phase_that_diverges_ends_there(train: Train, tmp_path: Path) -> None:
+    train(tmp_path / "diverged", "good:0.5:1 diverge:0.5:1")
+    train(tmp_path / "good", "good:1:1", steps=4)
+    assert_same_weights(tmp_path / "diverged", tmp_path / "good")
+    log = (tmp_path / "diverged" / "log.jsonl").read_text()
+    assert '"ended": "a solver did not get to the end; at step 4' in log
+
+
+def test_a_first_phase_that_diverges_is_an_error_that_names_the_step(train: Train, tmp_path: Path) -> None:
+    with pytest.raises(NumericalError, match="did not get to the end; at step 0"):
+        train(tmp_path / "run", "diverge:1:1")
 
 
 def test_every_level_keeps_the_best_of_its_own_phases(train: Train, tmp_path: Path) -> None:
