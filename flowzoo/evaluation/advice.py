@@ -55,8 +55,8 @@ def _straighten(rows: Sequence[Row]) -> str:
     found = " and ".join(large)
     return (
         f"{found[0].upper()}{found[1:]}, which is large and asks for small steps: regularise a "
-        "likelihood objective (bijector.kinetic, bijector.jacobian), pair by optimal transport in flow matching "
-        "(bijector.pairing), or train longer."
+        "likelihood objective (bijector.kinetic, bijector.jacobian), pair by optimal transport in flow "
+        "matching (bijector.pairing), or train longer."
     )
 
 

@@ -221,7 +221,7 @@ def test_objectives_have_their_phases() -> None:
     assert phases() == []
     assert phases(objective="flow-matching", matching_rate=2.0) == [("flow-matching", 1.0, 2.0)]
     both = phases(objective="flow-matching+likelihood", likelihood_share=0.25, likelihood_rate=0.1)
-    assert both == [("flow-matching", 0.75, 1.0), ("likelihood", 0.25, 0.1)]
+    assert both == [("flow-matching", 0.75, 3.0), ("likelihood", 0.25, 0.1)]
 
 
 def test_the_phase_says_which_objective_is_the_loss() -> None:

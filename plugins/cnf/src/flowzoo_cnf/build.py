@@ -24,7 +24,7 @@ def build_cnf(
     ] = "likelihood",
     matching_rate: Annotated[
         float, Field(gt=0, description="flow matching: factor on training.learning_rate")
-    ] = 1.0,
+    ] = 3.0,
     pairing: Annotated[
         Pairing,
         Field(description="flow matching: of noise and images in a batch; transport straightens paths"),

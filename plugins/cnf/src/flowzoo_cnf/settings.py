@@ -28,7 +28,7 @@ class Settings:
     objective: Objective = "likelihood"
     likelihood_share: float = 0.2
     likelihood_rate: float = 0.3
-    matching_rate: float = 1.0
+    matching_rate: float = 3.0
     pairing: Pairing = "random"
     training: Solver = field(default_factory=lambda: Solver("dopri5", 1e-3))
     evaluation: Solver = field(default_factory=lambda: Solver("dopri5", 1e-4))
