@@ -14,12 +14,16 @@ from torch import Tensor
 from torch._dynamo.exc import BackendCompilerFailed
 
 from flowzoo.api import Ledger, Memory, OptionError, Run
+from flowzoo_cnf.carried import Carried, solve_carried
 from flowzoo_cnf.cnf import CNF
 from flowzoo_cnf.conv_field import ConvField
 from flowzoo_cnf.divergence import colour, exact, hutchinson
+from flowzoo_cnf.dynamics import Dynamics
+from flowzoo_cnf.runge_kutta import Solution, integrate
 from flowzoo_cnf.settings import Settings
 from flowzoo_cnf.softplus import push_softplus
 from flowzoo_cnf.solver import Method, Solver
+from flowzoo_cnf.tableau import MIDPOINT
 
 SHAPE = (2, 6, 5)
 CONTEXT = (1, 3, 5)
@@ -161,8 +165,41 @@ def test_steps_are_carried_from_batch_to_batch() -> None:
         ledger = Ledger()
         flow.loss(v, context, training(memory, ledger))
         counts.append(ledger.counts["evaluations"])
-    steps = memory.state()[""]
-    assert counts[0] > counts[1] == counts[2] == sum(6 * n + 1 for n in steps.values())
+    steps = [block["steps"] for block in memory.state()[""].values()]
+    assert counts[0] > counts[1] == counts[2] == sum(6 * n + 1 for n in steps)
+
+
+def test_training_is_audited_at_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flowzoo_cnf.carried.AUDIT_EVERY", 3)
+    flow = CNF([field(0.35)], replace(TRAINED, training=Solver("dopri5", 1e-5)))
+    v, context = inputs()
+    memory = Memory(flow)
+    audits = []
+    for _ in range(6):
+        ledger = Ledger()
+        flow.loss(v, context, training(memory, ledger))
+        audits.append(ledger.counts.get("audited error"))
+    assert [audit is not None for audit in audits] == [False, False, True] * 2
+    assert all(0 < audit <= 1e-5 for audit in audits if audit is not None)
+
+
+def test_an_audit_that_finds_too_much_error_doubles_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flowzoo_cnf.carried.AUDIT_EVERY", 2)
+    v, context = inputs()
+    problem = Dynamics(field(0.35), v, context, probe=draw(*v.shape, seed=9))
+    loose, judge = Solver("bosh3", 1e-2), Solver("torchdiffeq-dopri8", 1e-7)
+    # A solve that takes its one step for good enough.
+    monkeypatch.setattr(Solver, "solve_in_steps", lambda *arguments: (_coarse(problem), 1))
+    first = solve_carried(loose, problem, 0.0, 1.0, Carried(), judge)
+    assert first[1:] == (Carried(1, 1, 1), None)
+    _, carried, error = solve_carried(loose, problem, 0.0, 1.0, first[1], judge)
+    assert error is not None
+    assert error > loose.tolerance
+    assert carried == Carried(2, 2, 2)
+
+
+def _coarse(problem: Dynamics) -> Solution:
+    return integrate(MIDPOINT, problem, problem.like, (0.0, 1.0))
 
 
 def test_evaluation_takes_the_pilot_s_grid_so_that_images_keep_apart() -> None:
@@ -243,8 +280,11 @@ def test_an_adjoint_without_torchdiffeq_is_refused() -> None:
 COMPILED = """
 import torch
 from flowzoo.api import Run
+from flowzoo_cnf.carried import Carried, solve_carried
 from flowzoo_cnf.cnf import CNF
 from flowzoo_cnf.conv_field import ConvField
+from flowzoo_cnf.dynamics import Dynamics
+from flowzoo_cnf.runge_kutta import Solution, integrate
 from flowzoo_cnf.settings import Settings
 from flowzoo_cnf.solver import Solver
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import pairwise
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from flowzoo.api import EVALUATION, ConditionalBijector, Images, Network, PerImage, Run
+from flowzoo_cnf.carried import Carried, solve_carried
 from flowzoo_cnf.compiled import compile_apart
 from flowzoo_cnf.divergence import colour, hutchinson
 from flowzoo_cnf.dynamics import Dynamics
@@ -174,9 +176,13 @@ class CNF(ConditionalBijector):
         """Solve one block on steps that fit the run, keep them for the next batch, and say how it went."""
         solver = self._solver(dynamics.like.dtype, run)
         if run.training and solver.tableau is not None:
-            key = f"steps of block {place}"
-            found, steps = solver.solve_in_steps(dynamics, start, end, run.recall(self, key) or 1)
-            run.keep(self, key, steps)
+            key = f"block {place}"
+            carried = Carried(**(run.recall(self, key) or {}))
+            judge = JUDGES[dynamics.like.dtype]
+            found, carried, error = solve_carried(solver, dynamics, start, end, carried, judge)
+            run.keep(self, key, asdict(carried))
+            if error is not None:
+                run.count("audited error", error)
         else:
             key = f"grid of block {place}, {start:g} to {end:g}"
             settled = run.mode == "evaluate" and not run.tight and solver.tableau is not None
