@@ -293,7 +293,7 @@ def row(
     # The recipe's time to its own mean final level is its whole budget, for the mean of its seeds.
     whole = statistics.mean(run["seconds"][-1] for run in recipe)
     reached = [found for found in times if math.isfinite(found)]
-    quicker = [whole / found for found in reached]
+    quicker = [] if runs is recipe else [whole / found for found in reached]
     ends = [run["bits"][-1] for run in runs]
     return [
         name,
@@ -302,7 +302,7 @@ def row(
         f"{statistics.mean(run['seconds'][-1] for run in runs):.0f}",
         f"{statistics.mean(run['steps'][-1] for run in runs):.0f}",
         f"{statistics.mean(ends):.3f} ({min(ends):.3f} to {max(ends):.3f})",
-        ", ".join(f"{found:.1f}" for found in times),
+        f"{whole:.0f}" if runs is recipe else ", ".join(f"{found:.1f}" for found in times),
         f"{statistics.median(quicker):.1f} ({min(quicker):.1f} to {max(quicker):.1f})" if quicker else "-",
     ]
 
