@@ -52,7 +52,7 @@ def build_cnf(
     evaluation_solver: Annotated[Method, Field(description="solver in evaluation and sampling")] = "dopri5",
     evaluation_tolerance: Annotated[
         float, Field(gt=0, lt=1, description="error allowed in evaluation and sampling, a block")
-    ] = 1e-4,
+    ] = 5e-4,
     evaluation_steps: Annotated[
         int | None, Field(ge=1, description="steps a block in evaluation, whatever their error")
     ] = None,

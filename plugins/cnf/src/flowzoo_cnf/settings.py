@@ -31,7 +31,7 @@ class Settings:
     matching_rate: float = 3.0
     pairing: Pairing = "random"
     training: Solver = field(default_factory=lambda: Solver("dopri5", 1e-3))
-    evaluation: Solver = field(default_factory=lambda: Solver("dopri5", 1e-4))
+    evaluation: Solver = field(default_factory=lambda: Solver("dopri5", 5e-4))
     trace: Trace = "hutchinson"
     evaluation_trace: Trace = "hutchinson"
     probes: Probes = "rademacher"
