@@ -70,7 +70,7 @@ class TrainingBar:
             self._shown = state
             self._console.print(
                 f"{progress.stage}: step {progress.step:>7}  {clock(progress.seconds):>8}  "
-                f"{progress.bits_per_dim:.3f} bits/dim on validation images"
+                f"{progress.bits_per_dim:.3f} bits/dim in validation"
             )
 
 
