@@ -5,7 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+import torch
 
+
+@pytest.mark.skipif(not torch.set_flush_denormal(False), reason="this processor cannot flush denormals")
 def test_denormals_are_flushed_by_every_thread() -> None:
     script = (
         "import torch; from flowzoo.device import prepare_device; "
