@@ -344,7 +344,8 @@ def test_fewer_images_than_blocks_are_matched() -> None:
     assert flow.loss(v, context, training()).shape == (2,)
 
 
-def test_a_judge_takes_no_word_for_a_reach() -> None:
+def test_a_judge_takes_no_word_for_a_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flowzoo_cnf.cnf.UNTRUSTING_UP_TO", 60)
     honest, lying = field(layers=2), field(layers=2)
     lying.reach = 0
     v, context = inputs()

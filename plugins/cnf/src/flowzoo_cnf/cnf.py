@@ -30,7 +30,7 @@ JUDGES = {
 }
 """For answers that others are judged by, far tighter than others are set."""
 
-UNTRUSTING_UP_TO = 64
+UNTRUSTING_UP_TO = 16
 """Dimensions up to which a judge computes the whole Jacobian."""
 
 
