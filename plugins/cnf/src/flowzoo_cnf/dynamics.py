@@ -56,10 +56,11 @@ class Dynamics:
     prepared_once: bool = True
     estimate: Estimate = hutchinson
     calls: Calls = field(default_factory=Calls)
+    _prepared: Prepared | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.prepared_once:
-            object.__setattr__(self, "_prepared", self._prepare(self.like))
+        prepared = self._prepare(self.like) if self.prepared_once else None
+        object.__setattr__(self, "_prepared", prepared)  # it follows from the fields of a frozen record
 
     def __call__(self, t: Time, v: Images) -> Rate:
         """Return the rates at a time and a state."""
@@ -91,7 +92,7 @@ class Dynamics:
         return self.block.prepare(self.context, like, self.probe)
 
     def _rates(self, t: Time, v: Images) -> Rate:
-        prepared: Prepared = self._prepared if self.prepared_once else self._prepare(v)  # type: ignore[attr-defined]
+        prepared = self._prepared or self._prepare(v)
         if self.probe is not None:
             found = self.estimate(prepared, v, t, self.probe)
         elif self.colours is not None:
