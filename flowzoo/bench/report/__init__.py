@@ -1,0 +1,1 @@
+"""Results to what people read: tables, text files and a page."""

@@ -1,0 +1,210 @@
+"""The record of one cell of a suite: a model trained on a data set with a seed, and what it reached.
+
+A report is made of these records alone; it never sees a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from flowzoo.errors import FlowzooError
+from flowzoo.metric import Measurement
+
+SCHEMA = 1
+
+Status = Literal["finished", "failed"]
+
+Cause = Literal["error", "time-out", "crash", "out-of-memory", "not finite"]
+
+
+class ResultError(FlowzooError, ValueError):
+    """A file that holds no result of this version of the schema."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a cell, or one metric of it, has no figures.
+
+    Attributes:
+        stage: What was being done: ``planning``, ``training``, or a metric's name.
+        cause: What kind of failure it was.
+        reason: In one line.
+        output: The last lines that the process printed.
+    """
+
+    stage: str
+    cause: Cause
+    reason: str
+    output: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """The data set of a cell.
+
+    Attributes:
+        name: Registered name.
+        revision: Content hash; empty if the data could not be loaded.
+        shape: ``(C, H, W)``.
+        bins: Integers that a value can take.
+        sizes: Images in each split.
+        licence: Under which the images may be used.
+        source: Where they come from.
+        published: The name under which papers give figures for it, such as ``CIFAR-10``; empty for none.
+    """
+
+    name: str
+    revision: str = ""
+    shape: tuple[int, ...] = ()
+    bins: int = 0
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    licence: str = ""
+    source: str = ""
+    published: str = ""
+
+
+@dataclass(frozen=True)
+class PublishedFigure:
+    """A figure that a paper states for the cell's model on the cell's data.
+
+    Attributes:
+        bits_per_dim: As printed.
+        source: The paper.
+        variant: Which of its configurations.
+        remark: What must stand beside it.
+    """
+
+    bits_per_dim: float
+    source: str
+    variant: str = ""
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a cell's training was given and what it used.
+
+    Attributes:
+        budget: ``{"steps": ..., "seconds": ...}``, one of them None.
+        steps: Taken.
+        seconds: Spent on training, the first pass over the data and validation included.
+        batch_size: Images a step.
+    """
+
+    budget: Mapping[str, float | None]
+    steps: int = 0
+    seconds: float = 0.0
+    batch_size: int = 0
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where and with what a cell ran.
+
+    Attributes:
+        device: ``cpu``, ``cuda:0``, ...
+        hardware: By name: ``processor``, ``cores``, ``memory_gib``, ``gpu``, ...
+        precision: Of training: ``float32``, ``tf32``, ``bfloat16``.
+        threads: That torch used.
+        jobs: Cells that ran at the same time, at most; times suffer from more than one.
+        versions: Of ``python``, ``torch``, ``flowzoo``.
+        plugins: Distributions whose components the model was built of, with their versions.
+        commit: Of the flowzoo source tree, with ``-dirty`` where it differs from it; empty outside a git checkout.
+    """
+
+    device: str
+    hardware: Mapping[str, Any]
+    precision: str
+    threads: int
+    jobs: int
+    versions: Mapping[str, str]
+    plugins: Mapping[str, str]
+    commit: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One cell.
+
+    Attributes:
+        key: Hash of all that decides the figures: resolved options, revisions of components and metrics, data
+            revision, training options, budget, seed, kind of device.
+        suite: Which suite it is a cell of.
+        label: Its row in the suite: the model's name, or what tells apart several rows of one model.
+        model: Registered name.
+        seed: Of weights, noise and order of the data.
+        status: Whether it was trained and measured, or failed.
+        date: When it ended, ISO 8601, UTC.
+        options: The model's, resolved.
+        pixels: The pixel transform, resolved.
+        training: The trainer's options, resolved.
+        components: Revisions of all components that the model was built of, by ``kind:name``.
+        parameters: Trainable ones; None where the model was never built.
+        data: On what.
+        spent: The budget and what of it was used.
+        metrics: Measurements by the metrics' names; one that failed has an objection instead of a value.
+        published: What papers state for the model on this data.
+        environment: Where and with what; None if it failed before that was known.
+        failure: Why, where ``status`` is ``failed``.
+        samples: File name of a PNG picture of samples, beside the record; empty for none.
+        schema: Version of this record.
+    """
+
+    key: str
+    suite: str
+    label: str
+    model: str
+    seed: int
+    status: Status
+    date: str
+    options: Mapping[str, Any]
+    pixels: Mapping[str, Any]
+    training: Mapping[str, Any]
+    components: Mapping[str, int]
+    parameters: int | None
+    data: DataFacts
+    spent: Spent
+    metrics: Mapping[str, Measurement] = field(default_factory=dict)
+    published: tuple[PublishedFigure, ...] = ()
+    environment: Environment | None = None
+    failure: Failure | None = None
+    samples: str = ""
+    schema: int = SCHEMA
+
+
+    @property
+    def row(self) -> tuple[str, str, str, int]:
+        """What tells cells of a suite apart: suite, data set, label and seed."""
+        return (self.suite, self.data.name, self.label, self.seed)
+
+    def plain(self) -> dict[str, Any]:
+        """Return the record as plain data, as JSON holds it."""
+        return asdict(self)
+
+
+def read_result(data: Any) -> Result:
+    """Return the record that plain data holds.
+
+    Raises:
+        ResultError: It is no record, or one of another schema.
+    """
+    if not isinstance(data, dict) or "schema" not in data:
+        raise ResultError("it is no result of flowzoo bench (it states no schema)")
+    if data["schema"] != SCHEMA:
+        raise ResultError(
+            f"it has schema {data['schema']!r:.20}, and this flowzoo reads {SCHEMA}; "
+            "use the flowzoo that wrote it, or run the suite again"
+        )
+    try:
+        return _READER.validate_python(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ResultError(f"it is damaged ({where}: {first['msg']})") from error
+
+
+_READER = TypeAdapter(Result)

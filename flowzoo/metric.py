@@ -1,0 +1,88 @@
+"""The interface of a metric: a trained model in, a figure with its unit and its conditions out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from flowzoo.data.dataset import Dataset
+    from flowzoo.flow import Flow
+
+Better = Literal["lower", "higher", ""]
+"""Which figures are better; empty where neither is."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model, and what a metric may know of its training.
+
+    Attributes:
+        flow: The model with its best weights, on the device to measure on; each metric gets one of its own,
+            which it may change.
+        dataset: What the model was trained on.
+        training: All options of the trainer, by name, as plain data.
+        log: Records of the training log: those with ``validation_bits_per_dim`` hold ``step`` and ``seconds``
+            too.
+        steps: That training took.
+        seconds: That training took, the first pass over the data and validation included.
+        seed: Of the training; a metric that draws seeds its generators with it.
+    """
+
+    flow: Flow
+    dataset: Dataset
+    training: Mapping[str, Any]
+    log: Sequence[Mapping[str, Any]]
+    steps: int
+    seconds: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A figure, and what has to stand beside it. All of it is plain data, as JSON holds it.
+
+    Attributes:
+        value: The figure; None where there is none to give, and ``objections`` say why.
+        unit: Its unit, such as ``bits/dim`` or ``images/s``; empty for a bare number.
+        better: Which figures are better.
+        error: Standard error of the figure, or half the spread that ``conditions`` describe; None if unknown.
+        repeats: Whether the same seed, steps and machine give the same figure again; times do not.
+        valid: Whether the figure may be ranked.
+        objections: Why it must not be.
+        conditions: Under which it holds, by name: draws, images, batch size, ...
+        details: Further figures: ``curve`` holds ``[seconds, bits/dim]`` pairs, ``joint_bpd`` a figure that is
+            no bound, ...
+    """
+
+    value: float | None
+    unit: str
+    better: Better = ""
+    error: float | None = None
+    repeats: bool = True
+    valid: bool = True
+    objections: tuple[str, ...] = ()
+    conditions: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Metric(ABC):
+    """Measures one thing of a trained model.
+
+    >>> class Dimensions(Metric):
+    ...     def measure(self, trained):
+    ...         return Measurement(trained.flow.dimensions, unit="")
+    """
+
+    @abstractmethod
+    def measure(self, trained: Trained) -> Measurement:
+        """Return the figure.
+
+        Args:
+            trained: The model.
+
+        Raises:
+            FlowzooError: It cannot be measured; the suite then records that, and measures the others.
+        """
