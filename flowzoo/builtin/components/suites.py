@@ -1,0 +1,7 @@
+"""The suites that the core registers."""
+
+from __future__ import annotations
+
+from flowzoo.component import Component
+
+SUITES: tuple[Component, ...] = ()
