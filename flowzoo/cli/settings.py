@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from flowzoo.errors import OptionError
+from flowzoo.yaml_text import parse_yaml, read_yaml
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def read_settings(config: Path | None, assignments: Sequence[str]) -> Settings:
     Raises:
         OptionError: The file is no YAML mapping, or an assignment is none.
     """
-    values: dict[str, Any] = {} if config is None else _read_file(config)
+    values: dict[str, Any] = {} if config is None else _mapping(read_yaml(config), str(config))
     for assignment in assignments:
         key, separator, text = assignment.partition("=")
         if not separator or not key.strip():
@@ -53,48 +54,11 @@ def read_settings(config: Path | None, assignments: Sequence[str]) -> Settings:
     )
 
 
-def _read_file(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-        return _mapping(values, str(path))
-    except OSError as error:
-        raise OptionError(f"cannot read {path}: {error.strerror}; give an existing YAML file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise OptionError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-    except RecursionError as error:
-        raise OptionError(f"{path} is nested without end; write settings as a plain mapping") from error
-
-
-class _Loader(yaml.SafeLoader):
-    """A safe loader that refuses a key given twice, of which YAML would silently drop one."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"'{key.value}' is given twice", key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
 def _parse(text: str, assignment: str) -> Any:
     try:
-        value = yaml.load(text, Loader=_Loader)
+        return parse_yaml(text)
     except (yaml.YAMLError, RecursionError) as error:
         raise OptionError(f"--set {assignment}: the value is not YAML; quote it") from error
-    return _number(value)
-
-
-def _number(value: Any) -> Any:
-    """Read ``1e-3`` as the number that it is meant to be; YAML 1.1 takes it for a string."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
 
 
 def _assign(values: dict[str, Any], keys: Sequence[str], value: Any, assignment: str) -> None:
@@ -121,12 +85,4 @@ def _mapping(values: Any, what: str) -> dict[str, Any]:
         raise OptionError(
             f"{what} must be a mapping of names to values, such as 'levels: 2'; got {type(values).__name__}"
         )
-    return {key: _numbers(value) for key, value in values.items()}
-
-
-def _numbers(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _numbers(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_numbers(each) for each in value]
-    return _number(value)
+    return dict(values)

@@ -1,0 +1,68 @@
+"""YAML to plain data: no objects, no key given twice, and ``1e-3`` is a number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from flowzoo.errors import OptionError
+
+
+def read_yaml(path: Path) -> Any:
+    """Return what a YAML file holds, as plain data.
+
+    Raises:
+        OptionError: It cannot be read, or is not YAML.
+    """
+    try:
+        return parse_yaml(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise OptionError(f"cannot read {path}: {error.strerror}; give an existing YAML file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise OptionError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    except RecursionError as error:
+        raise OptionError(f"{path} is nested without end; write it as a plain mapping") from error
+
+
+def parse_yaml(text: str) -> Any:
+    """Return what YAML text holds, as plain data.
+
+    >>> parse_yaml("{learning_rate: 1e-3, levels: 2}")
+    {'learning_rate': 0.001, 'levels': 2}
+
+    Raises:
+        yaml.YAMLError: It is not YAML, or gives a key twice.
+        RecursionError: It is nested without end.
+    """
+    return _numbers(yaml.load(text, Loader=_Loader))
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader that refuses a key given twice, of which YAML would silently drop one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"'{key.value}' is given twice", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _numbers(value: Any) -> Any:
+    """Read ``1e-3`` as the number that it is meant to be; YAML 1.1 takes it for text."""
+    if isinstance(value, Mapping):
+        return {key: _numbers(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_numbers(each) for each in value]
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
