@@ -1,0 +1,202 @@
+"""A folder of results: ``RESULTS/SUITE/*.json``, one file a cell, pictures of samples beside them."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from flowzoo.bench.result import Result, ResultError, read_result
+from flowzoo.errors import FileError, FlowzooError
+from flowzoo.files import write_json
+
+Identity = tuple[str, str, str, int, str, str]
+"""Suite, data set, label, seed, kind of device and precision; the last two are empty where unknown."""
+
+
+class ResultsError(FlowzooError):
+    """A folder of results that does not exist or holds none."""
+
+
+@dataclass(frozen=True)
+class SkippedFile:
+    """A file that holds no result that can be read.
+
+    Attributes:
+        path: Of the file.
+        reason: In one line.
+    """
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a folder holds.
+
+    Attributes:
+        results: The newest of each cell, by suite, data set, label, seed, device and precision.
+        skipped: Files that hold no result.
+        superseded: How many older results of the same cells there are.
+        folders: Where each result's file lies, by :func:`identity`.
+    """
+
+    results: tuple[Result, ...]
+    skipped: tuple[SkippedFile, ...]
+    superseded: int
+    folders: Mapping[Identity, Path]
+
+    def picture(self, result: Result) -> Path | None:
+        """Return where the result's picture of samples is, or None if there is none beside the record."""
+        name = result.samples
+        # A record may come from anywhere; it must not have other files of this machine shown.
+        if not name or name != Path(name).name or not name.lower().endswith(".png"):
+            return None
+        path = self.folders[identity(result)] / name
+        return path if path.is_file() and not path.is_symlink() else None
+
+
+def read_results(folder: Path) -> Results:
+    """Read the results below a folder.
+
+    A file that is cut short, of another schema or no result at all is skipped and named. Of several results
+    of one cell (see :func:`identity`) the newest counts. Hidden folders are not entered.
+
+    Args:
+        folder: Of all suites, of one suite, or a single JSON file.
+
+    Raises:
+        ResultsError: It does not exist, or nothing in it is a result.
+    """
+    if not folder.exists():
+        raise ResultsError(f"there are no results at {folder}; {_advice(folder)}")
+    newest: dict[Identity, tuple[Result, Path]] = {}
+    skipped = []
+    superseded = 0
+    for path in _files(folder):
+        try:
+            result = read_result(_parse(path))
+        except ResultError as error:
+            skipped.append(SkippedFile(path, str(error)))
+            continue
+        same = identity(result)
+        if same in newest:
+            superseded += 1
+        if same not in newest or _when(newest[same][0]) <= _when(result):
+            newest[same] = (result, path.parent)
+    if not newest:
+        raise ResultsError(_nothing(folder, skipped))
+    kept = _without_overtaken(newest)
+    superseded += len(newest) - len(kept)
+    return Results(
+        results=tuple(newest[same][0] for same in sorted(kept)),
+        skipped=tuple(skipped),
+        superseded=superseded,
+        folders={same: newest[same][1] for same in kept},
+    )
+
+
+def write_result(path: Path, result: Result) -> None:
+    """Write a result as JSON, whole or not at all; its folder is made.
+
+    Raises:
+        FileError: It cannot be written there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(
+            f"cannot make the folder {path.parent}: {error.strerror or error}; choose another place"
+        ) from error
+    write_json(path, result.plain())
+
+
+def identity(result: Result) -> Identity:
+    """Return what a newer result must share with an older one to stand for it."""
+    environment = result.environment
+    if environment is None:
+        return (*result.row, "", "")
+    return (*result.row, device_kind(environment.device), environment.precision)
+
+
+def device_kind(device: str) -> str:
+    """Return ``cuda`` for ``cuda:1``."""
+    return device.partition(":")[0]
+
+
+def _without_overtaken(newest: Mapping[Identity, tuple[Result, Path]]) -> set[Identity]:
+    """Leave out cells that failed before their device was known, and were run again since."""
+    known = [same for same in newest if same[4:] != ("", "")]
+
+    def overtaken(same: Identity) -> bool:
+        return same[4:] == ("", "") and any(
+            other[:4] == same[:4] and _when(newest[other][0]) >= _when(newest[same][0]) for other in known
+        )
+
+    return {same for same in newest if not overtaken(same)}
+
+
+def _when(result: Result) -> datetime:
+    try:
+        date = datetime.fromisoformat(result.date)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
+
+
+def _files(folder: Path) -> Iterable[Path]:
+    if folder.is_file():
+        return [folder]
+    found = []
+    for where, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(where, name) for name in files if name.endswith(".json") and not name.startswith(".")]
+    return sorted(found)
+
+
+def _parse(path: Path) -> Any:
+    try:
+        return json.loads(
+            path.read_bytes(), parse_float=_finite, parse_int=_whole, parse_constant=_not_finite
+        )
+    except OSError as error:
+        raise ResultError(f"it cannot be read ({error.strerror or error})") from error
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ResultError(f"it is no JSON, or cut short ({error})") from error
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _not_finite(text)
+
+
+def _whole(text: str) -> int:
+    if len(text) > _DIGITS:
+        _not_finite(text)
+    return int(text)
+
+
+def _not_finite(text: str) -> float:
+    raise ResultError(f"it holds {text:.20}, and figures have to be finite")
+
+
+def _nothing(folder: Path, skipped: list[SkippedFile]) -> str:
+    if not skipped:
+        return f"{folder} holds no results; {_advice(folder)}"
+    first = skipped[0]
+    count = f"{len(skipped)} file{'s' if len(skipped) > 1 else ''}"
+    return f"{folder} holds no results, though {count} of JSON: {first.path.name}: {first.reason}"
+
+
+def _advice(folder: Path) -> str:
+    return f"run: flowzoo bench run quick --out {folder}"
+
+
+_DIGITS = 30
+"""More make an integer too large for a float."""
