@@ -25,6 +25,8 @@ def prepare_device(name: str = "auto") -> torch.device:
     if name.split(":")[0] not in ("cpu", "cuda", "mps"):
         raise OptionError(f"no device '{name}'; use --device auto, cpu, cuda, cuda:1 or mps")
     torch.set_flush_denormal(True)
+    # torch rounds convolutions on CUDA to TF32 unless told otherwise: likelihoods are computed in float32.
+    torch.backends.cudnn.allow_tf32 = False
     try:
         device = torch.device(name)
         torch.empty(1, device=device)

@@ -30,6 +30,7 @@ from flowzoo.training.checkpoint import (
 )
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.options import TrainingOptions
+from flowzoo.training.precision import autocast, rounded_products
 from flowzoo.training.reporter import Progress, Reporter
 from flowzoo.training.stage import Stage
 
@@ -188,14 +189,17 @@ class TrainingLoop:
         )
         images = next(self._batches).to(self._flow.device)
         x = dequantise(images, self._flow.bins, run)
-        try:
-            loss = self._stage.loss(self._flow, x, run).mean()
-        except NumericalError as problem:
-            raise NumericalError(f"{problem}; at step {self._position.step}{self._kept()}") from problem
-        value = float(loss.detach())
-        self._require_finite(value, "loss")
-        self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        precision, device = self._options.precision, self._flow.device
+        with rounded_products(precision, device):
+            try:
+                with autocast(precision, device):
+                    loss = self._stage.loss(self._flow, x, run).mean()
+            except NumericalError as problem:
+                raise NumericalError(f"{problem}; at step {self._position.step}{self._kept()}") from problem
+            value = float(loss.detach())
+            self._require_finite(value, "loss")
+            self._optimiser.zero_grad(set_to_none=True)
+            loss.backward()
         norm = nn.utils.clip_grad_norm_(self._parameters, self._options.clip)
         self._require_finite(float(norm), "gradient")
         for group in self._optimiser.param_groups:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from flowzoo.errors import OptionError, did_you_mean
 
 
 class TrainingOptions(BaseModel):
@@ -19,6 +22,10 @@ class TrainingOptions(BaseModel):
     schedule: Annotated[
         Literal["cosine", "constant"], Field(description="of the learning rate over the budget")
     ] = "cosine"
+    precision: Annotated[
+        Literal["float32", "tf32", "bfloat16"],
+        Field(description="of products in training; evaluation is in float32"),
+    ] = "float32"
     clip: Annotated[float, Field(gt=0, description="largest norm of the gradient of bits/dim")] = 100.0
     average: Annotated[
         float, Field(ge=0, lt=1, description="decay of the exponential average of weights; 0: none")
@@ -40,3 +47,22 @@ class TrainingOptions(BaseModel):
     validations: Annotated[int, Field(ge=1, description="how often to validate over the budget")] = 20
     validation_images: Annotated[int, Field(ge=1, description="images of the validation split to use")] = 256
     validation_batch_size: Annotated[int, Field(ge=1, description="images at once in validation")] = 128
+
+
+def parse_training_options(given: Mapping[str, Any]) -> TrainingOptions:
+    """Check the trainer's options.
+
+    Raises:
+        OptionError: One is unknown, of the wrong type or out of range.
+    """
+    known = TrainingOptions.model_fields
+    for name in given:
+        if name not in known:
+            hint = did_you_mean(str(name), known) or ";"
+            raise OptionError(f"no training option '{name}'{hint} known: {', '.join(known)}")
+    try:
+        return TrainingOptions(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        raise OptionError(f"training.{name}={first['input']!r}: {first['msg']}") from error

@@ -8,20 +8,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
 from flowzoo.data.dataset import Dataset
 from flowzoo.data.load import load_dataset, load_revision
 from flowzoo.device import prepare_device
-from flowzoo.errors import OptionError, did_you_mean
+from flowzoo.errors import OptionError
 from flowzoo.flow import Flow
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.models import assemble
 from flowzoo.runfolder import RunFolder, RunRecord
 from flowzoo.seeds import check_seed
 from flowzoo.training.budget import Budget
-from flowzoo.training.options import TrainingOptions
+from flowzoo.training.options import parse_training_options
 from flowzoo.training.reporter import Reporter, SilentReporter
 from flowzoo.training.trainer import Trainer
 
@@ -121,25 +120,6 @@ def resume_run(
         )
     trainer.restore()
     return _train(trainer, run_folder, record)
-
-
-def parse_training_options(given: Mapping[str, Any]) -> TrainingOptions:
-    """Check the trainer's options.
-
-    Raises:
-        OptionError: One is unknown, of the wrong type or out of range.
-    """
-    known = TrainingOptions.model_fields
-    for name in given:
-        if name not in known:
-            hint = did_you_mean(str(name), known) or ";"
-            raise OptionError(f"no training option '{name}'{hint} known: {', '.join(known)}")
-    try:
-        return TrainingOptions(**given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, first["loc"]))
-        raise OptionError(f"training.{name}={first['input']!r}: {first['msg']}") from error
 
 
 def _create(record: RunRecord, dataset: Dataset, device: torch.device, scoring: bool = False) -> Flow:
