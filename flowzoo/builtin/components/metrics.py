@@ -4,4 +4,41 @@ from __future__ import annotations
 
 from flowzoo.component import Component
 
-METRICS: tuple[Component, ...] = ()
+METRICS: tuple[Component, ...] = (
+    Component(
+        kind="metric",
+        name="bits-per-dim",
+        build="flowzoo.bench.metrics.bits_per_dim:build_bits_per_dim",
+        summary="bits/dim of held-out images, with standard error and the solver's error",
+    ),
+    Component(
+        kind="metric",
+        name="log-prob-speed",
+        build="flowzoo.bench.metrics.log_prob_speed:build_log_prob_speed",
+        summary="images a second in evaluations of the likelihood",
+    ),
+    Component(
+        kind="metric",
+        name="parameters",
+        build="flowzoo.bench.metrics.parameters:build_parameters",
+        summary="how many parameters train, of the model and of each level",
+    ),
+    Component(
+        kind="metric",
+        name="sample-speed",
+        build="flowzoo.bench.metrics.sample_speed:build_sample_speed",
+        summary="images a second in sampling",
+    ),
+    Component(
+        kind="metric",
+        name="time-to-bpd",
+        build="flowzoo.bench.metrics.time_to_bpd:build_time_to_bpd",
+        summary="seconds of training to given bits/dim, or to near the model's best; the validation curve",
+    ),
+    Component(
+        kind="metric",
+        name="train-speed",
+        build="flowzoo.bench.metrics.train_speed:build_train_speed",
+        summary="images a second in steps of training",
+    ),
+)

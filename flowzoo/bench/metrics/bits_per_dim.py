@@ -1,0 +1,93 @@
+"""Bits per dimension on held-out images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from flowzoo.evaluation.likelihood import Likelihood, evaluate_likelihood
+from flowzoo.metric import Measurement, Metric, Trained
+
+
+@dataclass(frozen=True)
+class BitsPerDim(Metric):
+    """Bits per dimension, as ``flowzoo evaluate`` measures them; its noise is the same for every model.
+
+    Attributes:
+        split: Which images.
+        images: How many of them, the first ones; None for all.
+        draws: Of noise and coarse images, for each image.
+        exact: As :func:`~flowzoo.evaluation.likelihood.evaluate_likelihood` takes it.
+        batch_size: Images at once.
+        audit: Whether to measure the solver's error too.
+        seed: Of noise and probes.
+    """
+
+    split: str
+    images: int | None
+    draws: int
+    exact: bool | None
+    batch_size: int
+    audit: bool
+    seed: int
+
+    def measure(self, trained: Trained) -> Measurement:
+        found = evaluate_likelihood(
+            trained.flow,
+            trained.dataset.split(self.split),
+            draws=self.draws,
+            exact=self.exact,
+            limit=self.images,
+            batch_size=self.batch_size,
+            seed=self.seed,
+            audit=self.audit,
+        )
+        return Measurement(
+            value=found.bits_per_dim,
+            unit="bits/dim",
+            better="lower",
+            error=found.standard_error,
+            valid=found.valid,
+            objections=found.objections,
+            conditions={"split": self.split, **_conditions(found)},
+            details=_details(found),
+        )
+
+
+def build_bits_per_dim(
+    *,
+    split: Annotated[
+        Literal["train", "validation", "test"], Field(description="which images to measure on")
+    ] = "test",
+    images: Annotated[int | None, Field(ge=1, description="use the first so many; None: all")] = None,
+    draws: Annotated[int, Field(ge=1, description="of noise and coarse images, for each image")] = 1,
+    exact: Annotated[
+        bool | None, Field(description="exact log-determinants; None: up to 64 dimensions")
+    ] = None,
+    batch_size: Annotated[int, Field(ge=1, description="images at once")] = 100,
+    audit: Annotated[bool, Field(description="measure the solver's error too")] = True,
+    seed: Annotated[int, Field(ge=0, description="of noise and probes, the same for every model")] = 0,
+) -> BitsPerDim:
+    """Build the metric."""
+    return BitsPerDim(split, images, draws, exact, batch_size, audit, seed)
+
+
+def _conditions(found: Likelihood) -> Mapping[str, Any]:
+    return {
+        "images": found.images,
+        "draws": found.draws,
+        "dequantisation": found.dequantisation,
+        "trace": found.trace,
+        "solver": found.solver,
+        "proposal": found.proposal,
+        "audit": None if found.audit is None else asdict(found.audit),
+        "seed": found.seed,
+    }
+
+
+def _details(found: Likelihood) -> Mapping[str, Any]:
+    joint = found.joint_bits_per_dim
+    return {"shares": dict(found.shares)} | ({} if joint is None else {"joint_bpd": joint})

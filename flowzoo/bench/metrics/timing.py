@@ -1,0 +1,110 @@
+"""How speeds are measured: warm up, wait for the device, repeat, and state the median and the spread."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field
+
+from flowzoo.metric import Measurement
+
+Repetitions = Annotated[int, Field(ge=3, description="timed repetitions")]
+Seconds = Annotated[
+    float, Field(gt=0, description="stop after so long, warm-up included, with at least 3 repetitions")
+]
+
+FEWEST = 3
+"""Timed repetitions, however slow they are."""
+
+WARM_UP = 3
+"""Calls before the first timed one: they compile, allocate, and let solvers settle their steps."""
+
+WARM_UP_SHARE = 1 / 3
+"""Of the time allowed, after which no further warm-up call begins."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Images a second.
+
+    Attributes:
+        rates: Of each timed repetition.
+        batch_size: Images in one.
+        warm_up: Calls before them.
+        device: On which they ran.
+    """
+
+    rates: tuple[float, ...]
+    batch_size: int
+    warm_up: int
+    device: torch.device
+
+    def measurement(self, conditions: Mapping[str, Any]) -> Measurement:
+        """Return the median as a metric's figure, with half the interquartile range as its error."""
+        lower, median, upper = statistics.quantiles(self.rates, n=4, method="inclusive")
+        on_cpu = {"threads": torch.get_num_threads()} if self.device.type == "cpu" else {}
+        return Measurement(
+            value=median,
+            unit="images/s",
+            better="higher",
+            error=(upper - lower) / 2,
+            repeats=False,
+            conditions={
+                "batch_size": self.batch_size,
+                "repetitions": len(self.rates),
+                "warm_up": self.warm_up,
+                "error": "half the interquartile range of the repetitions",
+                "device": self.device.type,
+                **on_cpu,
+                **conditions,
+            },
+            details={"seconds_per_batch": self.batch_size / median},
+        )
+
+
+def measure_speed(
+    call: Callable[[], object], batch_size: int, device: torch.device, repetitions: int, seconds: float
+) -> Speed:
+    """Time a call again and again.
+
+    Args:
+        call: Works on one batch.
+        batch_size: Images in it.
+        device: On which it works; its queue is empty before and after each timed call.
+        repetitions: How often to time it, at least :data:`FEWEST`.
+        seconds: Begin no further call after so long, unless there are fewer than that.
+    """
+    began = time.perf_counter()
+    warm_up = 0
+    while warm_up == 0 or (warm_up < WARM_UP and time.perf_counter() - began < WARM_UP_SHARE * seconds):
+        _time(call, device)
+        warm_up += 1
+    taken: list[float] = []
+    while len(taken) < max(repetitions, FEWEST):
+        if len(taken) >= FEWEST and time.perf_counter() - began > seconds:
+            break
+        taken.append(_time(call, device))
+    return Speed(tuple(batch_size / each for each in taken), batch_size, warm_up, device)
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until a device has done all that it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def _time(call: Callable[[], object], device: torch.device) -> float:
+    synchronise(device)
+    began = time.perf_counter()
+    call()
+    synchronise(device)
+    # A clock that has not moved would make the speed infinite.
+    return max(time.perf_counter() - began, math.ulp(1.0))

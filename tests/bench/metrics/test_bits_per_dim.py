@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from flowzoo.evaluation.report import evaluate_run
+from flowzoo.registry.build import build_component
+
+
+@pytest.mark.parametrize("model", ["realnvp", "mrcnf"])
+def test_it_is_what_evaluating_the_run_gives(runs: Any, measure: Any, model: str) -> None:
+    folder = runs(model)
+    expected = evaluate_run(folder.path, images=40, batch_size=20, floor=False, device="cpu")
+
+    found = measure("bits-per-dim", model, images=40, batch_size=20)
+
+    assert found.value == expected.bits_per_dim
+    assert found.error == expected.standard_error
+    assert (found.valid, found.objections) == (expected.valid, expected.objections)
+    assert found.conditions["images"] == 40
+    assert found.conditions["trace"] == expected.trace
+    assert found.conditions["solver"] == expected.solver
+    assert sum(found.details["shares"].values()) == pytest.approx(found.value, abs=1e-5)
+
+
+def test_a_solver_s_error_stands_beside_the_figure_unless_it_was_not_asked_for(measure: Any) -> None:
+    audited = measure("bits-per-dim", "mrcnf", images=20)
+    unaudited = measure("bits-per-dim", "mrcnf", images=20, audit=False)
+
+    assert audited.conditions["audit"]["images"] == 16
+    assert abs(audited.conditions["audit"]["mean"]) <= audited.conditions["audit"]["worst"]
+    assert unaudited.conditions["audit"] is None
+    assert not unaudited.valid
+
+
+def test_split_draws_and_seed_are_the_evaluation_s(load: Any, measure: Any) -> None:
+    found = measure("bits-per-dim", "realnvp", split="validation", images=10, draws=4, seed=3)
+    plain = measure("bits-per-dim", "realnvp", split="validation", images=10, seed=3)
+
+    assert found.conditions["draws"] == 4
+    assert found.conditions["split"] == "validation"
+    assert found.value < plain.value
+    assert plain.value != measure("bits-per-dim", "realnvp", split="validation", images=10).value
+
+
+def test_a_pyramid_s_joint_figure_stands_in_the_details(load: Any) -> None:
+    from dataclasses import replace
+
+    import flowzoo
+    from flowzoo.dequantisation import dequantise
+
+    flow = flowzoo.create_model(
+        "msflow-image",
+        (1, 8, 8),
+        levels=2,
+        bins=17,
+        pixels="affine",
+        seed=0,
+        transform={"proposal": "uniform"},
+        bijector="gaussian",
+    )
+    trained = load("gaussian")
+    flow.initialise([dequantise(trained.dataset.split("train").take(range(300)), 17)])
+
+    found = build_component("metric", "bits-per-dim", images=10).measure(replace(trained, flow=flow))
+
+    assert found.details["joint_bpd"] < found.value
+    assert found.conditions["proposal"].endswith("K=1")
