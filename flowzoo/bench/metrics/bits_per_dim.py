@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from flowzoo.bench.metrics.evaluation_batch import BatchSize, Exact
 from flowzoo.evaluation.likelihood import Likelihood, evaluate_likelihood
 from flowzoo.metric import Measurement, Metric, Trained
 
@@ -64,10 +65,8 @@ def build_bits_per_dim(
     ] = "test",
     images: Annotated[int | None, Field(ge=1, description="use the first so many; None: all")] = None,
     draws: Annotated[int, Field(ge=1, description="of noise and coarse images, for each image")] = 1,
-    exact: Annotated[
-        bool | None, Field(description="exact log-determinants; None: up to 64 dimensions")
-    ] = None,
-    batch_size: Annotated[int, Field(ge=1, description="images at once")] = 100,
+    exact: Exact = None,
+    batch_size: BatchSize = 100,
     audit: Annotated[bool, Field(description="measure the solver's error too")] = True,
     seed: Annotated[int, Field(ge=0, description="of noise and probes, the same for every model")] = 0,
 ) -> BitsPerDim:

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
 
-import torch
-from pydantic import Field
-
+from flowzoo.bench.metrics.evaluation_batch import BatchSize, EvaluationBatch, Exact
 from flowzoo.bench.metrics.timing import Repetitions, Seconds, measure_speed
-from flowzoo.evaluation.likelihood import EXACT_UP_TO
-from flowzoo.evaluation.notes import stated
-from flowzoo.evaluation.pilot import fly_pilot
 from flowzoo.metric import Measurement, Metric, Trained
-from flowzoo.run import Ledger, Run, per_image_generators
 
 
 @dataclass(frozen=True)
@@ -32,29 +25,18 @@ class LogProbSpeed(Metric):
     repetitions: int
     seconds: float
 
-    @torch.no_grad()
     def measure(self, trained: Trained) -> Measurement:
-        flow, source = trained.flow, trained.dataset.split("test")
-        exact = flow.dimensions <= EXACT_UP_TO if self.exact is None else self.exact
-        memory = fly_pilot(flow, source, len(source), trained.seed, exact)
-        indices = [place % len(source) for place in range(self.batch_size)]
-        images = source.take(indices)
-        ledger = Ledger()
-
-        def evaluate() -> None:
-            generators = per_image_generators(trained.seed, indices)
-            flow.bits_per_dim(images, Run(generator=generators, exact=exact, memory=memory, ledger=ledger))
-
-        speed = measure_speed(evaluate, self.batch_size, flow.device, self.repetitions, self.seconds)
-        return speed.measurement({name: stated(ledger, name) for name in ("trace", "solver")})
+        batch = EvaluationBatch(trained, self.batch_size, self.exact)
+        speed = measure_speed(
+            batch.bits_per_dim, self.batch_size, trained.flow.device, self.repetitions, self.seconds
+        )
+        return speed.measurement(batch.conditions)
 
 
 def build_log_prob_speed(
     *,
-    batch_size: Annotated[int, Field(ge=1, description="images at once")] = 100,
-    exact: Annotated[
-        bool | None, Field(description="exact log-determinants; None: up to 64 dimensions")
-    ] = None,
+    batch_size: BatchSize = 100,
+    exact: Exact = None,
     repetitions: Repetitions = 20,
     seconds: Seconds = 10.0,
 ) -> LogProbSpeed:

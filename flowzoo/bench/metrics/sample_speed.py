@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
 
-from pydantic import Field
-
+from flowzoo.bench.metrics.evaluation_batch import BatchSize
 from flowzoo.bench.metrics.timing import Repetitions, Seconds, measure_speed
 from flowzoo.metric import Measurement, Metric, Trained
 
@@ -39,7 +37,7 @@ class SampleSpeed(Metric):
 
 def build_sample_speed(
     *,
-    batch_size: Annotated[int, Field(ge=1, description="images at once")] = 100,
+    batch_size: BatchSize = 100,
     repetitions: Repetitions = 20,
     seconds: Seconds = 10.0,
 ) -> SampleSpeed:

@@ -13,6 +13,18 @@ METRICS: tuple[Component, ...] = (
     ),
     Component(
         kind="metric",
+        name="decode-speed",
+        build="flowzoo.bench.metrics.decode_speed:build_decode_speed",
+        summary="images a second from the latents of test images",
+    ),
+    Component(
+        kind="metric",
+        name="evaluations",
+        build="flowzoo.bench.metrics.evaluations:build_evaluations",
+        summary="evaluations of vector fields for a batch: in likelihoods, in training and in sampling",
+    ),
+    Component(
+        kind="metric",
         name="log-prob-speed",
         build="flowzoo.bench.metrics.log_prob_speed:build_log_prob_speed",
         summary="images a second in evaluations of the likelihood",
@@ -22,6 +34,12 @@ METRICS: tuple[Component, ...] = (
         name="parameters",
         build="flowzoo.bench.metrics.parameters:build_parameters",
         summary="how many parameters train, of the model and of each level",
+    ),
+    Component(
+        kind="metric",
+        name="round-trip-error",
+        build="flowzoo.bench.metrics.round_trip_error:build_round_trip_error",
+        summary="how far from test images their own latents lead back",
     ),
     Component(
         kind="metric",

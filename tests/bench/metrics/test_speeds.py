@@ -11,7 +11,7 @@ from flowzoo.errors import NumericalError
 from flowzoo.flow import Flow
 from flowzoo.registry.build import build_component
 
-SPEEDS = ["train-speed", "log-prob-speed", "sample-speed"]
+SPEEDS = ["train-speed", "log-prob-speed", "sample-speed", "decode-speed"]
 QUICK = {"repetitions": 3}
 
 

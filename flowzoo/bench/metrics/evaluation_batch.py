@@ -1,0 +1,72 @@
+"""A batch of test images that goes through a model as in an evaluation, for metrics that measure that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field
+
+from flowzoo.dequantisation import dequantise
+from flowzoo.evaluation.likelihood import EXACT_UP_TO
+from flowzoo.evaluation.notes import stated
+from flowzoo.evaluation.pilot import fly_pilot
+from flowzoo.metric import Trained
+from flowzoo.run import Ledger, Run, per_image_generators
+from flowzoo.shapes import Images, PerImage
+
+BatchSize = Annotated[int, Field(ge=1, description="images at once")]
+
+Exact = Annotated[bool | None, Field(description="exact log-determinants; None: up to 64 dimensions")]
+
+
+class EvaluationBatch:
+    """Test images and the notes that the model took on pilot images, as an evaluation would begin.
+
+    Args:
+        trained: The model.
+        size: Images in the batch; the split's are repeated where there are fewer.
+        exact: As :func:`~flowzoo.evaluation.likelihood.evaluate_likelihood` takes it.
+    """
+
+    def __init__(self, trained: Trained, size: int, exact: bool | None = None) -> None:
+        flow, source = trained.flow, trained.dataset.split("test")
+        self._flow = flow
+        self._seed = trained.seed
+        self._exact = flow.dimensions <= EXACT_UP_TO if exact is None else exact
+        self._indices = [place % len(source) for place in range(size)]
+        self.images = source.take(self._indices)
+        self._ledger = Ledger()
+        with torch.no_grad():
+            self._memory = fly_pilot(flow, source, len(source), trained.seed, self._exact)
+
+    @property
+    def conditions(self) -> Mapping[str, Any]:
+        """What :meth:`bits_per_dim` has stated of trace and solver."""
+        return {name: stated(self._ledger, name) for name in ("trace", "solver")}
+
+    @property
+    def evaluations(self) -> float:
+        """Function evaluations of all vector fields in :meth:`bits_per_dim` so far."""
+        return self._ledger.counts.get("evaluations", 0.0)
+
+    @torch.no_grad()
+    def bits_per_dim(self) -> PerImage:
+        """Return each image's bits/dim, ``(B,)``, under the same noise every time."""
+        return self._flow.bits_per_dim(self.images, self._run())
+
+    @torch.no_grad()
+    def encode(self) -> tuple[Images, list[Images]]:
+        """Return the dequantised images, ``(B, C, H, W)``, and their latents, finest first."""
+        run = self._run()
+        x = dequantise(self.images.to(self._flow.device), self._flow.bins, run)
+        return x, self._flow.encode(x, run)
+
+    def _run(self) -> Run:
+        return Run(
+            generator=per_image_generators(self._seed, self._indices),
+            exact=self._exact,
+            memory=self._memory,
+            ledger=self._ledger,
+        )

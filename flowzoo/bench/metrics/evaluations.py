@@ -1,0 +1,77 @@
+"""How often vector fields are evaluated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from flowzoo.bench.metrics.evaluation_batch import BatchSize, EvaluationBatch, Exact
+from flowzoo.bench.metrics.training_steps import TrainingSteps, last_stage
+from flowzoo.flow import Flow
+from flowzoo.metric import Measurement, Metric, Trained
+from flowzoo.run import Ledger, Run
+
+SETTLING = 3
+"""Training steps before the counted ones: solvers settle their steps in them."""
+
+COUNTED = 5
+"""Training steps that are averaged."""
+
+
+@dataclass(frozen=True)
+class Evaluations(Metric):
+    """Evaluations of all vector fields for one batch of likelihoods; 0 for models without an ODE.
+
+    The details have those of a step of training, on average over :data:`COUNTED` of them, and of sampling. An
+    evaluation in which the trace is computed counts once, whatever the trace costs.
+
+    Attributes:
+        batch_size: Images at once in likelihoods and samples; a solver meets the hardest of them.
+        exact: As :func:`~flowzoo.evaluation.likelihood.evaluate_likelihood` takes it.
+    """
+
+    batch_size: int
+    exact: bool | None
+
+    def measure(self, trained: Trained) -> Measurement:
+        batch = EvaluationBatch(trained, self.batch_size, self.exact)
+        batch.bits_per_dim()
+        stage = last_stage(trained)
+        steps = None if stage is None else TrainingSteps(trained, stage)
+        training: dict[str, Any] = (
+            {} if steps is None else {"training_batch_size": steps.batch_size, **steps.conditions}
+        )
+        return Measurement(
+            value=batch.evaluations,
+            unit="",
+            better="lower",
+            conditions={"batch_size": self.batch_size, **batch.conditions, **training},
+            details={
+                "training_step": None if steps is None else _in_training(steps),
+                "sampling": _in_sampling(trained.flow, self.batch_size, trained.seed),
+            },
+        )
+
+
+def build_evaluations(*, batch_size: BatchSize = 100, exact: Exact = None) -> Evaluations:
+    """Build the metric."""
+    return Evaluations(batch_size, exact)
+
+
+def _in_training(steps: TrainingSteps) -> float:
+    found = [_count(steps.take()) for _ in range(SETTLING + COUNTED)]
+    return sum(found[SETTLING:]) / COUNTED
+
+
+@torch.no_grad()
+def _in_sampling(flow: Flow, size: int, seed: int) -> float:
+    ledger = Ledger()
+    run = Run(generator=torch.Generator().manual_seed(seed), ledger=ledger)
+    flow.decode(flow.draw_latents(size, run=run), run)
+    return _count(ledger)
+
+
+def _count(ledger: Ledger) -> float:
+    return ledger.counts.get("evaluations", 0.0)
