@@ -113,7 +113,7 @@ class Environment:
         jobs: Cells that ran at the same time, at most; times suffer from more than one.
         versions: Of ``python``, ``torch``, ``flowzoo``.
         plugins: Distributions whose components the model was built of, with their versions.
-        commit: Of the flowzoo source tree, with ``-dirty`` where it differs from it; empty outside a git checkout.
+        commit: Of the flowzoo source tree, with ``-dirty`` where it differs; empty outside a git checkout.
     """
 
     device: str

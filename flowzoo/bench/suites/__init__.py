@@ -1,0 +1,56 @@
+"""The suites that come with flowzoo, a YAML file each, and how any suite is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from flowzoo.bench.suite import Suite, SuiteError, parse_suite, read_suite
+from flowzoo.registry.build import build_component
+
+FOLDER = Path(__file__).parent
+
+
+def find_suite(name: str) -> Suite:
+    """Return a suite by its registered name, or from a YAML file by its path.
+
+    Raises:
+        UnknownNameError: There is no such suite.
+        OptionError: It has mistakes, or the file cannot be read.
+        PluginError: The plugin that brings it fails.
+    """
+    if name.endswith((".yaml", ".yml")):
+        return read_suite(Path(name))
+    found = build_component("suite", name)
+    if isinstance(found, Path):
+        found = read_suite(found)
+    if isinstance(found, Mapping):
+        found = parse_suite(name, found)
+    if not isinstance(found, Suite):
+        raise SuiteError(
+            f"suite '{name}' built a {type(found).__name__}; its plugin must return a mapping as a suite file "
+            "holds it, or the path of such a file"
+        )
+    return found.model_copy(update={"name": name})
+
+
+def _shipped(name: str) -> Callable[[], Path]:
+    def build() -> Path:
+        return FOLDER / f"{name}.yaml"
+
+    return build
+
+
+quick = _shipped("quick")
+standard = _shipped("standard")
+speed = _shipped("speed")
+time_to_bpd = _shipped("time-to-bpd")
+cifar10 = _shipped("cifar10")
+imagenet32 = _shipped("imagenet32")
+imagenet64 = _shipped("imagenet64")
+celeba64 = _shipped("celeba64")
+paper_msflow_regularisers = _shipped("paper-msflow-regularisers")
+paper_msflow_scales = _shipped("paper-msflow-scales")
+paper_pnf = _shipped("paper-pnf")
+paper_lcma = _shipped("paper-lcma")
+paper_wavelet_flow_speed = _shipped("paper-wavelet-flow-speed")

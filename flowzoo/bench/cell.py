@@ -1,0 +1,199 @@
+"""Cells: what a suite asks for, one for each model, data set and seed, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from flowzoo.bench.suite import DataEntry, MetricEntry, ModelEntry, Suite, mistakes
+from flowzoo.component import Kind
+from flowzoo.errors import FlowzooError, OptionError
+from flowzoo.registry.loader import default_registry
+from flowzoo.registry.options import check, resolve_spec
+from flowzoo.training.options import parse_training_options
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training and what is measured of it; names and options as the suite gives them.
+
+    Attributes:
+        suite: The suite's name.
+        label: The row's.
+        model: Registered name.
+        options: The model's.
+        pixels: The pixel transform; None for what the data set recommends.
+        training: The trainer's options.
+        data: Registered name of the data set.
+        data_options: Its options.
+        published: Under which name papers give figures for the data.
+        budget: ``{"steps": ..., "images": ..., "seconds": ...}``, one of them not None.
+        seed: Of the training.
+        metrics: Pairs of a metric's name and its options.
+        samples: Images in the picture of samples.
+        threads: Of torch on the CPU; None for what the runner gives it.
+    """
+
+    suite: str
+    label: str
+    model: str
+    options: Mapping[str, Any]
+    pixels: Any
+    training: Mapping[str, Any]
+    data: str
+    data_options: Mapping[str, Any]
+    published: str
+    budget: Mapping[str, Any]
+    seed: int
+    metrics: tuple[tuple[str, Mapping[str, Any]], ...]
+    samples: int
+    threads: int | None
+
+    @property
+    def title(self) -> str:
+        """How a person tells the cell apart."""
+        return f"{self.label} on {self.data}, seed {self.seed}"
+
+
+def cells_of(suite: Suite, training: Mapping[str, Any] | None = None) -> list[Cell]:
+    """Return the cells of a suite, a row after another.
+
+    Args:
+        suite: What is asked for.
+        training: Options of the trainer that go before the suite's.
+
+    Raises:
+        SuiteError: A name is not known, or an option is refused; the message names all mistakes.
+    """
+    rows = _rows(suite)
+    _refuse_mistakes(suite, rows)
+    metrics = tuple((metric.name, metric.options) for metric in suite.metrics)
+    return [
+        Cell(
+            suite=suite.name,
+            label=row.label or row.name,
+            model=row.name,
+            options=row.options,
+            pixels=row.pixels if row.pixels is not None else data.pixels,
+            training={**suite.training, **row.training, **(training or {})},
+            data=data.name,
+            data_options=data.options,
+            published=data.published,
+            budget=(row.budget or suite.budget).model_dump(),
+            seed=seed,
+            metrics=metrics,
+            samples=suite.samples,
+            threads=suite.threads,
+        )
+        for data in suite.data
+        for row in rows
+        for seed in suite.seeds
+    ]
+
+
+def select(
+    cells: Iterable[Cell], models: str = "*", data: str = "*", seeds: Iterable[int] = ()
+) -> list[Cell]:
+    """Return the cells of some rows.
+
+    Args:
+        cells: Of a suite.
+        models: Pattern of labels.
+        data: Pattern of the data sets' names.
+        seeds: Which ones; empty for all.
+
+    Raises:
+        OptionError: None is left.
+    """
+    known, wanted = list(cells), set(seeds)
+    chosen = [
+        cell
+        for cell in known
+        if fnmatchcase(cell.label, models)
+        and fnmatchcase(cell.data, data)
+        and (not wanted or cell.seed in wanted)
+    ]
+    if not chosen:
+        labels = ", ".join(dict.fromkeys(cell.label for cell in known))
+        sets = ", ".join(dict.fromkeys(cell.data for cell in known))
+        numbers = ", ".join(str(seed) for seed in dict.fromkeys(cell.seed for cell in known))
+        raise OptionError(
+            f"no cell of the suite matches; its rows: {labels}; its data: {sets}; its seeds: {numbers}"
+        )
+    return chosen
+
+
+def _rows(suite: Suite) -> list[ModelEntry]:
+    """Return the entries with patterns replaced by what they stand for, all in the order of the suite."""
+    registry = default_registry()
+    named = {entry.name for entry in suite.models if not entry.is_pattern}
+    rows: list[ModelEntry] = []
+    for entry in suite.models:
+        if not entry.is_pattern:
+            rows.append(entry)
+            continue
+        for name in registry.names("model", entry.name):
+            if name not in named:
+                named.add(name)
+                rows.append(entry.model_copy(update={"name": name}))
+    return rows
+
+
+def _refuse_mistakes(suite: Suite, rows: list[ModelEntry]) -> None:
+    found = [*_found(_pattern_matches, suite.models), *_found(_model_is_right, rows)]
+    found += [*_found(_data_is_right, suite.data), *_found(_metric_is_right, suite.metrics)]
+    found += _found(_training_is_right, [suite.training, *(row.training for row in suite.models)])
+    labels = [row.label or row.name for row in rows]
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    found += [f"models: '{label}' is there twice; give one of them a label of its own" for label in twice]
+    names = [metric.name for metric in suite.metrics]
+    again = sorted({name for name in names if names.count(name) > 1})
+    found += [f"metrics: '{name}' is there twice" for name in again]
+    if found:
+        raise mistakes(suite.name, found)
+
+
+def _found(require: Callable[[Any], None], entries: Iterable[Any]) -> Iterator[str]:
+    for entry in entries:
+        try:
+            require(entry)
+        except FlowzooError as error:
+            yield str(error)
+
+
+def _pattern_matches(entry: ModelEntry) -> None:
+    registry = default_registry()
+    if entry.is_pattern and not registry.names("model", entry.name):
+        raise registry.unknown("model", entry.name)
+
+
+def _model_is_right(entry: ModelEntry) -> None:
+    _options_are_right("model", entry.name, entry.options)
+    _pixels_are_right(entry.pixels)
+
+
+def _data_is_right(entry: DataEntry) -> None:
+    _options_are_right("dataset", entry.name, entry.options)
+    _pixels_are_right(entry.pixels)
+
+
+def _metric_is_right(entry: MetricEntry) -> None:
+    _options_are_right("metric", entry.name, entry.options)
+
+
+def _options_are_right(kind: Kind, name: str, options: Mapping[str, Any]) -> None:
+    registry = default_registry()
+    component = registry.find(kind, name)
+    if options:  # what is not asked for anything is not imported here
+        check(registry, component, options)
+
+
+def _pixels_are_right(pixels: Any) -> None:
+    if pixels is not None:
+        resolve_spec(default_registry(), "bijector", pixels)
+
+
+def _training_is_right(training: Mapping[str, Any]) -> None:
+    parse_training_options(training)

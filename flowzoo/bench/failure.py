@@ -1,0 +1,74 @@
+"""What is recorded of an exception, or of a process that ended without a word."""
+
+from __future__ import annotations
+
+import signal
+import textwrap
+import traceback
+
+from flowzoo.bench.result import Cause, Failure
+from flowzoo.errors import FlowzooError, NumericalError
+
+OUTPUT_LINES = 20
+"""How much of what a failed process printed is kept."""
+
+
+def explain(stage: str, error: BaseException) -> Failure:
+    """Return the record of an exception.
+
+    Args:
+        stage: What was being done.
+        error: What was raised.
+    """
+    lines = traceback.format_exception(error)
+    output = () if isinstance(error, FlowzooError) else last_lines("".join(lines))
+    return Failure(stage, _cause(error), _reason(error), output)
+
+
+def explain_exit(stage: str, code: int, output: str) -> Failure:
+    """Return the record of a process that ended without having said why.
+
+    Args:
+        stage: What was being done.
+        code: Its exit status; the negative number of the signal that killed it.
+        output: What it printed.
+    """
+    if code < 0:
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = str(-code)
+        hint = "; the system does so where memory runs out" if name == "SIGKILL" else ""
+        reason = f"the process was killed by {name}{hint}"
+    else:
+        reason = f"the process ended with exit status {code} and no result"
+    return Failure(stage, "crash", reason, last_lines(output))
+
+
+def last_lines(text: str) -> tuple[str, ...]:
+    """Return the last lines of what was printed, each of at most 300 characters."""
+    return tuple(textwrap.shorten(line, 300) if len(line) > 300 else line for line in text.splitlines())[
+        -OUTPUT_LINES:
+    ]
+
+
+def _cause(error: BaseException) -> Cause:
+    if isinstance(error, NumericalError):
+        return "not finite"
+    if isinstance(error, MemoryError) or _names_memory(error):
+        return "out-of-memory"
+    return "error"
+
+
+def _names_memory(error: BaseException) -> bool:
+    """Whether torch ran out of memory, on a GPU or on the CPU, where it raises a plain RuntimeError."""
+    return type(error).__name__ == "OutOfMemoryError" or (
+        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    )
+
+
+def _reason(error: BaseException) -> str:
+    message = textwrap.shorten(" ".join(str(error).split()), 400)
+    if isinstance(error, FlowzooError):
+        return message
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__

@@ -1,0 +1,200 @@
+"""Running a cell: training, then every metric, then a picture of samples."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter, ValidationError
+
+from flowzoo.bench.cell import Cell
+from flowzoo.bench.environment import describe_environment
+from flowzoo.bench.failure import explain
+from flowzoo.bench.result import Failure, Result
+from flowzoo.data.dataset import Dataset
+from flowzoo.data.load import load_dataset
+from flowzoo.device import prepare_device
+from flowzoo.errors import FlowzooError, NumericalError, PluginError
+from flowzoo.files import write_json
+from flowzoo.flow import Flow
+from flowzoo.metric import Measurement, Metric, Trained
+from flowzoo.pictures import save_grid
+from flowzoo.registry.build import build_component
+from flowzoo.registry.saving import load_model
+from flowzoo.runfolder import RunFolder, RunRecord
+from flowzoo.training.budget import Budget
+from flowzoo.training.log import TrainingLog
+from flowzoo.training.reporter import Progress
+from flowzoo.training.start import resume_run, start_run
+
+Tell = Callable[[str, float, float | None], None]
+"""Takes what is being done, the share of it that is done, and the last bits/dim in validation."""
+
+
+class CellRun:
+    """Trains and measures one cell, in a work folder from which an interrupted cell goes on.
+
+    Args:
+        cell: What is asked for.
+        plan: Its record without figures.
+        work: The work folder; made if it is not there.
+        device: As :func:`~flowzoo.device.prepare_device` takes it.
+        jobs: Cells that run at the same time, at most.
+        tell: Is told how far it is.
+    """
+
+    def __init__(self, cell: Cell, plan: Result, work: Path, device: str, jobs: int, tell: Tell) -> None:
+        self._cell = cell
+        self._plan = plan
+        self._work = work
+        self._folder = RunFolder(work / "run")
+        self._device = prepare_device(device)
+        self._jobs = jobs
+        self._tell = tell
+
+    def run(self, picture: Path) -> Result:
+        """Return the cell's record, with what could be measured; whatever fails is recorded, not raised.
+
+        Args:
+            picture: Where the picture of samples goes, if there is one.
+        """
+        environment = describe_environment(
+            self._device, str(self._plan.training["precision"]), self._jobs, _plugins(self._plan)
+        )
+        started = replace(self._plan, environment=environment)
+        try:
+            record = self._train()
+        except Exception as error:  # whatever a model raises is a finding about it
+            return _ended(started, explain("training", error))
+        spent = replace(started.spent, steps=record.steps, seconds=record.seconds)
+        trained = replace(started, spent=spent)
+        dataset = load_dataset(self._cell.data, **self._cell.data_options)
+        metrics: dict[str, Measurement] = {}
+        failure: Failure | None = None
+        for place, (name, options) in enumerate(self._cell.metrics):
+            self._tell(f"measuring {name}", place / len(self._cell.metrics), None)
+            try:
+                metrics[name] = self._measure(name, options, record, dataset)
+            except Exception as error:
+                found = explain(name, error)
+                metrics[name] = Measurement(None, "", valid=False, objections=(found.reason,))
+                if isinstance(error, NumericalError) or not isinstance(error, FlowzooError):
+                    failure = failure or found
+        samples = ""
+        try:
+            samples = self._draw(picture)
+        except Exception as error:
+            failure = failure or explain("sampling", error)
+        return _ended(replace(trained, metrics=metrics, samples=samples), failure)
+
+    def _train(self) -> RunRecord:
+        cell = self._cell
+        budget = Budget(**_without_fractions(self._plan.spent.budget))
+        reporter = _Reporter(self._tell)
+        if (self._folder.path / "run.json").is_file():
+            record = self._folder.read()
+            if record.status == "finished":
+                return record
+            return resume_run(self._folder.path, device=str(self._device), reporter=reporter)
+        shutil.rmtree(self._folder.path, ignore_errors=True)  # of a start that was cut short
+        return start_run(
+            self._folder.path,
+            cell.model,
+            cell.data,
+            budget=budget,
+            options=cell.options,
+            pixels=cell.pixels,
+            data_options=cell.data_options,
+            training=cell.training,
+            seed=cell.seed,
+            device=str(self._device),
+            reporter=reporter,
+        )
+
+    def _measure(
+        self, name: str, options: Mapping[str, Any], record: RunRecord, dataset: Dataset
+    ) -> Measurement:
+        """Return a metric's figure, from the work folder if it was measured before an interruption."""
+        path = self._work / f"{name}.json"
+        if path.is_file():
+            try:
+                return _READER.validate_json(path.read_bytes())
+            except ValidationError:
+                path.unlink()
+        metric = build_component("metric", name, **options)
+        if not isinstance(metric, Metric):
+            raise PluginError(f"metric '{name}' built a {type(metric).__name__}, expected a Metric")
+        found = metric.measure(
+            Trained(
+                flow=self._model(),
+                dataset=dataset,
+                training=record.training,
+                log=TrainingLog(self._folder.log).read(),
+                steps=record.steps,
+                seconds=record.seconds,
+                seed=self._cell.seed,
+            )
+        )
+        _require_plain(name, found)
+        write_json(path, asdict(found))
+        return _READER.validate_json(path.read_bytes())
+
+    def _draw(self, picture: Path) -> str:
+        flow = self._model()
+        if not self._cell.samples or flow.image_shape[0] not in (1, 3):
+            return ""
+        self._tell("drawing samples", 0.99, None)
+        save_grid(flow.sample(self._cell.samples, seed=self._cell.seed), picture, flow.bins)
+        return picture.name
+
+    def _model(self) -> Flow:
+        return load_model(self._folder.model, device=str(self._device))
+
+
+_READER = TypeAdapter(Measurement)
+
+
+def _require_plain(name: str, found: Any) -> None:
+    if not isinstance(found, Measurement):
+        raise PluginError(f"metric '{name}' returned a {type(found).__name__}, expected a Measurement")
+    if found.value is None and not found.objections:
+        raise PluginError(f"metric '{name}' returned neither a value nor an objection")
+    if found.value is not None and not torch.tensor(float(found.value)).isfinite():
+        raise NumericalError(f"metric '{name}' is {found.value}")
+
+
+def _ended(result: Result, failure: Failure | None) -> Result:
+    date = datetime.now(UTC).isoformat(timespec="seconds")
+    return replace(result, status="failed" if failure else "finished", failure=failure, date=date)
+
+
+def _plugins(plan: Result) -> dict[str, str]:
+    from flowzoo.registry.loader import default_registry
+
+    registry = default_registry()
+    found: dict[str, str] = {}
+    for key in plan.components:
+        kind, _, name = key.partition(":")
+        plugin = registry.plugin_of(registry.find(kind, name))  # type: ignore[arg-type]
+        found[plugin.distribution] = plugin.version
+    return found
+
+
+def _without_fractions(budget: Mapping[str, float | None]) -> dict[str, Any]:
+    steps = budget["steps"]
+    return {"steps": None if steps is None else int(steps), "seconds": budget["seconds"]}
+
+
+class _Reporter:
+    """Passes the training's progress on."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+
+    def update(self, progress: Progress) -> None:
+        self._tell(f"training, {progress.stage}", progress.used, progress.bits_per_dim)

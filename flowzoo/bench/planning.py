@@ -1,0 +1,107 @@
+"""Planning all cells of a suite, in a process of its own, since what plans a cell is plugins' code."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from flowzoo.bench.cell import Cell
+from flowzoo.bench.failure import explain_exit, last_lines
+from flowzoo.bench.key import hash_of
+from flowzoo.bench.process import Message, Worker
+from flowzoo.bench.result import DataFacts, Failure, Result, Spent, read_result
+from flowzoo.errors import OptionError
+
+BUILD_SECONDS = 120.0
+"""How long building one model may take; fetching its data may take as long as it takes."""
+
+
+class Plans:
+    """Plans cells, a process after another, until all are planned.
+
+    A cell whose planning raises, crashes or hangs has a record that says so, and harms no other.
+
+    Args:
+        cells: What is asked for.
+        device: As :func:`~flowzoo.device.prepare_device` takes it.
+        output: File that takes what plugins print.
+        told: Is told how many cells are planned.
+    """
+
+    def __init__(self, cells: Sequence[Cell], device: str, output: Path, told: Callable[[int], None]) -> None:
+        self.results: list[Result] = []
+        """The records of the cells before anything is measured."""
+        self.device = device
+        """The device that was found."""
+        self._cells = cells
+        self._output = output
+        self._told = told
+
+    def make(self) -> None:
+        """Plan all cells.
+
+        Raises:
+            OptionError: There is no such device.
+        """
+        while len(self.results) < len(self._cells):
+            self._plan_on()
+
+    def _plan_on(self) -> None:
+        """Plan the cells that are left, to the first one that crashes or hangs."""
+        first = len(self.results)
+        cells = [asdict(cell) for cell in self._cells[first:]]
+        inbox: queue.Queue[tuple[Worker, Message | None]] = queue.Queue()
+        limit: float | None = None
+        with Worker({"job": "plan", "device": self.device, "cells": cells}, 1, self._output, inbox) as worker:
+            while len(self.results) < len(self._cells):
+                try:
+                    _, message = inbox.get(timeout=limit)
+                except queue.Empty:
+                    reason = f"building the model took more than {BUILD_SECONDS:g} s"
+                    self._fail(Failure("planning", "time-out", reason, last_lines(worker.printed())))
+                    return
+                if message is None:
+                    self._fail(explain_exit("planning", worker.wait(), worker.printed()))
+                    return
+                self._take(message)
+                limit = BUILD_SECONDS if "building" in message else None
+
+    def _take(self, message: Message) -> None:
+        if "refused" in message:
+            raise OptionError(message["refused"])
+        self.device = message.get("device", self.device)
+        if "result" in message:
+            self._add(read_result(message["result"]))
+
+    def _fail(self, failure: Failure) -> None:
+        self._add(replace(unplanned(self._cells[len(self.results)]), failure=failure))
+
+    def _add(self, result: Result) -> None:
+        self.results.append(result)
+        self._told(len(self.results))
+
+
+def unplanned(cell: Cell) -> Result:
+    """Return the record of a cell that cannot be planned: what the suite says of it, as it stands."""
+    asked = {
+        name: getattr(cell, name)
+        for name in ("model", "options", "pixels", "training", "data", "data_options", "budget", "seed")
+    }
+    return Result(
+        key=hash_of({"unplanned": asked}),
+        suite=cell.suite,
+        label=cell.label,
+        model=cell.model,
+        seed=cell.seed,
+        status="failed",
+        date="",
+        options=cell.options,
+        pixels=cell.pixels if isinstance(cell.pixels, Mapping) else {},
+        training=cell.training,
+        components={},
+        parameters=None,
+        data=DataFacts(cell.data, published=cell.published),
+        spent=Spent({name: cell.budget.get(name) for name in ("steps", "seconds")}),
+    )

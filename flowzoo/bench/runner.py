@@ -1,0 +1,269 @@
+"""Running a suite: one fresh process a cell, so that a cell that fails harms no other."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock, Timeout
+
+from flowzoo.bench.cell import Cell
+from flowzoo.bench.failure import explain_exit, last_lines
+from flowzoo.bench.planning import Plans
+from flowzoo.bench.process import Message, Worker
+from flowzoo.bench.result import Failure, Result
+from flowzoo.bench.store import ResultsError, read_results, write_result
+from flowzoo.bench.watcher import SilentWatcher, Watcher
+from flowzoo.errors import FileError, FlowzooError, OptionError
+
+Overwrite = Literal["never", "always", "failed"]
+
+
+class RunnerError(FlowzooError):
+    """A folder of results that another runner is working in."""
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A cell with its plan and its places.
+
+    Attributes:
+        cell: What is asked for.
+        plan: Its record without figures.
+        file: Of its result.
+        work: Its work folder, from which it goes on after an interruption.
+    """
+
+    cell: Cell
+    plan: Result
+    file: Path
+    work: Path
+
+
+@dataclass
+class _Running:
+    """A cell at work.
+
+    Attributes:
+        index: Its place among the cells asked for.
+        planned: The cell.
+        began: When it was started, by the monotonic clock.
+        stage: What it is doing.
+    """
+
+    index: int
+    planned: _Planned
+    began: float
+    stage: str = "starting"
+
+
+class Runner:
+    """Runs cells of one suite into a folder of results.
+
+    Every finished cell is a file at once, whole or not there; a cell that was interrupted goes on from its
+    last checkpoint when it is run again.
+
+    Args:
+        out: Folder of results; the suite's are in a folder of its name below it.
+        device: As :func:`~flowzoo.device.prepare_device` takes it.
+        jobs: How many cells to run at the same time.
+        overwrite: Which cells with a result to run again: ``never`` any, ``failed`` ones, ``always`` all.
+        timeout: Seconds that a cell may take; None for no limit.
+        watcher: Is told how it gets on.
+
+    Raises:
+        OptionError: An argument is out of range.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        *,
+        device: str = "auto",
+        jobs: int = 1,
+        overwrite: Overwrite = "never",
+        timeout: float | None = None,
+        watcher: Watcher | None = None,
+    ) -> None:
+        if jobs < 1:
+            raise OptionError(f"jobs is how many cells run at the same time, at least 1; got {jobs}")
+        if timeout is not None and timeout <= 0:
+            raise OptionError(f"timeout is how many seconds a cell may take; got {timeout:g}")
+        self._out = out
+        self._device = device
+        self._jobs = jobs
+        self._overwrite = overwrite
+        self._timeout = timeout
+        self._watcher: Watcher = watcher or SilentWatcher()
+        self._inbox: queue.Queue[tuple[Worker, Message | None]] = queue.Queue()
+
+    def run(self, cells: Sequence[Cell]) -> list[Result]:
+        """Return the results of cells, run or found, in their order.
+
+        Args:
+            cells: Of one suite.
+
+        Raises:
+            RunnerError: Another runner is working in the folder.
+            FileError: The folder cannot be written.
+            OptionError: There is no such device.
+        """
+        folder = self._out / cells[0].suite
+        hidden = folder / ".work"
+        try:
+            hidden.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FileError(f"cannot make the folder {folder}: {error.strerror}; choose another") from error
+        try:
+            with FileLock(hidden / "lock", timeout=0):
+                return self._run(cells, folder, hidden)
+        except Timeout as error:
+            raise RunnerError(
+                f"another flowzoo bench run is working in {folder}; wait for it, or choose another --out"
+            ) from error
+
+    def _run(self, cells: Sequence[Cell], folder: Path, hidden: Path) -> list[Result]:
+        for leftover in folder.glob(".*.part"):  # of a process that was killed while it wrote
+            leftover.unlink()
+        plans = Plans(
+            cells,
+            self._device,
+            hidden / "planning.log",
+            lambda done: self._watcher.planned(done, len(cells)),
+        )
+        plans.make()
+        self._device = plans.device
+        results: dict[int, Result] = {}
+        waiting: list[tuple[int, _Planned]] = []
+        for index, (cell, plan) in enumerate(zip(cells, plans.results, strict=True)):
+            planned = _Planned(cell, plan, folder / _file_name(plan), hidden / plan.key)
+            found = self._found(planned)
+            if found is not None:
+                results[index] = found
+                self._watcher.skipped(cell, found)
+            elif plan.failure is not None:
+                self._watcher.started(cell)
+                results[index] = self._end(planned, plan.failure)
+            else:
+                waiting.append((index, planned))
+        results |= self._work_through(waiting)
+        return [results[index] for index in range(len(cells))]
+
+    def _found(self, planned: _Planned) -> Result | None:
+        """Return the result that a cell has and may keep; clear away what it must not go on from."""
+        try:
+            (result,) = read_results(planned.file).results
+        except ResultsError:
+            return None
+        again = self._overwrite == "always" or (self._overwrite == "failed" and result.status == "failed")
+        if not again:
+            return result
+        if result.failure is None or result.failure.cause not in _WORTH_GOING_ON:
+            shutil.rmtree(planned.work, ignore_errors=True)
+        return None
+
+    def _work_through(self, waiting: Sequence[tuple[int, _Planned]]) -> dict[int, Result]:
+        """Run cells, as many at a time as asked for, and return their results by place."""
+        results: dict[int, Result] = {}
+        left = list(reversed(waiting))
+        running: dict[Worker, _Running] = {}
+        try:
+            while left or running:
+                while left and len(running) < self._jobs:
+                    index, planned = left.pop()
+                    running[self._start(planned)] = _Running(index, planned, time.monotonic())
+                for worker, result in self._ended(running):
+                    results[running.pop(worker).index] = result
+        finally:
+            for worker in running:
+                worker.kill()
+        return results
+
+    def _start(self, planned: _Planned) -> Worker:
+        self._watcher.started(planned.cell)
+        planned.work.mkdir(parents=True, exist_ok=True)
+        threads = planned.cell.threads or max(1, (os.cpu_count() or 1) // self._jobs)
+        job = {
+            "job": "run",
+            "cell": asdict(planned.cell),
+            "plan": planned.plan.plain(),
+            "work": str(planned.work),
+            "result": str(planned.file),
+            "device": self._device,
+            "jobs": self._jobs,
+            "threads": threads,
+        }
+        return Worker(job, threads, planned.work / "output.log", self._inbox)
+
+    def _ended(self, running: Mapping[Worker, _Running]) -> Iterator[tuple[Worker, Result]]:
+        """Wait for a message or a time-out, and yield the cells that have ended."""
+        with suppress(queue.Empty):
+            worker, message = self._inbox.get(timeout=self._patience(running))
+            at_work = running.get(worker)
+            if at_work is None:
+                return  # the last words of one that took too long
+            if message is None:
+                yield worker, self._take(worker, at_work)
+            elif "stage" in message:
+                at_work.stage = message["stage"]
+                told = message["stage"], message["share"], message["bits"]
+                self._watcher.progressed(at_work.planned.cell, *told)
+        yield from self._overdue(running)
+
+    def _take(self, worker: Worker, at_work: _Running) -> Result:
+        """Return the result of a process that has ended, written by itself or, where it crashed, here."""
+        code, planned = worker.wait(), at_work.planned
+        if code == 0:
+            try:
+                (result,) = read_results(planned.file).results
+            except ResultsError:
+                pass
+            else:
+                return self._tidy(planned, result)
+        return self._end(planned, explain_exit(at_work.stage, code, worker.printed()))
+
+    def _overdue(self, running: Mapping[Worker, _Running]) -> Iterator[tuple[Worker, Result]]:
+        for worker, at_work in list(running.items()):
+            if self._timeout is not None and time.monotonic() - at_work.began >= self._timeout:
+                worker.kill()
+                reason = f"took more than {self._timeout:g} s"
+                failure = Failure(at_work.stage, "time-out", reason, last_lines(worker.printed()))
+                yield worker, self._end(at_work.planned, failure)
+
+    def _patience(self, running: Mapping[Worker, _Running]) -> float | None:
+        """Return the seconds until the first cell is overdue; None without a limit."""
+        if self._timeout is None:
+            return None
+        first = min(at_work.began for at_work in running.values())
+        return max(0.0, first + self._timeout - time.monotonic())
+
+    def _end(self, planned: _Planned, failure: Failure) -> Result:
+        date = datetime.now(UTC).isoformat(timespec="seconds")
+        result = replace(planned.plan, failure=failure, date=date)
+        write_result(planned.file, result)
+        return self._tidy(planned, result)
+
+    def _tidy(self, planned: _Planned, result: Result) -> Result:
+        """Remove the work folder unless there is something in it to go on from."""
+        if result.failure is None or result.failure.cause not in _WORTH_GOING_ON:
+            shutil.rmtree(planned.work, ignore_errors=True)
+        self._watcher.ended(planned.cell, result)
+        return result
+
+
+_WORTH_GOING_ON = ("time-out", "crash", "out-of-memory")
+"""Failures after which a cell goes on from its last checkpoint when it is run again."""
+
+
+def _file_name(plan: Result) -> str:
+    name = f"{plan.data.name}--{plan.label}--seed{plan.seed}"
+    return f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}--{plan.key}.json"

@@ -1,0 +1,197 @@
+"""A suite as data: which models, on which data, for how long, and what is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from flowzoo.errors import OptionError, did_you_mean
+from flowzoo.training.budget import Budget
+from flowzoo.yaml_text import read_yaml
+
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^/\\\x00-\x1f]+$")]
+"""Names stand in file names, so they hold no slash and nothing invisible."""
+
+
+class SuiteError(OptionError):
+    """A suite with mistakes; the message holds them all."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class BudgetEntry(_Part):
+    """How long to train: in ``steps`` or ``images``, which repeats exactly, or in ``seconds``."""
+
+    steps: Annotated[int, Field(ge=1)] | None = None
+    images: Annotated[int, Field(ge=1)] | None = None
+    seconds: Annotated[float, Field(gt=0, strict=False)] | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> BudgetEntry:
+        if sum(each is not None for each in (self.steps, self.images, self.seconds)) != 1:
+            raise ValueError("give exactly one of steps, images and seconds")
+        return self
+
+    def resolve(self, batch_size: int) -> Budget:
+        """Return the budget of a training with batches of this size."""
+        if self.images is not None:
+            return Budget(steps=max(1, self.images // batch_size))
+        return Budget(steps=self.steps, seconds=self.seconds)
+
+
+class ModelEntry(_Part):
+    """A row, or as many as a pattern matches.
+
+    Attributes:
+        name: Registered name, or a pattern with shell wildcards, which stands for all models that match and
+            that no other entry of the suite names.
+        label: Tells apart several rows of one model; the model's name if empty.
+        options: The model's.
+        pixels: The pixel transform; None for the data's.
+        training: The trainer's options, over the suite's.
+        budget: Instead of the suite's.
+    """
+
+    name: Name
+    label: Name | None = None
+    options: dict[str, Any] = {}
+    pixels: str | dict[str, Any] | None = None
+    training: dict[str, Any] = {}
+    budget: BudgetEntry | None = None
+
+    @property
+    def is_pattern(self) -> bool:
+        return any(character in self.name for character in "*?[")
+
+    @model_validator(mode="after")
+    def _labels_one(self) -> ModelEntry:
+        if self.is_pattern and self.label is not None:
+            raise ValueError(
+                f"'{self.name}' stands for several models, which cannot share the label '{self.label}'"
+            )
+        return self
+
+
+class DataEntry(_Part):
+    """A data set.
+
+    Attributes:
+        name: Registered name.
+        options: Its options.
+        pixels: The pixel transform; None for what the data set recommends.
+        published: The name under which papers give figures for it, such as ``CIFAR-10``.
+    """
+
+    name: Name
+    options: dict[str, Any] = {}
+    pixels: str | dict[str, Any] | None = None
+    published: str = ""
+
+
+class MetricEntry(_Part):
+    """A metric and its options; in YAML a name, or a mapping with ``name`` and options beside it."""
+
+    name: Name
+    options: dict[str, Any] = {}
+
+
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _with_options(value: Any) -> Any:
+    if isinstance(value, Mapping) and "name" in value:
+        return {"name": value["name"], "options": {key: each for key, each in value.items() if key != "name"}}
+    return _named(value)
+
+
+class Suite(_Part):
+    """What a suite holds.
+
+    Attributes:
+        name: Registered name, or the file's without its ending.
+        summary: One line.
+        reference: The paper whose table it follows, if it does.
+        models: The rows.
+        data: Every row is trained on each of these.
+        budget: Of every training.
+        seeds: Every row is trained with each of these.
+        training: Options of the trainer, for all rows.
+        metrics: What is measured of every trained model.
+        timeout: Seconds that one cell may take; None for no limit.
+        threads: Of torch on the CPU; None for all cores, shared by the jobs.
+        samples: Images in the picture of samples; 0 for none.
+    """
+
+    name: Name
+    summary: Annotated[str, Field(min_length=1)]
+    reference: str = ""
+    models: Annotated[list[Annotated[ModelEntry, BeforeValidator(_named)]], Field(min_length=1)]
+    data: Annotated[list[Annotated[DataEntry, BeforeValidator(_named)]], Field(min_length=1)]
+    budget: BudgetEntry
+    seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**63)]], Field(min_length=1)] = [0]
+    training: dict[str, Any] = {}
+    metrics: Annotated[list[Annotated[MetricEntry, BeforeValidator(_with_options)]], Field(min_length=1)]
+    timeout: Annotated[float, Field(gt=0, strict=False)] | None = None
+    threads: Annotated[int, Field(ge=1)] | None = None
+    samples: Annotated[int, Field(ge=0, le=400)] = 36
+
+
+def parse_suite(name: str, content: Any) -> Suite:
+    """Return the suite that plain data describes.
+
+    Args:
+        name: Of the suite.
+        content: What a suite file holds.
+
+    Raises:
+        SuiteError: It has unknown keys, lacks some, or holds values of a wrong type; the message names all
+            mistakes.
+    """
+    if not isinstance(content, Mapping):
+        raise SuiteError(f"suite '{name}' must be a mapping with models, data, budget and metrics")
+    try:
+        return Suite(**{"name": name, **{str(key): value for key, value in content.items()}})
+    except ValidationError as error:
+        raise mistakes(name, [_say(each) for each in error.errors(include_url=False)]) from error
+
+
+def read_suite(path: Path) -> Suite:
+    """Return the suite in a YAML file.
+
+    Raises:
+        OptionError: The file cannot be read, is not YAML or no suite.
+    """
+    return parse_suite(path.stem, read_yaml(path))
+
+
+def mistakes(name: str, found: list[str]) -> SuiteError:
+    """Return the error that lists all mistakes of a suite."""
+    if len(found) == 1:
+        return SuiteError(f"suite '{name}': {found[0]}")
+    numbered = "; ".join(f"({place}) {each}" for place, each in enumerate(found, 1))
+    return SuiteError(f"suite '{name}' has {len(found)} mistakes: {numbered}")
+
+
+def _say(error: Any) -> str:
+    """Return one of pydantic's findings in our words."""
+    *where, last = error["loc"] or ("suite",)
+    place = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        hint = did_you_mean(str(last), _known_keys(where))
+        return f"no key '{place}'{hint or ';'} keys: {', '.join(_known_keys(where))}"
+    if error["type"] == "missing":
+        return f"'{place}' is missing"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{place}: {message[0].lower()}{message[1:]}"
+
+
+def _known_keys(where: list[Any]) -> list[str]:
+    parts: dict[str, type[BaseModel]] = {"models": ModelEntry, "data": DataEntry, "metrics": MetricEntry}
+    part = BudgetEntry if "budget" in where else parts.get(str(where[0]) if where else "", Suite)
+    return [key for key in part.model_fields if part is not Suite or key != "name"]

@@ -1,0 +1,41 @@
+"""Who is told how a suite gets on."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from flowzoo.bench.cell import Cell
+from flowzoo.bench.result import Result
+
+
+class Watcher(Protocol):
+    """Is told how a suite gets on: which cells are planned, have a result already, start, and end."""
+
+    def planned(self, done: int, total: int) -> None: ...
+
+    def skipped(self, cell: Cell, result: Result) -> None: ...
+
+    def started(self, cell: Cell) -> None: ...
+
+    def progressed(self, cell: Cell, stage: str, share: float, bits_per_dim: float | None) -> None: ...
+
+    def ended(self, cell: Cell, result: Result) -> None: ...
+
+
+class SilentWatcher:
+    """Tells nobody."""
+
+    def planned(self, done: int, total: int) -> None:
+        """Do nothing."""
+
+    def skipped(self, cell: Cell, result: Result) -> None:
+        """Do nothing."""
+
+    def started(self, cell: Cell) -> None:
+        """Do nothing."""
+
+    def progressed(self, cell: Cell, stage: str, share: float, bits_per_dim: float | None) -> None:
+        """Do nothing."""
+
+    def ended(self, cell: Cell, result: Result) -> None:
+        """Do nothing."""

@@ -1,0 +1,115 @@
+"""The process in which cells are planned, or one is run: ``python -m flowzoo.bench.worker``.
+
+It reads one job, a JSON object, from the first line of its standard input, and writes messages, a JSON object
+a line, to what its standard output was when it began. Everything else that is printed goes to standard error.
+Its standard input stays open for as long as whoever started it lives; when it closes, the process ends at
+once, so that no work goes on that nobody waits for.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+from pydantic import TypeAdapter
+
+from flowzoo.bench.cell import Cell
+from flowzoo.bench.failure import explain
+from flowzoo.bench.measure import CellRun
+from flowzoo.bench.plan import Planner
+from flowzoo.bench.planning import unplanned
+from flowzoo.bench.result import read_result
+from flowzoo.bench.store import write_result
+from flowzoo.device import prepare_device
+from flowzoo.errors import FlowzooError
+
+Send = Callable[[dict[str, Any]], None]
+
+ORPHANED = 3
+"""Exit status of a process whose starter is gone."""
+
+TELL_EVERY = 0.2
+"""Seconds between two messages of progress, at least."""
+
+
+def main() -> None:
+    """Do the job that standard input asks for."""
+    messages = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    job = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_starter, daemon=True).start()
+
+    def send(message: dict[str, Any]) -> None:
+        messages.write(json.dumps(message) + "\n")
+        messages.flush()
+
+    _plan(job, send) if job["job"] == "plan" else _run(job, send)
+
+
+def _plan(job: dict[str, Any], send: Send) -> None:
+    """Plan cells, telling of each what it comes to or why it comes to nothing."""
+    try:
+        device = prepare_device(job["device"])
+    except FlowzooError as error:
+        send({"refused": str(error)})
+        return
+    planner = Planner(device.type)
+    send({"device": str(device)})
+    for index, cell in enumerate(_CELLS.validate_python(job["cells"])):
+        send({"loading": index})
+        try:
+            planner.load(cell)
+            send({"building": index})
+            result = planner.plan(cell)
+        except Exception as error:  # whatever a plugin raises is a finding about it
+            result = replace(unplanned(cell), failure=explain("planning", error))
+        send({"planned": index, "result": result.plain()})
+
+
+def _run(job: dict[str, Any], send: Send) -> None:
+    """Run one cell and write its result."""
+    result_path, work = Path(job["result"]), Path(job["work"])
+    told = 0.0
+
+    def tell(stage: str, share: float, bits: float | None) -> None:
+        nonlocal told
+        if time.monotonic() - told > TELL_EVERY:
+            told = time.monotonic()
+            send({"stage": stage, "share": share, "bits": bits})
+
+    torch.set_num_threads(job["threads"])
+    work.mkdir(parents=True, exist_ok=True)
+    # The process of an interrupted runner may take a moment to notice that it is alone.
+    with FileLock(work / "lock", timeout=60):
+        run = CellRun(
+            _CELL.validate_python(job["cell"]),
+            read_result(job["plan"]),
+            work,
+            job["device"],
+            job["jobs"],
+            tell,
+        )
+        write_result(result_path, run.run(result_path.with_suffix(".png")))
+    send({"done": True})
+
+
+def _end_with_starter() -> None:
+    while sys.stdin.readline():
+        pass
+    os._exit(ORPHANED)
+
+
+_CELL = TypeAdapter(Cell)
+_CELLS = TypeAdapter(list[Cell])
+
+if __name__ == "__main__":
+    main()
