@@ -9,7 +9,17 @@ from typing import Any, TypeVar
 
 from flowzoo.component import Kind
 from flowzoo.errors import UnknownNameError, did_you_mean
-from flowzoo.testing import bijectors, common, datasets, invertible, models, networks, splits, transforms
+from flowzoo.testing import (
+    bijectors,
+    common,
+    datasets,
+    invertible,
+    metrics,
+    models,
+    networks,
+    splits,
+    transforms,
+)
 from flowzoo.testing.bijectors import Bijector
 from flowzoo.testing.context import uses_its_context
 from flowzoo.testing.models import Model
@@ -155,6 +165,14 @@ _OTHERS: dict[Kind, dict[str, TrialCheck]] = {
         "order": datasets.takes_by_index,
         "repeatable": datasets.loads_the_same,
         "disjoint-splits": datasets.keeps_splits_apart,
+    },
+    "metric": {
+        "measures": metrics.measures_a_model,
+        "figure": metrics.gives_a_figure_or_says_why_not,
+        "unit": metrics.states_its_unit,
+        "plain-data": metrics.is_plain_data,
+        "repeatable": metrics.repeats_itself,
+        "global-random-state": metrics.leaves_global_state_alone,
     },
 }
 
