@@ -1,0 +1,62 @@
+// Quality against cost: one point a row, the Gaussian floor as a line.
+
+function drawScatter(figure, board) {
+  const select = figure.querySelector("[data-axis]");
+  const index = Math.max(0, board.costs.findIndex((cost) => cost.name === select.value));
+  const cost = board.costs[index];
+  const visible = board.rows.filter((row) => isShown(row));
+  const rows = visible.filter((row) => !row.floor && cost && row.costs[index] !== null);
+  const plot = freshPlot(figure);
+  if (!rows.length) return plot.append(html("p", "empty", "No row that is shown has this figure."));
+
+  const values = rows.map((row) => row.costs[index]);
+  const logarithmic = figure.querySelector("[data-log]").checked && values.every((value) => value > 0);
+  const floor = visible.find((row) => row.floor);
+  const width = Math.max(280, plot.clientWidth);
+  const height = Math.max(300, Math.min(460, width * 0.7));
+  const box = { left: 48, right: width - 14, top: 24, bottom: height - 44 };
+  const [xLow, xHigh] = widened(values, logarithmic, 0.1);
+  const quality = rows.flatMap((row) => [row.quality - (row.error || 0), row.quality + (row.error || 0)]);
+  const [yLow, yHigh] = widened(floor ? [...quality, floor.quality] : quality, false, 0.08);
+  const x = scale(xLow, xHigh, box.left, box.right, logarithmic);
+  const y = scale(yLow, yHigh, box.bottom, box.top, false);
+
+  const svg = element("svg", { viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "Quality against cost" });
+  const wanted = Math.floor((box.right - box.left) / 80);
+  const unit = cost.unit ? `${cost.name} [${cost.unit}]` : cost.name;
+  axes(svg, box, x, y, ticks(xLow, xHigh, logarithmic, wanted), ticks(yLow, yHigh, false, 6), unit, "bits/dim, lower is better");
+  const points = rows.map((row) => ({ row, name: row.name, x: x(row.costs[index]), y: y(row.quality) }));
+  drawFront(svg, points, rows.some((row) => row.better[index] === "higher"));
+  if (floor) drawFloor(svg, box, y(floor.quality), floor.name);
+  const placed = new Map(placeLabels(points, { ...box, right: width }).map((each) => [each.point, each]));
+  for (const point of points) {
+    const { row } = point;
+    const group = series(row);
+    const error = row.error === null ? "" : ` ± ${row.error.toFixed(3)}`;
+    group.dataset.tip = `${row.name}\n${row.quality.toFixed(3)}${error} bits/dim\n${cost.name} ${short(row.costs[index])} ${cost.unit}`;
+    group.setAttribute("aria-label", group.dataset.tip);
+    if (row.error) group.append(element("line", { class: "error", x1: point.x, x2: point.x, y1: y(row.quality - row.error), y2: y(row.quality + row.error) }));
+    if (placed.has(point)) drawLabel(group, placed.get(point));
+    group.append(mark(point.x, point.y, row.colour));
+    svg.append(group);
+  }
+  plot.prepend(svg);
+  legend(plot, rows, (row) => mark(13, 7, row.colour));
+  lightUp(figure, plot);
+}
+
+// Joins the points that no other beats in both quality and cost.
+function drawFront(svg, points, more) {
+  const sign = more ? -1 : 1;
+  const sorted = [...points].sort((a, b) => sign * (a.x - b.x) || b.y - a.y);
+  const front = [];
+  for (const point of sorted) if (!front.length || point.y > front.at(-1).y) front.push(point);
+  if (front.length < 2) return;
+  const path = front.slice(1).map((point) => `H${point.x}V${point.y}`).join("");
+  svg.append(element("path", { class: "front", d: `M${front[0].x} ${front[0].y}${path}` }));
+}
+
+function drawFloor(svg, box, height, name) {
+  svg.append(element("line", { class: "floor-line", x1: box.left, x2: box.right, y1: height, y2: height }));
+  svg.append(element("text", { class: "tick halo", x: box.right, y: height - 5, "text-anchor": "end" }, `${name}: the floor`));
+}

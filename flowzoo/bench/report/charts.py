@@ -1,0 +1,79 @@
+"""What the page's charts are drawn from, as plain data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from flowzoo.bench.report.blocks import unit_of
+from flowzoo.bench.report.leaderboard import Leaderboard, Report
+from flowzoo.bench.report.row import QUALITY, Row
+from flowzoo.bench.report.wording import clean
+
+CURVE = "time-to-bpd"
+"""The metric whose details hold ``curve``, pairs of seconds and bits/dim."""
+
+POINTS = 300
+"""At most so many of a curve are drawn."""
+
+
+def chart_data(report: Report) -> list[dict[str, Any]]:
+    """Return the data of each leaderboard's charts; only valid likelihoods are drawn."""
+    colours = _colours(report)
+    return [_board(board, colours) for board in report.boards]
+
+
+def _board(board: Leaderboard, colours: Mapping[str, int]) -> dict[str, Any]:
+    rows = [each.row for each in board.ranked]
+    costs = [name for name in board.metrics if name != QUALITY and any(_cost(row, name) for row in rows)]
+    return {
+        "costs": [{"name": clean(name), "unit": unit_of(board, name)} for name in costs],
+        "rows": [
+            {
+                "name": board.name(row),
+                "colour": colours[row.label],
+                "floor": row.is_floor,
+                "quality": row.figures[QUALITY].value,
+                "error": row.figures[QUALITY].error,
+                "costs": [_cost(row, name) for name in costs],
+                "better": [row.figures[name].better if name in row.figures else "" for name in costs],
+                "curves": [curve for curve in map(curve_of, _details(row)) if curve],
+            }
+            for row in rows
+        ],
+    }
+
+
+def curve_of(details: Mapping[str, Any]) -> list[list[float]]:
+    """Return the points of a curve, thinned out; empty if there is none, or what is there is none."""
+    given = details.get("curve")
+    if not isinstance(given, list | tuple):
+        return []
+    points = [[float(each[0]), float(each[1])] for each in given if _is_point(each)]
+    points.sort(key=lambda point: point[0])
+    step = math.ceil(len(points) / POINTS)
+    # Counted from the end, as that is where a curve is read off.
+    return points[::-1][:: max(1, step)][::-1]
+
+
+def _details(row: Row) -> list[Mapping[str, Any]]:
+    return [cell.metrics[CURVE].details for cell in row.finished if CURVE in cell.metrics]
+
+
+def _is_point(given: Any) -> bool:
+    if not isinstance(given, list | tuple) or len(given) != 2:
+        return False
+    return all(isinstance(each, int | float) and math.isfinite(each) for each in given)
+
+
+def _cost(row: Row, metric: str) -> float | None:
+    figure = row.figures.get(metric)
+    return figure.value if figure is not None and figure.valid else None
+
+
+def _colours(report: Report) -> dict[str, int]:
+    """Number the labels, so that a model looks the same in every chart of the page."""
+    labels = sorted({row.label for board in report.boards for row in board.rows if not row.is_floor})
+    floors = sorted({row.label for board in report.boards for row in board.rows if row.is_floor})
+    return {label: number for number, label in enumerate([*labels, *floors])}

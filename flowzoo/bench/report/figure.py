@@ -1,0 +1,74 @@
+"""A figure of one metric, averaged over the seeds of a row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import fmean, stdev
+from typing import Any
+
+from flowzoo.metric import Better, Measurement
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What a row of a report states for one metric.
+
+    Attributes:
+        value: Mean over seeds; None where no seed has a figure.
+        unit: As measured.
+        better: Which figures are better.
+        error: Standard error of the mean; None if unknown. Seeds are measured on the same images, whose
+            choice errs all of them alike, so it is the mean of the seeds' errors, and more seeds do not
+            make it smaller.
+        spread: Standard deviation over seeds; None for one seed.
+        seeds: That have a figure.
+        repeats: Whether the same seeds and machine give the same figure again.
+        valid: Whether it may be ranked; one seed that is not valid spoils the mean.
+        objections: Why not, or why there is no figure, with the seed if there are several.
+        conditions: Of the first seed.
+    """
+
+    value: float | None
+    unit: str
+    better: Better = ""
+    error: float | None = None
+    spread: float | None = None
+    seeds: int = 1
+    repeats: bool = True
+    valid: bool = True
+    objections: tuple[str, ...] = ()
+    conditions: Mapping[str, Any] = field(default_factory=dict)
+
+
+def average(by_seed: Mapping[int, Measurement]) -> Figure:
+    """Average the measurements of one metric; there is at least one.
+
+    >>> average({0: Measurement(2.0, "s"), 1: Measurement(3.0, "s")}).value
+    2.5
+    """
+    first = next(iter(by_seed.values()))
+    given = {seed: each for seed, each in by_seed.items() if each.value is not None}
+    values = [each.value for each in given.values() if each.value is not None]
+    errors = [each.error for each in given.values() if each.error is not None]
+    return Figure(
+        value=fmean(values) if values else None,
+        unit=first.unit,
+        better=first.better,
+        error=fmean(errors) if errors and len(errors) == len(values) else None,
+        spread=stdev(values) if len(values) > 1 else None,
+        seeds=len(values),
+        repeats=all(each.repeats for each in by_seed.values()),
+        valid=all(each.valid for each in given.values()),
+        objections=_objections(by_seed),
+        conditions=first.conditions,
+    )
+
+
+def _objections(by_seed: Mapping[int, Measurement]) -> tuple[str, ...]:
+    several = len(by_seed) > 1
+    return tuple(
+        f"seed {seed}: {objection}" if several else objection
+        for seed, each in by_seed.items()
+        for objection in each.objections
+    )

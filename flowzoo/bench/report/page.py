@@ -1,0 +1,103 @@
+"""A report as one HTML page that needs nothing else: no network, no other file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+import flowzoo
+from flowzoo.bench.report import blocks, summary, wording
+from flowzoo.bench.report.charts import chart_data
+from flowzoo.bench.report.facts import facts_of
+from flowzoo.bench.report.leaderboard import Report
+from flowzoo.bench.report.row import QUALITY
+from flowzoo.bench.report.samples import samples_of
+from flowzoo.bench.store import Results
+
+SCRIPTS = ("state.js", "table.js", "svg.js", "labels.js", "scatter.js", "curves.js", "main.js")
+"""In the order in which they need each other."""
+
+
+def page(report: Report, results: Results) -> str:
+    """Return the page.
+
+    Names, reasons and outputs come from plugins and from others' files. The template escapes them, the
+    charts' data is made safe within its element, and the page's policy lets no script run but its own.
+
+    Args:
+        report: What to show.
+        results: From which it was made, to find the pictures.
+    """
+    style = _asset("page.css")
+    script = "(() => {\n" + "\n".join(map(_asset, SCRIPTS)) + "})();\n"
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            report=report,
+            pictures=[list(samples_of(board, results)) for board in report.boards],
+            suites=sorted({board.suite for board in report.boards}),
+            datasets=sorted({board.data.name for board in report.boards}),
+            counts=summary.counts(report),
+            skipped=list(summary.skipped_lines(report)),
+            version=flowzoo.__version__,
+            data=json_in_script(chart_data(report)),
+            style=style,
+            script=script,
+            policy=f"{_POLICY}; style-src '{_hash(style)}'; script-src '{_hash(script)}'",
+        )
+    )
+
+
+def json_in_script(data: Any) -> str:
+    r"""Return JSON that can neither end the script element it stands in nor start a comment there.
+
+    >>> json_in_script("</script>")
+    '"\\u003c/script\\u003e"'
+    """
+    text = json.dumps(data, allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("flowzoo.bench.report", "assets"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(
+        QUALITY=QUALITY,
+        arrow_of=blocks.arrow_of,
+        cost_text=blocks.cost_text,
+        rank_text=blocks.rank_text,
+        status_text=blocks.status_text,
+        unit_of=blocks.unit_of,
+        bits=wording.bits,
+        clean=wording.clean,
+        figure_text=wording.figure_text,
+        shape_text=wording.shape_text,
+        facts_of=facts_of,
+        blocks=blocks,
+    )
+    return environment
+
+
+def _asset(name: str) -> str:
+    text = (files("flowzoo.bench.report") / "assets" / name).read_text("utf-8")
+    assert "</" not in text, f"{name} would end its own element"
+    return text
+
+
+_POLICY = "default-src 'none'; img-src data:"
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"

@@ -1,0 +1,164 @@
+"""A row of a leaderboard: one model as one suite trains it, on one kind of device, over its seeds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from flowzoo.bench.report.figure import Figure, average
+from flowzoo.bench.report.wording import counted
+from flowzoo.bench.result import PublishedFigure, Result
+from flowzoo.bench.store import device_kind
+from flowzoo.metric import Measurement
+
+QUALITY = "bits-per-dim"
+"""The metric by which suites rank."""
+
+FLOOR = "gaussian"
+"""The model that every other has to beat."""
+
+PARAMETERS, TRAINING_SECONDS = "parameters", "training-seconds"
+
+Place = tuple[str, str]
+"""Kind of device and precision; empty where unknown."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Cells that differ in their seed alone.
+
+    Attributes:
+        label: As the suite calls it.
+        model: Registered name.
+        place: Where it ran.
+        finished: Cells with figures, by seed.
+        failures: Cells without.
+        figures: Averages by metric; parameters and seconds of training are among them.
+        remark: What tells it apart from another row of the same label and place.
+    """
+
+    label: str
+    model: str
+    place: Place
+    finished: tuple[Result, ...]
+    failures: tuple[Result, ...]
+    figures: Mapping[str, Figure]
+    remark: str = ""
+
+    @property
+    def quality(self) -> Figure | None:
+        """Its likelihood, valid or not."""
+        figure = self.figures.get(QUALITY)
+        return figure if figure is not None and figure.value is not None else None
+
+    @property
+    def is_floor(self) -> bool:
+        """Whether it is the Gaussian."""
+        return self.model == FLOOR
+
+    @property
+    def joint(self) -> float | None:
+        """Mean ``joint_bpd`` over seeds, which is no likelihood of the images; None where there is none."""
+        found = [
+            each.metrics[QUALITY].details.get("joint_bpd")
+            for each in self.finished
+            if QUALITY in each.metrics
+        ]
+        numbers = [float(each) for each in found if isinstance(each, int | float)]
+        return sum(numbers) / len(numbers) if numbers else None
+
+    @property
+    def published(self) -> tuple[PublishedFigure, ...]:
+        """What papers state, each once."""
+        return tuple(dict.fromkeys(each for cell in self.cells for each in cell.published))
+
+    @property
+    def cells(self) -> tuple[Result, ...]:
+        """All of its results."""
+        return self.finished + self.failures
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What must stand beside its figures, in few words."""
+        remarks = [self.remark] if self.remark else []
+        quality = self.quality
+        if quality is not None and quality.spread is not None:
+            remarks.append(f"{quality.seeds} seeds, sd {quality.spread:.3f}")
+        elif len(self.finished) > 1:
+            remarks.append(f"{len(self.finished)} seeds")
+        if self.finished and self.failures:
+            count = len(self.finished) + len(self.failures)
+            remarks.append(f"{len(self.failures)} of {counted(count, 'seed')} failed")
+        return tuple(remarks)
+
+
+def rows_of(results: Iterable[Result]) -> tuple[Row, ...]:
+    """Group the cells of one suite and data set to rows, in the order of their labels.
+
+    Seeds that ran with other options, components, training or budget are not averaged with the rest.
+    """
+    results = list(results)
+    groups: dict[tuple[str, Place], dict[str, list[Result]]] = {}
+    for each in results:
+        if each.status == "finished":
+            variants = groups.setdefault((each.label, place(each)), {})
+            variants.setdefault(_settings(each), []).append(each)
+    rows = [
+        _row(group, several=len(variants) > 1) for variants in groups.values() for group in variants.values()
+    ]
+    for each in results:
+        if each.status == "failed":
+            _add_failure(rows, each)
+    return tuple(sorted(rows, key=lambda row: (row.label, row.place)))
+
+
+def place(result: Result) -> Place:
+    """Return where a cell ran."""
+    environment = result.environment
+    return ("", "") if environment is None else (device_kind(environment.device), environment.precision)
+
+
+def _row(cells: list[Result], several: bool) -> Row:
+    cells = sorted(cells, key=lambda each: each.seed)
+    first = cells[0]
+    seeds = ", ".join(str(each.seed) for each in cells)
+    return Row(
+        label=first.label,
+        model=first.model,
+        place=place(first),
+        finished=tuple(cells),
+        failures=(),
+        figures=_figures(cells),
+        remark=f"seed {seeds} only: the others' options differ" if several else "",
+    )
+
+
+def _figures(cells: list[Result]) -> dict[str, Figure]:
+    measured: dict[str, dict[int, Measurement]] = {}
+    for each in cells:
+        if each.parameters is not None:
+            measured.setdefault(PARAMETERS, {})[each.seed] = Measurement(each.parameters, "", "lower")
+        measured.setdefault(TRAINING_SECONDS, {})[each.seed] = Measurement(
+            each.spent.seconds, "s", "lower", repeats=False
+        )
+        for name, measurement in each.metrics.items():
+            measured.setdefault(name, {})[each.seed] = measurement
+    return {name: average(by_seed) for name, by_seed in measured.items()}
+
+
+def _add_failure(rows: list[Row], failed: Result) -> None:
+    """Let a failed cell join the row of its other seeds, if there is one."""
+    where = place(failed)
+    for index, row in enumerate(rows):
+        if row.label == failed.label and where in (row.place, ("", "")):
+            rows[index] = replace(row, failures=(*row.failures, failed))
+            return
+    rows.append(Row(failed.label, failed.model, where, (), (failed,), {}))
+
+
+def _settings(result: Result) -> str:
+    """Return all that decides the figures but seed and data, as one string."""
+    training = {name: value for name, value in result.training.items() if name != "seed"}
+    decides = [result.model, result.options, result.pixels, training, result.components, result.spent.budget]
+    return json.dumps(decides, sort_keys=True, default=str)

@@ -1,0 +1,81 @@
+"""How numbers and names are written in every kind of report."""
+
+from __future__ import annotations
+
+import math
+
+from flowzoo.bench.report.figure import Figure
+
+BITS = "bits/dim"
+
+ARROWS = {"lower": "↓", "higher": "↑", "": ""}
+"""Which way the better figures lie."""
+
+
+def figure_text(figure: Figure, with_error: bool = True, with_unit: bool = False) -> str:
+    """Return a figure as people read it, a hyphen where there is none.
+
+    >>> figure_text(Figure(2.5, "bits/dim", error=0.0123))
+    '2.500 ± 0.012'
+    """
+    if figure.value is None:
+        return "-"
+    if figure.unit == BITS:
+        text = bits(figure.value, figure.error if with_error else None)
+    else:
+        text = compact(figure.value)
+        if with_error and figure.error is not None:
+            text += f" ± {compact(figure.error)}"
+    return f"{text} {figure.unit}" if with_unit and figure.unit else text
+
+
+def bits(value: float, error: float | None = None) -> str:
+    """Write bits/dim with three decimals, four where the error is below two thousandths."""
+    decimals = 4 if error is not None and error < 0.002 else 3
+    text = f"{value:.{decimals}f}"
+    return text if error is None else f"{text} ± {error:.{decimals}f}"
+
+
+def compact(value: float) -> str:
+    """Write a number with three figures.
+
+    >>> [compact(each) for each in (0, 7, 12345, 1.5e6, 0.04567)]
+    ['0', '7', '12.3k', '1.50M', '0.0457']
+    """
+    size = abs(value)
+    for limit, letter in _THOUSANDS:
+        if 0.9995 * limit <= size < 1e15:
+            return f"{_three(value / limit)}{letter}"
+    if size >= 1e15 or 0 < size < 1e-4:
+        return f"{value:.2e}"
+    return str(int(value)) if value == int(value) else _three(value)
+
+
+def clean(text: str, limit: int = 500) -> str:
+    """Return one line without control characters, which could otherwise steer a terminal.
+
+    >>> clean("a" + chr(27) + "[31m" + chr(10) + "b")
+    'a [31m b'
+    """
+    line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return ``1 file`` or ``2 files``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def shape_text(shape: tuple[int, ...]) -> str:
+    """Return ``1x8x8``."""
+    return "x".join(str(side) for side in shape)
+
+
+def _three(value: float) -> str:
+    before = math.floor(math.log10(abs(value))) + 1
+    # 9.996 has three figures as 10.0, not as 10.00.
+    before += round(abs(value), 3 - before) >= 10**before
+    return f"{value:.{max(0, 3 - before)}f}"
+
+
+_THOUSANDS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
