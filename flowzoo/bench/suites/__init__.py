@@ -44,7 +44,7 @@ def _shipped(name: str) -> Callable[[], Path]:
 quick = _shipped("quick")
 standard = _shipped("standard")
 speed = _shipped("speed")
-time_to_bpd = _shipped("time-to-bpd")
+equal_time = _shipped("equal-time")
 cifar10 = _shipped("cifar10")
 imagenet32 = _shipped("imagenet32")
 imagenet64 = _shipped("imagenet64")
