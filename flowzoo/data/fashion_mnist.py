@@ -13,9 +13,12 @@ from flowzoo.data.dataset import Dataset
 from flowzoo.data.hub import read_hub, read_parquet
 from flowzoo.data.idx import read_idx
 from flowzoo.data.memory import in_memory
+from flowzoo.data.on_disk import DecodedImages
+from flowzoo.data.stored import StoredImages, exactly
 from flowzoo.errors import DataError
 
 _HUB = "zalando-datasets/fashion_mnist"
+_SPLITS = {"train": "train", "test": "test"}
 _FETCH = (
     "install the Debian package dataset-fashion-mnist and pass root=/usr/share/datasets/fashion-mnist "
     "(on the command line: --set data.root=/usr/share/datasets/fashion-mnist)"
@@ -60,7 +63,7 @@ def build_fashion_mnist(
 
 def _read_hub() -> dict[str, NDArray[np.uint8]]:
     try:
-        return read_hub(_HUB, ("train", "test"))
+        return _decode(read_hub(_HUB, _SPLITS))
     except DataError as reason:
         raise DataError(f"{reason}; or without the hub: {_FETCH}") from reason
 
@@ -71,11 +74,21 @@ def _read_folder(root: Path) -> dict[str, NDArray[np.uint8]]:
     if len(found) == len(files):
         return {split: read_idx(path, dimensions=3) for split, path in found.items()}
     if any(root.rglob("*.parquet")):
-        return read_parquet(root, ("train", "test"))
+        return _decode(read_parquet(root, _SPLITS))
     raise DataError(
         f"no Fashion-MNIST in {root}: expected train-images-idx3-ubyte and t10k-images-idx3-ubyte (or .gz), "
         f"or train-*.parquet and test-*.parquet; {_FETCH}"
     )
+
+
+def _decode(stored: dict[str, StoredImages]) -> dict[str, NDArray[np.uint8]]:
+    """Return ``(N, 28, 28)`` for each split."""
+    prepare = exactly(28, 28)
+    sources = {
+        split: DecodedImages(images, prepare, 1, f"fashion-mnist, {split} images")
+        for split, images in stored.items()
+    }
+    return {split: source.take(range(len(source)))[:, 0].numpy() for split, source in sources.items()}
 
 
 def _find_idx(root: Path, stem: str) -> Path | None:

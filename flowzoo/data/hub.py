@@ -2,70 +2,157 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from PIL import Image
 
+from flowzoo.data.stored import StoredImages, decode_image
 from flowzoo.errors import DataError
 
 
-def read_hub(repository: str, splits: tuple[str, ...]) -> dict[str, NDArray[np.uint8]]:
-    """Download (or find in the library's cache) a data set of grey images.
+def read_hub(repository: str, splits: Mapping[str, str], column: str = "image") -> dict[str, StoredImages]:
+    """Download (or find in the library's cache) the images of a repository.
 
     Args:
         repository: ``"owner/name"`` on the hub.
-        splits: The hub's splits to read.
-
-    Returns:
-        ``(N, H, W)`` for each split.
+        splits: For each split to read, the hub's name for it.
+        column: Which of the table's columns holds the images.
 
     Raises:
         DataError: The library is not installed, the hub cannot be reached or the data set is not such.
     """
-    return _read(repository, {}, splits, repository)
+    return _read(repository, {}, splits, column, repository)
 
 
-def read_parquet(root: Path, splits: tuple[str, ...]) -> dict[str, NDArray[np.uint8]]:
-    """Read grey images from a folder of parquet files as the hub serves them, ``<split>-*.parquet``.
+def read_parquet(root: Path, splits: Mapping[str, str], column: str = "image") -> dict[str, StoredImages]:
+    """Read images from parquet files as the hub serves them.
 
     Args:
-        root: The folder; the files may lie in folders below it.
-        splits: The splits to read.
-
-    Returns:
-        ``(N, H, W)`` for each split.
+        root: The folder that holds ``<split>-*.parquet`` or ``<split>/*.parquet``, or folders with those.
+        splits: For each split to read, the hub's name for it.
+        column: Which of the table's columns holds the images.
 
     Raises:
         DataError: A split has no files, or they cannot be read.
     """
-    files = {split: [str(path) for path in sorted(root.rglob(f"{split}-*.parquet"))] for split in splits}
-    for split, found in files.items():
+    files = {theirs: find_parquet(root, theirs) for theirs in splits.values()}
+    for theirs, found in files.items():
         if not found:
-            raise DataError(f"no {split}-*.parquet in {root}; copy the split's files there")
-    return _read("parquet", {"data_files": files}, splits, str(root))
+            raise DataError(f"no {theirs}-*.parquet in {root}; copy the split's files there")
+    names = {theirs: [str(path) for path in found] for theirs, found in files.items()}
+    return _read("parquet", {"data_files": names}, splits, column, str(root))
+
+
+def find_parquet(root: Path, split: str) -> list[Path]:
+    """Return a split's parquet files below a folder, in their order."""
+    return sorted(root.rglob(f"{split}-*.parquet")) or sorted(root.rglob(f"{split}/*.parquet"))
+
+
+class _EncodedColumn(StoredImages):
+    """A column of image files; it lies in memory-mapped Arrow files, so little of it is in memory.
+
+    Args:
+        rows: A table of the ``datasets`` library with this column alone, in its Arrow format.
+        where: What it was read from, for errors.
+    """
+
+    def __init__(self, rows: Any, where: str) -> None:
+        self._rows = rows
+        self._where = where
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def read(self, indices: Sequence[int]) -> list[bytes]:
+        cells = self._rows[_key(indices)].column(0).to_pylist()
+        return [_content(cell, index, self._where) for cell, index in zip(cells, indices, strict=True)]
+
+    def decode(self, content: bytes) -> Image.Image:
+        return decode_image(content)
+
+
+class _ArrayColumn(StoredImages):
+    """A column of ``(H, W, 3)`` arrays of bytes.
+
+    Args:
+        rows: A table of the ``datasets`` library, in its NumPy format.
+        column: The column.
+        shape: Of every array.
+    """
+
+    def __init__(self, rows: Any, column: str, shape: tuple[int, int, int]) -> None:
+        self._rows = rows
+        self._column = column
+        self._shape = shape
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def read(self, indices: Sequence[int]) -> list[bytes]:
+        arrays = self._rows[_key(indices)][self._column]
+        return [np.asarray(array, np.uint8).tobytes() for array in arrays]
+
+    def decode(self, content: bytes) -> Image.Image:
+        return Image.fromarray(np.frombuffer(content, np.uint8).reshape(self._shape))
 
 
 def _read(
-    name: str, options: Mapping[str, Any], splits: tuple[str, ...], where: str
-) -> dict[str, NDArray[np.uint8]]:
+    name: str, options: Mapping[str, Any], splits: Mapping[str, str], column: str, where: str
+) -> dict[str, StoredImages]:
     try:
         import datasets
     except ImportError as reason:
         raise DataError(f"reading {where} takes the datasets library; pip install 'flowzoo[hub]'") from reason
     try:
         loaded = datasets.load_dataset(name, **options)
-        return {split: _grey_images(loaded[split], datasets.Image("L")) for split in splits}
+        return {
+            ours: _column(_split(loaded, theirs), column, f"{where}, {theirs},")
+            for ours, theirs in splits.items()
+        }
     except Exception as reason:  # the library lets through whatever its many readers and clients raise
         raise DataError(f"cannot read {where}: {_short(reason)}") from reason
 
 
-def _grey_images(rows: Any, feature: Any) -> NDArray[np.uint8]:
-    if "image" not in rows.column_names:
-        raise DataError(f"no column 'image' among {', '.join(rows.column_names)}")
-    return np.stack([np.asarray(row["image"]) for row in rows.cast_column("image", feature)])
+def _split(loaded: Any, split: str) -> Any:
+    if split not in loaded:
+        raise DataError(f"no split '{split}' among {', '.join(loaded)}")
+    return loaded[split]
+
+
+def _column(rows: Any, column: str, where: str) -> StoredImages:
+    import datasets
+
+    if column not in rows.column_names:
+        raise DataError(f"no column '{column}' among {', '.join(rows.column_names)}")
+    rows = rows.select_columns(column)
+    feature = rows.features[column]
+    if isinstance(feature, datasets.Array3D):
+        return _ArrayColumn(rows.with_format("numpy"), column, _colour_shape(feature, column))
+    return _EncodedColumn(rows.cast_column(column, datasets.Image(decode=False)).with_format("arrow"), where)
+
+
+def _colour_shape(feature: Any, column: str) -> tuple[int, int, int]:
+    height, width, channels = feature.shape
+    if feature.dtype != "uint8" or channels != 3:
+        raise DataError(
+            f"column '{column}' holds {feature.dtype} arrays of shape {tuple(feature.shape)}, "
+            "expected uint8 and (H, W, 3)"
+        )
+    return height, width, channels
+
+
+def _key(indices: Sequence[int]) -> Sequence[int]:
+    return indices if isinstance(indices, range) else list(indices)  # a range is read as one slice
+
+
+def _content(cell: Mapping[str, Any] | None, index: int, where: str) -> bytes:
+    if cell is None or cell["bytes"] is None:
+        raise DataError(f"row {index} of {where} holds no image; take the files from the hub again")
+    content: bytes = cell["bytes"]
+    return content
 
 
 def _short(reason: Exception) -> str:

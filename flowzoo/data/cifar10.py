@@ -1,0 +1,58 @@
+"""CIFAR-10, from parquet files, image folders or the hub."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from flowzoo.data.dataset import Dataset
+from flowzoo.data.locate import TEST, TRAIN, open_images
+from flowzoo.data.memory import in_memory
+from flowzoo.data.on_disk import DecodedImages
+from flowzoo.data.stored import exactly
+
+_HUB = "uoft-cs/cifar10"
+
+
+def build_cifar10(
+    *,
+    root: Annotated[
+        str | None, Field(description="folder of parquet files, or of folders train and test; else the hub")
+    ] = None,
+) -> Dataset:
+    """Load CIFAR-10: 60,000 colour images, 32x32.
+
+    The last tenth of the 50,000 training images, 5,000, is for validation; papers mostly train on all.
+
+    Args:
+        root: Folder of the hub's parquet files, or of folders ``train`` and ``test`` of image files.
+
+    Raises:
+        DataError: The images cannot be had, or are not CIFAR-10's.
+
+    References:
+        Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", University of Toronto, 2009.
+    """
+    stored = open_images(
+        "cifar10",
+        root,
+        {"train": TRAIN, "test": TEST},
+        repository=_HUB,
+        column="img",
+        fetch=f"copy the parquet files of {_HUB} there from the Hugging Face hub",
+    )
+    sources = {
+        split: DecodedImages(images, exactly(32, 32), 3, f"cifar10, split '{split}'")
+        for split, images in stored.items()
+    }
+    train, test = (sources[split].take(range(len(sources[split]))).numpy() for split in ("train", "test"))
+    held_out = max(1, len(train) // 10)
+    return in_memory(
+        "cifar10",
+        {"train": train[:-held_out], "validation": train[-held_out:], "test": test},
+        bins=256,
+        licence="its authors state none; part of the 80 Million Tiny Images, which were withdrawn in 2020",
+        source=f"cs.toronto.edu/~kriz/cifar.html; {_HUB} on the Hugging Face hub",
+        pixels={"name": "logit", "alpha": 0.05},
+    )

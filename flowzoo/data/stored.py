@@ -1,0 +1,131 @@
+"""Images as they lie on disk, encoded, and what becomes of them on the way into a batch."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from flowzoo.errors import DataError
+
+Prepare = Callable[[Image.Image], Image.Image]
+"""Brings a decoded image to the data set's size; raises :class:`DataError` for one that does not belong."""
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
+
+_EIGHT_BITS = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
+
+
+class StoredImages(ABC):
+    """The images of one split as they are stored, in a fixed order."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return how many images there are."""
+
+    @abstractmethod
+    def read(self, indices: Sequence[int]) -> list[bytes]:
+        """Return what is stored for the images at ``indices``, in that order."""
+
+    @abstractmethod
+    def decode(self, content: bytes) -> Image.Image:
+        """Return an image of what :meth:`read` returned for it; a :class:`DataError` if it is damaged."""
+
+    def label(self, index: int) -> str:
+        """Return how errors call the image at ``index``."""
+        return f"image {index} of {len(self)}"
+
+
+class ImageFiles(StoredImages):
+    """Images in files of their own.
+
+    Args:
+        paths: The files, in the images' order.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = paths
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def read(self, indices: Sequence[int]) -> list[bytes]:
+        try:
+            return [self._paths[index].read_bytes() for index in indices]
+        except OSError as reason:
+            raise DataError(f"cannot read {reason.filename}: {reason.strerror}; mend the folder") from reason
+
+    def decode(self, content: bytes) -> Image.Image:
+        return decode_image(content)
+
+    def label(self, index: int) -> str:
+        return str(self._paths[index])
+
+
+def decode_image(content: bytes) -> Image.Image:
+    """Decode an image file and turn it the right way up.
+
+    Args:
+        content: Of a PNG, a JPEG or another file that Pillow reads.
+
+    Raises:
+        DataError: It is damaged, or holds more than 8 bits a value.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's, of odd metadata and large images
+            image = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
+            image.load()
+    except Exception as reason:  # Pillow's many readers let through struct, value, syntax and index errors
+        raise DataError(f"cannot be decoded ({type(reason).__name__}); fetch it again") from reason
+    if image.mode not in _EIGHT_BITS:
+        raise DataError(f"has Pillow's mode {image.mode}, more than 8 bits a value; convert it")
+    return image
+
+
+def exactly(height: int, width: int) -> Prepare:
+    """Return what refuses images of another size and leaves the others as they are."""
+
+    def prepare(image: Image.Image) -> Image.Image:
+        if (image.height, image.width) != (height, width):
+            raise DataError(f"is {image.height}x{image.width}, expected {height}x{width}")
+        return image
+
+    return prepare
+
+
+def square(size: int) -> Prepare:
+    """Return what cuts the largest square from an image's centre and scales it to ``size``.
+
+    Pillow's bicubic filter is used, which widens as it scales down, so that nothing is aliased.
+    """
+
+    def prepare(image: Image.Image) -> Image.Image:
+        side = min(image.size)
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        cut = _without_palette(image).crop((left, top, left + side, top + side))
+        return cut if side == size else cut.resize((size, size), Image.Resampling.BICUBIC)
+
+    return prepare
+
+
+def as_array(image: Image.Image, channels: int) -> NDArray[np.uint8]:
+    """Return an image's values, ``(C, H, W)``: grey repeated for colour, colour weighted for grey.
+
+    Args:
+        image: Of any mode with 8 bits a value.
+        channels: 1 (grey) or 3 (colour).
+    """
+    values = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+    return values[None] if channels == 1 else values.transpose(2, 0, 1)
+
+
+def _without_palette(image: Image.Image) -> Image.Image:
+    """Return an image whose values can be averaged: palettes' indices cannot."""
+    return image if image.mode in ("L", "RGB") else image.convert("RGB")
