@@ -37,6 +37,12 @@ METRICS: tuple[Component, ...] = (
     ),
     Component(
         kind="metric",
+        name="peak-memory",
+        build="flowzoo.bench.metrics.peak_memory:build_peak_memory",
+        summary="most memory that a step of training takes",
+    ),
+    Component(
+        kind="metric",
         name="round-trip-error",
         build="flowzoo.bench.metrics.round_trip_error:build_round_trip_error",
         summary="how far from test images their own latents lead back",
