@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from flowzoo.bench.cell import Cell, cells_of, select
+from flowzoo.bench.suite import SuiteError, parse_suite
+from flowzoo.errors import OptionError
+from flowzoo.registry.loader import default_registry
+
+
+def cells(**changes: Any) -> list[Cell]:
+    content = {
+        "summary": "For the tests",
+        "models": ["realnvp"],
+        "data": ["digits"],
+        "budget": {"steps": 10},
+        "metrics": ["parameters"],
+        **changes,
+    }
+    return cells_of(parse_suite("mine", content))
+
+
+def test_a_pattern_stands_for_all_models_that_no_entry_names() -> None:
+    found = cells(models=["*", {"name": "glow", "options": {"levels": 2}}])
+
+    assert sorted(cell.model for cell in found) == default_registry().names("model")
+    assert {cell.model: cell.options for cell in found}["glow"] == {"levels": 2}
+
+
+def test_there_is_a_cell_for_each_model_data_set_and_seed() -> None:
+    found = cells(models=["realnvp", "glow"], data=["digits", "mnist-5k"], seeds=[0, 3])
+
+    assert len({(cell.label, cell.data, cell.seed) for cell in found}) == len(found) == 8
+
+
+def test_training_options_of_a_row_go_over_the_suite_s() -> None:
+    (cell,) = cells(
+        models=[{"name": "realnvp", "training": {"clip": 1.0}}],
+        training={"clip": 5.0, "batch_size": 8},
+    )
+
+    assert cell.training == {"clip": 1.0, "batch_size": 8}
+
+
+def test_the_pixels_of_a_row_go_over_those_of_the_data() -> None:
+    found = cells(
+        models=[{"name": "realnvp", "pixels": "affine"}, "glow"],
+        data=[{"name": "digits", "pixels": {"name": "logit", "alpha": 0.1}}],
+    )
+
+    assert [cell.pixels for cell in found] == ["affine", {"name": "logit", "alpha": 0.1}]
+
+
+def test_all_unknown_names_and_wrong_options_are_named_at_once() -> None:
+    with pytest.raises(SuiteError) as caught:
+        cells(
+            models=["realnvq", "zzz-*", {"name": "glow", "options": {"levels": 0}}],
+            data=["digit", {"name": "fashion-mnist", "options": {"size": 17}}],
+            metrics=["bits", {"name": "bits-per-dim", "drows": 2}],
+            training={"batch": 3},
+        )
+
+    message = str(caught.value)
+    assert "8 mistakes" in message
+    for said in (
+        "no model 'realnvq'; did you mean 'realnvp'?",
+        "no model 'zzz-*'",
+        "option 'levels' is 0",
+        "no dataset 'digit'; did you mean 'digits'?",
+        "option 'size' is 17",
+        "no metric 'bits'",
+        "no option 'drows'",
+        "no training option 'batch'",
+    ):
+        assert said in message
+
+
+def test_labels_and_metrics_are_there_once() -> None:
+    with pytest.raises(SuiteError) as caught:
+        cells(models=["realnvp", "realnvp"], metrics=["parameters", "parameters"])
+
+    assert "'realnvp' is there twice" in str(caught.value)
+    assert "'parameters' is there twice" in str(caught.value)
+
+
+def test_cells_are_selected_by_label_data_and_seed() -> None:
+    found = cells(models=["realnvp", "glow", "mrcnf"], data=["digits", "mnist-5k"], seeds=[0, 1])
+
+    chosen = select(found, models="[gm]*", data="digits", seeds=[1])
+
+    assert [(cell.label, cell.data, cell.seed) for cell in chosen] == [
+        ("glow", "digits", 1),
+        ("mrcnf", "digits", 1),
+    ]
+
+
+def test_a_selection_without_cells_says_what_there_is() -> None:
+    with pytest.raises(OptionError, match=r"its rows: realnvp; its data: digits; its seeds: 0"):
+        select(cells(), models="glow")
