@@ -80,13 +80,13 @@ def _print_block(out: Console, block: Block) -> None:
 
     if block.title:
         out.print(block.title, style="bold red" if block.title == FAILED else "bold")
-    out.print(_table(block))
+    out.print(_table(block, out.width))
     out.print()
 
 
-def _table(block: Block) -> Table:
-    made = table(*(f"{each.name}\n{each.unit}" if each.unit else each.name for each in block.columns))
-    for place, (column, heading) in enumerate(zip(made.columns, block.columns, strict=True)):
+def _table(block: Block, width: int) -> Table:
+    made = table(*(f"{each.name}\n{each.arrow} {each.unit}".rstrip() for each in block.columns))
+    for column, heading in zip(made.columns, block.columns, strict=True):
         # Names may be long, and a table must fit: whatever is no number wraps.
         column.no_wrap = heading.numeric or heading.name == "rank"
         column.overflow = "fold"
@@ -95,11 +95,12 @@ def _table(block: Block) -> Table:
             column.justify = "right"
         if heading.name == "model":
             column.style = "cyan"
-            column.min_width = min(_NAME, max(len(row[place]) for row in block.rows))
+        if heading.name == "status" and width < _WIDE:
+            column.max_width = _STATUS
     for row in block.rows:
         made.add_row(*row, style="yellow" if "below the floor" in row[-1] else None)
     return made
 
 
-_NAME = 21
-"""Characters of a name that are kept on one line."""
+_WIDE, _STATUS = 100, 12
+"""On a terminal narrower than the one, the status is no wider than the other, so that names have room."""

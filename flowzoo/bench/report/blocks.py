@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from flowzoo.bench.report.leaderboard import Leaderboard, Ranked
 from flowzoo.bench.report.row import PARAMETERS, QUALITY, TRAINING_SECONDS, Row
-from flowzoo.bench.report.wording import ARROWS, bits, clean, figure_text
+from flowzoo.bench.report.wording import ARROWS, BITS, bits, clean, figure_text
 
 LIKELIHOOD = "± standard error over images; sd over seeds"
 SET_APART = "Set apart, never ranked: invalid likelihoods"
@@ -22,14 +22,16 @@ class Column:
     """Heading of a column.
 
     Attributes:
-        name: In the first line.
-        unit: In the second.
+        name: What it holds.
+        unit: Of its numbers.
         numeric: Whether it holds numbers, which stand to the right.
+        arrow: Towards the better ones.
     """
 
     name: str
     unit: str = ""
     numeric: bool = False
+    arrow: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def _ranking(board: Leaderboard, costs: Sequence[str]) -> Block:
         )
         for each in board.ranked
     )
-    quality = Column("bits/dim ↓", numeric=True)
+    quality = Column(BITS, numeric=True, arrow=ARROWS["lower"])
     return Block(
         "", (Column("rank"), Column("model"), quality, *_cost_columns(board, costs), Column("status")), rows
     )
@@ -124,7 +126,7 @@ def _ranking(board: Leaderboard, costs: Sequence[str]) -> Block:
 
 def _cost_columns(board: Leaderboard, costs: Sequence[str]) -> tuple[Column, ...]:
     return tuple(
-        Column(f"{clean(name, 40)} {arrow_of(board, name)}".rstrip(), unit_of(board, name), numeric=True)
+        Column(clean(name, 40), unit_of(board, name), numeric=True, arrow=arrow_of(board, name))
         for name in costs
     )
 
@@ -144,7 +146,7 @@ def _invalid(board: Leaderboard) -> Block:
         )
         for row in board.invalid
     )
-    return Block(SET_APART, (Column("model"), Column("bits/dim", numeric=True), Column("why")), rows)
+    return Block(SET_APART, (Column("model"), Column(BITS, numeric=True), Column("why")), rows)
 
 
 def _joint(board: Leaderboard) -> Block:

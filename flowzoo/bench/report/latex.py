@@ -59,7 +59,8 @@ def _alignment(block: Block) -> str:
 
 
 def _heading(column: Column) -> str:
-    return escape(f"{column.name} ({column.unit})" if column.unit else column.name)
+    unit = f"({column.unit})" if column.unit else ""
+    return escape(" ".join(filter(None, [column.name, unit, column.arrow])))
 
 
 def _line(texts: list[str]) -> str:

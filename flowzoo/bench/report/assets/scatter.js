@@ -27,7 +27,7 @@ function drawScatter(figure, board) {
   axes(svg, box, x, y, ticks(xLow, xHigh, logarithmic, wanted), ticks(yLow, yHigh, false, 6), unit, "bits/dim, lower is better");
   const points = rows.map((row) => ({ row, name: row.name, x: x(row.costs[index]), y: y(row.quality) }));
   drawFront(svg, points, rows.some((row) => row.better[index] === "higher"));
-  if (floor) drawFloor(svg, box, y(floor.quality), floor.name);
+  if (floor) drawFloor(svg, box, y(floor.quality), `${floor.name}: the floor`);
   const placed = new Map(placeLabels(points, { ...box, right: width }).map((each) => [each.point, each]));
   for (const point of points) {
     const { row } = point;
@@ -56,7 +56,7 @@ function drawFront(svg, points, more) {
   svg.append(element("path", { class: "front", d: `M${front[0].x} ${front[0].y}${path}` }));
 }
 
-function drawFloor(svg, box, height, name) {
+function drawFloor(svg, box, height, text) {
   svg.append(element("line", { class: "floor-line", x1: box.left, x2: box.right, y1: height, y2: height }));
-  svg.append(element("text", { class: "tick halo", x: box.right, y: height - 5, "text-anchor": "end" }, `${name}: the floor`));
+  svg.append(element("text", { class: "tick halo", x: box.right, y: height - 5, "text-anchor": "end" }, text));
 }

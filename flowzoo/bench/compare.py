@@ -1,0 +1,204 @@
+"""Two sets of results beside each other: what changed, and whether by more than its uncertainty."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from flowzoo.bench.report.differences import differences
+from flowzoo.bench.result import Result
+from flowzoo.bench.store import Results, device_kind
+from flowzoo.metric import Measurement
+
+Verdict = Literal["equal", "better", "worse", "changed", "unclear", "differs", "unknown", "not comparable"]
+"""``equal``: the same figure. ``better``, ``worse`` and, where neither direction is better, ``changed``: by
+more than twice the uncertainty. ``unclear``: by less. ``differs``: with no uncertainty known. ``unknown``: one
+has no figure. ``not comparable``: they have other units, or one must not be ranked."""
+
+PAIRED = (
+    "The uncertainty is sqrt(e1² + e2²), as if both had been measured on images of their own. Models "
+    "measured on the same images err together, so it is too large rather than too small."
+)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One metric of one row.
+
+    Attributes:
+        metric: Its name.
+        unit: Of the figures.
+        first: The figure of A.
+        second: The figure of B.
+        difference: B less A; None where they cannot be compared.
+        uncertainty: ``sqrt(e1^2 + e2^2)``; None where an error is unknown.
+        verdict: What to make of it.
+        remark: Why they cannot be compared.
+    """
+
+    metric: str
+    unit: str
+    first: float | None
+    second: float | None
+    difference: float | None
+    uncertainty: float | None
+    verdict: Verdict
+    remark: str = ""
+
+    @property
+    def marked(self) -> bool:
+        """Whether the difference is more than twice its uncertainty."""
+        return self.verdict in ("better", "worse", "changed")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A row that is in both.
+
+    Attributes:
+        suite: Its suite.
+        data: Data set.
+        revision: Of the data.
+        label: Its label.
+        seed: Its seed.
+        changes: By metric; empty where a cell failed.
+        differences: What differs between the cells apart from figures, in short.
+        statuses: ``finished`` or ``failed`` in A and in B.
+    """
+
+    suite: str
+    data: str
+    revision: str
+    label: str
+    seed: int
+    changes: tuple[Change, ...]
+    differences: tuple[str, ...]
+    statuses: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything that two sets of results say of each other.
+
+    Attributes:
+        pairs: Rows in both.
+        only_first: Rows in A alone, in words.
+        only_second: Rows in B alone.
+    """
+
+    pairs: tuple[Pair, ...]
+    only_first: tuple[str, ...]
+    only_second: tuple[str, ...]
+
+
+def compare(first: Results, second: Results) -> Comparison:
+    """Compare rows of the same suite, data set and revision, label and seed.
+
+    Where a row ran in several places (kinds of device and precisions), those of the same place are compared;
+    one that is left on either side is compared across places.
+    """
+    ours, theirs = _by_row(first.results), _by_row(second.results)
+    pairs: list[Pair] = []
+    alone: tuple[list[Result], list[Result]] = ([], [])
+    for row in sorted({*ours, *theirs}):
+        left, right = dict(ours.get(row, {})), dict(theirs.get(row, {}))
+        for where in sorted({*left} & {*right}):
+            pairs.append(_pair(left.pop(where), right.pop(where)))
+        if len(left) == len(right) == 1:
+            pairs.append(_pair(left.popitem()[1], right.popitem()[1]))
+        alone[0].extend(left.values())
+        alone[1].extend(right.values())
+    return Comparison(
+        pairs=tuple(pairs),
+        only_first=tuple(_told(each, alone[1]) for each in alone[0]),
+        only_second=tuple(_told(each, alone[0]) for each in alone[1]),
+    )
+
+
+_Row = tuple[str, str, str, str, int]
+_Place = tuple[str, str]
+
+
+def _by_row(results: Iterable[Result]) -> dict[_Row, dict[_Place, Result]]:
+    rows: dict[_Row, dict[_Place, Result]] = {}
+    for each in results:
+        row = (each.suite, each.data.name, each.data.revision, each.label, each.seed)
+        rows.setdefault(row, {})[_place(each)] = each
+    return rows
+
+
+def _place(result: Result) -> _Place:
+    environment = result.environment
+    return ("", "") if environment is None else (device_kind(environment.device), environment.precision)
+
+
+def _pair(first: Result, second: Result) -> Pair:
+    both = first.status == second.status == "finished"
+    names = _ordered({**first.metrics, **second.metrics}) if both else []
+    return Pair(
+        suite=first.suite,
+        data=first.data.name,
+        revision=first.data.revision,
+        label=first.label,
+        seed=first.seed,
+        changes=tuple(_change(name, first.metrics.get(name), second.metrics.get(name)) for name in names),
+        differences=differences(first, second),
+        statuses=(first.status, second.status),
+    )
+
+
+def _ordered(metrics: Mapping[str, Any]) -> list[str]:
+    return sorted(metrics, key=lambda name: (name != "bits-per-dim", name))
+
+
+def _change(metric: str, first: Measurement | None, second: Measurement | None) -> Change:
+    one = first or second
+    assert one is not None
+    a, b = (None if each is None else each.value for each in (first, second))
+
+    def stated(verdict: Verdict, remark: str = "", uncertainty: float | None = None) -> Change:
+        compared = verdict not in ("unknown", "not comparable")
+        difference = b - a if compared and a is not None and b is not None else None
+        return Change(metric, one.unit, a, b, difference, uncertainty, verdict, remark)
+
+    if first is None or second is None or a is None or b is None:
+        return stated("unknown", _missing(first, second))
+    if first.unit != second.unit:
+        return stated("not comparable", f"A is in {first.unit or 'no unit'}, B in {second.unit or 'no unit'}")
+    invalid = [name for name, each in (("A", first), ("B", second)) if not each.valid]
+    if invalid:
+        return stated("not comparable", f"not valid in {' and '.join(invalid)}")
+    uncertainty = _uncertainty(first, second)
+    repeats = first.repeats and second.repeats
+    if a == b and (repeats or uncertainty is None):
+        return stated("equal", uncertainty=uncertainty)
+    if uncertainty is None:
+        return stated("differs")
+    if abs(b - a) <= 2 * uncertainty:
+        return stated("unclear", uncertainty=uncertainty)
+    if not first.better or first.better != second.better:
+        return stated("changed", uncertainty=uncertainty)
+    return stated("better" if (b < a) == (first.better == "lower") else "worse", uncertainty=uncertainty)
+
+
+def _uncertainty(first: Measurement, second: Measurement) -> float | None:
+    if first.error is None or second.error is None:
+        return None
+    return math.hypot(first.error, second.error)
+
+
+def _missing(first: Measurement | None, second: Measurement | None) -> str:
+    without = [name for name, each in (("A", first), ("B", second)) if each is None or each.value is None]
+    return f"no figure in {' and '.join(without)}"
+
+
+def _told(result: Result, others: Iterable[Result]) -> str:
+    told = f"{result.suite} · {result.data.name} · {result.label} · seed {result.seed}"
+    revisions = sorted({each.data.revision for each in others if each.row == result.row})
+    if revisions and result.data.revision not in revisions:
+        mine = result.data.revision[:12] or "unknown"
+        return f"{told} (of data revision {mine}, the other of {', '.join(revisions)[:40] or 'unknown'})"
+    where = ", ".join(filter(None, _place(result)))
+    return f"{told} ({where})" if where else told
