@@ -1,0 +1,37 @@
+"""What ``docs/data.md`` states is so."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from flowzoo.data.load import load_dataset
+from flowzoo.registry.loader import default_registry
+
+PAGE = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+ROWS = {
+    cells[0].strip("` "): [cell.strip() for cell in cells[1:]]
+    for cells in (line.strip("|").split("|") for line in PAGE.splitlines() if line.startswith("| `"))
+    if len(cells) == 5
+}
+
+
+def test_every_data_set_of_the_core_has_its_row():
+    assert set(ROWS) == {component.name for component in default_registry().components("dataset")}
+
+
+@pytest.mark.parametrize("name", ["digits", "mnist-5k", "photos"])
+def test_the_splits_are_as_large_as_stated(name):
+    info = load_dataset(name).info
+    stated = [int(size.replace(",", "")) for size in ROWS[name][2].split("/")]
+    assert stated == [info.sizes[split] for split in ("train", "validation", "test")]
+    assert ROWS[name][1].startswith("x".join(map(str, info.shape)))
+
+
+def test_the_example_makes_a_data_set():
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    names = {}
+    exec(example, names)
+    dataset = names["build_stripes"](count=5)
+    assert dataset.info.shape == (1, 8, 8)
+    assert dataset.info.sizes == {"train": 5, "validation": 5, "test": 5}
