@@ -94,3 +94,27 @@ def test_what_is_kept_names_no_machine_and_no_single_rounds(tmp_path: Path) -> N
     (found,) = kept["benchmarks"]
     assert found["extra_info"]["images_per_second"] == pytest.approx(16 / found["stats"]["median"], abs=0.1)
     assert "data" not in found["stats"]
+
+
+@pytest.mark.parametrize(
+    ("script", "libraries"),
+    [("glow", {"normflows"}), ("realnvp", {"nflows", "FrEIA"}), ("dense", {"zuko"})],
+)
+def test_peers_have_as_many_parameters_that_count(script: str, libraries: set[str], tmp_path: Path) -> None:
+    """And are timed; normflows' Glow with equal weights computes the same."""
+    out = tmp_path / "out.json"
+    path = f"benchmarks/peers/{script}.py"
+    subprocess.run(
+        [sys.executable, "-W", "ignore", path, "--quick", "--json", str(out)],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    found = json.loads(out.read_text(encoding="utf-8"))
+    parameters = found["parameters"]
+    ours = parameters.pop("flowzoo")
+    unused = found.get("normflows_parameters_that_never_count", 0)
+    assert parameters == dict.fromkeys(libraries, ours + unused)
+    assert found.get("largest_relative_difference_with_equal_weights", 0.0) < 1e-12
+    for work in ("training step", "log-likelihood", "sampling"):
+        assert set(found["work"][work]) == {"flowzoo", *libraries}

@@ -1,0 +1,226 @@
+"""Libraries side by side: the same work in turn, in one process, on the same images."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from flowzoo.device import prepare_device
+from flowzoo.flow import Flow
+from flowzoo.run import Run
+
+CLIP = 100.0
+WARM_UP = 2
+SECONDS = 0.2
+"""At least this long is every single measurement, by repeating the work."""
+
+OURS = "flowzoo"
+
+
+@dataclass(frozen=True)
+class Side:
+    """A library's model of images.
+
+    Attributes:
+        library: The distribution's name.
+        module: Holds the parameters.
+        log_prob: Of images ``(B, C, H, W)``: ``(B,)``, nats of a whole image.
+        sample: Draws so many images.
+        loss: What a training step minimises, ``()`` in nats; by default the mean of ``-log_prob``.
+    """
+
+    library: str
+    module: nn.Module
+    log_prob: Callable[[Tensor], Tensor]
+    sample: Callable[[int], Tensor]
+    loss: Callable[[Tensor], Tensor] | None = None
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """Those that train."""
+        return [each for each in self.module.parameters() if each.requires_grad]
+
+    def training_loss(self, x: Tensor) -> Tensor:
+        return self.loss(x) if self.loss is not None else -self.log_prob(x).mean()
+
+
+@dataclass
+class Times:
+    """Seconds of every round by library: by the clock, and of the processor."""
+
+    wall: dict[str, list[float]] = field(default_factory=dict)
+    processor: dict[str, list[float]] = field(default_factory=dict)
+
+
+def flowzoo_side(flow: Flow) -> Side:
+    """Return flowzoo's side, which trains as its trainer does: on the sum of its levels' losses."""
+
+    def loss(x: Tensor) -> Tensor:
+        run = Run(mode="train", generator=torch.Generator().manual_seed(0))
+        return torch.stack(flow.loss(x, run)).sum(0).mean()
+
+    return Side(OURS, flow, flow.log_prob, lambda count: flow.sample(count, seed=0), loss)
+
+
+def command_line(description: str, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the arguments that all scripts have, and set threads and denormal numbers."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    parser.add_argument("--quick", action="store_true", help="tiny networks, to see that the script works")
+    asked = parser.parse_args(arguments)
+    if asked.quick:
+        asked.rounds, asked.batch = 1, 4
+    torch.set_num_threads(asked.threads)
+    prepare_device("cpu")
+    torch.manual_seed(0)
+    return asked
+
+
+def compare(
+    title: str, sides: Sequence[Side], x: Tensor, asked: argparse.Namespace, facts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Time training steps, log-likelihoods and samples in turn; print and return the figures.
+
+    Args:
+        title: What is compared.
+        sides: The first is flowzoo's; ratios are those of the others' seconds to its seconds.
+        x: Images to train on, ``(B, C, H, W)`` in ``[0, 1)``.
+        asked: From :func:`command_line`.
+        facts: What else must stand beside the figures.
+    """
+    steps = {side.library: _training_step(side, x) for side in sides}
+    nats = {side.library: float(-side.log_prob(x).detach().mean()) for side in sides}
+    if not all(math.isfinite(value) for value in nats.values()):
+        raise SystemExit(f"{title}: a loss is not finite: {nats}")
+    size = "x".join(map(str, x.shape[1:]))
+    print(f"{title}: {len(x)} images of {size}, {torch.get_num_threads()} thread(s)")
+    for side in sides:
+        count = sum(each.numel() for each in side.parameters)
+        nat = nats[side.library]
+        print(f"  {side.library:10} {version(side.library):8} {count:>9,} parameters, {nat:.1f} nats")
+    works: dict[str, Mapping[str, Callable[[], object]]] = {
+        "training step": steps,
+        "log-likelihood": {side.library: _without_graph(side.log_prob, x) for side in sides},
+        "sampling": {side.library: _without_graph(side.sample, len(x)) for side in sides},
+    }
+    figures = {}
+    print("  seconds: the median; then the ratio to flowzoo's, round by round: median (least to greatest)")
+    print(f"  {'':26} {'images/s':>9} {'seconds':>9} {'by the clock':>22} {'by processor time':>22}")
+    for name, work in works.items():
+        found = _in_turn(work, asked.rounds)
+        figures[name] = {side.library: _figures(side.library, found, len(x)) for side in sides}
+        for library, each in figures[name].items():
+            print(
+                f"  {name:15} {library:10} {each['images_per_second']:9.1f} {each['median_seconds']:9.4f}"
+                f" {_range(each['ratio']):>22} {_range(each['processor_ratio']):>22}"
+            )
+    return {
+        "title": title,
+        **_surroundings(sides, x, asked),
+        **facts,
+        "parameters": {side.library: sum(each.numel() for each in side.parameters) for side in sides},
+        "nats_at_the_start": nats,
+        "work": figures,
+    }
+
+
+def write(path: Path | None, figures: Mapping[str, Any]) -> None:
+    """Write figures as JSON, if asked to."""
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+def _training_step(side: Side, x: Tensor) -> Callable[[], object]:
+    parameters = side.parameters
+    # So low a rate that no side's weights leave what they were, whatever the number of steps.
+    optimiser = torch.optim.Adam(parameters, lr=1e-6, fused=True)
+
+    def step() -> float:
+        loss = side.training_loss(x)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(parameters, CLIP)
+        optimiser.step()
+        return float(loss.detach())
+
+    return step
+
+
+def _without_graph(work: Callable[[Any], object], of: Any) -> Callable[[], object]:
+    def done() -> object:
+        with torch.no_grad():
+            return work(of)
+
+    return done
+
+
+def _in_turn(works: Mapping[str, Callable[[], object]], rounds: int) -> Times:
+    """Time every side once a round, in turn from first to last and from last to first."""
+    repeats = {}
+    for library, work in works.items():
+        for _ in range(WARM_UP):
+            began = time.perf_counter()
+            work()
+        repeats[library] = max(1, math.ceil(SECONDS / (time.perf_counter() - began)))
+    times = Times({library: [] for library in works}, {library: [] for library in works})
+    for place in range(rounds):
+        for library in list(works) if place % 2 == 0 else list(reversed(works)):
+            wall, processor = time.perf_counter(), time.process_time()
+            for _ in range(repeats[library]):
+                works[library]()
+            times.processor[library].append((time.process_time() - processor) / repeats[library])
+            times.wall[library].append((time.perf_counter() - wall) / repeats[library])
+    return times
+
+
+def _figures(library: str, times: Times, images: int) -> dict[str, Any]:
+    wall = times.wall[library]
+    return {
+        "median_seconds": statistics.median(wall),
+        "images_per_second": images / statistics.median(wall),
+        "ratio": _ratios(wall, times.wall[OURS]),
+        "processor_ratio": _ratios(times.processor[library], times.processor[OURS]),
+        "seconds": wall,
+        "processor_seconds": times.processor[library],
+    }
+
+
+def _range(ratios: Mapping[str, float]) -> str:
+    return f"{ratios['median']:.2f} ({ratios['least']:.2f} to {ratios['greatest']:.2f})"
+
+
+def _ratios(theirs: Sequence[float], ours: Sequence[float]) -> dict[str, float]:
+    """Return median, least and greatest ratio of the rounds."""
+    found = [a / b for a, b in zip(theirs, ours, strict=True)]
+    return {"median": statistics.median(found), "least": min(found), "greatest": max(found)}
+
+
+def _surroundings(sides: Sequence[Side], x: Tensor, asked: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "versions": {name: version(name) for name in [*(side.library for side in sides), "torch"]},
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "processors": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "rounds": asked.rounds,
+        "images": list(x.shape),
+    }
