@@ -28,9 +28,9 @@ class PeakMemory(Metric):
     On CUDA it is all that tensors hold at the peak, the model and whatever else the process keeps there
     included. On the CPU it is resident memory of the process above what it held with the model loaded: steps
     are taken once before, so that libraries are loaded, and freed memory is given back to the system, so that
-    it makes little difference what was measured before. Pages and the allocator's rounding leave it uncertain by
-    some MiB: figures below ten or so say no more than that little is needed. The two kinds of figures are not to
-    be compared with each other.
+    it makes little difference what was measured before. Pages and the allocator's rounding leave it uncertain
+    by some MiB: figures below ten or so say no more than that little is needed. The two kinds of figures are
+    not to be compared with each other.
 
     Attributes:
         batch_size: Images a step; None for the training's.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowzoo.component import Component
+from flowzoo.component import Check, Component
 
 METRICS: tuple[Component, ...] = (
     Component(
@@ -22,6 +22,14 @@ METRICS: tuple[Component, ...] = (
         name="evaluations",
         build="flowzoo.bench.metrics.evaluations:build_evaluations",
         summary="evaluations of vector fields for a batch: in likelihoods, in training and in sampling",
+    ),
+    Component(
+        kind="metric",
+        name="frechet",
+        build="flowzoo.bench.metrics.frechet:build_frechet",
+        summary="Fréchet distance of samples from test images in features of a network; needs torchmetrics",
+        reference="Heusel et al., GANs Trained by a Two Time-Scale Update Rule, 2017, arXiv:1706.08500",
+        check=Check(shape=(1, 8, 8), options={"steps": 5}),
     ),
     Component(
         kind="metric",

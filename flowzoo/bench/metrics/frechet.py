@@ -1,0 +1,151 @@
+"""How far samples are from test images, as a network sees them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from flowzoo.bench.metrics.features import Features, ImportedFeatures, InceptionFeatures
+from flowzoo.bench.metrics.rotations import RotationFeatures
+from flowzoo.data.batches import sequential_batches, spread
+from flowzoo.data.dataset import Dataset
+from flowzoo.dequantisation import quantise
+from flowzoo.errors import NumericalError, OptionError
+from flowzoo.flow import Flow
+from flowzoo.metric import Measurement, Metric, Trained
+from flowzoo.run import Run
+from flowzoo.shapes import IntegerImages
+
+BATCH = 100
+
+Batches = Iterable[Tensor]
+"""Of integer images, ``(B, C, H, W)``, on the CPU; they may differ in size."""
+
+
+@dataclass(frozen=True)
+class Frechet(Metric):
+    """Fréchet distance of samples from test images, each as a Gaussian that is fitted to their features.
+
+    ``|m - m'|^2 + tr(S + S' - 2 (S S')^(1/2))`` for means ``m`` and covariances ``S``.
+
+    Samples are drawn at temperature 1 and rounded to the integers of the data. Only distances with the same
+    features, data set and number of images can be compared; with few images they are too large, by as much as
+    that of training images from the test images shows, which stands in the details.
+
+    It is FID with Inception's features alone, and 10,000 images or more.
+
+    Attributes:
+        features: ``trained``, ``inception`` or the import path of a network.
+        images: How many test images, and samples.
+        steps: Of training, for ``trained`` features.
+        seed: Of those features' training; samples are drawn with that of the model's training.
+
+    References:
+        Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium",
+        2017, arXiv:1706.08500.
+    """
+
+    features: str
+    images: int
+    steps: int
+    seed: int
+
+    def measure(self, trained: Trained) -> Measurement:
+        dataset, flow = trained.dataset, trained.flow
+        test, train = dataset.split("test"), dataset.split("train")
+        count = min(self.images, len(test))
+        features = self._features(dataset, flow.device)
+        to_test = distance_to(features, (images for _, images in sequential_batches(test, BATCH, count)))
+        chosen = spread(len(train), count)
+        batches = [chosen[start : start + BATCH] for start in range(0, len(chosen), BATCH)]
+        enough = count > features.num_features
+        few = f"{count} images are too few for {features.num_features} features; use more of them"
+        return Measurement(
+            value=to_test(_samples(flow, count, trained.seed)),
+            unit=features.unit,
+            better="lower",
+            valid=enough,
+            objections=() if enough else (few,),
+            conditions={
+                "features": features.name,
+                "split": "test",
+                "images": count,
+                "temperature": 1.0,
+                "seed": trained.seed,
+            },
+            details={"training_images": to_test(train.take(indices) for indices in batches)},
+        )
+
+    def _features(self, dataset: Dataset, device: torch.device) -> Features:
+        if self.features == "trained":
+            return RotationFeatures(dataset, self.steps, self.seed)
+        if self.features == "inception":
+            return InceptionFeatures(dataset.info.bins, device)
+        return ImportedFeatures(self.features, dataset.info.shape)
+
+
+def build_frechet(
+    *,
+    features: Annotated[
+        str,
+        Field(
+            pattern=r"^(trained|inception|[\w.]+:\w+)$",
+            description="trained (on the data itself), inception, or package.module:callable of a network",
+        ),
+    ] = "trained",
+    images: Annotated[int, Field(ge=2, description="test images, and samples")] = 2000,
+    steps: Annotated[int, Field(ge=1, description="of training, for trained features")] = 300,
+    seed: Annotated[int, Field(ge=0, description="of the features' training")] = 0,
+) -> Frechet:
+    """Build the metric."""
+    return Frechet(features, images, steps, seed)
+
+
+def distance_to(features: Features, real: Batches) -> Callable[[Batches], float]:
+    """Return a function that measures how far images are from the real ones.
+
+    Args:
+        features: In which they are compared.
+        real: Batches of images.
+
+    Raises:
+        OptionError: torchmetrics is not installed.
+        NumericalError: A distance is not finite.
+    """
+    try:
+        from torchmetrics.image.fid import FrechetInceptionDistance
+    except ImportError as error:
+        raise OptionError("frechet needs torchmetrics; pip install 'flowzoo[frechet]'") from error
+    distance = FrechetInceptionDistance(feature=features, reset_real_features=False)
+    for images in real:
+        distance.update(images, real=True)
+
+    def measure(others: Batches) -> float:
+        distance.reset()
+        for images in others:
+            distance.update(images, real=False)
+        try:
+            found = float(distance.compute())
+        except RuntimeError as error:  # LAPACK's, of values that are not finite
+            raise NumericalError(
+                f"the Fréchet distance in the features {features.name} cannot be computed: {error}"
+            ) from error
+        if not math.isfinite(found):
+            raise NumericalError(f"the Fréchet distance in the features {features.name} is {found}")
+        return found
+
+    return measure
+
+
+@torch.no_grad()
+def _samples(flow: Flow, count: int, seed: int) -> Iterator[IntegerImages]:
+    run = Run(generator=torch.Generator().manual_seed(seed))
+    for start in range(0, count, BATCH):
+        x = flow.decode(flow.draw_latents(min(BATCH, count - start), run=run), run)
+        yield quantise(x.cpu(), flow.bins)

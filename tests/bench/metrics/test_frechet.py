@@ -1,0 +1,204 @@
+"""Distances against SciPy's matrix root, and what they are distances of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.linalg
+import torch
+import torchmetrics.image.fid
+from torch import Tensor, nn
+
+from flowzoo.bench.metrics import features as feature_networks
+from flowzoo.bench.metrics.features import ImportedFeatures, InceptionFeatures
+from flowzoo.bench.metrics.frechet import distance_to
+from flowzoo.bench.metrics.rotations import RotationFeatures
+from flowzoo.data.load import load_dataset
+from flowzoo.dequantisation import quantise
+from flowzoo.errors import DataError, NumericalError, OptionError
+from flowzoo.registry.build import build_component
+from flowzoo.run import Run
+from flowzoo.testing.metrics import tiny_trained
+
+HERE = "tests.bench.metrics.test_frechet"
+
+
+class Corners(nn.Module):
+    """The first rows' values of an image, as they are, in single precision."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images.float()[:, 0, 2:4].flatten(1)
+
+
+class Projection(nn.Module):
+    """Twelve random directions."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        generator = torch.Generator().manual_seed(0)
+        return images.flatten(1).double() @ torch.randn(64, 12, generator=generator).double()
+
+
+class Broken(nn.Module):
+    def forward(self, images: Tensor) -> Tensor:
+        return images.float().flatten(1) * torch.nan
+
+
+class Mixing(nn.Module):
+    def forward(self, images: Tensor) -> Tensor:
+        return images.float().flatten(1)[:1]
+
+
+def expected_distance(first: np.ndarray[Any, Any], second: np.ndarray[Any, Any]) -> float:
+    """Return the Fréchet distance between Gaussians fitted to rows of features, by SciPy."""
+    root = scipy.linalg.sqrtm(np.cov(first.T) @ np.cov(second.T))
+    shift = np.square(first.mean(0) - second.mean(0)).sum()
+    return float(shift + np.trace(np.cov(first.T) + np.cov(second.T) - 2 * root.real))
+
+
+def split(name: str, count: int) -> Tensor:
+    return load_dataset("digits").split(name).take(range(count))
+
+
+def test_distances_are_scipy_s() -> None:
+    features = ImportedFeatures(f"{HERE}:Projection", (1, 8, 8))
+    test, train = split("test", 200), split("train", 150)
+
+    to_test = distance_to(features, test.split(70))
+
+    rows = [features(images).numpy() for images in (test, train)]
+    assert to_test(train.split(40)) == pytest.approx(expected_distance(*rows), rel=1e-6)
+    assert to_test([test]) == pytest.approx(0, abs=1e-6)
+    assert to_test(train.split(40)) == pytest.approx(expected_distance(*rows), rel=1e-6)
+
+
+def test_samples_are_drawn_with_the_training_s_seed_and_rounded_to_the_data_s_integers() -> None:
+    trained = tiny_trained((1, 8, 8))
+    found = build_component("metric", "frechet", features=f"{HERE}:Corners").measure(trained)
+
+    run = Run(generator=torch.Generator().manual_seed(trained.seed))
+    flow, network = trained.flow, Corners()
+    with torch.no_grad():
+        samples = quantise(flow.decode(flow.draw_latents(48, run=run), run), flow.bins)
+    every = [trained.dataset.split(name).take(range(48)) for name in ("test", "train")]
+    rows = [network(images).double().numpy() for images in (*every, samples)]
+
+    assert found.value == pytest.approx(expected_distance(rows[0], rows[2]), rel=1e-6)
+    assert found.details["training_images"] == pytest.approx(expected_distance(rows[0], rows[1]), rel=1e-6)
+    assert found.conditions["images"] == 48
+    assert found.conditions["features"] == f"{HERE}:Corners"
+    assert found.valid
+    assert found != build_component("metric", "frechet", features=f"{HERE}:Corners").measure(
+        replace(trained, seed=4)
+    )
+
+
+def test_features_of_the_data_set_s_own_are_not_called_fid(load: Any) -> None:
+    trained = load("gaussian")
+    found = build_component("metric", "frechet", images=150, steps=20).measure(trained)
+
+    assert found.unit == "own features, not FID"
+    revision = trained.dataset.info.revision
+    expected = f"flowzoo-rotnet-64 trained on digits {revision}, 20 steps, seed 0"
+    assert found.conditions["features"] == expected
+    assert found.valid
+    assert found.repeats
+    assert 0 < found.details["training_images"] < found.value
+
+
+def test_samples_of_an_untrained_model_are_further_away(load: Any) -> None:
+    metric = build_component("metric", "frechet", images=150, steps=20)
+
+    near = metric.measure(load("gaussian")).value
+    far = metric.measure(load("realnvp")).value  # of six steps
+
+    assert near < far
+
+
+def test_more_features_than_images_give_no_figure_to_be_ranked(load: Any) -> None:
+    found = build_component("metric", "frechet", images=64, steps=1).measure(load("gaussian"))
+
+    assert not found.valid
+    assert found.objections == ("64 images are too few for 64 features; use more of them",)
+
+
+def test_the_features_come_to_tell_how_images_were_turned() -> None:
+    test = split("test", 100)
+
+    untrained, trained = (RotationFeatures(load_dataset("digits"), steps, seed=0) for steps in (1, 150))
+
+    assert untrained.accuracy(test) < 0.5
+    assert trained.accuracy(test) > 0.6
+    again = RotationFeatures(load_dataset("digits"), 150, seed=0)
+    assert torch.equal(again(test), trained(test))
+    other = RotationFeatures(load_dataset("digits"), 1, seed=1)
+    assert not torch.equal(other(test), untrained(test))
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 6), (3, 70, 130)])
+def test_images_of_every_shape_have_features(shape: tuple[int, int, int]) -> None:
+    dataset = tiny_trained(shape).dataset
+    images = dataset.split("test").take(range(3))
+
+    found = RotationFeatures(dataset, steps=1, seed=0)(images)
+
+    assert found.shape == (3, 64)
+    assert found.dtype == torch.float64
+    assert bool((found[0] != found[1]).any())
+
+
+def test_a_distance_that_is_not_finite_is_refused() -> None:
+    with pytest.raises(NumericalError, match="Broken "):
+        build_component("metric", "frechet", features=f"{HERE}:Broken").measure(tiny_trained((1, 8, 8)))
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("no.such:thing", "ModuleNotFoundError"),
+        (f"{HERE}:nothing", "AttributeError"),
+        (f"{HERE}:split", "TypeError"),
+        (f"{HERE}:Mixing", "1 rows of features for 2 images"),
+    ],
+)
+def test_what_gives_no_features_is_refused(path: str, reason: str) -> None:
+    with pytest.raises(OptionError, match=reason):
+        ImportedFeatures(path, (1, 8, 8))
+
+
+def test_features_that_are_no_name_are_refused() -> None:
+    with pytest.raises(OptionError, match="features"):
+        build_component("metric", "frechet", features="resnet")
+
+
+def test_without_inception_s_weights_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torchmetrics.image.fid, "_TORCH_FIDELITY_AVAILABLE", False)
+
+    with pytest.raises(DataError, match=r"install torch-fidelity.* or use features=trained"):
+        build_component("metric", "frechet", features="inception").measure(tiny_trained((1, 8, 8)))
+
+
+def test_inception_sees_bytes_in_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Tensor] = []
+
+    class Inception(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            seen.append(images)
+            return images.float().flatten(1)[:, :5]
+
+    monkeypatch.setattr(feature_networks, "_load_inception", Inception)
+    images = torch.arange(17, dtype=torch.uint8).repeat(4)[:64].reshape(1, 1, 8, 8)
+
+    features = InceptionFeatures(17, torch.device("cpu"))
+    features(images)
+
+    (given,) = seen
+    assert given.dtype == torch.uint8
+    assert given.shape == (1, 3, 8, 8)
+    assert (int(given.min()), int(given.max())) == (0, 255)
+    assert torch.equal(given[:, 0], given[:, 2])
+    assert features.unit == "FID"
+    with pytest.raises(DataError, match="2 channels"):
+        features(images.expand(1, 2, 8, 8))
