@@ -14,8 +14,8 @@ from flowzoo.metric import Measurement
 
 Verdict = Literal["equal", "better", "worse", "changed", "unclear", "differs", "unknown", "not comparable"]
 """``equal``: the same figure. ``better``, ``worse`` and, where neither direction is better, ``changed``: by
-more than twice the uncertainty. ``unclear``: by less. ``differs``: with no uncertainty known. ``unknown``: one
-has no figure. ``not comparable``: they have other units, or one must not be ranked."""
+more than twice the uncertainty. ``unclear``: by less. ``differs``: with no uncertainty known. ``unknown``:
+one has no figure. ``not comparable``: they have other units, or one must not be ranked."""
 
 PAIRED = (
     "The uncertainty is sqrt(e1² + e2²), as if both had been measured on images of their own. Models "

@@ -24,7 +24,7 @@ def _lines(report: Report) -> Iterator[str]:
             yield from (f"bits/dim {LIKELIHOOD}.", "")
         for note in board.notes:
             yield from (f"Note: {escape(note)}.", "")
-    yield counts(report)
+    yield from (counts(report), "")
     yield from (f"* skipped {escape(line)}" for line in skipped_lines(report))
 
 

@@ -1,0 +1,108 @@
+"""Markdown, CSV and LaTeX are well-formed whatever the names are."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+from flowzoo.bench.report.csv_text import csv_text
+from flowzoo.bench.report.latex import latex
+from flowzoo.bench.report.leaderboard import Report, make_report
+from flowzoo.bench.report.markdown import markdown
+from flowzoo.bench.result import PublishedFigure
+from flowzoo.bench.store import Results, SkippedFile, identity
+from flowzoo.metric import Measurement
+from tests.bench.report.made_up import bits, failed, result
+
+NASTY = 'a|b\\c_d{e}$f%g#h&i~j^k<script>"l"\n*m*, =n'
+
+
+@pytest.fixture
+def report() -> Report:
+    wrong = bits(0.5, valid=False, objections=(f"because {NASTY}",))
+    speed = Measurement(1234.5, "images/s|_", "higher", repeats=False)
+    paper = PublishedFigure(1.25, "Anyone & Co", remark="50% of it")
+    cells = (
+        result("glow", 2.5, metrics={"my_speed|": speed}, published=(paper,)),
+        result("gaussian", 2.4),
+        result(NASTY, 2.25),
+        result("wrong", metrics={"bits-per-dim": wrong}),
+        result("joint", metrics={"bits-per-dim": bits(3.0, joint=1.0)}),
+        result("no likelihood"),
+        failed("broken", reason=NASTY),
+    )
+    folders = {identity(each): Path() for each in cells}
+    skipped = (SkippedFile(Path("quick/cut_short.json"), "it is cut short"),)
+    return make_report(Results(cells, skipped, 2, folders))
+
+
+def test_every_markdown_table_has_as_many_cells_in_each_line(report: Report) -> None:
+    lines = markdown(report).splitlines()
+    tables: list[list[int]] = [[]]
+    for line in lines:
+        if line.startswith("|"):
+            tables[-1].append(len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)))
+        elif tables[-1]:
+            tables.append([])
+    tables = [each for each in tables if each]
+    assert len(tables) == 6
+    assert all(len(set(widths)) == 1 and len(widths) >= 3 for widths in tables)
+
+
+def test_markdown_has_everything(report: Report) -> None:
+    text = markdown(report)
+    assert "<script>" not in text
+    for part in (
+        "Set apart, never ranked: invalid likelihoods",
+        "joint\\_bpd",
+        "### Failed",
+        "1.25",
+        "below the floor",
+    ):
+        assert part in text
+    assert "7 cells, 1 failed; 1 file skipped, 2 superseded" in text
+    assert "quick/cut\\_short.json: it is cut short" in text
+    assert "| 2.500 ± 0.010 | 1.00k |" in text
+
+
+def test_csv_reads_back(report: Report) -> None:
+    rows = {row["label"]: row for row in csv.DictReader(io.StringIO(csv_text(report)))}
+    assert set(rows) == {"glow", "gaussian", NASTY, "wrong", "joint", "no likelihood", "broken"}
+    assert all(None not in row and None not in row.values() for row in rows.values())
+    assert {label: row["standing"] for label, row in rows.items()} == {
+        "glow": "ranked",
+        "gaussian": "floor",
+        NASTY: "ranked",
+        "wrong": "invalid",
+        "joint": "ranked",
+        "no likelihood": "no likelihood",
+        "broken": "failed",
+    }
+    assert (rows[NASTY]["rank"], rows["gaussian"]["rank"], rows["glow"]["rank"]) == ("1", "", "2")
+    assert float(rows["glow"]["my_speed|"]) == 1234.5
+    assert rows["glow"]["my_speed| unit"] == "images/s|_"
+    assert float(rows["joint"]["joint_bpd"]) == 1.0
+    assert rows["wrong"]["not valid"] == "bits-per-dim"
+    assert rows["broken"]["failure"] == f"training: not finite: {NASTY}"
+    assert rows["broken"]["bits-per-dim"] == ""
+
+
+def test_latex_is_balanced_and_escaped(report: Report) -> None:
+    text = latex(report)
+    body = "\n".join(line for line in text.splitlines() if not line.startswith("%"))
+    # Of what is special to LaTeX, only our own commands, cells and formulas are left.
+    bare = re.sub(r"\\[a-zA-Z]+|\\[{}$&#%_]|\\\\", "", body)
+    assert bare.count("{") == bare.count("}")
+    assert bare.count("$") % 2 == 0
+    assert not set('#%_^~"<>|') & set(bare)
+    opened, closed = re.findall(r"\\begin{(\w+)}", text), re.findall(r"\\end{(\w+)}", text)
+    assert sorted(opened) == sorted(closed)
+    assert opened.count("tabular") == 6
+    for table in re.findall(r"\\begin{tabular}{(.*?)}\n(.*?)\\end{tabular}", body, re.S):
+        columns = len(re.sub(r"p\{[^}]*\}?", "p", table[0]).replace("}", ""))
+        lines = [line for line in table[1].splitlines() if line.endswith("\\\\")]
+        assert {len(re.findall(r"(?<!\\)&", line)) for line in lines} == {columns - 1}

@@ -1,0 +1,126 @@
+"""``bench report`` and ``bench compare`` from the command line."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from flowzoo.bench.store import ResultsError
+from flowzoo.cli.bench_compare import compare
+from flowzoo.cli.bench_report import report
+from flowzoo.errors import FileError
+from flowzoo.metric import Measurement
+from tests.bench.report.made_up import CUDA, DIGITS, bits, failed, result, write
+
+app = typer.Typer()
+app.command("report")(report)
+app.command("compare")(compare)
+
+LONG = "a-model-whose-name-is-longer-than-anybody-should-call-a-model-" + "x" * 40
+
+
+def bench(*arguments: str | Path, columns: int = 80) -> Result:
+    return CliRunner(env={"COLUMNS": str(columns)}).invoke(app, [str(each) for each in arguments])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    wrong = bits(0.5, valid=False, objections=("the solver errs " * 10,))
+    speed = {"train-speed": Measurement(1234567.0, "images/s", "higher", 10.0)}
+    cells = [
+        result("glow", 2.5, metrics=speed),
+        result("glow", 2.6, metrics=speed, seed=1),
+        result("glow", 2.4, metrics=speed, environment=CUDA),
+        result("gaussian", 2.45),
+        result(LONG, 2.7, metrics=speed),
+        result("wrong", metrics={"bits-per-dim": wrong}),
+        result("joint", metrics={"bits-per-dim": bits(2.2, joint=1.0)}),
+        failed("broken", reason="a reason " * 30, cause="out-of-memory"),
+        failed("glow", seed=2),
+        result("glow", 9.0, date="2020-01-01T00:00:00Z"),
+        result("glow", 1.5, data=replace(DIGITS, name="other")),
+    ]
+    write(tmp_path / "results", *cells)
+    (tmp_path / "results" / "quick" / "cut.json").write_text("{")
+    return tmp_path / "results"
+
+
+def test_a_report_fits_80_columns_and_leaves_nothing_out(folder: Path) -> None:
+    done = bench("report", folder)
+    assert done.exit_code == 0, done.output
+    assert max(len(line) for line in done.output.splitlines()) <= 80
+    text = " ".join(done.output.split())
+    for part in (
+        "never ranked: invalid likelihoods",
+        "joint_bpd, which is no likelihood of the images",
+        "Failed",
+        "out-of-memory",
+        "below the",
+        "sd 0.071",
+        "10 cells, 2 failed; 1 file skipped, 1 superseded",
+        "skipped quick/cut.json",
+    ):
+        assert part in text
+    assert "a-model-" in done.output
+    ranks = [
+        line.split()[:2]
+        for line in done.output.splitlines()
+        if line[:5].strip().isdigit() or line.startswith("floor")
+    ]
+    assert ranks[:4] == [["1", "joint"], ["2", "glow"], ["floor", "gaussian"], ["3", "glow"]]
+
+
+def test_all_files_are_written(folder: Path, tmp_path: Path) -> None:
+    kinds = ("html", "markdown", "csv", "latex")
+    paths = {kind: tmp_path / f"report.{kind}" for kind in kinds}
+    done = bench("report", folder, *(part for kind in kinds for part in (f"--{kind}", str(paths[kind]))))
+    assert done.exit_code == 0, done.output
+    assert paths["html"].read_text().startswith("<!doctype html>")
+    assert paths["markdown"].read_text().startswith("# flowzoo benchmark report")
+    assert "\\toprule" in paths["latex"].read_text()
+    with paths["csv"].open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == 8
+    assert f"wrote {paths['csv']}" in done.output.replace("\n", "")
+
+
+def test_mistakes_are_errors_that_say_what_to_do(folder: Path, tmp_path: Path) -> None:
+    missing = bench("report", tmp_path / "nowhere")
+    assert isinstance(missing.exception, ResultsError)
+    unwritable = bench("report", folder, "--csv", tmp_path / "nowhere" / "report.csv")
+    assert isinstance(unwritable.exception, FileError)
+
+
+def test_control_characters_do_not_reach_the_terminal(tmp_path: Path) -> None:
+    write(tmp_path, result("a\x1b[31mb", 2.0), failed("c", reason="\x1b]0;title\x07"))
+    done = bench("report", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert "\x1b" not in done.output
+    assert "\x07" not in done.output
+
+
+def test_compare_prints_and_fits(folder: Path, tmp_path: Path) -> None:
+    other = write(tmp_path / "other", result("glow", 2.6), failed("joint"), result("new", 2.0))
+    done = bench("compare", folder, other)
+    assert done.exit_code == 0, done.output
+    assert max(len(line) for line in done.output.splitlines()) <= 80
+    assert "+0.100 ± 0.014" in done.output
+    assert "* worse" in done.output
+    assert "A finished, B failed" in done.output
+    assert "only in B\n  quick · digits · new · seed 0 (cpu, float32)" in done.output
+    assert "sqrt(e1² + e2²)" in done.output
+
+
+def test_compare_as_json(folder: Path, tmp_path: Path) -> None:
+    other = write(tmp_path / "other", result("gaussian", 2.45))
+    done = bench("compare", folder, other, "--json")
+    found = json.loads(done.stdout)
+    (pair,) = found["pairs"]
+    assert (pair["label"], pair["changes"][0]["verdict"]) == ("gaussian", "equal")
+    assert len(found["only_first"]) == 9
+    assert len(found["skipped"]["A"]) == 1
