@@ -62,7 +62,7 @@ def _open(root: str | None) -> dict[str, StoredImages]:
         root,
         {"train": TRAIN, "validation": ("valid", "validation"), "test": TEST},
         repository=_HUB,
-        fetch=f"copy the parquet files of {_HUB} there, or {_PARTITION} and the folder img_align_celeba",
+        fetch=f"put the parquet files of {_HUB} there, or {_PARTITION} and the folder img_align_celeba",
     )
 
 

@@ -40,7 +40,7 @@ def build_cifar10(
         {"train": TRAIN, "test": TEST},
         repository=_HUB,
         column="img",
-        fetch=f"copy the parquet files of {_HUB} there from the Hugging Face hub",
+        fetch=f"put the parquet files of {_HUB} on the Hugging Face hub there",
     )
     sources = {
         split: DecodedImages(images, exactly(32, 32), 3, f"cifar10, split '{split}'")

@@ -21,7 +21,8 @@ class DatasetInfo:
 
     Attributes:
         name: Its registered name.
-        revision: Short hash of all splits' integers; two data sets with one revision hold the same images.
+        revision: Short hash of all splits' images, of their integers or of what is stored; two data sets with
+            one revision hold the same images.
         shape: ``(C, H, W)`` of every image, padding included.
         bins: ``M``, how many integers a value can take: images hold ``{0, ..., M - 1}``.
         licence: Under which the images may be used.

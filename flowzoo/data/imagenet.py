@@ -96,7 +96,10 @@ def _oord(size: int, root: str | None) -> Dataset:
 
 
 def _box(size: int, root: str | None, repository: str | None) -> Dataset:
-    fetch = f"Imagenet{size}_train and Imagenet{size}_val are at image-net.org/download-images"
+    fetch = (
+        f"make parquet files of the npz archives {size}x{size} of image-net.org/download-images, as "
+        "docs/data.md shows"
+    )
     source = (
         f"image-net.org, Chrabaszcz et al.{f'; {repository} on the Hugging Face hub' if repository else ''}"
     )

@@ -40,7 +40,7 @@ def open_images(
     if root is None:
         if repository is None:
             raise DataError(f"{name} needs the option root, the folder of its files; {fetch}")
-        return read_hub(repository, {split: names[0] for split, names in splits.items()}, column)
+        return _read_hub(repository, splits, column, fetch)
     folder = Path(root).expanduser()
     found = {split: _name_of(folder, names) for split, names in splits.items()}
     if any(find_parquet(folder, each) for each in found.values()):
@@ -73,6 +73,15 @@ def image_files(folder: Path) -> list[Path]:
         for path in folder.rglob("*")
         if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
     )
+
+
+def _read_hub(
+    repository: str, splits: Mapping[str, tuple[str, ...]], column: str, fetch: str
+) -> dict[str, StoredImages]:
+    try:
+        return read_hub(repository, {split: names[0] for split, names in splits.items()}, column)
+    except DataError as reason:
+        raise DataError(f"{reason}; or give the option root, a folder, and {fetch}") from reason
 
 
 def _name_of(folder: Path, names: tuple[str, ...]) -> str:

@@ -76,8 +76,8 @@ def on_disk(
     Without a validation split, up to :data:`MOST_HELD_OUT` of the training images are held out for it. They
     are spread evenly, since files often come sorted by class.
 
-    The revision is a hash of the images as they are stored and of their shape. It depends neither on paths
-    nor on how images are divided among files, but does on their encoding. Each load reads all of them for it.
+    The revision is a hash of name, shape and images as they are stored. It depends neither on paths nor on
+    how images are divided among files, but does on their encoding. Each load reads all of them for it.
 
     Args:
         name: The data set's registered name.
@@ -104,7 +104,7 @@ def on_disk(
         sources[split].take([0])  # the wrong images are refused now, not in the midst of a run
     info = DatasetInfo(
         name=name,
-        revision=_content_hash(stored, shape),
+        revision=_content_hash(name, stored, shape),
         shape=shape,
         bins=256,
         licence=licence,
@@ -126,8 +126,9 @@ def hold_out(count: int) -> tuple[list[int], list[int]]:
     return [place for place in range(count) if place not in held_out], validation
 
 
-def _content_hash(stored: Mapping[str, StoredImages], shape: Shape) -> str:
-    digest = hashlib.sha256(f"{shape}:".encode())
+def _content_hash(name: str, stored: Mapping[str, StoredImages], shape: Shape) -> str:
+    # Two data sets may prepare the same files in two ways, so name and shape count too.
+    digest = hashlib.sha256(f"{name}:{shape}:".encode())
     for split in SPLITS:
         images = stored.get(split)
         if images is None:
