@@ -68,15 +68,14 @@ class TimeToBpd(Metric):
 def build_time_to_bpd(
     *,
     levels: Annotated[
-        list[Annotated[float, Field(allow_inf_nan=False)]],
-        Field(description="bits/dim to reach; none: the model's own best"),
-    ] = [],  # noqa: B006 - read only
+        tuple[float, ...], Field(description="bits/dim to reach; none: the model's own best")
+    ] = (),
     within: Annotated[
         float, Field(ge=0, description="bits/dim from its own best that count as having reached it")
     ] = 0.05,
 ) -> TimeToBpd:
     """Build the metric."""
-    return TimeToBpd(tuple(levels), within)
+    return TimeToBpd(levels, within)
 
 
 def _curve(trained: Trained) -> Curve:
