@@ -8,7 +8,7 @@ from typing import Any
 
 from flowzoo.bench.report.blocks import unit_of
 from flowzoo.bench.report.leaderboard import Leaderboard, Report
-from flowzoo.bench.report.row import QUALITY, Row
+from flowzoo.bench.report.row import QUALITY, Place, Row
 from flowzoo.bench.report.wording import clean
 
 CURVE = "time-to-bpd"
@@ -18,13 +18,16 @@ POINTS = 300
 """At most so many of a curve are drawn."""
 
 
+_Series = tuple[str, Place]
+
+
 def chart_data(report: Report) -> list[dict[str, Any]]:
     """Return the data of each leaderboard's charts; only valid likelihoods are drawn."""
     colours = _colours(report)
     return [_board(board, colours) for board in report.boards]
 
 
-def _board(board: Leaderboard, colours: Mapping[str, int]) -> dict[str, Any]:
+def _board(board: Leaderboard, colours: Mapping[_Series, int]) -> dict[str, Any]:
     rows = [each.row for each in board.ranked]
     costs = [name for name in board.metrics if name != QUALITY and any(_cost(row, name) for row in rows)]
     return {
@@ -32,7 +35,7 @@ def _board(board: Leaderboard, colours: Mapping[str, int]) -> dict[str, Any]:
         "rows": [
             {
                 "name": board.name(row),
-                "colour": colours[row.label],
+                "colour": colours[row.label, row.place],
                 "floor": row.is_floor,
                 "quality": row.figures[QUALITY].value,
                 "error": row.figures[QUALITY].error,
@@ -72,8 +75,9 @@ def _cost(row: Row, metric: str) -> float | None:
     return figure.value if figure is not None and figure.valid else None
 
 
-def _colours(report: Report) -> dict[str, int]:
-    """Number the labels, so that a model looks the same in every chart of the page."""
-    labels = sorted({row.label for board in report.boards for row in board.rows if not row.is_floor})
-    floors = sorted({row.label for board in report.boards for row in board.rows if row.is_floor})
-    return {label: number for number, label in enumerate([*labels, *floors])}
+def _colours(report: Report) -> dict[_Series, int]:
+    """Number labels and places, so that a model looks the same in every chart of the page."""
+    ranked = [each.row for board in report.boards for each in board.ranked]
+    drawn = sorted({(row.label, row.place) for row in ranked if not row.is_floor})
+    floors = sorted({(row.label, row.place) for row in ranked if row.is_floor})
+    return {series: number for number, series in enumerate([*drawn, *floors])}

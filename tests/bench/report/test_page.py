@@ -96,7 +96,7 @@ def test_everything_is_stated(text: str) -> None:
         "below the floor",
         "3 seeds, sd 0.0",
         "38 cells, 2 failed; 1 file skipped, 0 superseded",
-        "quick/cut-short.json",
+        "made-up/cut-short.json",
         "0123abcd",
         "2.6.0",
     ):

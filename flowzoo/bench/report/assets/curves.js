@@ -23,7 +23,7 @@ function drawCurves(figure, board) {
   svg.append(element("clipPath", { id: clip }, element("rect", { x: box.left, y: box.top, width: box.right - box.left, height: box.bottom - box.top })));
   const wanted = Math.floor((box.right - box.left) / 80);
   axes(svg, box, x, y, ticks(xLow, xHigh, logarithmic, wanted), ticks(yLow, yHigh, false, 6), "seconds of training", "bits/dim, lower is better");
-  if (floor) drawFloor(svg, box, y(floor.quality), `${floor.name}: the floor, as ranked`);
+  if (floor) drawFloor(svg, box, y, floor);
 
   const ends = rows.map((row) => y(Math.max(yLow, Math.min(yHigh, row.curves[0].at(-1)[1]))));
   const heights = spread(ends, box.top, box.bottom);
@@ -51,9 +51,8 @@ function drawCurves(figure, board) {
 function qualities(rows, floor) {
   const all = rows.flatMap((row) => row.curves.flat().map(([, bits]) => bits));
   const ends = rows.map((row) => row.curves[0].at(-1)[1]);
-  if (floor) ends.push(floor.quality);
   const low = Math.min(...all);
-  const high = Math.max(...ends);
+  const high = Math.max(...withFloor(ends, floor));
   return widened([low, Math.max(high, Math.min(Math.max(...all), low + 1.4 * (high - low || 0.5)))], false);
 }
 

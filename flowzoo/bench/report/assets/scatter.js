@@ -17,7 +17,7 @@ function drawScatter(figure, board) {
   const box = { left: 48, right: width - 14, top: 24, bottom: height - 44 };
   const [xLow, xHigh] = widened(values, logarithmic, 0.1);
   const quality = rows.flatMap((row) => [row.quality - (row.error || 0), row.quality + (row.error || 0)]);
-  const [yLow, yHigh] = widened(floor ? [...quality, floor.quality] : quality, false, 0.08);
+  const [yLow, yHigh] = widened(withFloor(quality, floor), false, 0.08);
   const x = scale(xLow, xHigh, box.left, box.right, logarithmic);
   const y = scale(yLow, yHigh, box.bottom, box.top, false);
 
@@ -27,7 +27,7 @@ function drawScatter(figure, board) {
   axes(svg, box, x, y, ticks(xLow, xHigh, logarithmic, wanted), ticks(yLow, yHigh, false, 6), unit, "bits/dim, lower is better");
   const points = rows.map((row) => ({ row, name: row.name, x: x(row.costs[index]), y: y(row.quality) }));
   drawFront(svg, points, rows.some((row) => row.better[index] === "higher"));
-  if (floor) drawFloor(svg, box, y(floor.quality), `${floor.name}: the floor`);
+  if (floor) drawFloor(svg, box, y, floor);
   const placed = new Map(placeLabels(points, { ...box, right: width }).map((each) => [each.point, each]));
   for (const point of points) {
     const { row } = point;
@@ -56,7 +56,19 @@ function drawFront(svg, points, more) {
   svg.append(element("path", { class: "front", d: `M${front[0].x} ${front[0].y}${path}` }));
 }
 
-function drawFloor(svg, box, height, text) {
-  svg.append(element("line", { class: "floor-line", x1: box.left, x2: box.right, y1: height, y2: height }));
+// A floor far from the rest would leave the rest no room; it is then told in words.
+function withFloor(values, floor) {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const room = 1.5 * (high - low);
+  const near = floor && floor.quality <= high + room && floor.quality >= low - room;
+  return near ? [...values, floor.quality] : values;
+}
+
+function drawFloor(svg, box, y, floor) {
+  const height = Math.max(box.top, Math.min(box.bottom, y(floor.quality)));
+  const near = height === y(floor.quality);
+  const place = near ? "" : height === box.top ? " (above)" : " (below)";
+  if (near) svg.append(element("line", { class: "floor-line", x1: box.left, x2: box.right, y1: height, y2: height }));
+  const text = `${floor.name}: the floor, ${floor.quality.toFixed(3)}${place}`;
   svg.append(element("text", { class: "tick halo", x: box.right, y: height - 5, "text-anchor": "end" }, text));
 }

@@ -39,9 +39,10 @@ function ticks(low, high, logarithmic, wanted) {
       for (const digit of [1, 2, 5]) all.push(digit * 10 ** power);
     const inside = all.filter((value) => value >= low && value <= high);
     const tens = inside.filter((value) => Math.abs(Math.log10(value) % 1) < 1e-9);
+    if (high / low < 10) return ticks(low, high, false, wanted);
     if (inside.length <= wanted && inside.length > 1) return inside;
     if (tens.length > 1) return tens.filter((_, index) => index % Math.ceil(tens.length / wanted) === 0);
-    return inside.length > 1 ? inside : ticks(low, high, false, wanted);
+    return inside;
   }
   const rough = (high - low) / wanted;
   const power = 10 ** Math.floor(Math.log10(rough));

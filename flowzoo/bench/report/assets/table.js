@@ -69,6 +69,8 @@ function applyFilters() {
     const text = part.dataset.search.toLowerCase();
     part.hidden = !words.every((word) => text.includes(word));
   }
+  for (const part of document.querySelectorAll(".part"))
+    part.hidden = !part.querySelector("[data-search]:not([hidden])");
   for (const board of document.querySelectorAll(".board")) {
     board.hidden =
       (state.suite !== "" && state.suite !== board.dataset.suite) ||
