@@ -53,8 +53,8 @@ class Measurement:
         valid: Whether the figure may be ranked.
         objections: Why it must not be.
         conditions: Under which it holds, by name: draws, images, batch size, ...
-        details: Further figures: ``curve`` holds ``[seconds, bits/dim]`` pairs, ``joint_bpd`` a figure that is
-            no bound, ...
+        details: Further figures: ``curve`` holds ``[seconds, bits/dim]`` pairs, ``joint_bpd`` a figure that
+            is no bound, ...
     """
 
     value: float | None

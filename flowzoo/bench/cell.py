@@ -67,7 +67,7 @@ def cells_of(suite: Suite, training: Mapping[str, Any] | None = None) -> list[Ce
     Raises:
         SuiteError: A name is not known, or an option is refused; the message names all mistakes.
     """
-    rows = _rows(suite)
+    rows = rows_of(suite)
     _refuse_mistakes(suite, rows)
     metrics = tuple((metric.name, metric.options) for metric in suite.metrics)
     return [
@@ -91,6 +91,22 @@ def cells_of(suite: Suite, training: Mapping[str, Any] | None = None) -> list[Ce
         for row in rows
         for seed in suite.seeds
     ]
+
+
+def rows_of(suite: Suite) -> list[ModelEntry]:
+    """Return a suite's entries with patterns replaced by what they stand for, in the order of the suite."""
+    registry = default_registry()
+    named = {entry.name for entry in suite.models if not entry.is_pattern}
+    rows: list[ModelEntry] = []
+    for entry in suite.models:
+        if not entry.is_pattern:
+            rows.append(entry)
+            continue
+        for name in registry.names("model", entry.name):
+            if name not in named:
+                named.add(name)
+                rows.append(entry.model_copy(update={"name": name}))
+    return rows
 
 
 def select(
@@ -123,22 +139,6 @@ def select(
             f"no cell of the suite matches; its rows: {labels}; its data: {sets}; its seeds: {numbers}"
         )
     return chosen
-
-
-def _rows(suite: Suite) -> list[ModelEntry]:
-    """Return the entries with patterns replaced by what they stand for, all in the order of the suite."""
-    registry = default_registry()
-    named = {entry.name for entry in suite.models if not entry.is_pattern}
-    rows: list[ModelEntry] = []
-    for entry in suite.models:
-        if not entry.is_pattern:
-            rows.append(entry)
-            continue
-        for name in registry.names("model", entry.name):
-            if name not in named:
-                named.add(name)
-                rows.append(entry.model_copy(update={"name": name}))
-    return rows
 
 
 def _refuse_mistakes(suite: Suite, rows: list[ModelEntry]) -> None:

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 import flowzoo
+from flowzoo.cli.bench import app as bench
 from flowzoo.cli.check import check
 from flowzoo.cli.console import complain
 from flowzoo.cli.diagnose import diagnose
@@ -76,6 +77,7 @@ app.command("diagnose", epilog="Example: flowzoo diagnose runs/first")(diagnose)
 app.command("sample", epilog="Example: flowzoo sample runs/first -n 64 -o samples.png")(sample)
 app.command("upscale", epilog="Example: flowzoo upscale runs/first --steps 2 -o upscaled.png")(upscale)
 app.command("splits", epilog="Example: flowzoo splits runs/first -o splits.png")(splits)
+app.add_typer(bench, name="bench")
 app.command("plugins", epilog="Example: flowzoo plugins --strict")(plugins)
 app.command("check", epilog="Example: flowzoo check haar --kind transform")(check)
 

@@ -28,8 +28,8 @@ def find_suite(name: str) -> Suite:
         found = parse_suite(name, found)
     if not isinstance(found, Suite):
         raise SuiteError(
-            f"suite '{name}' built a {type(found).__name__}; its plugin must return a mapping as a suite file "
-            "holds it, or the path of such a file"
+            f"suite '{name}' built a {type(found).__name__}; its plugin must return a mapping as a suite "
+            "file holds it, or the path of such a file"
         )
     return found.model_copy(update={"name": name})
 

@@ -1,0 +1,173 @@
+"""``flowzoo bench``: suites, run and read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from flowzoo.cli.bench_compare import compare
+from flowzoo.cli.bench_report import report
+from flowzoo.cli.choose import JsonOption
+from flowzoo.cli.console import console, print_json, table
+from flowzoo.errors import OptionError
+from flowzoo.registry.loader import default_registry
+
+if TYPE_CHECKING:
+    from flowzoo.bench.cell import Cell
+    from flowzoo.bench.suite import Suite
+
+RESULTS = Path("results")
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Run suites of trainings and measurements, and read their results.",
+    epilog="Example: flowzoo bench run quick, then flowzoo bench report results --html report.html",
+)
+
+
+def run(
+    suite: Annotated[str, typer.Argument(help="Name of a suite (flowzoo bench list), or a YAML file.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of results; made if it is not there.")] = RESULTS,
+    models: Annotated[str, typer.Option("--models", help="Only rows whose label matches.")] = "*",
+    data: Annotated[str, typer.Option("--data", help="Only data sets whose name matches.")] = "*",
+    seeds: Annotated[
+        str | None, typer.Option("--seeds", help="Instead of the suite's: 0,1,2.", show_default=False)
+    ] = None,
+    roots: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--root",
+            metavar="DATA=FOLDER",
+            help="Where a data set's files are; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    overwrite: Annotated[
+        Literal["never", "failed", "always"],
+        typer.Option("--overwrite", help="Which cells that have a result to run again."),
+    ] = "never",
+    jobs: Annotated[int, typer.Option("--jobs", help="Cells at the same time; slows each down.")] = 1,
+    timeout: Annotated[
+        float | None,
+        typer.Option("--timeout", help="Seconds that a cell may take.", show_default="the suite's"),
+    ] = None,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    precision: Annotated[
+        Literal["float32", "tf32", "bfloat16"] | None,
+        typer.Option("--precision", help="Of training.", show_default="the suite's, or float32"),
+    ] = None,
+) -> None:
+    """Run a suite: train and measure every row on every data set with every seed, in a process each.
+
+    What has a result is not run again, so an interrupted suite goes on when the command is repeated.
+    """
+    from flowzoo.bench.cell import cells_of, select
+    from flowzoo.bench.runner import Runner
+    from flowzoo.bench.suites import find_suite
+    from flowzoo.cli.suite_progress import SuiteProgress
+
+    asked = find_suite(suite)
+    if seeds is not None:
+        asked = asked.model_copy(update={"seeds": _numbers(seeds)})
+    training = {} if precision is None else {"precision": precision}
+    cells = _with_roots(select(cells_of(asked, training), models, data), roots or [])
+    with SuiteProgress(asked.name, len(cells)) as progress:
+        runner = Runner(
+            out,
+            device=device,
+            jobs=jobs,
+            overwrite=overwrite,
+            timeout=timeout if timeout is not None else asked.timeout,
+            watcher=progress,
+        )
+        results = runner.run(cells)
+    failed = sum(result.status == "failed" for result in results)
+    typer.echo(
+        f"{len(results)} cell{'s' if len(results) != 1 else ''} in {out / asked.name}: "
+        f"{len(results) - failed} finished, {failed} failed"
+    )
+    if failed:
+        typer.echo("to run those again: add --overwrite failed")
+    typer.echo(f"next: flowzoo bench report {out} --html {out}/report.html")
+
+
+def list_suites(as_json: JsonOption = False) -> None:
+    """List the suites, and how many cells, trainings, each has."""
+    from flowzoo.bench.suites import find_suite
+    from flowzoo.errors import FlowzooError
+
+    registry = default_registry()
+    rows: list[dict[str, Any]] = []
+    for component in registry.components("suite"):
+        try:
+            rows.append(_described(find_suite(component.name)))
+        except FlowzooError as error:
+            rows.append({"name": component.name, "summary": f"cannot be read: {error}"})
+    if as_json:
+        print_json(rows)
+        return
+    listing = table("suite", "cells", "data", "budget", "summary")
+    listing.columns[1].justify = "right"
+    for row in rows:
+        cells = str(row.get("cells", "-"))
+        listing.add_row(
+            row["name"], cells, ", ".join(row.get("data", ())), row.get("budget", ""), row["summary"]
+        )
+    console().print(listing)
+
+
+def _described(suite: Suite) -> dict[str, Any]:
+    from flowzoo.bench.cell import rows_of
+
+    budget = {name: amount for name, amount in suite.budget.model_dump().items() if amount is not None}
+    return {
+        "name": suite.name,
+        "summary": suite.summary,
+        "cells": len(rows_of(suite)) * len(suite.data) * len(suite.seeds),
+        "data": [data.name for data in suite.data],
+        "budget": ", ".join(f"{amount:,.0f} {name}" for name, amount in budget.items()),
+        "seeds": suite.seeds,
+        "metrics": [metric.name for metric in suite.metrics],
+    }
+
+
+def _numbers(text: str) -> list[int]:
+    from flowzoo.seeds import check_seed
+
+    try:
+        found = [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise OptionError(f"--seeds takes numbers parted by commas, as in 0,1,2; got '{text}'") from error
+    return [check_seed(seed) for seed in dict.fromkeys(found)]
+
+
+def _with_roots(cells: Sequence[Cell], assignments: Sequence[str]) -> list[Cell]:
+    """Return the cells with folders of files set as their data sets' option ``root``."""
+    roots: dict[str, str] = {}
+    for assignment in assignments:
+        name, separator, folder = assignment.partition("=")
+        if not separator or not folder:
+            raise OptionError(
+                f"--root takes DATA=FOLDER, got '{assignment}'; "
+                "try --root fashion-mnist=/usr/share/datasets/fashion-mnist"
+            )
+        if name not in {cell.data for cell in cells}:
+            known = ", ".join(dict.fromkeys(cell.data for cell in cells))
+            raise OptionError(f"--root {assignment}: no cell is on '{name}'; data sets: {known}")
+        roots[name] = folder
+    return [
+        replace(cell, data_options={**cell.data_options, "root": roots[cell.data]})
+        if cell.data in roots
+        else cell
+        for cell in cells
+    ]
+
+
+app.command("run", epilog="Example: flowzoo bench run quick --models 'msflow-*' --seeds 0,1")(run)
+app.command("list", epilog="Example: flowzoo bench list")(list_suites)
+app.command("report", epilog="Example: flowzoo bench report results --html report.html")(report)
+app.command("compare", epilog="Example: flowzoo bench compare before after")(compare)

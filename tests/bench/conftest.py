@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flowzoo.registry.loader import RESTRICTION, default_registry
+
+PLUGIN = """
+    from flowzoo.api import Check, Component, hookimpl
+
+    flowzoo_api_version = 1
+
+    def _model(name):
+        build = "flowzoo_odd.models:build_" + name
+        return Component(kind="model", name="odd-" + name, build=build, summary="Odd: " + name)
+
+    def _suite(name):
+        build = "flowzoo_odd.models:build_" + name
+        return Component(kind="suite", name="odd-" + name, build=build, summary="Odd: " + name)
+
+    @hookimpl
+    def flowzoo_components():
+        names = ("good", "raises", "hangs", "nan", "exits", "unbuildable", "unbuilt", "unsampled")
+        return [
+            *map(_model, names),
+            _suite("suite"),
+            _suite("rubbish"),
+        ]
+"""
+
+MODELS = """
+    import os
+    import time
+
+    import torch
+
+    from flowzoo.api import (
+        EVALUATION, ConditionalBijector, IdentityBijector, IdentityTransform, KeepNothing, Level
+    )
+
+    class Scaled(ConditionalBijector):
+        def __init__(self, shape, odd):
+            super().__init__()
+            self.log_scale = torch.nn.Parameter(torch.zeros(shape))
+            self.odd = odd
+
+        def forward(self, x, context=None, run=EVALUATION):
+            if self.odd is not None and run.training:
+                self.odd()
+            z = x * self.log_scale.exp()
+            if self.odd is None and os.environ.get("ODD_SLOW"):
+                time.sleep(float(os.environ["ODD_SLOW"]))
+            return z, self.log_scale.sum().expand(len(x))
+
+        def inverse(self, z, context=None, run=EVALUATION):
+            return z * (-self.log_scale).exp()
+
+    class Nan(Scaled):
+        def forward(self, x, context=None, run=EVALUATION):
+            z, log_det = super().forward(x, context, run)
+            return z, log_det + float("nan")
+
+    class Unsampled(Scaled):
+        def inverse(self, z, context=None, run=EVALUATION):
+            raise RuntimeError("no way back")
+
+    def _levels(bijector, shape):
+        return [Level(IdentityTransform(), IdentityBijector(), KeepNothing(), bijector)]
+
+    def build_good(shape, builder):
+        return _levels(Scaled(shape, None), shape)
+
+    def build_raises(shape, builder):
+        def odd():
+            raise KeyError("lost on the way")
+        return _levels(Scaled(shape, odd), shape)
+
+    def build_hangs(shape, builder):
+        return _levels(Scaled(shape, lambda: time.sleep(10_000)), shape)
+
+    def build_nan(shape, builder):
+        return _levels(Nan(shape, None), shape)
+
+    def build_exits(shape, builder):
+        def odd():
+            print("about to leave", flush=True)
+            os._exit(7)
+        return _levels(Scaled(shape, odd), shape)
+
+    def build_unbuildable(shape, builder):
+        raise ValueError("nothing to build it of")
+
+    def build_unbuilt(shape, builder):
+        time.sleep(10_000)
+
+    def build_unsampled(shape, builder):
+        return _levels(Unsampled(shape, None), shape)
+
+    def build_suite():
+        return {
+            "summary": "An odd suite",
+            "models": ["odd-good"],
+            "data": ["digits"],
+            "budget": {"steps": 3},
+            "metrics": ["parameters"],
+        }
+
+    def build_rubbish():
+        return 3
+"""
+
+
+@pytest.fixture
+def odd_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Install a plugin whose models misbehave, for this process and for those that it starts."""
+    site = tmp_path / "site"
+    package = site / "flowzoo_odd"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "plugin.py").write_text(textwrap.dedent(PLUGIN))
+    (package / "models.py").write_text(textwrap.dedent(MODELS))
+    info = site / "flowzoo_odd-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: flowzoo-odd\nVersion: 0.1.0\n")
+    (info / "entry_points.txt").write_text("[flowzoo]\nodd = flowzoo_odd.plugin\n")
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv(RESTRICTION, "odd")
+    importlib.invalidate_caches()
+    default_registry.cache_clear()
+    yield site
+    default_registry.cache_clear()
+    for name in [name for name in sys.modules if name.startswith("flowzoo_odd")]:
+        del sys.modules[name]
