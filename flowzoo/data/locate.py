@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -42,17 +43,16 @@ def open_images(
             raise DataError(f"{name} needs the option root, the folder of its files; {fetch}")
         return _read_hub(repository, splits, column, fetch)
     folder = Path(root).expanduser()
+    files = {split: find_files(folder, names) for split, names in splits.items()}
+    if all(files.values()):
+        return {split: ImageFiles(paths) for split, paths in files.items()}
     found = {split: _name_of(folder, names) for split, names in splits.items()}
     if any(find_parquet(folder, each) for each in found.values()):
         return read_parquet(folder, found, column)
-    opened = {split: find_files(folder, names) for split, names in splits.items()}
-    missing = next((names[0] for split, names in splits.items() if not opened[split]), None)
-    if missing is not None:
-        raise DataError(
-            f"no {name} in {folder}: expected {missing}-*.parquet or a folder {missing} of image files; "
-            f"{fetch}"
-        )
-    return {split: ImageFiles(paths) for split, paths in opened.items()}
+    missing = next(names[0] for split, names in splits.items() if not files[split])
+    raise DataError(
+        f"no {name} in {folder}: expected {missing}-*.parquet or a folder {missing} of image files; {fetch}"
+    )
 
 
 def find_files(folder: Path, names: tuple[str, ...]) -> list[Path]:
@@ -68,11 +68,13 @@ def find_files(folder: Path, names: tuple[str, ...]) -> list[Path]:
 
 def image_files(folder: Path) -> list[Path]:
     """Return all image files below a folder, in the order of their paths; hidden ones are left out."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
+    paths = [  # os.walk and strings, since there may be a million
+        os.path.join(place, name)
+        for place, _, names in os.walk(folder)
+        for name in names
+        if name.lower().endswith(SUFFIXES) and not name.startswith(".")
+    ]
+    return [Path(path) for path in sorted(paths)]
 
 
 def _read_hub(

@@ -1,5 +1,6 @@
 """The data sets of the hub, on small files of its format and of their authors' archives."""
 
+import io
 import sys
 
 import numpy as np
@@ -198,6 +199,26 @@ def test_the_original_archives_of_the_older_imagenet_are_read(tmp_path, pictures
             Image.fromarray(each).save(tmp_path / f"{folder}_{size}x{size}" / f"{place:05}.png")
     dataset = load_dataset(name, root=str(tmp_path))
     assert np.array_equal(images_of(dataset, "test"), channels_first(pictures[name]["test"]))
+
+
+@pytest.mark.parametrize("kind", ["struct", "binary"])
+def test_tables_that_do_not_say_that_they_hold_pictures_are_read(tmp_path, write_parquet, pictures, kind):
+    import pyarrow
+    from pyarrow import parquet
+
+    (tmp_path / "hub").mkdir()
+    stored = pictures["imagenet32-box"]
+    for split, theirs in SHAPES["imagenet32-box"][3].items():
+        files = []
+        for each in stored[split]:
+            buffer = io.BytesIO()
+            Image.fromarray(each).save(buffer, format="PNG")
+            files.append(buffer.getvalue())
+        cells = files if kind == "binary" else [{"bytes": content, "path": ""} for content in files]
+        table = pyarrow.table({"image": cells})
+        parquet.write_table(table, tmp_path / "hub" / f"{theirs}-00000-of-00001.parquet")
+    dataset = load_dataset("imagenet32-box", root=str(tmp_path / "hub"))
+    assert np.array_equal(images_of(dataset, "test"), channels_first(stored["test"]))
 
 
 def test_arrays_instead_of_pictures_are_read_as_the_hub_has_them(tmp_path, write_parquet, pictures):
