@@ -43,7 +43,10 @@ function drawCurves(figure, board) {
     svg.append(group);
   });
   plot.prepend(svg);
-  legend(plot, rows, (row) => element("path", { class: "curve", d: "M1 7H25", "stroke-dasharray": dash(row) }));
+  legend(plot, rows, (row) => [
+    element("path", { class: "curve", d: "M1 7H25", "stroke-dasharray": dash(row) }),
+    mark(13, 7, row.colour),
+  ]);
   lightUp(figure, plot);
 }
 

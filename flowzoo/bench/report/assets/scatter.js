@@ -41,7 +41,7 @@ function drawScatter(figure, board) {
     svg.append(group);
   }
   plot.prepend(svg);
-  legend(plot, rows, (row) => mark(13, 7, row.colour));
+  legend(plot, rows, (row) => [mark(13, 7, row.colour)]);
   lightUp(figure, plot);
 }
 

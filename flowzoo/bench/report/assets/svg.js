@@ -74,7 +74,8 @@ function axes(svg, box, x, y, xs, ys, xTitle, yTitle) {
 }
 
 function mark(x, y, index) {
-  const shape = SHAPES[Math.floor(index / COLOURS) % SHAPES.length];
+  // Neighbours differ in shape too, and the same colour comes again with another shape.
+  const shape = SHAPES[(index + Math.floor(index / COLOURS)) % SHAPES.length];
   const made = {
     circle: () => element("circle", { cx: x, cy: y, r: 5 }),
     square: () => element("rect", { x: x - 4.5, y: y - 4.5, width: 9, height: 9 }),
@@ -100,7 +101,7 @@ function legend(plot, rows, symbol) {
   for (const row of rows) {
     const entry = html("li", `c${row.colour % COLOURS}`);
     entry.dataset.row = row.name;
-    const picture = element("svg", { viewBox: "0 0 26 14", "aria-hidden": "true" }, symbol(row));
+    const picture = element("svg", { viewBox: "0 0 26 14", "aria-hidden": "true" }, ...symbol(row));
     entry.append(picture, html("span", "", row.name));
     list.append(entry);
   }
