@@ -12,8 +12,9 @@ INSTALLED := $(VENV)/.installed
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-demo: $(INSTALLED) ## train every family on digits, beside the Gaussian floors, with pictures in demo/
-	$(BIN)/python benchmarks/demo.py --out demo
+demo: $(INSTALLED) ## run the suite quick: every model on digits, with a report in demo/report.html
+	$(BIN)/flowzoo bench run quick --out demo --jobs 2 --device cpu
+	$(BIN)/flowzoo bench report demo --html demo/report.html
 
 install: $(INSTALLED) ## make .venv with the core, every plugin and the development tools
 

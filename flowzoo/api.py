@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from flowzoo.component import Spec as Spec
     from flowzoo.component import SplitSpec as SplitSpec
     from flowzoo.component import TransformSpec as TransformSpec
+    from flowzoo.data.dataset import Dataset as Dataset
+    from flowzoo.data.dataset import DatasetInfo as DatasetInfo
+    from flowzoo.data.dataset import ImageSource as ImageSource
+    from flowzoo.data.memory import in_memory as in_memory
     from flowzoo.errors import DataError as DataError
     from flowzoo.errors import FlowzooError as FlowzooError
     from flowzoo.errors import NotInitialisedError as NotInitialisedError
@@ -52,6 +56,9 @@ if TYPE_CHECKING:
     from flowzoo.hooks import hookimpl as hookimpl
     from flowzoo.level import Level as Level
     from flowzoo.memory import Memory as Memory
+    from flowzoo.metric import Measurement as Measurement
+    from flowzoo.metric import Metric as Metric
+    from flowzoo.metric import Trained as Trained
     from flowzoo.network import Network as Network
     from flowzoo.network import Prepared as Prepared
     from flowzoo.network import Time as Time
@@ -85,6 +92,8 @@ _HOMES = {
     "ConditionalBijector": "flowzoo.bijector",
     "constant_log_det": "flowzoo.builtin.log_det",
     "DataError": "flowzoo.errors",
+    "Dataset": "flowzoo.data.dataset",
+    "DatasetInfo": "flowzoo.data.dataset",
     "did_you_mean": "flowzoo.errors",
     "EVALUATION": "flowzoo.run",
     "FirstPass": "flowzoo.builtin.first_pass",
@@ -94,6 +103,8 @@ _HOMES = {
     "IdentityBijector": "flowzoo.builtin.identity",
     "IdentityTransform": "flowzoo.builtin.identity",
     "Images": "flowzoo.shapes",
+    "ImageSource": "flowzoo.data.dataset",
+    "in_memory": "flowzoo.data.memory",
     "IntegerImages": "flowzoo.shapes",
     "KeepNothing": "flowzoo.builtin.keep_nothing",
     "Kind": "flowzoo.component",
@@ -102,7 +113,9 @@ _HOMES = {
     "linear_shares": "flowzoo.builtin.linear_shares",
     "load_model": "flowzoo.registry.saving",
     "log_det_dtype": "flowzoo.builtin.log_det",
+    "Measurement": "flowzoo.metric",
     "Memory": "flowzoo.memory",
+    "Metric": "flowzoo.metric",
     "Network": "flowzoo.network",
     "NetworkSpec": "flowzoo.component",
     "NotInitialisedError": "flowzoo.errors",
@@ -129,6 +142,7 @@ _HOMES = {
     "standard_normal_log_prob": "flowzoo.bijector",
     "Standardise": "flowzoo.builtin.standardise",
     "Time": "flowzoo.network",
+    "Trained": "flowzoo.metric",
     "TransformSpec": "flowzoo.component",
     "UnknownNameError": "flowzoo.errors",
     "widest_dtype": "flowzoo.builtin.log_det",

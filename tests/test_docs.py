@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from flowzoo.bench.cell import cells_of
+from flowzoo.bench.result import DataFacts, Environment, Failure, Result, Spent
+from flowzoo.bench.suite import read_suite
+from flowzoo.data.load import load_dataset
+from flowzoo.metric import Measurement, Trained
 from flowzoo.registry.loader import RESTRICTION, default_registry
+from flowzoo.registry.models import create_model
 from flowzoo.testing import check_component
 from flowzoo.training.options import TrainingOptions
 
@@ -63,3 +71,33 @@ def test_the_readme_s_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     bytes_ = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8, generator=generator)
     exec(code, {"images": (bytes_ + 0.5) / 256, "bytes_": bytes_})
     assert (tmp_path / "my-model" / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize("kind", ["suite", "metric"])
+def test_every_suite_and_metric_stands_in_the_docs(kind: str) -> None:
+    page = (ROOT / "docs/benchmarks.md").read_text(encoding="utf-8")
+    for name in default_registry().names(kind):  # type: ignore[arg-type]
+        assert f"`{name}`" in page
+
+
+def test_the_suite_in_the_docs_is_one(tmp_path: Path) -> None:
+    (text,) = code_blocks("docs/benchmarks.md", "yaml")
+    (tmp_path / "mine.yaml").write_text(text)
+    assert len(cells_of(read_suite(tmp_path / "mine.yaml"))) == 2 * 3 * len(default_registry().names("model"))
+
+
+def test_every_field_of_a_result_stands_in_the_docs() -> None:
+    page = (ROOT / "docs/benchmarks.md").read_text(encoding="utf-8")
+    table = page[page.index("## Results") : page.index("## Reading a report")]
+    for part in (Result, Failure, DataFacts, Spent, Environment, Measurement):
+        for field in dataclasses.fields(part):
+            assert f"`{field.name}`" in table
+
+
+def test_the_metric_in_the_docs_measures() -> None:
+    (code,) = code_blocks("docs/benchmarks.md", "python")
+    names: dict[str, Any] = {}
+    exec(code, names)
+    flow = create_model("gaussian", image_shape=(1, 4, 4))
+    trained = Trained(flow, load_dataset("digits"), {}, [], 0, 0.0, 0)
+    assert names["build_dimensions"]().measure(trained).value == 16
