@@ -24,8 +24,9 @@ COUNTED = 5
 class Evaluations(Metric):
     """Evaluations of all vector fields for one batch of likelihoods; 0 for models without an ODE.
 
-    The details have those of a step of training, on average over :data:`COUNTED` of them, and of sampling. An
-    evaluation in which the trace is computed counts once, whatever the trace costs.
+    The details have those of a step of training, on average over :data:`COUNTED` of them, and of sampling.
+    What counts are the evaluations of solvers: one in which the trace is computed counts once, whatever the
+    trace costs, and a step of flow matching, which solves nothing, counts none.
 
     Attributes:
         batch_size: Images at once in likelihoods and samples; a solver meets the hardest of them.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import flowzoo
 from flowzoo.data.load import load_dataset
+from flowzoo.dequantisation import dequantise
 from flowzoo.metric import Measurement, Metric, Trained
 from flowzoo.registry.build import build_component
 from flowzoo.registry.saving import load_model
@@ -91,6 +94,24 @@ def load(runs: Callable[..., RunFolder]) -> Load:
         )
 
     return trained
+
+
+@pytest.fixture
+def pyramid(load: Load) -> Trained:
+    """Return a model that draws its coarse images."""
+    trained = load("gaussian")
+    flow = flowzoo.create_model(
+        "msflow-image",
+        (1, 8, 8),
+        levels=2,
+        bins=17,
+        pixels="affine",
+        seed=0,
+        transform={"proposal": "uniform"},
+        bijector="gaussian",
+    )
+    flow.initialise([dequantise(trained.dataset.split("train").take(range(300)), 17)])
+    return replace(trained, flow=flow)
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from flowzoo.registry.build import build_component
+
 
 def test_the_levels_parameters_add_up_to_the_model_s(load: Any, measure: Any) -> None:
     found = measure("parameters", "realnvp")
@@ -16,8 +18,6 @@ def test_a_model_in_closed_form_trains_none(measure: Any) -> None:
 
 
 def test_frozen_parameters_do_not_count(load: Any) -> None:
-    from flowzoo.registry.build import build_component
-
     trained = load("realnvp")
     first = next(trained.flow.parameters())
     total = build_component("metric", "parameters").measure(trained).value

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from flowzoo.bench.metrics import resident_memory
+from flowzoo.bench.metrics.peak_memory import _measure
 from flowzoo.bench.metrics.resident_memory import measure_growth
 from flowzoo.flow import Flow
 from flowzoo.registry.build import build_component
@@ -92,6 +93,20 @@ def test_gradients_optimiser_and_average_count(needs: Callable[..., float]) -> N
     found = needs(lambda flow: flow.level(0).extra.sum(), prepare=extend)
 
     assert 4 * 16 - 4 <= found <= 6 * 16
+
+
+def test_on_cuda_it_is_the_peak_of_the_allocator_since_just_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[str] = []
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: events.append("wait"))
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 3 * MIB)
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: events.append("reset"))
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 50 * MIB)
+
+    found = _measure(lambda: events.append("train"), torch.device("cuda"))
+
+    assert events == ["wait", "reset", "train", "wait"]
+    assert (found.value, found.details) == (50.0, {"before": 3.0})
+    assert "the model included" in found.conditions["counts"]
 
 
 def test_what_does_not_train_takes_none(measure: Any) -> None:

@@ -21,6 +21,12 @@ def test_models_lead_back_to_the_images(measure: Any, model: str) -> None:
     assert found.conditions["dtype"] == "float32"
 
 
+def test_coarse_images_that_were_drawn_lead_back_too(pyramid: Any) -> None:
+    found = build_component("metric", "round-trip-error", images=30).measure(pyramid)
+
+    assert 0 < found.value < 1e-3
+
+
 def test_it_is_the_largest_error_of_a_value(load: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = load("realnvp")
     decode = Flow.decode

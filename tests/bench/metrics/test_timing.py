@@ -59,3 +59,13 @@ def test_no_call_begins_after_the_time_is_up(timed: Callable[..., Speed]) -> Non
     speed = timed([1.0] * 30, repetitions=20, seconds=10.0)
 
     assert (speed.warm_up, len(speed.rates)) == (3, 8)
+
+
+def test_a_device_s_queue_is_empty_before_and_after_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[str] = []
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: events.append(f"wait for {device}"))
+
+    speed = measure_speed(lambda: events.append("call"), 10, torch.device("cuda:1"), 3, 1e9)
+
+    assert events == ["wait for cuda:1", "call", "wait for cuda:1"] * 6
+    assert speed.measurement({}).conditions["device"] == "cuda"
