@@ -70,11 +70,17 @@ def flat(mapping: Mapping[str, Any], before: str = "") -> Facts:
             if value:
                 found.append((name, _list(value)))
         elif value is not None and value != "":
-            found.append((name, clean(str(value))))
+            found.append((name, clean(_scalar(value))))
     return found
 
 
 def _list(values: list[Any] | tuple[Any, ...]) -> str:
     if len(values) > LONGEST:
         return f"{len(values)} entries"
-    return clean(", ".join(str(each) for each in values))
+    return clean(", ".join(_scalar(each) for each in values))
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, float):
+        return str(int(value)) if value == int(value) and abs(value) < 1e15 else f"{value:.6g}"
+    return str(value)

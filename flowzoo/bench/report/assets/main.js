@@ -57,6 +57,16 @@ function setUpAxis(select, board) {
   });
 }
 
+function setUpSamples() {
+  for (const button of document.querySelectorAll(".samples button")) {
+    button.addEventListener("click", () => {
+      const large = button.closest("figure").classList.toggle("large");
+      button.setAttribute("aria-pressed", String(large));
+    });
+  }
+}
+
 setUpCharts();
+setUpSamples();
 setUpSorting();
 setUpFilters();

@@ -114,7 +114,7 @@ function lightUp(figure, plot) {
   const tip = plot.querySelector(".tip");
   const light = (part) => {
     const name = part ? part.dataset.row : null;
-    plot.querySelector("svg").classList.toggle("dimmed", part !== null);
+    for (const each of board.querySelectorAll(".plot > svg")) each.classList.toggle("dimmed", part !== null);
     for (const each of board.querySelectorAll(".series, .legend li, tbody tr"))
       each.classList.toggle("lit", name !== null && each.dataset.row === name);
     tip.hidden = !part || !part.dataset.tip;
