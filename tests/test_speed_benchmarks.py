@@ -115,6 +115,9 @@ def test_peers_have_as_many_parameters_that_count(script: str, libraries: set[st
     ours = parameters.pop("flowzoo")
     unused = found.get("normflows_parameters_that_never_count", 0)
     assert parameters == dict.fromkeys(libraries, ours + unused)
+    if not unused:
+        shapes = found["shapes_of_parameters"]
+        assert shapes == dict.fromkeys(shapes, shapes["flowzoo"])
     assert found.get("largest_relative_difference_with_equal_weights", 0.0) < 1e-12
     for work in ("training step", "log-likelihood", "sampling"):
         assert set(found["work"][work]) == {"flowzoo", *libraries}

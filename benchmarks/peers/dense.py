@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 import torch
 import zuko
-from side_by_side import Side, command_line, compare, flowzoo_side, write
+from side import Side, flowzoo_side
+from side_by_side import command_line, compare, write
 from torch import Tensor, nn
 
 from flowzoo.flow import Flow

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 import normflows as nf
 import torch
 from normflows_weights import copy_weights, with_flowzoo_s_scales
-from side_by_side import Side, command_line, compare, flowzoo_side, write
+from side import Side, flowzoo_side
+from side_by_side import command_line, compare, write
 from torch import Tensor, nn
 
 from flowzoo.flow import Flow

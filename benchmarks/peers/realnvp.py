@@ -21,7 +21,8 @@ from nflows.transforms import (
     MultiscaleCompositeTransform,
     SqueezeTransform,
 )
-from side_by_side import Side, command_line, compare, flowzoo_side, write
+from side import Side, flowzoo_side
+from side_by_side import command_line, compare, write
 from torch import Tensor, nn
 
 from flowzoo.bijector import standard_normal_log_prob

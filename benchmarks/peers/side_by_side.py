@@ -16,45 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from side import OURS, Side
 from torch import Tensor, nn
 
 from flowzoo.device import prepare_device
-from flowzoo.flow import Flow
-from flowzoo.run import Run
 
 CLIP = 100.0
 WARM_UP = 2
 SECONDS = 0.2
 """At least this long is every single measurement, by repeating the work."""
-
-OURS = "flowzoo"
-
-
-@dataclass(frozen=True)
-class Side:
-    """A library's model of images.
-
-    Attributes:
-        library: The distribution's name.
-        module: Holds the parameters.
-        log_prob: Of images ``(B, C, H, W)``: ``(B,)``, nats of a whole image.
-        sample: Draws so many images.
-        loss: What a training step minimises, ``()`` in nats; by default the mean of ``-log_prob``.
-    """
-
-    library: str
-    module: nn.Module
-    log_prob: Callable[[Tensor], Tensor]
-    sample: Callable[[int], Tensor]
-    loss: Callable[[Tensor], Tensor] | None = None
-
-    @property
-    def parameters(self) -> list[nn.Parameter]:
-        """Those that train."""
-        return [each for each in self.module.parameters() if each.requires_grad]
-
-    def training_loss(self, x: Tensor) -> Tensor:
-        return self.loss(x) if self.loss is not None else -self.log_prob(x).mean()
 
 
 @dataclass
@@ -65,29 +35,19 @@ class Times:
     processor: dict[str, list[float]] = field(default_factory=dict)
 
 
-def flowzoo_side(flow: Flow) -> Side:
-    """Return flowzoo's side, which trains as its trainer does: on the sum of its levels' losses."""
-
-    def loss(x: Tensor) -> Tensor:
-        run = Run(mode="train", generator=torch.Generator().manual_seed(0))
-        return torch.stack(flow.loss(x, run)).sum(0).mean()
-
-    return Side(OURS, flow, flow.log_prob, lambda count: flow.sample(count, seed=0), loss)
-
-
 def command_line(description: str, arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the arguments that all scripts have, and set threads and denormal numbers."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--rounds", type=int, help="31; with --quick 1")
+    parser.add_argument("--batch", type=int, help="32; with --quick 8")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path, help="file for the figures")
     parser.add_argument("--quick", action="store_true", help="tiny networks, to see that the script works")
     asked = parser.parse_args(arguments)
-    if asked.quick:
-        asked.rounds, asked.batch = 1, 4
+    asked.rounds = asked.rounds or (1 if asked.quick else 31)
+    asked.batch = asked.batch or (8 if asked.quick else 32)
     torch.set_num_threads(asked.threads)
     prepare_device("cpu")
     torch.manual_seed(0)
@@ -112,10 +72,13 @@ def compare(
         raise SystemExit(f"{title}: a loss is not finite: {nats}")
     size = "x".join(map(str, x.shape[1:]))
     print(f"{title}: {len(x)} images of {size}, {torch.get_num_threads()} thread(s)")
+    counts = {side.library: sum(each.numel() for each in side.parameters) for side in sides}
     for side in sides:
-        count = sum(each.numel() for each in side.parameters)
-        nat = nats[side.library]
-        print(f"  {side.library:10} {version(side.library):8} {count:>9,} parameters, {nat:.1f} nats")
+        name = side.library
+        print(
+            f"  {name:10} {version(name):8} {counts[name]:>9,} parameters, {nats[name]:.1f} nats at the start"
+        )
+        print("    " + ", ".join(f"{count} of {shape}" for shape, count in side.shapes.items()))
     works: dict[str, Mapping[str, Callable[[], object]]] = {
         "training step": steps,
         "log-likelihood": {side.library: _without_graph(side.log_prob, x) for side in sides},
@@ -136,7 +99,8 @@ def compare(
         "title": title,
         **_surroundings(sides, x, asked),
         **facts,
-        "parameters": {side.library: sum(each.numel() for each in side.parameters) for side in sides},
+        "parameters": counts,
+        "shapes_of_parameters": {side.library: side.shapes for side in sides},
         "nats_at_the_start": nats,
         "work": figures,
     }
@@ -195,12 +159,12 @@ def _in_turn(works: Mapping[str, Callable[[], object]], rounds: int) -> Times:
 def _figures(library: str, times: Times, images: int) -> dict[str, Any]:
     wall = times.wall[library]
     return {
-        "median_seconds": statistics.median(wall),
-        "images_per_second": images / statistics.median(wall),
+        "median_seconds": _rounded(statistics.median(wall)),
+        "images_per_second": _rounded(images / statistics.median(wall)),
         "ratio": _ratios(wall, times.wall[OURS]),
         "processor_ratio": _ratios(times.processor[library], times.processor[OURS]),
-        "seconds": wall,
-        "processor_seconds": times.processor[library],
+        "seconds": [_rounded(each) for each in wall],
+        "processor_seconds": [_rounded(each) for each in times.processor[library]],
     }
 
 
@@ -211,7 +175,15 @@ def _range(ratios: Mapping[str, float]) -> str:
 def _ratios(theirs: Sequence[float], ours: Sequence[float]) -> dict[str, float]:
     """Return median, least and greatest ratio of the rounds."""
     found = [a / b for a, b in zip(theirs, ours, strict=True)]
-    return {"median": statistics.median(found), "least": min(found), "greatest": max(found)}
+    return {
+        "median": _rounded(statistics.median(found)),
+        "least": _rounded(min(found)),
+        "greatest": _rounded(max(found)),
+    }
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}")
 
 
 def _surroundings(sides: Sequence[Side], x: Tensor, asked: argparse.Namespace) -> dict[str, Any]:
