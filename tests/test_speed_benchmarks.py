@@ -121,3 +121,12 @@ def test_peers_have_as_many_parameters_that_count(script: str, libraries: set[st
     assert found.get("largest_relative_difference_with_equal_weights", 0.0) < 1e-12
     for work in ("training step", "log-likelihood", "sampling"):
         assert set(found["work"][work]) == {"flowzoo", *libraries}
+
+
+def test_the_page_on_peers_shows_the_stored_figures() -> None:
+    printed = subprocess.run(
+        [sys.executable, "benchmarks/peers/table.py"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    page = (ROOT / "docs/peers.md").read_text(encoding="utf-8")
+    assert printed.count("\n") >= 15
+    assert printed in page
