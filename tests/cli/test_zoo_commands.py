@@ -75,13 +75,9 @@ def run(*arguments: str, code: int = 0):
 
 def test_list_shows_models_first_then_the_other_kinds(zoo):
     lines = [line.rstrip() for line in run("list").stdout.splitlines()]
-    assert lines[:4] == [
-        "models",
-        "  gaussian             One Gaussian with full covariance: the floor that every",
-        "                       model has to beat",
-        "  toy-2                Two toys.",
-    ]
-    assert lines[4] == "  toy-10               Ten toys."
+    shown = " ".join(" ".join(lines).split())
+    floor = "gaussian One Gaussian with full covariance: the floor that every model has to beat"
+    assert shown.startswith(f"models {floor} toy-2 Two toys. toy-10 Ten toys. transforms")
     headings = [line for line in lines if line and not line.startswith(" ")]
     assert headings[:4] == ["models", "transforms", "bijectors", "splits"]
 
