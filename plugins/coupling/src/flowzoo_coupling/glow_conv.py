@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from flowzoo.api import Builder, Images, Network, Shape
-from flowzoo_coupling.inputs import input_channels, join_inputs
+from flowzoo_coupling.inputs import channels_last, input_channels, join_inputs
 from flowzoo_coupling.zero_conv import zero_conv
 
 
@@ -35,9 +35,9 @@ class GlowConv(Network):
         self.last = zero_conv(hidden, output_channels)
 
     def forward(self, x: Images, context: Images | None = None, time: Tensor | None = None) -> Images:
-        h = F.leaky_relu(self.first(join_inputs(x, context, time)))
+        h = F.leaky_relu(self.first(channels_last(join_inputs(x, context, time))))
         y: Images = self.last(F.leaky_relu(self.middle(h)))
-        return y
+        return y.contiguous()
 
 
 def build_glow_conv(

@@ -25,6 +25,17 @@ def join_inputs(x: Images, context: Images | None, time: Tensor | None) -> Image
     return torch.cat(channels, dim=1) if len(channels) > 1 else x
 
 
+def channels_last(x: Images) -> Images:
+    """Return the same image, on the CPU with each pixel's channels side by side in memory.
+
+    Convolutions there are up to 1.7 times faster so, forwards and backwards. The layout is made by permuting,
+    which ``torch.func.vmap`` can follow; it cannot follow a memory format.
+    """
+    if x.device.type != "cpu":
+        return x
+    return x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+
+
 def resized(context: Images, size: tuple[int, ...]) -> Images:
     """Return the context with height and width ``size``, each pixel that of the nearest place."""
     return context if context.shape[-2:] == size else F.interpolate(context, size=size, mode="nearest")

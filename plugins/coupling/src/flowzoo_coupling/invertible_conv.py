@@ -17,6 +17,7 @@ from flowzoo.api import (
     Run,
     linear_shares,
     log_det_dtype,
+    widest_dtype,
 )
 
 
@@ -73,13 +74,12 @@ class InvertibleConv(ConditionalBijector):
         return self._mix(x, weight), self._mix(shares, carry) + own[:, None, None]
 
     def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
-        # Torch solves triangular systems in float32 and above.
-        dtype = log_det_dtype(z)
-        lower, upper = (factor.to(dtype) for factor in self._triangles())
-        values: Tensor = z[:, self.order.argsort()].flatten(2).to(dtype)
-        values = torch.linalg.solve_triangular(lower, values, upper=False, unitriangular=True)
-        values = torch.linalg.solve_triangular(upper, values, upper=True)
-        return values.reshape(z.shape).to(z.dtype)
+        # The matrix is small beside the pixels: it is inverted, in double precision, and mixes them.
+        lower, upper = (factor.to(widest_dtype(z.device)) for factor in self._triangles())
+        identity = torch.eye(len(lower), dtype=lower.dtype, device=lower.device)
+        half = torch.linalg.solve_triangular(lower, identity, upper=False, unitriangular=True)
+        inverse = torch.linalg.solve_triangular(upper, half, upper=True)[:, self.order]
+        return self._mix(z, inverse.to(z.dtype))
 
     def _triangles(self) -> tuple[Tensor, Tensor]:
         """Return ``L`` and ``U + diag(sign exp(log_s))``."""

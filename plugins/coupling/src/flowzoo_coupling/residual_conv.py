@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from flowzoo.api import Builder, Images, Network, Shape
-from flowzoo_coupling.inputs import input_channels, join_inputs
+from flowzoo_coupling.inputs import channels_last, input_channels, join_inputs
 from flowzoo_coupling.weight_norm import WeightNormConv
 from flowzoo_coupling.zero_conv import zero_conv
 
@@ -39,11 +39,11 @@ class ResidualConv(Network):
         self.reach = blocks + 2
 
     def forward(self, x: Images, context: Images | None = None, time: Tensor | None = None) -> Images:
-        h = self.first(join_inputs(x, context, time))
+        h = self.first(channels_last(join_inputs(x, context, time)))
         for block in self.blocks:
             h = block(h)
         y: Images = self.last(F.leaky_relu(h))
-        return y
+        return y.contiguous()
 
 
 @final
