@@ -30,8 +30,10 @@ check: $(INSTALLED) ## lint, formatting, types and import layers
 	$(BIN)/mypy flowzoo plugins/*/src
 	$(BIN)/lint-imports
 
-bench: $(INSTALLED) ## time what must be quick: the import, and listing the zoo
+bench: $(INSTALLED) ## time the import and every registered part, beside a stored run
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python -m pytest benchmarks/speed --benchmark-save=speed \
+		--benchmark-compare=benchmarks/results/speed/two-cores-shared.json
 
 wheels: $(INSTALLED) ## build every distribution into dist/
 	@for project in . $(PLUGINS); do $(BIN)/python -m build --no-isolation --outdir dist $$project || exit 1; done

@@ -8,7 +8,7 @@ import pytest
 import subjects
 import torch
 from measuring import Measure, built_or_skipped
-from step import TrainingStep
+from step import OneBatch
 
 from flowzoo.flow import Flow
 
@@ -24,7 +24,7 @@ def test_training_step(flow: Flow, measure: Measure) -> None:
     if not any(True for _ in flow.parameters()):
         pytest.skip("nothing of it is trained by steps")
     # The other tests get the weights as they are.
-    measure(TrainingStep(copy.deepcopy(flow)))
+    measure(OneBatch(copy.deepcopy(flow)))
 
 
 @torch.no_grad()

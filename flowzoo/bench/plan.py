@@ -7,8 +7,9 @@ from typing import Any
 
 from flowzoo.bench.cell import Cell
 from flowzoo.bench.key import hash_of
-from flowzoo.bench.result import DataFacts, PublishedFigure, Result, Spent
+from flowzoo.bench.result import DataFacts, Result, Spent
 from flowzoo.bench.suite import BudgetEntry
+from flowzoo.component import Published
 from flowzoo.data.dataset import DatasetInfo
 from flowzoo.data.load import load_dataset
 from flowzoo.flow import Flow
@@ -116,12 +117,8 @@ def _facts(info: DatasetInfo, published: str) -> DataFacts:
     )
 
 
-def _published(cell: Cell) -> tuple[PublishedFigure, ...]:
+def _published(cell: Cell) -> tuple[Published, ...]:
     if not cell.published:
         return ()
     component = default_registry().find("model", cell.model)
-    return tuple(
-        PublishedFigure(each.bits_per_dim, each.source, each.variant, each.remark)
-        for each in component.published
-        if each.data == cell.published
-    )
+    return tuple(each for each in component.published if each.data == cell.published)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from flowzoo.component import Published
 from flowzoo.errors import FlowzooError
 from flowzoo.metric import Measurement
 
@@ -65,23 +66,6 @@ class DataFacts:
     licence: str = ""
     source: str = ""
     published: str = ""
-
-
-@dataclass(frozen=True)
-class PublishedFigure:
-    """A figure that a paper states for the cell's model on the cell's data.
-
-    Attributes:
-        bits_per_dim: As printed.
-        source: The paper.
-        variant: Which of its configurations.
-        remark: What must stand beside it.
-    """
-
-    bits_per_dim: float
-    source: str
-    variant: str = ""
-    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -169,7 +153,7 @@ class Result:
     data: DataFacts
     spent: Spent
     metrics: Mapping[str, Measurement] = field(default_factory=dict)
-    published: tuple[PublishedFigure, ...] = ()
+    published: tuple[Published, ...] = ()
     environment: Environment | None = None
     failure: Failure | None = None
     samples: str = ""

@@ -6,21 +6,18 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from flowzoo.data.batches import ShuffledBatches
 from flowzoo.data.dataset import Dataset
-from flowzoo.dequantisation import dequantise
 from flowzoo.errors import NumericalError
 from flowzoo.flow import Flow
 from flowzoo.memory import Memory
 from flowzoo.registry.saving import save_model
-from flowzoo.run import Ledger, Run
+from flowzoo.run import Ledger
 from flowzoo.runfolder import RunFolder
-from flowzoo.training.average import WeightAverage
 from flowzoo.training.budget import Budget
 from flowzoo.training.checkpoint import (
     Position,
@@ -30,9 +27,9 @@ from flowzoo.training.checkpoint import (
 )
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.options import TrainingOptions
-from flowzoo.training.precision import autocast, rounded_products
 from flowzoo.training.reporter import Progress, Reporter
 from flowzoo.training.stage import Stage
+from flowzoo.training.step import TrainingStep
 
 LOG_EVERY = 10
 """Steps between two records of the training loss."""
@@ -42,11 +39,6 @@ TRAIN_PER_VALIDATION = 5.0
 
 CHECKPOINT_SECONDS = 60.0
 """Longest stretch of training that an interruption can cost, give or take a step."""
-
-OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "adam": partial(torch.optim.Adam, fused=True),
-    "adamax": torch.optim.Adamax,
-}
 
 TensorGroups = Mapping[str, Mapping[str, Tensor]]
 """A checkpoint's tensors, by group and name."""
@@ -100,11 +92,8 @@ class TrainingLoop:
         self._reporter = around.reporter
         self._checkpointed = around.checkpointed
         self._log = TrainingLog(around.folder.log)
-        self._parameters: list[nn.Parameter] = stage.parameters(flow)
         self._peak = options.learning_rate * stage.phase.rate
-        self._optimiser = OPTIMISERS[options.optimiser](self._parameters, lr=self._peak)
-        self._average = WeightAverage(flow, options.average)
-        self._memory = Memory(flow, position.memory)
+        self._step = TrainingStep(flow, stage, options, around.generator, Memory(flow, position.memory))
         # A budget that was raised since the checkpoint leaves validations to do.
         used = budget.used(position.stage_step, position.stage_seconds)
         done = min(position.validations, int(used * options.validations))
@@ -116,8 +105,8 @@ class TrainingLoop:
 
     def restore(self, saved: TensorGroups) -> None:
         """Take optimiser and weight average from a checkpoint."""
-        restore_optimiser(self._optimiser, saved.get("optimiser", {}))
-        self._average.restore(saved["average"])
+        restore_optimiser(self._step.optimiser, saved.get("optimiser", {}))
+        self._step.average.restore(saved["average"])
 
     def run(self) -> Position:
         """Train until the budget is used up and return where that is.
@@ -130,7 +119,7 @@ class TrainingLoop:
             self._save_checkpoint()
         while not self._finished():
             try:
-                loss, ledger, speed = self._step()
+                loss, ledger, speed = self._train()
             except NumericalError as problem:
                 if not self._stage.continues or self._position.best is None:
                     raise
@@ -176,40 +165,20 @@ class TrainingLoop:
             return True  # whatever the clock says, so that the same steps give the same model
         return time.monotonic() - self._validated >= TRAIN_PER_VALIDATION * self._validation_seconds
 
-    def _step(self) -> tuple[float, Ledger, float]:
+    def _train(self) -> tuple[float, Ledger, float]:
         """Take one step; return the loss in bits/dim, what was reported on the way, and images a second."""
         began = time.monotonic()
-        ledger = Ledger()
-        run = Run(
-            mode="train",
-            generator=self._generator,
-            phase=self._stage.phase.name,
-            memory=self._memory,
-            ledger=ledger,
-        )
-        images = next(self._batches).to(self._flow.device)
-        x = dequantise(images, self._flow.bins, run)
-        precision, device = self._options.precision, self._flow.device
-        with rounded_products(precision, device):
-            try:
-                with autocast(precision, device):
-                    loss = self._stage.loss(self._flow, x, run).mean()
-            except NumericalError as problem:
-                raise NumericalError(f"{problem}; at step {self._position.step}{self._kept()}") from problem
-            value = float(loss.detach())
-            self._require_finite(value, "loss")
-            self._optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-        norm = nn.utils.clip_grad_norm_(self._parameters, self._options.clip)
-        self._require_finite(float(norm), "gradient")
-        for group in self._optimiser.param_groups:
-            group["lr"] = self._learning_rate()
-        self._optimiser.step()
-        self._average.update()
+        images = next(self._batches)
+        try:
+            loss, ledger = self._step.take(images, self._learning_rate())
+        except NumericalError as problem:
+            kept = self._folder.model
+            best = f" (the best model so far is in {kept})" if kept.exists() else ""
+            raise NumericalError(f"{problem}; at step {self._position.step}{best}") from problem
         self._position = replace(
             self._position, step=self._position.step + 1, stage_step=self._position.stage_step + 1
         )
-        return value, ledger, len(images) / (time.monotonic() - began)
+        return loss, ledger, len(images) / (time.monotonic() - began)
 
     def _learning_rate(self) -> float:
         position, options = self._position, self._options
@@ -262,7 +231,7 @@ class TrainingLoop:
             "stage": self._stage.name,
         }
         try:
-            bits, error = self._stage.validate(self._average.flow, self._dataset, self._options)
+            bits, error = self._stage.validate(self._step.average.flow, self._dataset, self._options)
         except NumericalError as problem:
             self._log.append({**record, "validation_error": str(problem)})
             return
@@ -270,29 +239,21 @@ class TrainingLoop:
         self._log.append({**record, "validation_bits_per_dim": bits, "validation_standard_error": error})
         if self._position.best is None or bits < self._position.best:
             self._position = replace(self._position, best=bits)
-            save_model(self._average.flow, self._folder.model)
+            save_model(self._step.average.flow, self._folder.model)
 
     def _save_checkpoint(self) -> None:
-        self._position = replace(self._position, batches=self._batches.state(), memory=self._memory.state())
+        self._position = replace(
+            self._position, batches=self._batches.state(), memory=self._step.memory.state()
+        )
         save_checkpoint(
             self._folder.checkpoint,
             self._position,
             {
                 "model": self._flow.state_dict(),
-                "optimiser": optimiser_tensors(self._optimiser),
-                "average": self._average.state(),
+                "optimiser": optimiser_tensors(self._step.optimiser),
+                "average": self._step.average.state(),
                 "generator": {"state": self._generator.get_state()},
             },
         )
         self._saved = time.monotonic()
         self._checkpointed(self._position)
-
-    def _require_finite(self, value: float, what: str) -> None:
-        if not math.isfinite(value):
-            raise NumericalError(
-                f"the {what} is {value} at step {self._position.step}; try a lower training.learning_rate or "
-                f"training.clip{self._kept()}"
-            )
-
-    def _kept(self) -> str:
-        return f" (the best model so far is in {self._folder.model})" if self._folder.model.exists() else ""

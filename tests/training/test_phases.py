@@ -22,10 +22,10 @@ from flowzoo.runfolder import RunRecord
 from flowzoo.training.budget import Budget
 from flowzoo.training.checkpoint import load_checkpoint
 from flowzoo.training.log import TrainingLog
-from flowzoo.training.loop import OPTIMISERS
 from flowzoo.training.options import TrainingOptions
 from flowzoo.training.stage import plan_stages
 from flowzoo.training.start import resume_run
+from flowzoo.training.step import OPTIMISERS
 from flowzoo.training.validation import validate
 from tests.conftest import InstallPlugin
 from tests.training.test_runs import StopAt, assert_same_weights

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn
 
 from flowzoo.data.batches import ShuffledBatches
-from flowzoo.dequantisation import dequantise
-from flowzoo.errors import NumericalError
 from flowzoo.memory import Memory
 from flowzoo.metric import Better, Measurement, Trained
-from flowzoo.run import Ledger, Run
-from flowzoo.training.average import WeightAverage
-from flowzoo.training.loop import OPTIMISERS
+from flowzoo.run import Ledger
 from flowzoo.training.options import parse_training_options
-from flowzoo.training.precision import autocast, rounded_products
 from flowzoo.training.stage import Stage, plan_stages
+from flowzoo.training.step import TrainingStep
 
 
 class TrainingSteps:
@@ -38,14 +32,10 @@ class TrainingSteps:
         options = parse_training_options(trained.training)
         self.batch_size = batch_size or options.batch_size
         self.stage = stage
-        self._flow = trained.flow
-        self._options = options
-        self._parameters = stage.parameters(trained.flow)
-        self._optimiser = OPTIMISERS[options.optimiser](self._parameters, lr=0.0)
-        self._average = WeightAverage(trained.flow, options.average)
+        self._precision = options.precision
         self._batches = ShuffledBatches(trained.dataset.split("train"), self.batch_size, trained.seed)
-        self._generator = torch.Generator(device=trained.flow.device).manual_seed(trained.seed)
-        self._memory = Memory(trained.flow)
+        generator = torch.Generator(device=trained.flow.device).manual_seed(trained.seed)
+        self._step = TrainingStep(trained.flow, stage, options, generator, Memory(trained.flow))
 
     @property
     def conditions(self) -> Mapping[str, Any]:
@@ -53,7 +43,7 @@ class TrainingSteps:
         return {
             "stage": self.stage.name,
             "phase": self.stage.phase.name,
-            "precision": self._options.precision,
+            "precision": self._precision,
         }
 
     def take(self) -> Ledger:
@@ -62,28 +52,7 @@ class TrainingSteps:
         Raises:
             NumericalError: The loss or a gradient is not finite.
         """
-        ledger = Ledger()
-        run = Run(
-            mode="train",
-            generator=self._generator,
-            phase=self.stage.phase.name,
-            memory=self._memory,
-            ledger=ledger,
-        )
-        images = next(self._batches).to(self._flow.device)
-        x = dequantise(images, self._flow.bins, run)
-        precision, device = self._options.precision, self._flow.device
-        with rounded_products(precision, device):
-            with autocast(precision, device):
-                loss = self.stage.loss(self._flow, x, run).mean()
-            _require_finite(float(loss.detach()), "loss")
-            self._optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-        norm = nn.utils.clip_grad_norm_(self._parameters, self._options.clip)
-        _require_finite(float(norm), "gradient")
-        self._optimiser.step()
-        self._average.update()
-        return ledger
+        return self._step.take(next(self._batches), learning_rate=0.0)[1]
 
 
 def last_stage(trained: Trained) -> Stage | None:
@@ -102,10 +71,3 @@ def nothing_trains(unit: str, better: Better) -> Measurement:
         valid=False,
         objections=("nothing of this model trains by steps",),
     )
-
-
-def _require_finite(value: float, what: str) -> None:
-    if not math.isfinite(value):
-        raise NumericalError(
-            f"the {what} of a training step is {value} for the trained weights; look at the training log"
-        )

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 from flowzoo.bench.report.figure import Figure, average
 from flowzoo.bench.report.wording import counted
-from flowzoo.bench.result import PublishedFigure, Result
+from flowzoo.bench.result import Result
 from flowzoo.bench.store import device_kind
+from flowzoo.component import Published
 from flowzoo.metric import Measurement
 
 QUALITY = "bits-per-dim"
@@ -69,7 +70,7 @@ class Row:
         return sum(numbers) / len(numbers) if numbers else None
 
     @property
-    def published(self) -> tuple[PublishedFigure, ...]:
+    def published(self) -> tuple[Published, ...]:
         """What papers state, each once."""
         return tuple(dict.fromkeys(each for cell in self.cells for each in cell.published))
 

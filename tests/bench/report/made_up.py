@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from flowzoo.bench.result import DataFacts, Environment, Failure, PublishedFigure, Result, Spent
+from flowzoo.bench.result import DataFacts, Environment, Failure, Result, Spent
 from flowzoo.bench.store import write_result
+from flowzoo.component import Published
 from flowzoo.metric import Measurement
 
 DIGITS = DataFacts(
@@ -49,7 +50,7 @@ def result(
     data: DataFacts = DIGITS,
     suite: str = "quick",
     metrics: Mapping[str, Measurement] | None = None,
-    published: tuple[PublishedFigure, ...] = (),
+    published: tuple[Published, ...] = (),
     environment: Environment | None = CPU,
     **more: Any,
 ) -> Result:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from flowzoo.bench.result import DataFacts, PublishedFigure, Result
+from flowzoo.bench.result import DataFacts, Result
 from flowzoo.bench.store import write_result
+from flowzoo.component import Published
 from flowzoo.metric import Measurement
 from tests.bench.report.made_up import DIGITS, bits, failed, result
 
@@ -125,7 +126,7 @@ def _cell(
         "time-to-bpd": Measurement(41.0 + seed, "s", "lower", repeats=False, details={"curve": curve}),
     }
     published = (
-        (PublishedFigure(3.29, "Kingma & Dhariwal 2018", "additive couplings"),)
+        (Published("CIFAR-10", 3.29, "Kingma & Dhariwal 2018", "additive couplings"),)
         if label == "glow" and data is FASHION
         else ()
     )

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from flowzoo.bench.report.leaderboard import Leaderboard, Report, make_report
-from flowzoo.bench.result import DataFacts, PublishedFigure, Result, Spent
+from flowzoo.bench.result import DataFacts, Result, Spent
 from flowzoo.bench.store import Results, identity
+from flowzoo.component import Published
 from flowzoo.errors import UnknownNameError
 from flowzoo.metric import Measurement
 from tests.bench.report.made_up import CUDA, DIGITS, bits, failed, result
@@ -184,7 +185,7 @@ def test_other_metrics_are_columns_sorted_by_name() -> None:
 
 
 def test_a_published_figure_is_stated_once_and_never_ranked() -> None:
-    paper = PublishedFigure(1.0, "A paper")
+    paper = Published("CIFAR-10", 1.0, "A paper")
     made = board(result("a", 2.0, seed=0, published=(paper,)), result("a", 2.0, seed=1, published=(paper,)))
     assert made.ranked[0].row.published == (paper,)
     assert len(made.ranked) == 1

@@ -13,8 +13,8 @@ from flowzoo.bench.report.csv_text import csv_text
 from flowzoo.bench.report.latex import latex
 from flowzoo.bench.report.leaderboard import Report, make_report
 from flowzoo.bench.report.markdown import markdown
-from flowzoo.bench.result import PublishedFigure
 from flowzoo.bench.store import Results, SkippedFile, identity
+from flowzoo.component import Published
 from flowzoo.metric import Measurement
 from tests.bench.report.made_up import bits, failed, result
 
@@ -25,7 +25,7 @@ NASTY = 'a|b\\c_d{e}$f%g#h&i~j^k<script>"l"\n*m*, =n'
 def report() -> Report:
     wrong = bits(0.5, valid=False, objections=(f"because {NASTY}",))
     speed = Measurement(1234.5, "images/s|_", "higher", repeats=False)
-    paper = PublishedFigure(1.25, "Anyone & Co", remark="50% of it")
+    paper = Published("CIFAR-10", 1.25, "Anyone & Co", remark="50% of it")
     cells = (
         result("glow", 2.5, metrics={"my_speed|": speed}, published=(paper,)),
         result("gaussian", 2.4),

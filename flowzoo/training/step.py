@@ -1,0 +1,99 @@
+"""One step of training: dequantisation, loss, gradient, clipping, optimiser and the average of weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import nn
+
+from flowzoo.dequantisation import dequantise
+from flowzoo.errors import NumericalError
+from flowzoo.flow import Flow
+from flowzoo.memory import Memory
+from flowzoo.run import Ledger, Run
+from flowzoo.shapes import IntegerImages
+from flowzoo.training.average import WeightAverage
+from flowzoo.training.options import TrainingOptions
+from flowzoo.training.precision import autocast, rounded_products
+from flowzoo.training.stage import Stage
+
+OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": partial(torch.optim.Adam, fused=True),
+    "adamax": torch.optim.Adamax,
+}
+
+
+class TrainingStep:
+    """Takes steps of one stage, and holds what they change.
+
+    Args:
+        flow: The model, trained in place.
+        stage: Which of its levels train, in which phase.
+        options: Of the training.
+        generator: Draws the noise.
+        memory: What components keep from batch to batch.
+
+    Attributes:
+        optimiser: Of the stage's parameters.
+        average: Of the weights.
+        memory: As given.
+    """
+
+    def __init__(
+        self, flow: Flow, stage: Stage, options: TrainingOptions, generator: torch.Generator, memory: Memory
+    ) -> None:
+        self._flow = flow
+        self._stage = stage
+        self._precision = options.precision
+        self._clip = options.clip
+        self._generator = generator
+        self._parameters: list[nn.Parameter] = stage.parameters(flow)
+        self.optimiser = OPTIMISERS[options.optimiser](self._parameters, lr=options.learning_rate)
+        self.average = WeightAverage(flow, options.average)
+        self.memory = memory
+
+    def take(self, images: IntegerImages, learning_rate: float) -> tuple[float, Ledger]:
+        """Take one step.
+
+        Args:
+            images: ``(B, C, H, W)``, on whatever device.
+            learning_rate: Of this step.
+
+        Returns:
+            The loss in bits/dim, and what components reported on the way.
+
+        Raises:
+            NumericalError: The loss or its gradient is not finite; the weights are as before then.
+        """
+        ledger = Ledger()
+        run = Run(
+            mode="train",
+            generator=self._generator,
+            phase=self._stage.phase.name,
+            memory=self.memory,
+            ledger=ledger,
+        )
+        device = self._flow.device
+        x = dequantise(images.to(device), self._flow.bins, run)
+        with rounded_products(self._precision, device):
+            with autocast(self._precision, device):
+                loss = self._stage.loss(self._flow, x, run).mean()
+            value = float(loss.detach())
+            _require_finite(value, "loss")
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+        norm = nn.utils.clip_grad_norm_(self._parameters, self._clip)
+        _require_finite(float(norm), "gradient")
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate
+        self.optimiser.step()
+        self.average.update()
+        return value, ledger
+
+
+def _require_finite(value: float, what: str) -> None:
+    if not math.isfinite(value):
+        raise NumericalError(f"the {what} is {value}; try a lower training.learning_rate or training.clip")
