@@ -179,6 +179,14 @@ def test_plugins_that_fail_are_named_and_harm_nothing_else(tmp_path):
     restricted = environment.flowzoo("plugins", "--json", FLOWZOO_PLUGINS="blur")
     assert [each["plugin"] for each in json.loads(restricted.stdout)] == ["builtin", "blur"]
 
+    suite = environment.flowzoo("bench", "run", "quick", "--models", "blur*", "--out", "results")
+    assert suite.returncode == 0, suite.stderr
+    assert "left out 'realnvp': no model 'realnvp'" in suite.stderr
+    assert "blur-cascade on digits, seed 0: " in suite.stderr
+    report = environment.flowzoo("bench", "report", "results", "--html", "report.html")
+    assert "blur-cascade" in report.stdout
+    assert "blur-cascade" in (environment.folder / "report.html").read_text()
+
     script = "import flowzoo; print(flowzoo.create_model('blur-cascade', (1, 8, 8)).latent_shapes)"
     assert environment.python(script).stdout == "((3, 4, 4), (1, 4, 4))\n"
 

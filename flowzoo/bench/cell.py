@@ -9,7 +9,7 @@ from typing import Any
 
 from flowzoo.bench.suite import DataEntry, MetricEntry, ModelEntry, Suite, mistakes
 from flowzoo.component import Kind
-from flowzoo.errors import FlowzooError, OptionError
+from flowzoo.errors import FlowzooError, OptionError, UnknownNameError
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.options import check, resolve_spec
 from flowzoo.training.options import parse_training_options
@@ -67,7 +67,7 @@ def cells_of(suite: Suite, training: Mapping[str, Any] | None = None) -> list[Ce
     Raises:
         SuiteError: A name is not known, or an option is refused; the message names all mistakes.
     """
-    rows = rows_of(suite)
+    rows = [row for row in rows_of(suite) if not missing(suite, row)]
     _refuse_mistakes(suite, rows)
     metrics = tuple((metric.name, metric.options) for metric in suite.metrics)
     return [
@@ -107,6 +107,18 @@ def rows_of(suite: Suite) -> list[ModelEntry]:
                 named.add(name)
                 rows.append(entry.model_copy(update={"name": name}))
     return rows
+
+
+def missing(suite: Suite, row: ModelEntry) -> str:
+    """Return why a row of a suite is left out: what it needs and is not installed; empty if nothing is."""
+    if suite.optional:
+        try:
+            _model_is_right(row)
+        except UnknownNameError as error:
+            return str(error).partition(";")[0]
+        except FlowzooError:
+            return ""  # a mistake, which is told with the others
+    return ""
 
 
 def select(

@@ -118,6 +118,8 @@ class Suite(_Part):
         summary: One line.
         reference: The paper whose table it follows, if it does.
         models: The rows.
+        optional: Leave out rows of models, or of their parts, that are not installed, instead of refusing
+            the suite.
         data: Every row is trained on each of these.
         budget: Of every training.
         seeds: Every row is trained with each of these.
@@ -132,6 +134,7 @@ class Suite(_Part):
     summary: Annotated[str, Field(min_length=1)]
     reference: str = ""
     models: Annotated[list[Annotated[ModelEntry, BeforeValidator(_named)]], Field(min_length=1)]
+    optional: bool = False
     data: Annotated[list[Annotated[DataEntry, BeforeValidator(_named)]], Field(min_length=1)]
     budget: BudgetEntry
     seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**63)]], Field(min_length=1)] = [0]

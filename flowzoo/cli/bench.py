@@ -12,7 +12,7 @@ import typer
 from flowzoo.cli.bench_compare import compare
 from flowzoo.cli.bench_report import report
 from flowzoo.cli.choose import JsonOption
-from flowzoo.cli.console import console, print_json, table
+from flowzoo.cli.console import complain, console, print_json, table
 from flowzoo.errors import OptionError
 from flowzoo.registry.loader import default_registry
 
@@ -65,7 +65,7 @@ def run(
 
     What has a result is not run again, so an interrupted suite goes on when the command is repeated.
     """
-    from flowzoo.bench.cell import cells_of, select
+    from flowzoo.bench.cell import cells_of, missing, rows_of, select
     from flowzoo.bench.runner import Runner
     from flowzoo.bench.suites import find_suite
     from flowzoo.cli.suite_progress import SuiteProgress
@@ -74,6 +74,10 @@ def run(
     if seeds is not None:
         asked = asked.model_copy(update={"seeds": _numbers(seeds)})
     training = {} if precision is None else {"precision": precision}
+    for row in rows_of(asked):
+        reason = missing(asked, row)
+        if reason:
+            complain(f"left out '{row.label or row.name}': {reason}")
     cells = _with_roots(select(cells_of(asked, training), models, data), roots or [])
     with SuiteProgress(asked.name, len(cells)) as progress:
         runner = Runner(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from flowzoo.bench.cell import Cell, cells_of, select
+from flowzoo.bench.cell import Cell, cells_of, missing, select
 from flowzoo.bench.suite import SuiteError, parse_suite
 from flowzoo.errors import OptionError
 from flowzoo.registry.loader import default_registry
@@ -75,6 +75,34 @@ def test_all_unknown_names_and_wrong_options_are_named_at_once() -> None:
         "no training option 'batch'",
     ):
         assert said in message
+
+
+def test_rows_of_what_is_not_installed_are_left_out_where_the_suite_says_so() -> None:
+    models = ["realnvp", "from-elsewhere", {"name": "glow", "options": {"joint": "from-elsewhere"}}]
+
+    found = cells(models=models, optional=True)
+
+    assert [cell.label for cell in found] == ["realnvp"]
+    suite = parse_suite(
+        "mine",
+        {
+            "summary": "For the tests",
+            "optional": True,
+            "models": models,
+            "data": ["digits"],
+            "budget": {"steps": 1},
+            "metrics": ["parameters"],
+        },
+    )
+    reasons = [missing(suite, row) for row in suite.models]
+    assert reasons[0] == ""
+    assert "no model 'from-elsewhere'" in reasons[1]
+    assert "no bijector 'from-elsewhere'" in reasons[2]
+
+
+def test_a_wrong_option_is_refused_in_an_optional_row_too() -> None:
+    with pytest.raises(SuiteError, match="option 'levels' is 0"):
+        cells(models=[{"name": "glow", "options": {"levels": 0}}], optional=True)
 
 
 def test_labels_and_metrics_are_there_once() -> None:
