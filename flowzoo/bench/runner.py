@@ -145,7 +145,8 @@ class Runner:
         results: dict[int, Result] = {}
         waiting: list[tuple[int, _Planned]] = []
         for index, (cell, plan) in enumerate(zip(cells, plans.results, strict=True)):
-            planned = _Planned(cell, plan, folder / _file_name(plan), hidden / plan.key)
+            name = _name(plan)
+            planned = _Planned(cell, plan, folder / f"{name}.json", hidden / name)
             found = self._found(planned)
             if found is not None:
                 results[index] = found
@@ -264,6 +265,7 @@ _WORTH_GOING_ON = ("time-out", "crash", "out-of-memory")
 """Failures after which a cell goes on from its last checkpoint when it is run again."""
 
 
-def _file_name(plan: Result) -> str:
+def _name(plan: Result) -> str:
+    """Return a name for the cell's files; rows that ask for the same under two labels have two."""
     name = f"{plan.data.name}--{plan.label}--seed{plan.seed}"
-    return f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}--{plan.key}.json"
+    return f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}--{plan.key}"
