@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -153,13 +154,27 @@ def select(
     return chosen
 
 
+def file_part(text: str) -> str:
+    """Return text as part of a file's name.
+
+    >>> file_part("glow, 3 levels")
+    'glow-3-levels'
+    """
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text)
+
+
 def _refuse_mistakes(suite: Suite, rows: list[ModelEntry]) -> None:
     found = [*_found(_pattern_matches, suite.models), *_found(_model_is_right, rows)]
     found += [*_found(_data_is_right, suite.data), *_found(_metric_is_right, suite.metrics)]
     found += _found(_training_is_right, [suite.training, *(row.training for row in suite.models)])
     labels = [row.label or row.name for row in rows]
-    twice = sorted({label for label in labels if labels.count(label) > 1})
-    found += [f"models: '{label}' is there twice; give one of them a label of its own" for label in twice]
+    files = [file_part(label).lower() for label in labels]
+    twice = sorted({label for label, file in zip(labels, files, strict=True) if files.count(file) > 1})
+    if twice:
+        found.append(
+            f"models: {' and '.join(repr(label) for label in twice)} would be the same file's name; "
+            "give each row a label of its own"
+        )
     names = [metric.name for metric in suite.metrics]
     again = sorted({name for name in names if names.count(name) > 1})
     found += [f"metrics: '{name}' is there twice" for name in again]

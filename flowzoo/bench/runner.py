@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import queue
-import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
-from flowzoo.bench.cell import Cell
+from flowzoo.bench.cell import Cell, file_part
 from flowzoo.bench.failure import explain_exit, last_lines
 from flowzoo.bench.planning import Plans
 from flowzoo.bench.process import Message, Worker
@@ -267,5 +266,4 @@ _WORTH_GOING_ON = ("time-out", "crash", "out-of-memory")
 
 def _name(plan: Result) -> str:
     """Return a name for the cell's files; rows that ask for the same under two labels have two."""
-    name = f"{plan.data.name}--{plan.label}--seed{plan.seed}"
-    return f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}--{plan.key}"
+    return f"{plan.data.name}--{file_part(plan.label)}--seed{plan.seed}--{plan.key}"

@@ -106,10 +106,11 @@ def test_a_wrong_option_is_refused_in_an_optional_row_too() -> None:
 
 
 def test_labels_and_metrics_are_there_once() -> None:
+    twice = ["realnvp", {"name": "glow", "label": "a b"}, {"name": "glow", "label": "A-b"}]
     with pytest.raises(SuiteError) as caught:
-        cells(models=["realnvp", "realnvp"], metrics=["parameters", "parameters"])
+        cells(models=[*twice, "realnvp"], metrics=["parameters", "parameters"])
 
-    assert "'realnvp' is there twice" in str(caught.value)
+    assert "'A-b' and 'a b' and 'realnvp' would be the same file's name" in str(caught.value)
     assert "'parameters' is there twice" in str(caught.value)
 
 
