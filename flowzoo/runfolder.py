@@ -62,8 +62,9 @@ class RunRecord:
     def fingerprint(self) -> str:
         """A digest of what decides the weights but the budget: no run goes on under another one."""
         asked = asdict(self)
-        for progress in ("budget", "status", "steps", "seconds", "format"):
-            del asked[progress]
+        # The data set's options are where its files are and what its revision tells.
+        for left_out in ("budget", "data_options", "status", "steps", "seconds", "format"):
+            del asked[left_out]
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 

@@ -21,10 +21,10 @@ def read_yaml(path: Path) -> Any:
         return parse_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise OptionError(f"cannot read {path}: {error.strerror}; give an existing YAML file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise OptionError(f"{path} is not YAML: {error}") from error
+    except yaml.YAMLError as error:
         raise OptionError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-    except RecursionError as error:
-        raise OptionError(f"{path} is nested without end; write it as a plain mapping") from error
 
 
 def parse_yaml(text: str) -> Any:
@@ -34,10 +34,15 @@ def parse_yaml(text: str) -> Any:
     {'learning_rate': 0.001, 'levels': 2}
 
     Raises:
-        yaml.YAMLError: It is not YAML, or gives a key twice.
-        RecursionError: It is nested without end.
+        yaml.YAMLError: It is not YAML, is nested without end, or gives a key twice.
     """
-    return _numbers(yaml.load(text, Loader=_Loader))
+    try:
+        return _numbers(yaml.load(text, Loader=_Loader))
+    except RecursionError as error:
+        raise yaml.YAMLError("it is nested without end; write it as a plain mapping") from error
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # What PyYAML lets through of values that are not what they look like or are tagged as.
+        raise yaml.YAMLError(f"a value cannot be read ({error})") from error
 
 
 class _Loader(yaml.SafeLoader):
@@ -46,6 +51,8 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key is no name", key.start_mark)
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"'{key.value}' is given twice", key.start_mark

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, TypeVar
 
 from flowzoo.bench.suite import DataEntry, MetricEntry, ModelEntry, Suite, mistakes
 from flowzoo.component import Kind
@@ -14,6 +14,8 @@ from flowzoo.errors import FlowzooError, OptionError, UnknownNameError
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.options import check, resolve_spec
 from flowzoo.training.options import parse_training_options
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Cell:
         pixels: The pixel transform; None for what the data set recommends.
         training: The trainer's options.
         data: Registered name of the data set.
+        data_label: The data's in the suite.
         data_options: Its options.
         published: Under which name papers give figures for the data.
         budget: ``{"steps": ..., "images": ..., "seconds": ...}``, one of them not None.
@@ -44,6 +47,7 @@ class Cell:
     pixels: Any
     training: Mapping[str, Any]
     data: str
+    data_label: str
     data_options: Mapping[str, Any]
     published: str
     budget: Mapping[str, Any]
@@ -55,7 +59,7 @@ class Cell:
     @property
     def title(self) -> str:
         """How a person tells the cell apart."""
-        return f"{self.label} on {self.data}, seed {self.seed}"
+        return f"{self.label} on {self.data_label}, seed {self.seed}"
 
 
 def cells_of(suite: Suite, training: Mapping[str, Any] | None = None) -> list[Cell]:
@@ -80,6 +84,7 @@ def cells_of(suite: Suite, training: Mapping[str, Any] | None = None) -> list[Ce
             pixels=row.pixels if row.pixels is not None else data.pixels,
             training={**suite.training, **row.training, **(training or {})},
             data=data.name,
+            data_label=data.label or data.name,
             data_options=data.options,
             published=data.published,
             budget=(row.budget or suite.budget).model_dump(),
@@ -130,7 +135,7 @@ def select(
     Args:
         cells: Of a suite.
         models: Pattern of labels.
-        data: Pattern of the data sets' names.
+        data: Pattern of the data sets' labels.
         seeds: Which ones; empty for all.
 
     Raises:
@@ -141,12 +146,12 @@ def select(
         cell
         for cell in known
         if fnmatchcase(cell.label, models)
-        and fnmatchcase(cell.data, data)
+        and fnmatchcase(cell.data_label, data)
         and (not wanted or cell.seed in wanted)
     ]
     if not chosen:
-        labels = ", ".join(dict.fromkeys(cell.label for cell in known))
-        sets = ", ".join(dict.fromkeys(cell.data for cell in known))
+        labels = ", ".join(dict.fromkeys(f"'{cell.label}'" for cell in known))
+        sets = ", ".join(dict.fromkeys(f"'{cell.data_label}'" for cell in known))
         numbers = ", ".join(str(seed) for seed in dict.fromkeys(cell.seed for cell in known))
         raise OptionError(
             f"no cell of the suite matches; its rows: {labels}; its data: {sets}; its seeds: {numbers}"
@@ -167,19 +172,24 @@ def _refuse_mistakes(suite: Suite, rows: list[ModelEntry]) -> None:
     found = [*_found(_pattern_matches, suite.models), *_found(_model_is_right, rows)]
     found += [*_found(_data_is_right, suite.data), *_found(_metric_is_right, suite.metrics)]
     found += _found(_training_is_right, [suite.training, *(row.training for row in suite.models)])
-    labels = [row.label or row.name for row in rows]
+    found += _alike("models", [row.label or row.name for row in rows])
+    found += _alike("data", [data.label or data.name for data in suite.data])
+    found += [f"seeds: {seed} is there twice" for seed in _twice(suite.seeds)]
+    found += [f"metrics: '{name}' is there twice" for name in _twice([each.name for each in suite.metrics])]
+    if found:
+        raise mistakes(suite.name, found)
+
+
+def _twice(names: list[T]) -> list[T]:
+    return list(dict.fromkeys(name for name in names if names.count(name) > 1))
+
+
+def _alike(what: str, labels: list[str]) -> Iterator[str]:
     files = [file_part(label).lower() for label in labels]
     twice = sorted({label for label, file in zip(labels, files, strict=True) if files.count(file) > 1})
     if twice:
-        found.append(
-            f"models: {' and '.join(repr(label) for label in twice)} would be the same file's name; "
-            "give each row a label of its own"
-        )
-    names = [metric.name for metric in suite.metrics]
-    again = sorted({name for name in names if names.count(name) > 1})
-    found += [f"metrics: '{name}' is there twice" for name in again]
-    if found:
-        raise mistakes(suite.name, found)
+        names = " and ".join(f"'{label}'" for label in twice)
+        yield f"{what}: {names} would be the same file's name; give each a label of its own"
 
 
 def _found(require: Callable[[Any], None], entries: Iterable[Any]) -> Iterator[str]:

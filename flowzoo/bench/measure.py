@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from flowzoo.bench.cell import Cell
 from flowzoo.bench.environment import describe_environment
 from flowzoo.bench.failure import explain
-from flowzoo.bench.result import Failure, Result
+from flowzoo.bench.result import Environment, Failure, Result
 from flowzoo.data.dataset import Dataset
 from flowzoo.data.load import load_dataset
 from flowzoo.device import prepare_device
@@ -25,6 +26,7 @@ from flowzoo.flow import Flow
 from flowzoo.metric import Measurement, Metric, Trained
 from flowzoo.pictures import save_grid
 from flowzoo.registry.build import build_component
+from flowzoo.registry.loader import default_registry
 from flowzoo.registry.saving import load_model
 from flowzoo.runfolder import RunFolder, RunRecord
 from flowzoo.training.budget import Budget
@@ -63,34 +65,49 @@ class CellRun:
         Args:
             picture: Where the picture of samples goes, if there is one.
         """
-        environment = describe_environment(
-            self._device, str(self._plan.training["precision"]), self._jobs, _plugins(self._plan)
-        )
-        started = replace(self._plan, environment=environment)
+        environment = self._describe()
+        result = replace(self._plan, environment=environment)
         try:
             record = self._train()
-        except Exception as error:  # whatever a model raises is a finding about it
-            return _ended(started, explain("training", error))
-        spent = replace(started.spent, steps=record.steps, seconds=record.seconds)
-        trained = replace(started, spent=spent)
-        dataset = load_dataset(self._cell.data, **self._cell.data_options)
+            dataset = load_dataset(self._cell.data, **self._cell.data_options)
+        except (Exception, SystemExit) as error:  # whatever a model raises is a finding about it
+            return _ended(result, explain("training", error))
+        spent = replace(result.spent, steps=record.steps, seconds=record.seconds)
         metrics: dict[str, Measurement] = {}
+        unmeasured: list[str] = []
         failure: Failure | None = None
         for place, (name, options) in enumerate(self._cell.metrics):
-            self._tell(f"measuring {name}", place / len(self._cell.metrics), None)
+            stage = f"measuring {name}"
+            self._tell(stage, place / len(self._cell.metrics), None)
             try:
-                metrics[name] = self._measure(name, options, record, dataset)
-            except Exception as error:
-                found = explain(name, error)
+                metrics[name] = self._measure(name, options, record, dataset, environment)
+            except (Exception, SystemExit) as error:
+                found = explain(stage, error)
+                unmeasured.append(name)
                 metrics[name] = Measurement(None, "", valid=False, objections=(found.reason,))
                 if isinstance(error, NumericalError) or not isinstance(error, FlowzooError):
                     failure = failure or found
         samples = ""
         try:
             samples = self._draw(picture)
-        except Exception as error:
-            failure = failure or explain("sampling", error)
-        return _ended(replace(trained, metrics=metrics, samples=samples), failure)
+        except (Exception, SystemExit) as error:
+            failure = failure or explain("drawing samples", error)
+        measured = replace(
+            result, spent=spent, metrics=metrics, samples=samples, unmeasured=tuple(unmeasured)
+        )
+        return _ended(measured, failure)
+
+    def _describe(self) -> Environment:
+        """Return where the cell runs; of one that was interrupted, with the most jobs that ever slowed it."""
+        path = self._work / "environment.json"
+        precision = str(self._plan.training["precision"])
+        found = describe_environment(self._device, precision, self._jobs, _plugins(self._plan))
+        if path.is_file():
+            with suppress(ValidationError):
+                before = _ENVIRONMENT.validate_json(path.read_bytes())
+                found = replace(found, jobs=max(found.jobs, before.jobs))
+        write_json(path, asdict(found))
+        return found
 
     def _train(self) -> RunRecord:
         cell = self._cell
@@ -100,7 +117,12 @@ class CellRun:
             record = self._folder.read()
             if record.status == "finished":
                 return record
-            return resume_run(self._folder.path, device=str(self._device), reporter=reporter)
+            return resume_run(
+                self._folder.path,
+                data_options=cell.data_options,
+                device=str(self._device),
+                reporter=reporter,
+            )
         shutil.rmtree(self._folder.path, ignore_errors=True)  # of a start that was cut short
         return start_run(
             self._folder.path,
@@ -117,15 +139,23 @@ class CellRun:
         )
 
     def _measure(
-        self, name: str, options: Mapping[str, Any], record: RunRecord, dataset: Dataset
+        self,
+        name: str,
+        options: Mapping[str, Any],
+        record: RunRecord,
+        dataset: Dataset,
+        environment: Environment,
     ) -> Measurement:
-        """Return a metric's figure, from the work folder if it was measured before an interruption."""
+        """Return a metric's figure, from the work folder if it was measured there before an interruption.
+
+        Times are measured again wherever anything about the environment is another.
+        """
         path = self._work / f"{name}.json"
         if path.is_file():
-            try:
-                return _READER.validate_json(path.read_bytes())
-            except ValidationError:
-                path.unlink()
+            with suppress(ValidationError):
+                kept = _KEPT.validate_json(path.read_bytes())
+                if kept.measurement.repeats or kept.environment == environment:
+                    return kept.measurement
         metric = build_component("metric", name, **options)
         if not isinstance(metric, Metric):
             raise PluginError(f"metric '{name}' built a {type(metric).__name__}, expected a Metric")
@@ -141,8 +171,8 @@ class CellRun:
             )
         )
         _require_plain(name, found)
-        write_json(path, asdict(found))
-        return _READER.validate_json(path.read_bytes())
+        write_json(path, asdict(_Kept(environment, found)))
+        return _KEPT.validate_json(path.read_bytes()).measurement
 
     def _draw(self, picture: Path) -> str:
         flow = self._model()
@@ -156,7 +186,16 @@ class CellRun:
         return load_model(self._folder.model, device=str(self._device))
 
 
-_READER = TypeAdapter(Measurement)
+@dataclass(frozen=True)
+class _Kept:
+    """A figure, and where it was measured."""
+
+    environment: Environment
+    measurement: Measurement
+
+
+_KEPT = TypeAdapter(_Kept)
+_ENVIRONMENT = TypeAdapter(Environment)
 
 
 def _require_plain(name: str, found: Any) -> None:
@@ -174,8 +213,6 @@ def _ended(result: Result, failure: Failure | None) -> Result:
 
 
 def _plugins(plan: Result) -> dict[str, str]:
-    from flowzoo.registry.loader import default_registry
-
     registry = default_registry()
     found: dict[str, str] = {}
     for key in plan.components:

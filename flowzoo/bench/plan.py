@@ -51,23 +51,25 @@ class Planner:
         training = parse_training_options(cell.training)
         budget = BudgetEntry(**cell.budget).resolve(training.batch_size)
         pixels = cell.pixels if cell.pixels is not None else info.pixels
-        flow = assemble(
-            default_registry(), cell.model, info.shape, info.bins, pixels, cell.seed, cell.options
-        )
+        registry = default_registry()
+        flow = assemble(registry, cell.model, info.shape, info.bins, pixels, cell.seed, cell.options)
         assert flow.recipe is not None, "assembled models have recipes"
         recipe = flow.recipe
+        dataset = registry.find("dataset", cell.data)
+        components = {**recipe.revisions, f"dataset:{cell.data}": dataset.revision}
         spent = Spent({"steps": budget.steps, "seconds": budget.seconds}, batch_size=training.batch_size)
         decides = {
             "model": cell.model,
             "options": recipe.options,
             "pixels": recipe.pixels,
-            "components": recipe.revisions,
+            "components": components,
             "data": [info.name, info.revision, info.shape, info.bins],
             "training": training.model_dump(),
             "budget": spent.budget,
             "seed": cell.seed,
             "metrics": [_metric(name, options) for name, options in cell.metrics],
             "device": self._device,
+            "threads": cell.threads,
         }
         return Result(
             key=hash_of(decides),
@@ -80,7 +82,7 @@ class Planner:
             options=recipe.options,
             pixels=recipe.pixels,
             training=training.model_dump(),
-            components=recipe.revisions,
+            components=components,
             parameters=_parameters(flow),
             data=_facts(info, cell.published),
             spent=spent,

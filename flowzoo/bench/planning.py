@@ -11,7 +11,7 @@ from flowzoo.bench.cell import Cell
 from flowzoo.bench.failure import explain_exit, last_lines
 from flowzoo.bench.key import hash_of
 from flowzoo.bench.process import Message, Worker
-from flowzoo.bench.result import DataFacts, Failure, Result, Spent, read_result
+from flowzoo.bench.result import DataFacts, Failure, Result, ResultError, Spent, read_result
 from flowzoo.errors import OptionError
 
 BUILD_SECONDS = 120.0
@@ -73,7 +73,10 @@ class Plans:
             raise OptionError(message["refused"])
         self.device = message.get("device", self.device)
         if "result" in message:
-            self._add(read_result(message["result"]))
+            try:
+                self._add(read_result(message["result"]))
+            except ResultError as error:
+                self._fail(Failure("planning", "error", f"the plan cannot be recorded: {error}"))
 
     def _fail(self, failure: Failure) -> None:
         self._add(replace(unplanned(self._cells[len(self.results)]), failure=failure))

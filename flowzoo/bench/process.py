@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -15,6 +16,14 @@ from types import TracebackType
 from typing import Any, Self
 
 Message = dict[str, Any]
+
+_HAS_GROUPS = hasattr(os, "killpg")
+
+_MOMENT = 10.0
+"""Seconds."""
+
+_TAIL = 20_000
+"""Bytes of what a process printed that are looked at."""
 
 
 class Worker:
@@ -36,6 +45,8 @@ class Worker:
         output: Path,
         inbox: queue.Queue[tuple[Worker, Message | None]],
     ) -> None:
+        self.done = False
+        """Whether it said that its job is done."""
         self._output = output
         self._inbox = inbox
         number = str(threads)
@@ -54,6 +65,7 @@ class Worker:
             self._process.stdin.write(json.dumps(dict(job), default=dict).encode() + b"\n")
             self._process.stdin.flush()
         threading.Thread(target=self._listen, daemon=True).start()
+        threading.Thread(target=self._watch, daemon=True).start()
 
     def __enter__(self) -> Self:
         return self
@@ -67,22 +79,33 @@ class Worker:
         self.kill()
 
     def kill(self) -> None:
-        """End it, whatever it is doing."""
-        self._process.kill()
-        self.wait()
+        """End it and all that it started, whatever they are doing."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL) if _HAS_GROUPS else self._process.kill()
+        self._process.wait()
+        self._close()
 
     def wait(self) -> int:
-        """Return its exit status, once it has ended; the negative number of a signal that killed it."""
-        code = self._process.wait()
+        """Return its exit status, once it has ended; the negative number of a signal that killed it.
+
+        A process that has said its last word is given a moment to end; what it leaves behind is ended.
+        """
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_MOMENT)
+        self.kill()
+        return self._process.returncode
+
+    def _close(self) -> None:
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):
             self._process.stdin.close()
-        return code
 
     def printed(self) -> str:
         """Return the end of what it printed."""
         try:
-            return self._output.read_bytes()[-20_000:].decode(errors="replace")
+            with self._output.open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
+                return file.read().decode(errors="replace")
         except OSError:
             return ""
 
@@ -91,7 +114,18 @@ class Worker:
         with self._process.stdout as lines:
             for line in lines:
                 try:
-                    self._inbox.put((self, json.loads(line)))
+                    message = json.loads(line)
                 except ValueError:
                     continue  # cut short by its end
+                if "done" in message:
+                    self.done = True
+                    break  # what it may have started can keep the pipe open
+                self._inbox.put((self, message))
         self._inbox.put((self, None))
+
+    def _watch(self) -> None:
+        """End what a process that has ended may have started, which would keep its pipe open."""
+        self._process.wait()
+        if _HAS_GROUPS:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)

@@ -21,6 +21,7 @@ from flowzoo.bench.planning import Plans
 from flowzoo.bench.process import Message, Worker
 from flowzoo.bench.result import Failure, Result
 from flowzoo.bench.store import ResultsError, read_results, write_result
+from flowzoo.bench.suite import LONGEST
 from flowzoo.bench.watcher import SilentWatcher, Watcher
 from flowzoo.errors import FileError, FlowzooError, OptionError
 
@@ -95,8 +96,10 @@ class Runner:
     ) -> None:
         if jobs < 1:
             raise OptionError(f"jobs is how many cells run at the same time, at least 1; got {jobs}")
-        if timeout is not None and timeout <= 0:
-            raise OptionError(f"timeout is how many seconds a cell may take; got {timeout:g}")
+        if timeout is not None and not 0 < timeout <= LONGEST:
+            raise OptionError(
+                f"timeout is how many seconds a cell may take, up to {LONGEST:,.0f}; got {timeout:g}"
+            )
         self._out = out
         self._device = device
         self._jobs = jobs
@@ -120,14 +123,18 @@ class Runner:
         hidden = folder / ".work"
         try:
             hidden.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise FileError(f"cannot make the folder {folder}: {error.strerror}; choose another") from error
-        try:
             with FileLock(hidden / "lock", timeout=0):
                 return self._run(cells, folder, hidden)
         except Timeout as error:
             raise RunnerError(
                 f"another flowzoo bench run is working in {folder}; wait for it, or choose another --out"
+            ) from error
+        except FlowzooError:
+            raise
+        except OSError as error:
+            raise FileError(
+                f"cannot work in {folder}: {error.strerror or error}; mend that, or choose another --out; "
+                "what is finished stays"
             ) from error
 
     def _run(self, cells: Sequence[Cell], folder: Path, hidden: Path) -> list[Result]:
@@ -144,7 +151,7 @@ class Runner:
         results: dict[int, Result] = {}
         waiting: list[tuple[int, _Planned]] = []
         for index, (cell, plan) in enumerate(zip(cells, plans.results, strict=True)):
-            name = _name(plan)
+            name = _name(cell, plan)
             planned = _Planned(cell, plan, folder / f"{name}.json", hidden / name)
             found = self._found(planned)
             if found is not None:
@@ -160,16 +167,15 @@ class Runner:
 
     def _found(self, planned: _Planned) -> Result | None:
         """Return the result that a cell has and may keep; clear away what it must not go on from."""
+        if self._overwrite == "always":
+            shutil.rmtree(planned.work, ignore_errors=True)
+            return None
         try:
             (result,) = read_results(planned.file).results
         except ResultsError:
             return None
-        again = self._overwrite == "always" or (self._overwrite == "failed" and result.status == "failed")
-        if not again:
-            return result
-        if result.failure is None or result.failure.cause not in _WORTH_GOING_ON:
-            shutil.rmtree(planned.work, ignore_errors=True)
-        return None
+        failed = result.status == "failed" or result.unmeasured
+        return None if failed and self._overwrite == "failed" else result
 
     def _work_through(self, waiting: Sequence[tuple[int, _Planned]]) -> dict[int, Result]:
         """Run cells, as many at a time as asked for, and return their results by place."""
@@ -191,7 +197,7 @@ class Runner:
     def _start(self, planned: _Planned) -> Worker:
         self._watcher.started(planned.cell)
         planned.work.mkdir(parents=True, exist_ok=True)
-        threads = planned.cell.threads or max(1, (os.cpu_count() or 1) // self._jobs)
+        threads = planned.cell.threads or _threads(self._jobs)
         job = {
             "job": "run",
             "cell": asdict(planned.cell),
@@ -222,12 +228,9 @@ class Runner:
     def _take(self, worker: Worker, at_work: _Running) -> Result:
         """Return the result of a process that has ended, written by itself or, where it crashed, here."""
         code, planned = worker.wait(), at_work.planned
-        if code == 0:
-            try:
+        if worker.done:
+            with suppress(ResultsError):
                 (result,) = read_results(planned.file).results
-            except ResultsError:
-                pass
-            else:
                 return self._tidy(planned, result)
         return self._end(planned, explain_exit(at_work.stage, code, worker.printed()))
 
@@ -254,16 +257,29 @@ class Runner:
 
     def _tidy(self, planned: _Planned, result: Result) -> Result:
         """Remove the work folder unless there is something in it to go on from."""
-        if result.failure is None or result.failure.cause not in _WORTH_GOING_ON:
+        if not _worth_going_on(result):
             shutil.rmtree(planned.work, ignore_errors=True)
         self._watcher.ended(planned.cell, result)
         return result
 
 
-_WORTH_GOING_ON = ("time-out", "crash", "out-of-memory")
-"""Failures after which a cell goes on from its last checkpoint when it is run again."""
+def _worth_going_on(result: Result) -> bool:
+    """Whether a cell that is run again goes on from where it failed: unless it trained to a bad end."""
+    failure = result.failure
+    if failure is None:
+        return bool(result.unmeasured)
+    return failure.cause != "not finite" or not failure.stage.startswith("training")
 
 
-def _name(plan: Result) -> str:
+def _threads(jobs: int) -> int:
+    """Return the threads of a cell: what the user asks for, or its share of what the process may use."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdigit() and int(asked) > 0:
+        return int(asked)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // jobs)
+
+
+def _name(cell: Cell, plan: Result) -> str:
     """Return a name for the cell's files; rows that ask for the same under two labels have two."""
-    return f"{plan.data.name}--{file_part(plan.label)}--seed{plan.seed}--{plan.key}"
+    return f"{file_part(cell.data_label)}--{file_part(cell.label)}--seed{cell.seed}--{plan.key}"

@@ -12,8 +12,13 @@ from flowzoo.errors import OptionError, did_you_mean
 from flowzoo.training.budget import Budget
 from flowzoo.yaml_text import read_yaml
 
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^/\\\x00-\x1f]+$")]
-"""Names stand in file names, so they hold no slash and nothing invisible."""
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^/\\\x00-\x1f.][^/\\\x00-\x1f]*$")]
+"""Names stand in file names, so they hold no slash and nothing invisible, and begin with no dot."""
+
+LONGEST = 1e7
+"""Seconds: the longest time-out, some four months."""
+
+_MANY = 10**12
 
 
 class SuiteError(OptionError):
@@ -27,9 +32,9 @@ class _Part(BaseModel):
 class BudgetEntry(_Part):
     """How long to train: in ``steps`` or ``images``, which repeats exactly, or in ``seconds``."""
 
-    steps: Annotated[int, Field(ge=1)] | None = None
-    images: Annotated[int, Field(ge=1)] | None = None
-    seconds: Annotated[float, Field(gt=0, strict=False)] | None = None
+    steps: Annotated[int, Field(ge=1, le=_MANY)] | None = None
+    images: Annotated[int, Field(ge=1, le=_MANY)] | None = None
+    seconds: Annotated[float, Field(gt=0, le=_MANY, strict=False)] | None = None
 
     @model_validator(mode="after")
     def _is_one(self) -> BudgetEntry:
@@ -82,12 +87,14 @@ class DataEntry(_Part):
 
     Attributes:
         name: Registered name.
+        label: Tells apart several entries of one data set; its name if empty.
         options: Its options.
         pixels: The pixel transform; None for what the data set recommends.
         published: The name under which papers give figures for it, such as ``CIFAR-10``.
     """
 
     name: Name
+    label: Name | None = None
     options: dict[str, Any] = {}
     pixels: str | dict[str, Any] | None = None
     published: str = ""
@@ -140,8 +147,8 @@ class Suite(_Part):
     seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**63)]], Field(min_length=1)] = [0]
     training: dict[str, Any] = {}
     metrics: Annotated[list[Annotated[MetricEntry, BeforeValidator(_with_options)]], Field(min_length=1)]
-    timeout: Annotated[float, Field(gt=0, strict=False)] | None = None
-    threads: Annotated[int, Field(ge=1)] | None = None
+    timeout: Annotated[float, Field(gt=0, le=LONGEST, strict=False)] | None = None
+    threads: Annotated[int, Field(ge=1, le=4096)] | None = None
     samples: Annotated[int, Field(ge=0, le=400)] = 36
 
 
@@ -158,8 +165,11 @@ def parse_suite(name: str, content: Any) -> Suite:
     """
     if not isinstance(content, Mapping):
         raise SuiteError(f"suite '{name}' must be a mapping with models, data, budget and metrics")
+    keys = {str(key): value for key, value in content.items()}
+    if "name" in keys:
+        raise SuiteError(f"suite '{name}': a suite is called as its file is; leave out the key 'name'")
     try:
-        return Suite(**{"name": name, **{str(key): value for key, value in content.items()}})
+        return Suite(**{**keys, "name": name})
     except ValidationError as error:
         raise mistakes(name, [_say(each) for each in error.errors(include_url=False)]) from error
 
@@ -190,6 +200,8 @@ def _say(error: Any) -> str:
         return f"no key '{place}'{hint or ';'} keys: {', '.join(_known_keys(where))}"
     if error["type"] == "missing":
         return f"'{place}' is missing"
+    if error["type"] in ("model_type", "dict_type"):
+        return f"{place}: must be a mapping of names to values"
     message = error["msg"].removeprefix("Value error, ")
     return f"{place}: {message[0].lower()}{message[1:]}"
 

@@ -38,7 +38,7 @@ ORPHANED = 3
 """Exit status of a process whose starter is gone."""
 
 TELL_EVERY = 0.2
-"""Seconds between two messages of progress, at least."""
+"""Seconds between two messages of progress in one stage, at least."""
 
 
 def main() -> None:
@@ -49,10 +49,17 @@ def main() -> None:
     threading.Thread(target=_end_with_starter, daemon=True).start()
 
     def send(message: dict[str, Any]) -> None:
-        messages.write(json.dumps(message) + "\n")
-        messages.flush()
+        try:
+            messages.write(json.dumps(message) + "\n")
+            messages.flush()
+        except OSError:
+            os._exit(ORPHANED)  # nobody listens; that is not the model's failure
 
     _plan(job, send) if job["job"] == "plan" else _run(job, send)
+    send({"done": True})
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # whatever threads a plugin has left behind
 
 
 def _plan(job: dict[str, Any], send: Send) -> None:
@@ -78,12 +85,12 @@ def _plan(job: dict[str, Any], send: Send) -> None:
 def _run(job: dict[str, Any], send: Send) -> None:
     """Run one cell and write its result."""
     result_path, work = Path(job["result"]), Path(job["work"])
-    told = 0.0
+    told, last = 0.0, ""
 
     def tell(stage: str, share: float, bits: float | None) -> None:
-        nonlocal told
-        if time.monotonic() - told > TELL_EVERY:
-            told = time.monotonic()
+        nonlocal told, last
+        if stage != last or time.monotonic() - told > TELL_EVERY:
+            told, last = time.monotonic(), stage
             send({"stage": stage, "share": share, "bits": bits})
 
     torch.set_num_threads(job["threads"])
@@ -99,7 +106,6 @@ def _run(job: dict[str, Any], send: Send) -> None:
             tell,
         )
         write_result(result_path, run.run(result_path.with_suffix(".png")))
-    send({"done": True})
 
 
 def _end_with_starter() -> None:

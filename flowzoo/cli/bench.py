@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,10 +16,15 @@ from flowzoo.errors import OptionError
 from flowzoo.registry.loader import default_registry
 
 if TYPE_CHECKING:
-    from flowzoo.bench.cell import Cell
     from flowzoo.bench.suite import Suite
 
 RESULTS = Path("results")
+
+_NARROW = 100
+"""On a terminal of fewer columns, a suite's data and budget stand below its summary."""
+
+ALL_FAILED = 1
+"""Exit status where nothing could be measured."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -71,6 +75,7 @@ def run(
     from flowzoo.cli.suite_progress import SuiteProgress
 
     asked = find_suite(suite)
+    asked = _with_roots(asked, roots or [])
     if seeds is not None:
         asked = asked.model_copy(update={"seeds": _numbers(seeds)})
     training = {} if precision is None else {"precision": precision}
@@ -78,7 +83,7 @@ def run(
         reason = missing(asked, row)
         if reason:
             complain(f"left out '{row.label or row.name}': {reason}")
-    cells = _with_roots(select(cells_of(asked, training), models, data), roots or [])
+    cells = select(cells_of(asked, training), models, data)
     with SuiteProgress(asked.name, len(cells)) as progress:
         runner = Runner(
             out,
@@ -97,6 +102,8 @@ def run(
     if failed:
         typer.echo("to run those again: add --overwrite failed")
     typer.echo(f"next: flowzoo bench report {out} --html {out}/report.html")
+    if failed == len(results):
+        raise typer.Exit(ALL_FAILED)
 
 
 def list_suites(as_json: JsonOption = False) -> None:
@@ -114,14 +121,19 @@ def list_suites(as_json: JsonOption = False) -> None:
     if as_json:
         print_json(rows)
         return
-    listing = table("suite", "cells", "data", "budget", "summary")
+    out = console()
+    narrow = out.width < _NARROW
+    listing = table("suite", "cells", *([] if narrow else ["data", "budget"]), "summary")
     listing.columns[1].justify = "right"
     for row in rows:
-        cells = str(row.get("cells", "-"))
-        listing.add_row(
-            row["name"], cells, ", ".join(row.get("data", ())), row.get("budget", ""), row["summary"]
-        )
-    console().print(listing)
+        name, cells, summary = row["name"], str(row.get("cells", "-")), row["summary"]
+        given = [", ".join(row.get("data", ())), row.get("budget", "")]
+        if narrow:
+            below = "; ".join(filter(None, given))
+            listing.add_row(name, cells, f"{summary}\n{below}" if below else summary)
+        else:
+            listing.add_row(name, cells, *given, summary)
+    out.print(listing)
 
 
 def _described(suite: Suite) -> dict[str, Any]:
@@ -149,9 +161,10 @@ def _numbers(text: str) -> list[int]:
     return [check_seed(seed) for seed in dict.fromkeys(found)]
 
 
-def _with_roots(cells: Sequence[Cell], assignments: Sequence[str]) -> list[Cell]:
-    """Return the cells with folders of files set as their data sets' option ``root``."""
+def _with_roots(suite: Suite, assignments: Sequence[str]) -> Suite:
+    """Return the suite with folders of files set as its data sets' option ``root``."""
     roots: dict[str, str] = {}
+    known = [data.name for data in suite.data]
     for assignment in assignments:
         name, separator, folder = assignment.partition("=")
         if not separator or not folder:
@@ -159,16 +172,18 @@ def _with_roots(cells: Sequence[Cell], assignments: Sequence[str]) -> list[Cell]
                 f"--root takes DATA=FOLDER, got '{assignment}'; "
                 "try --root fashion-mnist=/usr/share/datasets/fashion-mnist"
             )
-        if name not in {cell.data for cell in cells}:
-            known = ", ".join(dict.fromkeys(cell.data for cell in cells))
-            raise OptionError(f"--root {assignment}: no cell is on '{name}'; data sets: {known}")
+        if name not in known:
+            raise OptionError(
+                f"--root {assignment}: the suite has no data set '{name}'; it has: {', '.join(known)}"
+            )
         roots[name] = folder
-    return [
-        replace(cell, data_options={**cell.data_options, "root": roots[cell.data]})
-        if cell.data in roots
-        else cell
-        for cell in cells
+    data = [
+        each.model_copy(update={"options": {**each.options, "root": roots[each.name]}})
+        if each.name in roots
+        else each
+        for each in suite.data
     ]
+    return suite.model_copy(update={"data": data})
 
 
 app.command("run", epilog="Example: flowzoo bench run quick --models 'msflow-*' --seeds 0,1")(run)

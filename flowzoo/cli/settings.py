@@ -57,7 +57,7 @@ def read_settings(config: Path | None, assignments: Sequence[str]) -> Settings:
 def _parse(text: str, assignment: str) -> Any:
     try:
         return parse_yaml(text)
-    except (yaml.YAMLError, RecursionError) as error:
+    except yaml.YAMLError as error:
         raise OptionError(f"--set {assignment}: the value is not YAML; quote it") from error
 
 

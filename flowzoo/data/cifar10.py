@@ -9,7 +9,7 @@ from pydantic import Field
 from flowzoo.data.dataset import Dataset
 from flowzoo.data.locate import TEST, TRAIN, open_images
 from flowzoo.data.memory import in_memory
-from flowzoo.data.on_disk import DecodedImages
+from flowzoo.data.on_disk import DecodedImages, hold_out, shuffled
 from flowzoo.data.stored import exactly
 
 _HUB = "uoft-cs/cifar10"
@@ -23,7 +23,7 @@ def build_cifar10(
 ) -> Dataset:
     """Load CIFAR-10: 60,000 colour images, 32x32.
 
-    The last tenth of the 50,000 training images, 5,000, is for validation; papers mostly train on all.
+    A tenth of the 50,000 training images, 5,000 spread evenly, is for validation; papers mostly train on all.
 
     Args:
         root: Folder of the hub's parquet files, or of folders ``train`` and ``test`` of image files.
@@ -47,10 +47,14 @@ def build_cifar10(
         for split, images in stored.items()
     }
     train, test = (sources[split].take(range(len(sources[split]))).numpy() for split in ("train", "test"))
-    held_out = max(1, len(train) // 10)
+    kept, held_out = hold_out(len(train))
     return in_memory(
         "cifar10",
-        {"train": train[:-held_out], "validation": train[-held_out:], "test": test},
+        {
+            "train": train[shuffled(kept)],
+            "validation": train[shuffled(held_out)],
+            "test": test[shuffled(range(len(test)))],
+        },
         bins=256,
         licence="its authors state none; part of the 80 Million Tiny Images, which were withdrawn in 2020",
         source=f"cs.toronto.edu/~kriz/cifar.html; {_HUB} on the Hugging Face hub",

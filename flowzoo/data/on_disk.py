@@ -76,6 +76,8 @@ def on_disk(
     Without a validation split, up to :data:`MOST_HELD_OUT` of the training images are held out for it. They
     are spread evenly, since files often come sorted by class.
 
+    Each split comes shuffled, the same way every time, since its first images would often be of one class.
+
     The revision is a hash of name, shape and images as they are stored. It depends neither on paths nor on
     how images are divided among files, but does on their encoding. Each load reads all of them for it.
 
@@ -100,7 +102,7 @@ def on_disk(
         if len(places[split]) == 0:
             raise DataError(f"{where}: there are no images; use a source that holds more of them")
         images = stored.get(split, stored["train"])
-        sources[split] = DecodedImages(images, prepare, shape[0], where, places[split])
+        sources[split] = DecodedImages(images, prepare, shape[0], where, shuffled(places[split]))
         sources[split].take([0])  # the wrong images are refused now, not in the midst of a run
     info = DatasetInfo(
         name=name,
@@ -124,6 +126,16 @@ def hold_out(count: int) -> tuple[list[int], list[int]]:
     validation = spread(count, min(max(1, count // 10), MOST_HELD_OUT), 0.5)
     held_out = set(validation)
     return [place for place in range(count) if place not in held_out], validation
+
+
+def shuffled(places: Sequence[int]) -> list[int]:
+    """Return the places in an order that looks random and is always the same.
+
+    >>> shuffled(range(5)) == shuffled(range(5)), sorted(shuffled(range(5)))
+    (True, [0, 1, 2, 3, 4])
+    """
+    order = np.random.default_rng(0).permutation(len(places))
+    return [places[place] for place in order.tolist()]
 
 
 def _content_hash(name: str, stored: Mapping[str, StoredImages], shape: Shape) -> str:

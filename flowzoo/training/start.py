@@ -88,6 +88,7 @@ def resume_run(
     folder: Path | str,
     *,
     budget: Budget | None = None,
+    data_options: Mapping[str, Any] | None = None,
     device: str = "auto",
     reporter: Reporter | None = None,
 ) -> RunRecord:
@@ -96,6 +97,8 @@ def resume_run(
     Args:
         folder: Of the run.
         budget: A new total budget, in the unit of the old one; by default the run's own.
+        data_options: The data set's, where its files have moved; by default the run's own. The images have
+            to be the same.
         device: As :func:`~flowzoo.device.prepare_device` takes it.
         reporter: Is told of every step.
 
@@ -109,6 +112,8 @@ def resume_run(
     if (before.steps is None) != (budget.steps is None):
         raise OptionError(f"the run's budget is {before}; give the new one in the same unit, not as {budget}")
     where = prepare_device(device)
+    if data_options is not None:
+        record = replace(record, data_options=to_jsonable_python(data_options))
     dataset = load_revision(record.data, record.data_revision, record.data_options)
     flow = _create(record, dataset, where)
     record = replace(record, budget={"steps": budget.steps, "seconds": budget.seconds})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -23,11 +25,13 @@ class Features(nn.Module, ABC):
         name: What must stand beside every distance between its features.
         unit: Of such a distance.
         num_features: ``F``; called so because torchmetrics asks for it.
+        enough_images: From how many on distances are stated; None for more than there are features.
     """
 
     name: str
     unit: str = "own features, not FID"
     num_features: int
+    enough_images: int | None = None
 
     @abstractmethod
     def forward(self, images: IntegerImages) -> FeatureRows:
@@ -56,6 +60,7 @@ class InceptionFeatures(Features):
     name = "Inception v3 of torch-fidelity, 2048"
     unit = "FID"
     num_features = 2048
+    enough_images = 10_000
 
     def __init__(self, bins: int, device: torch.device) -> None:
         super().__init__()
@@ -89,7 +94,6 @@ class ImportedFeatures(Features):
 
     def __init__(self, path: str, shape: Shape) -> None:
         super().__init__()
-        self.name = path
         module, _, attribute = path.partition(":")
         try:
             network = getattr(importlib.import_module(module), attribute)()
@@ -103,10 +107,22 @@ class ImportedFeatures(Features):
         if rows != 2:
             raise OptionError(f"features={path} gives {rows} rows of features for 2 images, expected 2")
         self._network = network
+        self.name = f"{path}, weights {_digest(network)}"
 
     def forward(self, images: IntegerImages) -> FeatureRows:
         found: Tensor = self._network(images)
         return found.cpu().double()
+
+
+def _digest(network: Any) -> str:
+    """Return a hash of a network's weights, ``unknown`` for what is no module."""
+    if not isinstance(network, nn.Module):
+        return "unknown"
+    digest = hashlib.sha256()
+    for name, values in network.state_dict().items():
+        digest.update(name.encode())
+        digest.update(values.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:12]
 
 
 def _load_inception() -> nn.Module:

@@ -64,8 +64,9 @@ class Frechet(Metric):
         to_test = distance_to(features, (images for _, images in sequential_batches(test, BATCH, count)))
         chosen = spread(len(train), count)
         batches = [chosen[start : start + BATCH] for start in range(0, len(chosen), BATCH)]
-        enough = count > features.num_features
-        few = f"{count} images are too few for {features.num_features} features; use more of them"
+        needed = features.enough_images or features.num_features + 1
+        enough = count >= needed
+        few = f"{count} images are too few for {features.num_features} features; it takes {needed:,}"
         return Measurement(
             value=to_test(_samples(flow, count, trained.seed)),
             unit=features.unit,

@@ -17,8 +17,9 @@ from flowzoo.metric import Measurement, Metric, Trained
 class RoundTripError(Metric):
     """Largest ``|decode(encode(x)) - x|`` over the values of test images, pixels in ``[0, 1)``.
 
-    The model computes in its own dtype, float32 as a rule, and solvers are set as in an evaluation. Coarse
-    images that a stochastic transform draws are decoded as they were drawn.
+    The model computes in its own dtype, float32 as a rule. Solvers take the steps of an evaluation on the way
+    to the latents, and steps of their own on the way back, as in sampling. Coarse images that a stochastic
+    transform draws are decoded as they were drawn.
 
     Attributes:
         images: How many, the first of the test split, in one batch.
