@@ -19,6 +19,9 @@ SCHEMA = 1
 
 Status = Literal["finished", "failed"]
 
+Place = tuple[str, str]
+"""Kind of device and precision; both empty where unknown."""
+
 Cause = Literal["error", "time-out", "crash", "out-of-memory", "not finite"]
 
 
@@ -116,7 +119,7 @@ class Result:
 
     Attributes:
         key: Hash of all that decides the figures: resolved options, revisions of components and metrics, data
-            revision, training options, budget, seed, kind of device.
+            revision, training options, budget, seed, kind of device, threads where the suite says how many.
         suite: Which suite it is a cell of.
         label: Its row in the suite: the model's name, or what tells apart several rows of one model.
         model: Registered name.
@@ -126,7 +129,8 @@ class Result:
         options: The model's, resolved.
         pixels: The pixel transform, resolved.
         training: The trainer's options, resolved.
-        components: Revisions of all components that the model was built of, by ``kind:name``.
+        components: Revisions of all components that the model was built of and of the data set, by
+            ``kind:name``.
         parameters: Trainable ones; None where the model was never built.
         data: On what.
         spent: The budget and what of it was used.
@@ -135,6 +139,7 @@ class Result:
         environment: Where and with what; None if it failed before that was known.
         failure: Why, where ``status`` is ``failed``.
         samples: File name of a PNG picture of samples, beside the record; empty for none.
+        unmeasured: Metrics that could not be measured; ``--overwrite failed`` tries them again.
         schema: Version of this record.
     """
 
@@ -157,12 +162,20 @@ class Result:
     environment: Environment | None = None
     failure: Failure | None = None
     samples: str = ""
+    unmeasured: tuple[str, ...] = ()
     schema: int = SCHEMA
 
     @property
     def row(self) -> tuple[str, str, str, int]:
         """What tells cells of a suite apart: suite, data set, label and seed."""
         return (self.suite, self.data.name, self.label, self.seed)
+
+    @property
+    def place(self) -> Place:
+        """Where it ran; ``cuda:1`` is of the kind ``cuda``."""
+        if self.environment is None:
+            return ("", "")
+        return (self.environment.device.partition(":")[0], self.environment.precision)
 
     def plain(self) -> dict[str, Any]:
         """Return the record as plain data, as JSON holds it."""

@@ -15,8 +15,9 @@ from flowzoo.bench.result import Result, ResultError, read_result
 from flowzoo.errors import FileError, FlowzooError
 from flowzoo.files import write_json
 
-Identity = tuple[str, str, str, int, str, str]
-"""Suite, data set, label, seed, kind of device and precision; the last two are empty where unknown."""
+Identity = tuple[str, str, str, int, str, str, str]
+"""Suite, data set, label, seed, data revision, kind of device and precision; the last three are empty where
+unknown."""
 
 
 class ResultsError(FlowzooError):
@@ -41,7 +42,7 @@ class Results:
     """What a folder holds.
 
     Attributes:
-        results: The newest of each cell, by suite, data set, label, seed, device and precision.
+        results: The newest of each cell, by suite, data set, label, seed, revision and place.
         skipped: Files that hold no result.
         superseded: How many older results of the same cells there are.
         folders: Where each result's file lies, by :func:`identity`.
@@ -119,27 +120,28 @@ def write_result(path: Path, result: Result) -> None:
 
 def identity(result: Result) -> Identity:
     """Return what a newer result must share with an older one to stand for it."""
-    environment = result.environment
-    if environment is None:
-        return (*result.row, "", "")
-    return (*result.row, device_kind(environment.device), environment.precision)
-
-
-def device_kind(device: str) -> str:
-    """Return ``cuda`` for ``cuda:1``."""
-    return device.partition(":")[0]
+    return (*result.row, result.data.revision, *result.place)
 
 
 def _without_overtaken(newest: Mapping[Identity, tuple[Result, Path]]) -> set[Identity]:
-    """Leave out cells that failed before their device was known, and were run again since."""
-    known = [same for same in newest if same[4:] != ("", "")]
+    """Leave out cells that failed before their data or device was known, and were run again since."""
+    runs: dict[tuple[str, str, str, int], list[Identity]] = {}
+    for same in newest:
+        runs.setdefault(same[:4], []).append(same)
 
     def overtaken(same: Identity) -> bool:
-        return same[4:] == ("", "") and any(
-            other[:4] == same[:4] and _when(newest[other][0]) >= _when(newest[same][0]) for other in known
+        return any(
+            _knows_more(other, same) and _when(newest[other][0]) >= _when(newest[same][0])
+            for other in runs[same[:4]]
         )
 
     return {same for same in newest if not overtaken(same)}
+
+
+def _knows_more(first: Identity, second: Identity) -> bool:
+    """Whether the first may be the second, and states something that the second does not know."""
+    pairs = list(zip(first[4:], second[4:], strict=True))
+    return first != second and all(ours == theirs or not theirs for ours, theirs in pairs)
 
 
 def _when(result: Result) -> datetime:
