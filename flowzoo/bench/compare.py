@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from flowzoo.bench.report.differences import differences
-from flowzoo.bench.result import Result
-from flowzoo.bench.store import Results, device_kind
+from flowzoo.bench.result import Place, Result
+from flowzoo.bench.store import Results
 from flowzoo.metric import Measurement
 
 Verdict = Literal["equal", "better", "worse", "changed", "unclear", "differs", "unknown", "not comparable"]
@@ -118,20 +118,14 @@ def compare(first: Results, second: Results) -> Comparison:
 
 
 _Row = tuple[str, str, str, str, int]
-_Place = tuple[str, str]
 
 
-def _by_row(results: Iterable[Result]) -> dict[_Row, dict[_Place, Result]]:
-    rows: dict[_Row, dict[_Place, Result]] = {}
+def _by_row(results: Iterable[Result]) -> dict[_Row, dict[Place, Result]]:
+    rows: dict[_Row, dict[Place, Result]] = {}
     for each in results:
         row = (each.suite, each.data.name, each.data.revision, each.label, each.seed)
-        rows.setdefault(row, {})[_place(each)] = each
+        rows.setdefault(row, {})[each.place] = each
     return rows
-
-
-def _place(result: Result) -> _Place:
-    environment = result.environment
-    return ("", "") if environment is None else (device_kind(environment.device), environment.precision)
 
 
 def _pair(first: Result, second: Result) -> Pair:
@@ -200,5 +194,5 @@ def _told(result: Result, others: Iterable[Result]) -> str:
     if revisions and result.data.revision not in revisions:
         mine = result.data.revision[:12] or "unknown"
         return f"{told} (of data revision {mine}, the other of {', '.join(revisions)[:40] or 'unknown'})"
-    where = ", ".join(filter(None, _place(result)))
+    where = ", ".join(filter(None, result.place))
     return f"{told} ({where})" if where else told

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from flowzoo.bench.compare import Change, Comparison, Pair
-    from flowzoo.bench.store import Results
 
 SHOWN = 6
 """Differences in settings that are told of a row; ``--json`` tells all."""
@@ -30,13 +29,14 @@ def compare(
 ) -> None:
     """Compare the results of B with those of A, row by row."""
     from flowzoo.bench.compare import PAIRED, compare
+    from flowzoo.bench.report.summary import skipped_lines
     from flowzoo.bench.store import read_results
 
     ours, theirs = read_results(first), read_results(second)
     found = compare(ours, theirs)
     if as_json:
         plain = asdict(found)
-        skipped = {name: _skipped(each) for name, each in (("A", ours), ("B", theirs))}
+        skipped = {name: list(skipped_lines(each.skipped)) for name, each in (("A", ours), ("B", theirs))}
         print_json({**plain, "uncertainty": PAIRED, "skipped": skipped})
         return
     out = console()
@@ -44,7 +44,7 @@ def compare(
         _print_pair(out, pair)
     _print_rest(out, found)
     for name, each in (("A", ours), ("B", theirs)):
-        for line in _skipped(each):
+        for line in skipped_lines(each.skipped):
             out.print(f"skipped in {name}: {line}", style="yellow")
     if found.pairs:
         out.print("* more than twice the uncertainty. " + PAIRED, style="dim")
@@ -103,9 +103,3 @@ def _print_rest(out: Console, found: Comparison) -> None:
             for row in rows:
                 out.print(f"  {clean(row)}")
             out.print()
-
-
-def _skipped(results: Results) -> list[str]:
-    from flowzoo.bench.report.wording import clean
-
-    return [clean(f"{each.path.parent.name}/{each.path.name}: {each.reason}") for each in results.skipped]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from flowzoo.bench.report.blocks import Block
-    from flowzoo.bench.report.leaderboard import Report
+    from flowzoo.bench.report.leaderboard import Leaderboard, Report
 
 
 def report(
@@ -53,26 +53,47 @@ def report(
 
 
 def _print(report: Report) -> None:
-    from flowzoo.bench.report.blocks import LIKELIHOOD, blocks, few_costs
+    from flowzoo.bench.report.blocks import all_costs, blocks, legend
     from flowzoo.bench.report.summary import counts, skipped_lines
+    from flowzoo.bench.report.wording import counted
 
     out = console()
     for board in report.boards:
-        place = next((", ".join(row.place) for row in board.rows if row.place != ("", "")), "")
-        out.print(
-            " · ".join([board.title, place] if place and board.one_place else [board.title]), style="bold"
-        )
+        place = ", ".join(filter(None, board.place))
+        out.print(board.title if board.title.endswith(place) else f"{board.title} · {place}", style="bold")
         out.print()
-        for block in blocks(board, few_costs(board)):
+        costs = _fitting_costs(out, board)
+        for block in blocks(board, costs):
             _print_block(out, block)
-        if board.ranked:
-            out.print(f"bits/dim {LIKELIHOOD}", style="dim")
+        for line in legend(board, costs):
+            out.print(line, style="dim")
         for note in board.notes:
             out.print(f"note: {note}", style="yellow")
+        left = len(all_costs(board)) - len(costs)
+        if left:
+            out.print(f"{counted(left, 'more metric')} in --html, --csv, --markdown, --latex", style="dim")
         out.print()
     out.print(counts(report))
-    for line in skipped_lines(report):
+    for line in skipped_lines(report.skipped):
         out.print(f"  skipped {line}", style="yellow")
+
+
+def _fitting_costs(out: Console, board: Leaderboard) -> tuple[str, ...]:
+    """Return as many metrics as there is room for, two at least, the most telling first."""
+    from rich.measure import Measurement
+
+    from flowzoo.bench.report.blocks import blocks, telling_costs
+
+    telling = telling_costs(board)
+    if not board.ranked:
+        return telling[:_COSTS]
+    for count in range(len(telling), _COSTS, -1):
+        ranking = next(blocks(board, telling[:count]))
+        names = max(len(row[1]) for row in ranking.rows)
+        natural = Measurement.get(out, out.options.update(max_width=_ANY), _table(ranking, out.width)).maximum
+        if natural - max(0, names - _NAMES) <= out.width:
+            return telling[:count]
+    return telling[:_COSTS]
 
 
 def _print_block(out: Console, block: Block) -> None:
@@ -97,10 +118,13 @@ def _table(block: Block, width: int) -> Table:
             column.style = "cyan"
         if heading.name == "status" and width < _WIDE:
             column.max_width = _STATUS
-    for row in block.rows:
-        made.add_row(*row, style="yellow" if "below the floor" in row[-1] else None)
+    for number, row in enumerate(block.rows):
+        made.add_row(*row, style="yellow" if number in block.warned else None)
     return made
 
+
+_COSTS, _NAMES, _ANY = 2, 20, 10_000
+"""Metrics that are shown in any case, columns that names have before they wrap, and as many as one likes."""
 
 _WIDE, _STATUS = 100, 12
 """On a terminal narrower than the one, the status is no wider than the other, so that names have room."""

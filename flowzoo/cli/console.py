@@ -26,7 +26,8 @@ def table(*headers: str) -> Table:
         box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_header=any(headers)
     )
     for place, header in enumerate(headers):
-        made.add_column(header, no_wrap=place == 0, style="cyan" if place == 0 else "")
+        # Folded, as a word that is longer than its column would else be cut off.
+        made.add_column(header, no_wrap=place == 0, overflow="fold", style="cyan" if place == 0 else "")
     return made
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from flowzoo.bench.result import SCHEMA
+from flowzoo.bench.result import SCHEMA, DataFacts
 from flowzoo.bench.store import ResultsError, read_results, write_result
 from flowzoo.errors import FileError
 from flowzoo.metric import Measurement
-from tests.bench.report.made_up import CPU, CUDA, failed, result, write
+from tests.bench.report.made_up import CPU, CUDA, DIGITS, failed, result, write
 
 OLD, NEW = "2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00Z"
 
@@ -84,6 +84,22 @@ def test_devices_and_precisions_do_not_supersede_each_other(tmp_path: Path) -> N
     results = read_results(write(tmp_path, cuda, second_gpu, single, cpu))
     assert {each.metrics["bits-per-dim"].value for each in results.results} == {2.1, 2.3, 2.4}
     assert results.superseded == 1
+
+
+def test_data_of_another_revision_does_not_supersede(tmp_path: Path) -> None:
+    old = result("glow", 2.0, date=OLD)
+    new = result("glow", 2.5, date=NEW, data=replace(DIGITS, revision="ffff"))
+    results = read_results(write(tmp_path, old, new))
+    assert results.results == (old, new)
+    assert results.superseded == 0
+
+
+def test_a_failure_to_read_the_data_goes_once_the_cell_is_run_again(tmp_path: Path) -> None:
+    unread = failed("glow", date=OLD, data=DataFacts("digits"))
+    finished = result("glow", 2.0, date=NEW)
+    elsewhere = result("glow", 2.0, date=NEW, environment=CUDA)
+    assert read_results(write(tmp_path / "here", unread, finished)).results == (finished,)
+    assert read_results(write(tmp_path / "there", unread, elsewhere)).results == (unread, elsewhere)
 
 
 @pytest.mark.parametrize(("when", "left"), [(OLD, 1), (NEW, 2)])

@@ -46,6 +46,8 @@ class TimeToBpd(Metric):
         validated = min(options.validation_images, len(trained.dataset.split("validation")))
         measurement = replace(
             EMPTY,
+            # Sooner at a target of its own is no better: a model that learns little is soon at its best.
+            better="lower" if self.levels else "",
             conditions={
                 "bits_per_dim": hardest,
                 "chosen_as": "the hardest of the levels"

@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from flowzoo.bench.report.leaderboard import Leaderboard, Ranked
-from flowzoo.bench.report.row import PARAMETERS, QUALITY, TRAINING_SECONDS, Row
+from flowzoo.bench.report.figure import UNSTEADY_FROM
+from flowzoo.bench.report.leaderboard import Leaderboard
+from flowzoo.bench.report.ranking import Ranked
+from flowzoo.bench.report.row import PARAMETERS, TRAINING_SECONDS, Row
+from flowzoo.bench.report.terms import QUALITY
 from flowzoo.bench.report.wording import ARROWS, BITS, bits, clean, figure_text
 
 LIKELIHOOD = "± standard error over images; sd over seeds"
 SET_APART = "Set apart, never ranked: invalid likelihoods"
+ELSEWISE = "Set apart, not ranked with the rest: measured on other images or with other noise"
 JOINT = "Set apart, never ranked: joint_bpd, which is no likelihood of the images"
 UNRANKED = "Not ranked: no likelihood"
 FAILED = "Failed"
 PUBLISHED = "Published figures, for context: other budgets and machines, never ranked"
+
+
+ESTIMATED, UNSTEADY = "†", "~"
 
 
 @dataclass(frozen=True)
@@ -42,38 +49,64 @@ class Block:
         title: Empty for the ranking itself.
         columns: Headings.
         rows: Texts, one for each column.
+        warned: Numbers of rows to read with caution.
     """
 
     title: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
+    warned: frozenset[int] = frozenset()
 
 
-def blocks(board: Leaderboard, costs: Sequence[str]) -> Iterator[Block]:
+def blocks(board: Leaderboard, costs: Sequence[str], errors: bool = False) -> Iterator[Block]:
     """Yield the ranking, then what stands apart from it; tables without rows are left out.
 
     Args:
         board: The leaderboard.
-        costs: Metrics to show beside the quality; see :func:`few_costs` and :func:`all_costs`.
+        costs: Metrics to show beside the quality; see :func:`telling_costs` and :func:`all_costs`.
+        errors: State the error of each, rather than mark the large ones.
     """
-    ranking = _ranking(board, costs)
+    ranking = _ranking(board, costs, errors)
     if ranking.rows:
         yield ranking
-    yield from apart(board, costs)
+    yield from apart(board, costs, errors)
 
 
-def apart(board: Leaderboard, costs: Sequence[str] | None = None) -> Iterator[Block]:
+def apart(board: Leaderboard, costs: Sequence[str] | None = None, errors: bool = False) -> Iterator[Block]:
     """Yield the tables of what stands apart from the ranking; ``costs`` are all by default."""
     costs = all_costs(board) if costs is None else costs
-    made = (_invalid(board), _joint(board), _unranked(board, costs), _failed(board), _published(board))
+    made = (
+        _elsewise(board),
+        _invalid(board),
+        _joint(board),
+        _unranked(board, costs, errors),
+        _failed(board),
+        _published(board),
+    )
     return (block for block in made if block.rows)
 
 
-def few_costs(board: Leaderboard) -> tuple[str, ...]:
-    """Return two metrics that say what a row costs, for where there is little room."""
+def legend(board: Leaderboard, costs: Sequence[str], errors: bool = False) -> Iterator[str]:
+    """Yield what the signs in the tables mean, those that occur."""
+    if not board.ranked:
+        return
+    yield f"bits/dim {LIKELIHOOD}"
+    rows = [each.row for each in board.ranked]
+    if any(row.estimated for row in rows):
+        yield f"{ESTIMATED} by Hutchinson's unbiased estimate of the trace"
+    figures = [row.figures[name] for row in rows for name in costs if name in row.figures]
+    if errors and any(each.error is not None and not each.repeats for each in figures):
+        yield "± of speeds: half the interquartile range of the repetitions"
+    elif not errors and any(each.unsteady for each in figures):
+        yield f"{UNSTEADY} half the interquartile range is more than {UNSTEADY_FROM:.0%} of the figure"
+
+
+def telling_costs(board: Leaderboard) -> tuple[str, ...]:
+    """Return the metrics that say what the ranked rows cost, the most telling first."""
+    known = {name for each in board.ranked for name, one in each.row.figures.items() if one.value is not None}
     there = [name for name in _COSTS if name in board.metrics]
     others = [name for name in board.metrics if name not in (*there, QUALITY)]
-    return tuple((there + others)[:2])
+    return tuple(name for name in there + others if name in known or not board.ranked)
 
 
 def all_costs(board: Leaderboard) -> tuple[str, ...]:
@@ -87,12 +120,17 @@ def unit_of(board: Leaderboard, metric: str) -> str:
     return clean(units.pop(), 20) if len(units) == 1 else ""
 
 
-def cost_text(board: Leaderboard, row: Row, metric: str) -> str:
-    """Return a row's figure for a metric, marked with ``!`` where it is not valid."""
+def cost_text(board: Leaderboard, row: Row, metric: str, errors: bool = False) -> str:
+    """Return a row's figure for a metric, marked with ``!`` where it is not valid.
+
+    Its error is told, or else marked with ``~`` where it is large.
+    """
     figure = row.figures.get(metric)
     if figure is None or figure.value is None:
         return "-"
-    text = figure_text(figure, with_error=False, with_unit=not unit_of(board, metric))
+    text = figure_text(figure, with_error=errors, with_unit=not unit_of(board, metric))
+    if figure.unsteady and not errors:
+        text = f"{UNSTEADY}{text}"
     return text if figure.valid else f"{text} !"
 
 
@@ -103,25 +141,27 @@ def rank_text(ranked: Ranked) -> str:
 
 def status_text(ranked: Ranked) -> str:
     """Return what must stand beside a ranked row."""
-    below = ["below the floor"] if ranked.below_floor else []
+    below = ["below floor"] if ranked.below_floor else []
     return "; ".join([*below, *ranked.row.remarks])
 
 
-def _ranking(board: Leaderboard, costs: Sequence[str]) -> Block:
+def _ranking(board: Leaderboard, costs: Sequence[str], errors: bool) -> Block:
     rows = tuple(
         (
             rank_text(each),
-            board.name(each.row),
+            f"{board.name(each.row)} {ESTIMATED if each.row.estimated else ''}".rstrip(),
             figure_text(each.row.figures[QUALITY]),
-            *(cost_text(board, each.row, name) for name in costs),
+            *(cost_text(board, each.row, name, errors) for name in costs),
             status_text(each),
         )
         for each in board.ranked
     )
     quality = Column(BITS, numeric=True, arrow=ARROWS["lower"])
-    return Block(
-        "", (Column("rank"), Column("model"), quality, *_cost_columns(board, costs), Column("status")), rows
-    )
+    columns = (Column("rank"), Column("model"), quality, *_cost_columns(board, costs), Column("status"))
+    if not any(row[-1] for row in rows):
+        columns, rows = columns[:-1], tuple(row[:-1] for row in rows)
+    below = frozenset(place for place, each in enumerate(board.ranked) if each.below_floor)
+    return Block("", columns, rows, below)
 
 
 def _cost_columns(board: Leaderboard, costs: Sequence[str]) -> tuple[Column, ...]:
@@ -132,9 +172,21 @@ def _cost_columns(board: Leaderboard, costs: Sequence[str]) -> tuple[Column, ...
 
 
 def arrow_of(board: Leaderboard, metric: str) -> str:
-    """Return the arrow towards better figures of a metric, if all rows agree on it."""
+    """Return the arrow towards better figures of a metric, if all rows agree on it and on what it is of."""
     directions = {row.figures[metric].better for row in board.rows if metric in row.figures}
-    return ARROWS[directions.pop()] if len(directions) == 1 else ""
+    return ARROWS[directions.pop()] if len(directions) == 1 and metric not in board.own_targets else ""
+
+
+def _elsewise(board: Leaderboard) -> Block:
+    rows = tuple(
+        (
+            board.name(row),
+            figure_text(row.figures[QUALITY]),
+            "; ".join([board.why_elsewise(row), *row.remarks]),
+        )
+        for row in board.elsewise
+    )
+    return Block(ELSEWISE, (Column("model"), Column(BITS, numeric=True), Column("why")), rows)
 
 
 def _invalid(board: Leaderboard) -> Block:
@@ -154,13 +206,13 @@ def _joint(board: Leaderboard) -> Block:
     return Block(JOINT, (Column("model"), Column("joint_bpd", numeric=True)), rows)
 
 
-def _unranked(board: Leaderboard, costs: Sequence[str]) -> Block:
+def _unranked(board: Leaderboard, costs: Sequence[str], errors: bool) -> Block:
     def why(row: Row) -> str:
         figure = row.figures.get(QUALITY)
         return "; ".join(map(clean, figure.objections)) if figure and figure.objections else "not measured"
 
     rows = tuple(
-        (board.name(row), *(cost_text(board, row, name) for name in costs), why(row))
+        (board.name(row), *(cost_text(board, row, name, errors) for name in costs), why(row))
         for row in board.unranked
     )
     return Block(UNRANKED, (Column("model"), *_cost_columns(board, costs), Column("why")), rows)
@@ -198,4 +250,4 @@ def _published(board: Leaderboard) -> Block:
     return Block(PUBLISHED, columns, tuple(rows))
 
 
-_COSTS = (PARAMETERS, "train-speed", "sample-speed", "peak-memory", TRAINING_SECONDS)
+_COSTS = (PARAMETERS, "train-speed", TRAINING_SECONDS, "sample-speed", "peak-memory")

@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from flowzoo.bench.report.blocks import unit_of
+from flowzoo.bench.report.blocks import arrow_of, unit_of
 from flowzoo.bench.report.leaderboard import Leaderboard, Report
-from flowzoo.bench.report.row import QUALITY, Place, Row
+from flowzoo.bench.report.row import Row
+from flowzoo.bench.report.terms import QUALITY
 from flowzoo.bench.report.wording import clean
 
 CURVE = "time-to-bpd"
@@ -18,29 +19,30 @@ POINTS = 300
 """At most so many of a curve are drawn."""
 
 
-_Series = tuple[str, Place]
-
-
 def chart_data(report: Report) -> list[dict[str, Any]]:
     """Return the data of each leaderboard's charts; only valid likelihoods are drawn."""
     colours = _colours(report)
     return [_board(board, colours) for board in report.boards]
 
 
-def _board(board: Leaderboard, colours: Mapping[_Series, int]) -> dict[str, Any]:
+def _board(board: Leaderboard, colours: Mapping[str, int]) -> dict[str, Any]:
     rows = [each.row for each in board.ranked]
-    costs = [name for name in board.metrics if name != QUALITY and any(_cost(row, name) for row in rows)]
+    costs = [
+        name for name in board.metrics if _is_axis(board, name) and any(_cost(row, name) for row in rows)
+    ]
     return {
-        "costs": [{"name": clean(name), "unit": unit_of(board, name)} for name in costs],
+        "costs": [
+            {"name": clean(name), "unit": unit_of(board, name), "arrow": arrow_of(board, name)}
+            for name in costs
+        ],
         "rows": [
             {
                 "name": board.name(row),
-                "colour": colours[row.label, row.place],
+                "colour": colours[row.label],
                 "floor": row.is_floor,
                 "quality": row.figures[QUALITY].value,
                 "error": row.figures[QUALITY].error,
                 "costs": [_cost(row, name) for name in costs],
-                "better": [row.figures[name].better if name in row.figures else "" for name in costs],
                 "curves": [curve for curve in map(curve_of, _details(row)) if curve],
             }
             for row in rows
@@ -70,14 +72,18 @@ def _is_point(given: Any) -> bool:
     return all(isinstance(each, int | float) and math.isfinite(each) for each in given)
 
 
+def _is_axis(board: Leaderboard, metric: str) -> bool:
+    return metric != QUALITY and metric not in board.own_targets
+
+
 def _cost(row: Row, metric: str) -> float | None:
     figure = row.figures.get(metric)
     return figure.value if figure is not None and figure.valid else None
 
 
-def _colours(report: Report) -> dict[_Series, int]:
-    """Number labels and places, so that a model looks the same in every chart of the page."""
+def _colours(report: Report) -> dict[str, int]:
+    """Number labels, so that a model looks the same in every chart of the page."""
     ranked = [each.row for board in report.boards for each in board.ranked]
-    drawn = sorted({(row.label, row.place) for row in ranked if not row.is_floor})
-    floors = sorted({(row.label, row.place) for row in ranked if row.is_floor})
-    return {series: number for number, series in enumerate([*drawn, *floors])}
+    drawn = sorted({row.label for row in ranked if not row.is_floor})
+    floors = sorted({row.label for row in ranked if row.is_floor} - {*drawn})
+    return {label: number for number, label in enumerate([*drawn, *floors])}

@@ -8,30 +8,39 @@ from typing import Any
 
 from flowzoo.bench.report.leaderboard import Leaderboard, Report
 from flowzoo.bench.report.row import Row
+from flowzoo.bench.report.wording import clean
 
 
 def csv_text(report: Report) -> str:
     """Return the report as CSV.
 
     Each metric has four columns: ``NAME``, ``NAME error``, ``NAME sd`` (over seeds) and ``NAME unit``. The
-    column ``not valid`` names the metrics whose figures must not be ranked.
+    column ``not valid`` names the metrics whose figures must not be ranked. Text that a spreadsheet would
+    take for a formula starts with an apostrophe.
     """
     metrics = list(dict.fromkeys(name for board in report.boards for name in board.metrics))
     text = io.StringIO()
-    writer = csv.DictWriter(text, _columns(metrics), lineterminator="\n", restval="")
-    writer.writeheader()
+    columns = _columns(metrics)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(map(_cell, columns))
     for board in report.boards:
         ranks = {id(each.row): each for each in board.ranked}
-        for row in board.rows:
+        for standing, row in board.standings:
             ranked = ranks.get(id(row))
             rank = "" if ranked is None or ranked.rank is None else ranked.rank
             below = "" if ranked is None else ranked.below_floor
-            writer.writerow(
-                {"standing": _standing(board, row), "rank": rank, "below floor": below}
-                | _facts(board, row)
-                | _figures(row)
-            )
+            line = {"standing": standing, "rank": rank, "below floor": below}
+            line |= _facts(board, row) | _figures(row)
+            writer.writerow(_cell(line.get(name, "")) for name in columns)
     return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """Return text as one line that no spreadsheet computes; numbers stay what they are."""
+    if not isinstance(value, str):
+        return value
+    line = clean(value, _LONGEST)
+    return f"'{line}" if line.startswith(("=", "+", "-", "@")) else line
 
 
 def _columns(metrics: list[str]) -> list[str]:
@@ -74,15 +83,8 @@ def _figures(row: Row) -> dict[str, Any]:
     return cells | {"not valid": "; ".join(wrong)}
 
 
-def _standing(board: Leaderboard, row: Row) -> str:
-    if row in board.invalid:
-        return "invalid"
-    if row in board.unranked:
-        return "no likelihood"
-    if row in board.failed:
-        return "failed"
-    return "floor" if row.is_floor else "ranked"
-
+_LONGEST = 10_000
+"""Characters of a cell; a spreadsheet holds three times as many."""
 
 _FACTS = [
     "suite",

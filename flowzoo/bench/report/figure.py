@@ -9,6 +9,9 @@ from typing import Any
 
 from flowzoo.metric import Better, Measurement
 
+UNSTEADY_FROM = 0.2
+"""Of a figure is a large error."""
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -39,6 +42,13 @@ class Figure:
     valid: bool = True
     objections: tuple[str, ...] = ()
     conditions: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def unsteady(self) -> bool:
+        """Whether it is a speed or a time whose repetitions differed much."""
+        if self.repeats or self.value is None or self.error is None:
+            return False
+        return self.error > UNSTEADY_FROM * abs(self.value)
 
 
 def average(by_seed: Mapping[int, Measurement]) -> Figure:

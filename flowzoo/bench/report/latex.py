@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flowzoo.bench.report.blocks import LIKELIHOOD, Block, Column, all_costs, blocks
+from flowzoo.bench.report.blocks import Block, Column, all_costs, blocks, legend
 from flowzoo.bench.report.leaderboard import Leaderboard, Report
 from flowzoo.bench.report.summary import counts
 
@@ -32,9 +32,10 @@ def escape(text: str) -> str:
 
 def _float(board: Leaderboard) -> Iterator[str]:
     yield from ("\\begin{table}", "\\centering")
-    caption = ". ".join([board.title, f"bits/dim {LIKELIHOOD}", *board.notes])
+    costs = all_costs(board)
+    caption = ". ".join([board.title, *legend(board, costs, errors=True), *board.notes])
     yield f"\\caption{{{escape(caption)}.}}"
-    for block in blocks(board, all_costs(board)):
+    for block in blocks(board, costs, errors=True):
         yield from _tabular(block)
     yield "\\end{table}"
 
@@ -87,5 +88,6 @@ _ESCAPES = {
     "·": "$\\cdot$",
     "↓": "$\\downarrow$",
     "↑": "$\\uparrow$",
+    "†": "\\textdagger{}",
     "…": "\\ldots{}",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flowzoo.bench.report.blocks import LIKELIHOOD, Block, Column, all_costs, blocks
+from flowzoo.bench.report.blocks import Block, Column, all_costs, blocks, legend
 from flowzoo.bench.report.leaderboard import Report
 from flowzoo.bench.report.summary import counts, skipped_lines
 
@@ -18,14 +18,15 @@ def _lines(report: Report) -> Iterator[str]:
     yield from ("# flowzoo benchmark report", "")
     for board in report.boards:
         yield from (f"## {escape(board.title)}", "")
-        for block in blocks(board, all_costs(board)):
+        costs = all_costs(board)
+        for block in blocks(board, costs, errors=True):
             yield from _table(block)
-        if board.ranked:
-            yield from (f"bits/dim {LIKELIHOOD}.", "")
+        for line in legend(board, costs, errors=True):
+            yield from (f"{escape(line)}.", "")
         for note in board.notes:
             yield from (f"Note: {escape(note)}.", "")
     yield from (counts(report), "")
-    yield from (f"* skipped {escape(line)}" for line in skipped_lines(report))
+    yield from (f"* skipped {escape(line)}" for line in skipped_lines(report.skipped))
 
 
 def escape(text: str) -> str:

@@ -15,7 +15,6 @@ from flowzoo.bench.report import blocks, summary, wording
 from flowzoo.bench.report.charts import chart_data
 from flowzoo.bench.report.facts import facts_of
 from flowzoo.bench.report.leaderboard import Report
-from flowzoo.bench.report.row import QUALITY
 from flowzoo.bench.report.samples import samples_of
 from flowzoo.bench.store import Results
 
@@ -44,7 +43,7 @@ def page(report: Report, results: Results) -> str:
             suites=sorted({board.suite for board in report.boards}),
             datasets=sorted({board.data.name for board in report.boards}),
             counts=summary.counts(report),
-            skipped=list(summary.skipped_lines(report)),
+            skipped=list(summary.skipped_lines(report.skipped)),
             version=flowzoo.__version__,
             data=json_in_script(chart_data(report)),
             style=style,
@@ -73,18 +72,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(
-        QUALITY=QUALITY,
-        arrow_of=blocks.arrow_of,
-        cost_text=blocks.cost_text,
-        rank_text=blocks.rank_text,
-        status_text=blocks.status_text,
-        unit_of=blocks.unit_of,
-        bits=wording.bits,
-        clean=wording.clean,
-        figure_text=wording.figure_text,
-        shape_text=wording.shape_text,
-        facts_of=facts_of,
         blocks=blocks,
+        wording=wording,
+        facts_of=facts_of,
     )
     return environment
 

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from flowzoo.bench.report.figure import Figure, average
+from flowzoo.bench.report.terms import QUALITY, stated, terms_of
 from flowzoo.bench.report.wording import counted
-from flowzoo.bench.result import Result
-from flowzoo.bench.store import device_kind
+from flowzoo.bench.result import Place, Result
 from flowzoo.component import Published
 from flowzoo.metric import Measurement
-
-QUALITY = "bits-per-dim"
-"""The metric by which suites rank."""
 
 FLOOR = "gaussian"
 """The model that every other has to beat."""
 
 PARAMETERS, TRAINING_SECONDS = "parameters", "training-seconds"
-
-Place = tuple[str, str]
-"""Kind of device and precision; empty where unknown."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +31,7 @@ class Row:
         finished: Cells with figures, by seed.
         failures: Cells without.
         figures: Averages by metric; parameters and seconds of training are among them.
-        remark: What tells it apart from another row of the same label and place.
+        remark: What tells it apart from another row of the same label.
     """
 
     label: str
@@ -70,6 +65,11 @@ class Row:
         return sum(numbers) / len(numbers) if numbers else None
 
     @property
+    def estimated(self) -> bool:
+        """Whether its likelihood rests on Hutchinson's estimate of the trace."""
+        return any("hutchinson" in trace for trace in stated(self.finished, QUALITY, "trace"))
+
+    @property
     def published(self) -> tuple[Published, ...]:
         """What papers state, each once."""
         return tuple(dict.fromkeys(each for cell in self.cells for each in cell.published))
@@ -83,6 +83,7 @@ class Row:
     def remarks(self) -> tuple[str, ...]:
         """What must stand beside its figures, in few words."""
         remarks = [self.remark] if self.remark else []
+        remarks += [_bound(each) for each in stated(self.finished, QUALITY, "proposal")]
         quality = self.quality
         if quality is not None and quality.spread is not None:
             remarks.append(f"{quality.seeds} seeds, sd {quality.spread:.3f}")
@@ -97,13 +98,14 @@ class Row:
 def rows_of(results: Iterable[Result]) -> tuple[Row, ...]:
     """Group the cells of one suite and data set to rows, in the order of their labels.
 
-    Seeds that ran with other options, components, training or budget are not averaged with the rest.
+    Seeds that ran with other options, components, training or budget, or whose likelihood was measured on
+    other images, are not averaged with the rest.
     """
     results = list(results)
     groups: dict[tuple[str, Place], dict[str, list[Result]]] = {}
     for each in results:
         if each.status == "finished":
-            variants = groups.setdefault((each.label, place(each)), {})
+            variants = groups.setdefault((each.label, each.place), {})
             variants.setdefault(_settings(each), []).append(each)
     rows = [
         _row(group, several=len(variants) > 1) for variants in groups.values() for group in variants.values()
@@ -114,12 +116,6 @@ def rows_of(results: Iterable[Result]) -> tuple[Row, ...]:
     return tuple(sorted(rows, key=lambda row: (row.label, row.place)))
 
 
-def place(result: Result) -> Place:
-    """Return where a cell ran."""
-    environment = result.environment
-    return ("", "") if environment is None else (device_kind(environment.device), environment.precision)
-
-
 def _row(cells: list[Result], several: bool) -> Row:
     cells = sorted(cells, key=lambda each: each.seed)
     first = cells[0]
@@ -127,11 +123,11 @@ def _row(cells: list[Result], several: bool) -> Row:
     return Row(
         label=first.label,
         model=first.model,
-        place=place(first),
+        place=first.place,
         finished=tuple(cells),
         failures=(),
         figures=_figures(cells),
-        remark=f"seed {seeds} only: the others' options differ" if several else "",
+        remark=f"only seed{'s' if len(cells) > 1 else ''} {seeds}" if several else "",
     )
 
 
@@ -150,7 +146,7 @@ def _figures(cells: list[Result]) -> dict[str, Figure]:
 
 def _add_failure(rows: list[Row], failed: Result) -> None:
     """Let a failed cell join the row of its other seeds, if there is one."""
-    where = place(failed)
+    where = failed.place
     for index, row in enumerate(rows):
         if row.label == failed.label and where in (row.place, ("", "")):
             rows[index] = replace(row, failures=(*row.failures, failed))
@@ -162,4 +158,11 @@ def _settings(result: Result) -> str:
     """Return all that decides the figures but seed and data, as one string."""
     training = {name: value for name, value in result.training.items() if name != "seed"}
     decides = [result.model, result.options, result.pixels, training, result.components, result.spent.budget]
+    decides.append(terms_of(result))
     return json.dumps(decides, sort_keys=True, default=str)
+
+
+def _bound(proposal: str) -> str:
+    """Return in short that a likelihood is a bound, from draws of a proposal."""
+    draws = re.search(r"\bK=\d+", proposal)
+    return f"bound, {draws[0]}" if draws else "bound"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from flowzoo.bench.report.leaderboard import Report
 from flowzoo.bench.report.wording import clean, counted
+from flowzoo.bench.store import SkippedFile
 
 
 def counts(report: Report) -> str:
@@ -16,7 +17,7 @@ def counts(report: Report) -> str:
     )
 
 
-def skipped_lines(report: Report) -> Iterator[str]:
+def skipped_lines(skipped: Iterable[SkippedFile]) -> Iterator[str]:
     """Yield each skipped file with the reason."""
-    for each in report.skipped:
+    for each in skipped:
         yield f"{clean(str(each.path.parent.name + '/' + each.path.name), 120)}: {clean(each.reason, 200)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from flowzoo.bench.report.figure import Figure
 
@@ -30,7 +31,13 @@ def figure_text(figure: Figure, with_error: bool = True, with_unit: bool = False
 
 
 def bits(value: float, error: float | None = None) -> str:
-    """Write bits/dim with three decimals, four where the error is below two thousandths."""
+    """Write bits/dim with three decimals, four where the error is below two thousandths; large ones in short.
+
+    >>> bits(2.5, 0.001), bits(1234567.0)
+    ('2.5000 ± 0.0010', '1.23M')
+    """
+    if abs(value) >= _LARGE:
+        return compact(value) if error is None else f"{compact(value)} ± {compact(error)}"
     decimals = 4 if error is not None and error < 0.002 else 3
     text = f"{value:.{decimals}f}"
     return text if error is None else f"{text} ± {error:.{decimals}f}"
@@ -66,6 +73,19 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def listed(names: Iterable[str], limit: int = 8) -> str:
+    """Return names parted by commas, in quotation marks where they hold commas themselves.
+
+    Of more than ``limit`` names the first are told and the others counted.
+
+    >>> listed(["glow", "glow, wide"])
+    "glow, 'glow, wide'"
+    """
+    quoted = [f"'{each}'" if "," in each else each for each in map(clean, names)]
+    more = [f"{len(quoted) - limit} more"] if len(quoted) > limit else []
+    return ", ".join(quoted[:limit] + more)
+
+
 def shape_text(shape: tuple[int, ...]) -> str:
     """Return ``1x8x8``."""
     return "x".join(str(side) for side in shape)
@@ -77,5 +97,8 @@ def _three(value: float) -> str:
     before += round(abs(value), 3 - before) >= 10**before
     return f"{value:.{max(0, 3 - before)}f}"
 
+
+_LARGE = 1000
+"""Bits/dim from here on are of a training that failed, and decimals say nothing."""
 
 _THOUSANDS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from flowzoo.bench.report.blocks import arrow_of
 from flowzoo.bench.report.leaderboard import Leaderboard, Report, make_report
 from flowzoo.bench.result import DataFacts, Result, Spent
 from flowzoo.bench.store import Results, identity
@@ -115,17 +116,55 @@ def test_seeds_that_ran_with_other_options_are_not_averaged() -> None:
         result("c", 6.0, seed=1),
     )
     assert ranking(made) == [(1, "a"), (2, "b"), (2, "b"), (4, "a"), (5, "c")]
-    assert made.ranked[0].row.remarks == ("seed 0 only: the others' options differ",)
+    assert made.ranked[0].row.remarks == ("only seed 0",)
+    assert any(note.startswith("seeds of a, b ran or were measured differently") for note in made.notes)
 
 
-def test_devices_and_precisions_are_rows_of_their_own() -> None:
+def test_devices_and_precisions_are_ranked_apart_and_have_floors_of_their_own() -> None:
     single = replace(CUDA, precision="float32")
-    made = board(result("a", 2.0), result("a", 2.1, environment=CUDA), result("a", 2.2, environment=single))
-    assert [made.name(each.row) for each in made.ranked] == [
-        "a (cpu, float32)",
-        "a (cuda, bfloat16)",
-        "a (cuda, float32)",
+    boards = report(
+        result("a", 2.0),
+        result("gaussian", 2.5),
+        result("a", 2.1, environment=CUDA),
+        result("b", 2.05, environment=CUDA),
+        result("gaussian", 2.08, environment=CUDA),
+        result("a", 2.6, environment=single),
+    ).boards
+    assert [each.place for each in boards] == [("cpu", "float32"), ("cuda", "bfloat16"), ("cuda", "float32")]
+    assert [ranking(each) for each in boards] == [
+        [(1, "a"), (None, "gaussian")],
+        [(1, "b"), (None, "gaussian"), (2, "a")],
+        [(1, "a")],
     ]
+    assert [[each.below_floor for each in board.ranked] for board in boards] == [
+        [False, False],
+        [False, False, True],
+        [False],
+    ]
+    assert boards[1].heading == "quick · digits · cuda, bfloat16"
+    assert boards[1].title == "quick · digits 1a2b3c4d5e6f · 1x8x8, 17 bins · cuda, bfloat16"
+
+
+def test_headings_say_no_more_than_it_takes_to_tell_leaderboards_apart() -> None:
+    one = report(result("a", 2.0), result("a", 2.0, suite="full")).boards
+    assert [each.heading for each in one] == ["full · digits", "quick · digits"]
+    assert "cpu" not in one[0].title
+    other = replace(DIGITS, revision="ffff", bins=256)
+    two = report(result("a", 2.0), result("a", 2.0, data=other)).boards
+    assert [each.heading for each in two] == [
+        "quick · digits 1a2b3c4d5e6f · 1x8x8, 17 bins",
+        "quick · digits ffff · 1x8x8, 256 bins",
+    ]
+
+
+def test_a_failure_on_an_unknown_device_joins_the_leaderboard_of_its_other_seeds() -> None:
+    boards = report(
+        result("b", 2.0),
+        result("a", 2.0, environment=CUDA),
+        failed("a", seed=1, environment=None),
+    ).boards
+    assert [[row.label for row in each.rows] for each in boards] == [["b"], ["a"]]
+    assert boards[1].rows[0].remarks == ("1 of 2 seeds failed",)
 
 
 @pytest.mark.parametrize(
@@ -146,8 +185,10 @@ def test_suites_are_apart_and_one_can_be_chosen() -> None:
     cells = result("a", 2.0), result("b", 2.0, suite="full")
     assert [each.suite for each in report(*cells).boards] == ["full", "quick"]
     assert [each.suite for each in report(*cells, suite="quick").boards] == ["quick"]
-    with pytest.raises(UnknownNameError, match="no results of a suite 'quik'; did you mean 'quick'"):
+    with pytest.raises(UnknownNameError, match=r"'quik'; did you mean 'quick'\? there are: full, quick"):
         report(*cells, suite="quik")
+    with pytest.raises(UnknownNameError, match="suite 'zzz'; there are: full, quick"):
+        report(*cells, suite="zzz")
 
 
 def test_failures_stand_with_the_rows_of_the_same_data() -> None:
@@ -164,13 +205,118 @@ def test_where_every_cell_failed_there_is_still_a_leaderboard() -> None:
     assert (made.cells, made.failed) == (1, 1)
 
 
-def test_unequal_terms_are_noted() -> None:
-    def measured(images: int) -> dict[str, Measurement]:
-        return {"bits-per-dim": bits(2.0, conditions={"images": images, "draws": 1})}
+def on(value: float = 2.0, **conditions: object) -> dict[str, Measurement]:
+    given = {"split": "test", "images": 300, "dequantisation": "uniform", **conditions}
+    return {"bits-per-dim": bits(value, conditions=given)}
 
-    (note,) = board(result("a", metrics=measured(300)), result("b", metrics=measured(100))).notes
-    assert "images differ between rows (100, 300)" in note
-    assert board(result("a", metrics=measured(300)), result("b", metrics=measured(300))).notes == ()
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ({"images": 100}, "images: 100, not 300"),
+        ({"split": "train"}, "split: train, not test"),
+        ({"dequantisation": "none"}, "dequantisation: none, not uniform"),
+    ],
+)
+def test_other_images_are_never_ranked_with_the_rest(other: dict[str, object], reason: str) -> None:
+    made = board(
+        result("a", metrics=on()),
+        result("b", metrics=on(1.0, **other)),
+        result("c", metrics=on(3.0)),
+        result("gaussian", metrics=on(0.5, **other)),
+    )
+    assert ranking(made) == [(1, "a"), (2, "c")]
+    assert [(row.label, made.why_elsewise(row)) for row in made.elsewise] == [
+        ("b", reason),
+        ("gaussian", reason),
+    ]
+    assert not any(each.below_floor for each in made.ranked)
+
+
+def test_another_unit_is_never_ranked_with_the_rest() -> None:
+    nats = {"bits-per-dim": Measurement(90.0, "nats", "lower")}
+    made = board(result("a", 2.0), result("b", 3.0), result("c", metrics=nats))
+    assert [made.why_elsewise(row) for row in made.elsewise] == ["unit: nats, not bits/dim"]
+
+
+def test_the_test_split_is_ranked_even_where_it_is_the_rarer() -> None:
+    train = [result(label, metrics=on(split="train")) for label in ("a", "b")]
+    made = board(*train, result("c", metrics=on(2.5)))
+    assert ranking(made) == [(1, "c")]
+    assert ranking(board(*train)) == [(1, "a"), (1, "b")]
+
+
+def test_seeds_on_other_images_are_not_averaged() -> None:
+    made = board(
+        result("a", seed=0, metrics=on(2.0)),
+        result("a", seed=1, metrics=on(1.0, images=10)),
+        result("a", seed=2, metrics=on(2.2)),
+    )
+    assert [each.row.figures["bits-per-dim"].value for each in made.ranked] == [pytest.approx(2.1)]
+    assert made.ranked[0].row.remarks[0] == "only seeds 0, 2"
+    assert [row.remarks for row in made.elsewise] == [("only seed 1",)]
+
+
+def test_draws_and_traces_of_any_seed_are_noted() -> None:
+    made = board(
+        result("a", metrics=on(draws=1, trace="")),
+        result("b", seed=0, metrics=on(draws=1, trace="exact")),
+        result("b", seed=1, metrics=on(draws=5, trace="hutchinson")),
+    )
+    assert made.notes == (
+        "not on equal terms: draws of bits-per-dim differ between rows (1; 5)",
+        "not on equal terms: trace of bits-per-dim differs between rows (exact; hutchinson)",
+    )
+    assert board(result("a", metrics=on(draws=1)), result("b", metrics=on(draws=1))).notes == ()
+
+
+def test_budgets_are_noted_with_their_range_and_the_floor_s_does_not_count() -> None:
+    cells = [
+        result(str(steps), 2.0, spent=Spent({"steps": steps, "seconds": None})) for steps in (160, 500, 1000)
+    ]
+    floor = result("gaussian", 2.5, spent=Spent({"steps": 5, "seconds": None}))
+    assert board(*cells, floor).notes == ("not on equal terms: trainings of 160 to 1,000 steps",)
+    mixed = board(cells[0], result("a", 2.0, spent=Spent({"steps": None, "seconds": 60.0})))
+    assert mixed.notes == ("not on equal terms: trainings of 60 seconds or 160 steps",)
+
+
+def test_targets_of_their_own_do_not_compare() -> None:
+    def reached(target: float) -> dict[str, Measurement]:
+        return {"time-to-bpd": Measurement(9.0, "s", "lower", conditions={"bits_per_dim": target})}
+
+    own = board(result("a", 2.0, metrics=reached(2.1)), result("b", 2.0, metrics=reached(2.2)))
+    assert own.own_targets == {"time-to-bpd"}
+    assert arrow_of(own, "time-to-bpd") == ""
+    assert own.notes == ("time-to-bpd: each row has a target of its own, so these figures do not compare",)
+    same = board(result("a", 2.0, metrics=reached(2.1)), result("b", 2.0, metrics=reached(2.1)))
+    assert (same.own_targets, arrow_of(same, "time-to-bpd"), same.notes) == (set(), "↓", ())
+
+
+def test_speeds_of_different_parts_of_training_are_noted() -> None:
+    def speed(stage: str, phase: str = "") -> dict[str, Measurement]:
+        return {
+            "train-speed": Measurement(9.0, "images/s", "higher", conditions={"stage": stage, "phase": phase})
+        }
+
+    made = board(
+        result("glow", 2.0, metrics=speed("all levels")),
+        result("pnf", 2.0, metrics=speed("all levels")),
+        result("rnode, steer", 2.0, metrics=speed("all levels, likelihood", "likelihood")),
+        result("unmeasured", 2.0),
+    )
+    assert made.notes == (
+        "train-speed is of different parts of training: "
+        "likelihood for 'rnode, steer'; all levels for the rest",
+    )
+
+
+def test_a_bound_and_an_estimate_say_so() -> None:
+    made = board(
+        result("a", metrics=on(proposal="gaussian, width set by data, K=8", trace="hutchinson, 1 probe")),
+        result("b", metrics=on(proposal="", trace="exact")),
+    )
+    assert [each.row.remarks for each in made.ranked] == [("bound, K=8",), ()]
+    assert [each.row.estimated for each in made.ranked] == [True, False]
 
 
 def test_other_metrics_are_columns_sorted_by_name() -> None:

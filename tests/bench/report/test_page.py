@@ -93,7 +93,7 @@ def test_everything_is_stated(text: str) -> None:
         "Kingma &amp; Dhariwal 2018",
         "CUDA out of memory",
         "step 41: loss nan",
-        "below the floor",
+        "below floor",
         "3 seeds, sd 0.0",
         "38 cells, 2 failed; 1 file skipped, 0 superseded",
         "made-up/cut-short.json",
@@ -123,7 +123,7 @@ def test_the_charts_data_reads_back(text: str) -> None:
     digits, fashion = json.loads(data)
     assert [row["name"] for row in digits["rows"]][:2] == ["nsf", "mrcnf"]
     assert {"cnf-coarse", "flow-matching"} & {row["name"] for row in digits["rows"]} == set()
-    assert {"name": "train-speed", "unit": "images/s"} in digits["costs"]
+    assert {"name": "train-speed", "unit": "images/s", "arrow": "↑"} in digits["costs"]
     glow = next(row for row in digits["rows"] if row["name"] == "glow")
     assert [len(curve) for curve in glow["curves"]] == [20, 20, 20]
     # A model has the same colour on all data.

@@ -13,18 +13,20 @@ from flowzoo.bench.report.csv_text import csv_text
 from flowzoo.bench.report.latex import latex
 from flowzoo.bench.report.leaderboard import Report, make_report
 from flowzoo.bench.report.markdown import markdown
+from flowzoo.bench.report.wording import clean
 from flowzoo.bench.store import Results, SkippedFile, identity
 from flowzoo.component import Published
 from flowzoo.metric import Measurement
 from tests.bench.report.made_up import bits, failed, result
 
 NASTY = 'a|b\\c_d{e}$f%g#h&i~j^k<script>"l"\n*m*, =n'
+LINE = clean(NASTY)
 
 
 @pytest.fixture
 def report() -> Report:
     wrong = bits(0.5, valid=False, objections=(f"because {NASTY}",))
-    speed = Measurement(1234.5, "images/s|_", "higher", repeats=False)
+    speed = Measurement(1234.5, "images/s|_", "higher", 12.0, repeats=False)
     paper = Published("CIFAR-10", 1.25, "Anyone & Co", remark="50% of it")
     cells = (
         result("glow", 2.5, metrics={"my_speed|": speed}, published=(paper,)),
@@ -61,34 +63,45 @@ def test_markdown_has_everything(report: Report) -> None:
         "joint\\_bpd",
         "### Failed",
         "1.25",
-        "below the floor",
+        "below floor",
     ):
         assert part in text
     assert "7 cells, 1 failed; 1 file skipped, 2 superseded" in text
     assert "quick/cut\\_short.json: it is cut short" in text
-    assert "| 2.500 ± 0.010 | 1.00k |" in text
+    assert "| 2.500 ± 0.010 | 1.00k | 60.2 | 1.23k ± 12 |" in text
+    assert "half the interquartile range" in text
 
 
 def test_csv_reads_back(report: Report) -> None:
     rows = {row["label"]: row for row in csv.DictReader(io.StringIO(csv_text(report)))}
-    assert set(rows) == {"glow", "gaussian", NASTY, "wrong", "joint", "no likelihood", "broken"}
+    assert set(rows) == {"glow", "gaussian", LINE, "wrong", "joint", "no likelihood", "broken"}
     assert all(None not in row and None not in row.values() for row in rows.values())
     assert {label: row["standing"] for label, row in rows.items()} == {
         "glow": "ranked",
         "gaussian": "floor",
-        NASTY: "ranked",
+        LINE: "ranked",
         "wrong": "invalid",
         "joint": "ranked",
         "no likelihood": "no likelihood",
         "broken": "failed",
     }
-    assert (rows[NASTY]["rank"], rows["gaussian"]["rank"], rows["glow"]["rank"]) == ("1", "", "2")
+    assert (rows[LINE]["rank"], rows["gaussian"]["rank"], rows["glow"]["rank"]) == ("1", "", "2")
     assert float(rows["glow"]["my_speed|"]) == 1234.5
     assert rows["glow"]["my_speed| unit"] == "images/s|_"
     assert float(rows["joint"]["joint_bpd"]) == 1.0
     assert rows["wrong"]["not valid"] == "bits-per-dim"
-    assert rows["broken"]["failure"] == f"training: not finite: {NASTY}"
+    assert rows["broken"]["failure"] == f"training: not finite: {LINE}"
     assert rows["broken"]["bits-per-dim"] == ""
+
+
+@pytest.mark.parametrize("start", ["=1+1", "+1", "-1", "@a"])
+def test_csv_holds_no_formula_and_figures_stay_numbers(start: str) -> None:
+    cells = (result(start, -2.5, metrics={start: Measurement(-1.0, start)}, model=f"\n{start}"),)
+    text = csv_text(make_report(Results(cells, (), 0, {identity(each): Path() for each in cells})))
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert (row["label"], row["model"], row[f"'{start} unit"]) == (f"'{start}",) * 3
+    assert (row["bits-per-dim"], row[f"'{start}"]) == ("-2.5", "-1.0")
+    assert not any(cell.startswith(("=", "@")) for line in csv.reader(io.StringIO(text)) for cell in line)
 
 
 def test_latex_is_balanced_and_escaped(report: Report) -> None:

@@ -15,8 +15,8 @@ function overlap(a, b) {
 }
 
 // Tries places around each point, nearest first; a name for which there is none is left to the legend.
-function placeLabels(points, box) {
-  const taken = points.map(({ x, y }) => ({ left: x - 7, right: x + 7, top: y - 7, bottom: y + 7 }));
+function placeLabels(points, box, others) {
+  const taken = [...points.map(around), ...others];
   const placed = [];
   for (const point of points) {
     const width = textWidth(point.name);
@@ -29,6 +29,22 @@ function placeLabels(points, box) {
     }
   }
   return placed;
+}
+
+function around({ x, y, top = y, bottom = y }) {
+  return { left: x - 7, right: x + 7, top: Math.min(y - 7, top), bottom: Math.max(y + 7, bottom) };
+}
+
+// A name on a line across the chart: at either end, above or below, where it hides the least.
+function placeOnLine(text, height, box, points) {
+  const width = textWidth(text);
+  const taken = points.map(around);
+  const hidden = (place) => taken.reduce((sum, other) => sum + overlap(place, other), 0);
+  const found = [];
+  for (const left of [box.right - width, box.left + 4, (box.left + box.right - width) / 2])
+    for (const top of [height - LINE - 2, height + 2])
+      if (top >= box.top - LINE && top + LINE <= box.bottom) found.push({ left, right: left + width, top, bottom: top + LINE });
+  return found.reduce((best, place) => (hidden(place) < hidden(best) ? place : best));
 }
 
 function* places({ x, y }, width) {

@@ -32,6 +32,15 @@ function widened(values, logarithmic, part = 0.06) {
   return [back(low - margin), back(high + margin)];
 }
 
+// A training that failed must not leave the others a line at the bottom: figures far above the median, as
+// seen from the best, are drawn at the edge.
+function robust(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const median = sorted[Math.floor((sorted.length - 1) / 2)];
+  const limit = median + Math.max(1, 6 * (median - sorted[0]));
+  return values.filter((value) => value <= limit);
+}
+
 function ticks(low, high, logarithmic, wanted) {
   if (logarithmic) {
     const all = [];

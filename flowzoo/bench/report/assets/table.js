@@ -29,6 +29,7 @@ function sortTable(table, column, order) {
 }
 
 function sortKey(cell) {
+  if (cell.dataset.sortText !== undefined) return cell.dataset.sortText.toLowerCase();
   if (cell.dataset.sort === undefined) return cell.textContent.trim().toLowerCase();
   const number = parseFloat(cell.dataset.sort);
   return Number.isNaN(number) ? null : number;

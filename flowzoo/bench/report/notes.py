@@ -1,0 +1,82 @@
+"""What a reader has to know before comparing the rows of a leaderboard."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from flowzoo.bench.report.row import Row
+from flowzoo.bench.report.terms import QUALITY, own_targets, stated
+from flowzoo.bench.report.wording import clean, listed
+from flowzoo.bench.result import Result
+
+
+def notes_of(rows: Sequence[Row], apart: Sequence[Row]) -> Iterator[str]:
+    """Yield what is not the same for all of the rows, or is not as it seems.
+
+    Args:
+        rows: Those that are ranked.
+        apart: Other rows with figures.
+    """
+    models = [row for row in rows if not row.is_floor]
+    cells = [cell for row in models for cell in row.finished]
+    for name in ("draws", "trace"):
+        used = stated(cells, QUALITY, name)
+        if len(used) > 1:
+            verb = "differ" if name.endswith("s") else "differs"
+            values = clean("; ".join(sorted(used)), 80)
+            yield f"not on equal terms: {name} of {QUALITY} {verb} between rows ({values})"
+    lengths = _lengths(cells)
+    if lengths:
+        yield f"not on equal terms: trainings of {lengths}"
+    yield from _phases(models)
+    for metric in sorted(own_targets(cells)):
+        yield f"{clean(metric, 40)}: each row has a target of its own, so these figures do not compare"
+    yield from _parted([*rows, *apart])
+    jobs = {cell.environment.jobs for row in rows for cell in row.finished if cell.environment is not None}
+    if any(each > 1 for each in jobs):
+        yield f"up to {max(jobs)} cells ran at the same time, from which speeds and times suffer"
+
+
+def _lengths(cells: Sequence[Result]) -> str:
+    """Return ``160 to 1,000 steps``; empty where all budgets are the same."""
+    amounts: dict[str, set[float]] = {}
+    for cell in cells:
+        for unit, amount in cell.spent.budget.items():
+            if amount is not None:
+                amounts.setdefault(clean(unit, 20), set()).add(amount)
+    if sum(map(len, amounts.values())) < 2:
+        return ""
+    return " or ".join(
+        f"{' to '.join(f'{each:,g}' for each in sorted({min(used), max(used)}))} {unit}"
+        for unit, used in sorted(amounts.items())
+    )
+
+
+def _phases(rows: Sequence[Row]) -> Iterator[str]:
+    """Say so where speeds of training are of different parts of it, with the rows of each but the largest."""
+    parts = {row.label: part for row in rows if (part := _part(row))}
+    counts = Counter(parts.values()).most_common()
+    if len(counts) < 2:
+        return
+    told = [
+        f"{clean(part, 40)} for {listed(label for label in sorted(parts) if parts[label] == part)}"
+        for part, _ in counts[1:]
+    ]
+    yield f"{_SPEED} is of different parts of training: {'; '.join(told)}; {clean(counts[0][0])} for the rest"
+
+
+def _part(row: Row) -> str:
+    stages, phases = (stated(row.finished, _SPEED, name) for name in ("stage", "phase"))
+    whole = all(stage.startswith(_WHOLE) for stage in stages)
+    return ", ".join(phases if phases and whole else stages)
+
+
+def _parted(rows: Sequence[Row]) -> Iterator[str]:
+    labels = Counter(row.label for row in rows)
+    several = sorted(label for label, count in labels.items() if count > 1)
+    if several:
+        yield f"seeds of {listed(several)} ran or were measured differently, so they are not averaged"
+
+
+_SPEED, _WHOLE = "train-speed", "all levels"

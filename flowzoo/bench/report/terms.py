@@ -1,0 +1,57 @@
+"""Conditions of measurements that decide which figures may stand beside which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from flowzoo.bench.result import Result
+
+QUALITY = "bits-per-dim"
+"""The metric by which suites rank."""
+
+TERMS = ("split", "images", "dequantisation", "unit")
+"""What makes one likelihood one of the same thing as another: three conditions, and the unit."""
+
+TARGET = "bits_per_dim"
+"""The condition that says what a metric waited for, such as the seconds to so many bits/dim."""
+
+Terms = tuple[str, ...]
+"""A value for each of :data:`TERMS`; empty where it is not stated."""
+
+
+def terms_of(cell: Result) -> Terms:
+    """Return on what a cell's likelihood was measured."""
+    measured = cell.metrics.get(QUALITY)
+    if measured is None or measured.value is None:
+        return ("",) * len(TERMS)
+    given = {**measured.conditions, "unit": measured.unit}
+    return tuple(str(given.get(name, "")) for name in TERMS)
+
+
+def other_terms(terms: Terms, usual: Terms) -> str:
+    """Return what is not as usual.
+
+    >>> other_terms(("test", "100", "uniform", "bits/dim"), ("test", "297", "uniform", "bits/dim"))
+    'images: 100, not 297'
+    """
+    pairs = zip(TERMS, terms, usual, strict=True)
+    return "; ".join(f"{name}: {a or 'unknown'}, not {b or 'unknown'}" for name, a, b in pairs if a != b)
+
+
+def stated(cells: Iterable[Result], metric: str, condition: str) -> list[str]:
+    """Return the values of a metric's condition in all cells that have a figure, each once and none empty."""
+    return list(dict.fromkeys(value for value in _values(cells, metric, condition) if value))
+
+
+def own_targets(cells: Iterable[Result]) -> frozenset[str]:
+    """Return the metrics that waited for something else in one cell than in another."""
+    cells = list(cells)
+    metrics = {name for cell in cells for name in cell.metrics}
+    return frozenset(name for name in metrics if len(stated(cells, name, TARGET)) > 1)
+
+
+def _values(cells: Iterable[Result], metric: str, condition: str) -> Iterator[str]:
+    for cell in cells:
+        measured = cell.metrics.get(metric)
+        if measured is not None and measured.value is not None:
+            yield str(measured.conditions.get(condition, ""))
