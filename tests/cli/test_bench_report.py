@@ -12,6 +12,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from flowzoo.bench.store import ResultsError
+from flowzoo.cli.bench import list_suites
 from flowzoo.cli.bench_compare import compare
 from flowzoo.cli.bench_report import report
 from flowzoo.errors import FileError
@@ -21,6 +22,7 @@ from tests.bench.report.made_up import CUDA, DIGITS, bits, failed, result, write
 app = typer.Typer()
 app.command("report")(report)
 app.command("compare")(compare)
+app.command("list")(list_suites)
 
 LONG = "a-model-whose-name-is-longer-than-anybody-should-call-a-model-" + "x" * 40
 
@@ -87,6 +89,55 @@ def test_all_files_are_written(folder: Path, tmp_path: Path) -> None:
     with paths["csv"].open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 8
     assert f"wrote {paths['csv']}" in done.output.replace("\n", "")
+
+
+def test_the_terminal_shows_the_metrics_for_which_there_is_room(tmp_path: Path) -> None:
+    others = {f"acme-{number}": Measurement(float(number), "points") for number in range(3)}
+    write(tmp_path, result("glow", 2.5, metrics=others))
+    narrow, wide = (bench("report", tmp_path, columns=columns).output for columns in (60, 120))
+    assert "3 more metrics in --html, --csv, --markdown, --latex" in narrow
+    assert "training-seconds" in narrow
+    assert "acme-2" in wide
+    assert "more metric" not in wide
+
+
+def test_unsteady_speeds_estimates_and_bounds_are_marked_and_explained(tmp_path: Path) -> None:
+    def speed(value: float, error: float) -> Measurement:
+        return Measurement(value, "images/s", "higher", error, repeats=False)
+
+    terms = {"trace": "hutchinson, rademacher probes", "proposal": "gaussian, width set by data, K=4"}
+    write(
+        tmp_path,
+        result("a", metrics={"bits-per-dim": bits(2.0, conditions=terms), "train-speed": speed(50, 10.5)}),
+        result("b", 2.5, metrics={"train-speed": speed(70, 13.5)}),
+    )
+    text = bench("report", tmp_path).output
+    assert "a †" in text
+    assert "~50" in text
+    assert "~70" not in text
+    assert "bound, K=4" in text
+    assert "† by Hutchinson's unbiased estimate" in text
+    assert "~ half the interquartile range is more than 20% of the figure" in text
+    steady = bench("report", write(tmp_path / "other", result("b", 2.5))).output
+    assert "†" not in steady
+    assert "~" not in steady
+
+
+@pytest.mark.parametrize("columns", [80, 99])
+def test_suites_are_listed_readably_on_a_narrow_terminal(columns: int) -> None:
+    done = bench("list", columns=columns)
+    assert done.exit_code == 0, done.output
+    assert max(len(line) for line in done.output.splitlines()) <= columns
+    assert "…" not in done.output
+    assert "Every model on digits, minutes on a laptop" in done.output
+    assert "imagenet32-oord, imagenet32-box" in done.output
+
+
+def test_suites_are_listed_on_a_line_each_where_there_is_room() -> None:
+    lines = bench("list", columns=400).output.splitlines()
+    names = [line.split()[0] for line in lines]
+    assert {"suite", "quick", "imagenet32"} < set(names)
+    assert len(set(names)) == len(names)
 
 
 def test_mistakes_are_errors_that_say_what_to_do(folder: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from flowzoo.bench.report.leaderboard import make_report
 from flowzoo.bench.report.page import page
 from flowzoo.bench.store import read_results
 from flowzoo.metric import Measurement
-from tests.bench.report.made_up import bits, failed, result, write
+from tests.bench.report.made_up import CUDA, DIGITS, bits, failed, result, write
 from tests.bench.report.showcase import showcase
 
 EVIL = "</script><script>alert(1)</script>'\"><img src=x onerror=alert(2)>"
@@ -128,6 +129,28 @@ def test_the_charts_data_reads_back(text: str) -> None:
     assert [len(curve) for curve in glow["curves"]] == [20, 20, 20]
     # A model has the same colour on all data.
     assert glow["colour"] == next(row for row in fashion["rows"] if row["name"] == "glow")["colour"]
+
+
+def test_targets_of_their_own_are_no_axis(tmp_path: Path) -> None:
+    def reached(target: float) -> dict[str, Measurement]:
+        return {"time-to-bpd": Measurement(9.0, "s", "lower", conditions={"bits_per_dim": target})}
+
+    write(tmp_path, result("a", 2.0, metrics=reached(2.1)), result("b", 2.0, metrics=reached(2.2)))
+    (board,) = charts.chart_data(make_report(read_results(tmp_path)))
+    assert [cost["name"] for cost in board["costs"]] == ["parameters", "training-seconds"]
+
+
+def test_leaderboards_that_would_read_the_same_are_told_apart(tmp_path: Path) -> None:
+    other = replace(DIGITS, revision="ffff")
+    write(tmp_path, result("a", 2.0), result("a", 2.0, data=other), result("a", 2.0, environment=CUDA))
+    text = rendered(tmp_path)
+    for heading in (
+        "quick · digits 1a2b3c4d5e6f · cpu, float32",
+        "quick · digits 1a2b3c4d5e6f · cuda, bfloat16",
+        "quick · digits ffff · cpu, float32",
+    ):
+        # In the heading, in the navigation and beside the table.
+        assert text.count(heading) == 3
 
 
 @pytest.mark.parametrize(

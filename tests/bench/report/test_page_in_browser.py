@@ -148,3 +148,66 @@ def test_nobody_else_s_script_runs(tmp_path: Path) -> None:
     assert (seen["complaints"], seen["evil"], seen["images"]) == ([], 0, 0)
     assert seen["names"][0].startswith("</script><script>seen.evil")
     assert seen["tip"].startswith("</script><script>seen.evil")
+
+
+def test_charts_bear_what_is_far_off_or_cannot_be_on_their_scale(tmp_path: Path) -> None:
+    curve = Measurement(9.0, "s", details={"curve": [[0, 4.0], [1, 3.0], [2, 2.1]]})
+    never = Measurement(None, "s", details={"curve": [[0, 4.0]]})
+    cells = (
+        result("good", 2.0, metrics={"time-to-bpd": curve}, parameters=1000),
+        result("fair", 2.2, metrics={"time-to-bpd": curve}, parameters=3000),
+        result("diverged", 1e6, metrics={"time-to-bpd": never}, parameters=2000),
+        result("bare", 2.1, parameters=0),
+        result("gaussian", 2.3, metrics={"time-to-bpd": curve}),
+    )
+    steps = """
+    const text = (each) => each.textContent;
+    const texts = (chart, part) => all(`[data-chart=${chart}] > .plot > ${part}`).map(text);
+    const tick = () => document.querySelector("[data-chart=scatter] [data-log]").click();
+    seen.left = texts("scatter", ".signs");
+    seen.labels = texts("scatter", "svg .halo");
+    seen.ticks = texts("scatter", "svg .tick").map(Number).filter((value) => value < 5);
+    seen.heights = all("[data-chart=scatter] svg .series .mark").map((each) => each.getBBox().y);
+    seen.best = all("[data-chart=scatter] svg .series").map((each) => each.dataset.row);
+    tick();
+    seen.linear = texts("scatter", ".signs");
+    seen.marks = all("[data-chart=scatter] > .plot > svg .series").map((each) => each.dataset.row);
+    seen.floors = all("[data-chart=curves] .floor-line").length;
+    seen.curves = all("[data-chart=curves] > .plot > svg .series").map((each) => each.dataset.row);
+    seen.missing = texts("curves", ".signs");
+    """
+    seen = browse(tmp_path, write(tmp_path / "results", *cells), steps)
+    assert seen["complaints"] == []
+    assert seen["left"] == ["Not on a log scale, for want of a figure above zero: bare."]
+    assert {"good", "fair", "diverged ↑ 1M", "gaussian: the floor, 2.300"} == set(seen["labels"])
+    # The others have the height of the chart; what diverged stands at its upper edge.
+    assert len(seen["ticks"]) > 2
+    heights = dict(zip(seen["best"], seen["heights"], strict=True))
+    assert heights["diverged"] < heights["fair"] - 30 < heights["good"] - 60
+    assert (seen["linear"], sorted(seen["marks"])) == ([], ["bare", "diverged", "fair", "good"])
+    # Validation figures are not measured against a test figure.
+    assert (seen["floors"], seen["curves"]) == (0, ["good", "fair", "gaussian"])
+    assert seen["missing"] == ["Not on a log scale, for want of seconds above zero: diverged."]
+
+
+def test_names_of_many_curves_do_not_lie_on_each_other(tmp_path: Path) -> None:
+    cells = [
+        result(
+            f"model-{number}",
+            2 + number / 1000,
+            metrics={"time-to-bpd": Measurement(9.0, "s", details={"curve": [[1, 3.0], [number + 2, 2.0]]})},
+        )
+        for number in range(60)
+    ]
+    steps = """
+    const names = all("[data-chart=curves] > .plot > svg .series text");
+    seen.heights = names.map((each) => Number(each.getAttribute("y"))).sort((a, b) => a - b);
+    seen.names = names.map((each) => each.textContent);
+    seen.legend = all("[data-chart=curves] .legend li").length;
+    """
+    seen = browse(tmp_path, write(tmp_path / "results", *cells), steps)
+    assert seen["complaints"] == []
+    assert 30 < len(seen["names"]) < 60
+    assert seen["names"] == [f"model-{number}" for number in range(len(seen["names"]))]
+    assert min(b - a for a, b in zip(seen["heights"], seen["heights"][1:], strict=False)) >= 13.9
+    assert seen["legend"] == 60
