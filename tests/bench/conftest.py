@@ -20,6 +20,10 @@ PLUGIN = """
         build = "flowzoo_odd.models:build_" + name
         return Component(kind="model", name="odd-" + name, build=build, summary="Odd: " + name)
 
+    def _metric(name):
+        build = "flowzoo_odd.metrics:build_" + name
+        return Component(kind="metric", name="odd-" + name, build=build, summary="Odd: " + name)
+
     def _suite(name):
         build = "flowzoo_odd.models:build_" + name
         return Component(kind="suite", name="odd-" + name, build=build, summary="Odd: " + name)
@@ -29,6 +33,7 @@ PLUGIN = """
         names = ("good", "raises", "hangs", "nan", "exits", "unbuildable", "unbuilt", "unsampled")
         return [
             *map(_model, names),
+            *map(_metric, ("raises", "refuses", "exits", "forks", "dies")),
             _suite("suite"),
             _suite("rubbish"),
         ]
@@ -115,6 +120,47 @@ MODELS = """
         return 3
 """
 
+METRICS = """
+    import os
+    import subprocess
+    import sys
+    import threading
+    import time
+
+    from flowzoo.api import DataError, Measurement, Metric
+
+    class Odd(Metric):
+        def __init__(self, act):
+            self.act = act
+
+        def measure(self, trained):
+            self.act()
+            return Measurement(1.0, unit="")
+
+    def build_raises():
+        def act():
+            raise RuntimeError("nothing to measure")
+        return Odd(act)
+
+    def build_refuses():
+        def act():
+            if not os.path.exists(os.environ["ODD_MENDED"]):
+                raise DataError("weights are missing; fetch them")
+        return Odd(act)
+
+    def build_exits():
+        return Odd(lambda: sys.exit(3))
+
+    def build_dies():
+        return Odd(lambda: os.kill(os.getpid(), 9))
+
+    def build_forks():
+        def act():
+            subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
+            threading.Thread(target=time.sleep, args=(300,)).start()
+        return Odd(act)
+"""
+
 
 @pytest.fixture
 def odd_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
@@ -125,6 +171,7 @@ def odd_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
     (package / "__init__.py").write_text("")
     (package / "plugin.py").write_text(textwrap.dedent(PLUGIN))
     (package / "models.py").write_text(textwrap.dedent(MODELS))
+    (package / "metrics.py").write_text(textwrap.dedent(METRICS))
     info = site / "flowzoo_odd-0.1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: flowzoo-odd\nVersion: 0.1.0\n")

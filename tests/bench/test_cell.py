@@ -114,6 +114,25 @@ def test_labels_and_metrics_are_there_once() -> None:
     assert "'parameters' is there twice" in str(caught.value)
 
 
+def test_data_and_seeds_are_there_once() -> None:
+    with pytest.raises(SuiteError) as caught:
+        cells(data=["digits", "digits"], seeds=[0, 1, 0])
+
+    assert "data: 'digits' would be the same file's name" in str(caught.value)
+    assert "seeds: 0 is there twice" in str(caught.value)
+
+
+def test_labels_tell_two_sizes_of_one_data_set_apart() -> None:
+    found = cells(
+        data=[
+            {"name": "mnist-5k", "label": "small", "options": {"size": 28}},
+            {"name": "mnist-5k", "options": {"size": 32}},
+        ]
+    )
+
+    assert [cell.title for cell in found] == ["realnvp on small, seed 0", "realnvp on mnist-5k, seed 0"]
+
+
 def test_cells_are_selected_by_label_data_and_seed() -> None:
     found = cells(models=["realnvp", "glow", "mrcnf"], data=["digits", "mnist-5k"], seeds=[0, 1])
 
@@ -126,5 +145,5 @@ def test_cells_are_selected_by_label_data_and_seed() -> None:
 
 
 def test_a_selection_without_cells_says_what_there_is() -> None:
-    with pytest.raises(OptionError, match=r"its rows: realnvp; its data: digits; its seeds: 0"):
+    with pytest.raises(OptionError, match="its rows: 'realnvp'; its data: 'digits'; its seeds: 0"):
         select(cells(), models="glow")

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from flowzoo.bench.suite import parse_suite
 from flowzoo.bench.suites import find_suite
 from flowzoo.bench.watcher import SilentWatcher
 from flowzoo.errors import OptionError
+from flowzoo.metric import Measurement
 
 STEPS = 8
 
@@ -145,6 +149,73 @@ def test_all_is_run_again_when_asked_and_gives_the_same_figures(out: Path) -> No
     assert (out / "mine" / results[0].samples).is_file()
 
 
+def test_nothing_of_before_is_taken_when_all_is_run_again(out: Path) -> None:
+    stale = Runner(out, device="cpu").run(THREE[:1])[0]
+    work = out / "mine/.work" / Path(stale.samples).stem
+    work.mkdir()
+    wrong = asdict(Measurement(77_777, unit=""))
+    environment = asdict(stale.environment) if stale.environment else None
+    (work / "parameters.json").write_text(json.dumps({"environment": environment, "measurement": wrong}))
+
+    results = Runner(out, device="cpu", overwrite="always").run(THREE[:1])
+
+    assert results[0].metrics["parameters"].value == 0
+
+
+def test_failing_metrics_leave_the_others_and_what_was_trained(
+    odd_plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ODD_MENDED", str(tmp_path / "mended"))
+    metrics = ["parameters", "odd-refuses", "odd-exits", "odd-raises"]
+    wanted = cells("odd-good", metrics=metrics)
+
+    first = run(tmp_path / "out", wanted)[0]["odd-good"]
+
+    assert first.status == "failed"
+    assert first.failure is not None
+    assert first.failure.stage == "measuring odd-exits"
+    assert first.metrics["parameters"].value == 64
+    assert first.metrics["odd-refuses"].objections == ("weights are missing; fetch them",)
+    assert first.unmeasured == ("odd-refuses", "odd-exits", "odd-raises")
+
+    (tmp_path / "mended").touch()
+    (log,) = (tmp_path / "out").rglob("log.jsonl")
+    before = log.read_text()
+    again = run(tmp_path / "out", wanted, overwrite="failed")[0]["odd-good"]
+
+    assert again.unmeasured == ("odd-exits", "odd-raises")
+    assert again.metrics["odd-refuses"].value == 1.0
+    assert log.read_text() == before, "it was trained again"
+
+
+def test_a_metric_that_refuses_leaves_the_cell_finished_until_it_is_asked_again(
+    odd_plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ODD_MENDED", str(tmp_path / "mended"))
+    wanted = cells("odd-good", metrics=["parameters", "odd-refuses"])
+
+    first = run(tmp_path / "out", wanted)[0]["odd-good"]
+    (tmp_path / "mended").touch()
+    again = run(tmp_path / "out", wanted, overwrite="failed")[0]["odd-good"]
+
+    assert (first.status, first.unmeasured) == ("finished", ("odd-refuses",))
+    assert (again.status, again.unmeasured) == ("finished", ())
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="what a process has started is ended by its group")
+def test_what_a_metric_leaves_running_holds_nothing_up(odd_plugin: Path, tmp_path: Path) -> None:
+    began = time.monotonic()
+
+    found, _ = run(tmp_path / "out", cells("odd-good", metrics=["odd-forks"]))
+    killed, _ = run(tmp_path / "killed", cells("odd-good", metrics=["odd-forks", "odd-dies"]))
+
+    assert found["odd-good"].status == "finished"
+    assert killed["odd-good"].failure is not None
+    assert killed["odd-good"].failure.stage == "measuring odd-dies"
+    assert "SIGKILL" in killed["odd-good"].failure.reason
+    assert time.monotonic() - began < 200
+
+
 def test_failures_alone_are_run_again_when_asked(odd_plugin: Path, out: Path) -> None:
     wanted = [*THREE, *cells("odd-unbuildable")]
     run(out, wanted)
@@ -189,7 +260,10 @@ def test_two_runners_do_not_work_in_one_folder(odd_plugin: Path, tmp_path: Path)
         run(tmp_path / "out", cells("odd-good"))
 
 
-@pytest.mark.parametrize(("option", "value"), [("jobs", 0), ("timeout", 0.0)])
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("jobs", 0), ("timeout", 0.0), ("timeout", float("nan")), ("timeout", float("inf"))],
+)
 def test_options_out_of_range_are_refused(tmp_path: Path, option: str, value: Any) -> None:
     with pytest.raises(OptionError, match=option):
         Runner(tmp_path, **{option: value})

@@ -59,6 +59,10 @@ def test_all_mistakes_are_named_at_once() -> None:
         ({"models": []}, "models"),
         ({"models": [{"name": "*", "label": "all"}]}, "cannot share the label"),
         ({"models": [{"name": "a/b"}]}, "models.0"),
+        ({"models": [3]}, "models.0: must be a mapping"),
+        ({"name": "other"}, "leave out the key 'name'"),
+        ({"budget": {"steps": 10**30}}, "budget.steps"),
+        ({"timeout": 1e10}, "timeout"),
         ({"budget": {}}, "exactly one"),
         ({"budget": {"steps": 0}}, "budget.steps"),
         ({"budget": {"steps": "ten"}}, "budget.steps"),
@@ -87,6 +91,31 @@ def test_a_file_gives_the_suite_its_name(tmp_path: Path) -> None:
 
     assert suite.name == "own"
     assert suite.budget.seconds == 10.0
+
+
+@pytest.mark.parametrize("name", ["..", ".hidden", "a/b"])
+def test_names_stay_within_the_folder_of_results(name: str) -> None:
+    with pytest.raises(SuiteError, match="name"):
+        parse_suite(name, CONTENT)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "? [1, 2]\n: 3",
+        "? {a: 1}\n: 3",
+        "a: 2020-13-45",
+        "a: !!int abc",
+        "a: !!bool abc",
+        f"a: {'9' * 5000}",
+    ],
+)
+def test_odd_yaml_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(text)
+
+    with pytest.raises(OptionError):
+        read_suite(path)
 
 
 def test_a_file_that_is_no_yaml_is_refused(tmp_path: Path) -> None:

@@ -15,6 +15,14 @@ from numpy.typing import NDArray
 Array = NDArray[np.uint8]
 
 
+@pytest.fixture(autouse=True)
+def unshuffled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave images in the order of their files, so that tests can tell which is which."""
+    if "shuffled" not in request.keywords:
+        for module in ("on_disk", "cifar10"):
+            monkeypatch.setattr(f"flowzoo.data.{module}.shuffled", list)
+
+
 def _idx_bytes(array: Array) -> bytes:
     return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
 

@@ -106,3 +106,13 @@ def test_a_damaged_image_is_named_when_it_is_taken(halves):
     assert len(dataset.split("test").take([0, 1])) == 2
     with pytest.raises(DataError, match=r"split 'test': .*0002\.png cannot be decoded"):
         dataset.split("test").take([2])
+
+
+@pytest.mark.shuffled
+def test_splits_come_shuffled_the_same_way_every_time(halves):
+    stored, pixels = halves
+    first, second = (build(stored).split("train").take(range(18)).numpy() for _ in range(2))
+    rest = np.delete(pixels["train"], [5, 15], axis=0)
+    assert np.array_equal(first, second)
+    assert not np.array_equal(first, rest)
+    assert sorted(map(bytes, first)) == sorted(map(bytes, rest))
