@@ -14,7 +14,7 @@ from flowzoo.bench.report.wording import ARROWS, BITS, bits, clean, figure_text
 
 LIKELIHOOD = "± standard error over images; sd over seeds"
 SET_APART = "Set apart, never ranked: invalid likelihoods"
-ELSEWISE = "Set apart, not ranked with the rest: measured on other images or with other noise"
+ELSEWISE = "Set apart, not ranked with the rest: of other images, noise or unit"
 JOINT = "Set apart, never ranked: joint_bpd, which is no likelihood of the images"
 UNRANKED = "Not ranked: no likelihood"
 FAILED = "Failed"
@@ -181,7 +181,7 @@ def _elsewise(board: Leaderboard) -> Block:
     rows = tuple(
         (
             board.name(row),
-            figure_text(row.figures[QUALITY]),
+            figure_text(row.figures[QUALITY], with_unit=row.figures[QUALITY].unit != BITS),
             "; ".join([board.why_elsewise(row), *row.remarks]),
         )
         for row in board.elsewise

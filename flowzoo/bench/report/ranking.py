@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from flowzoo.bench.report.row import Row
 from flowzoo.bench.report.terms import TERMS, Terms, terms_of
+from flowzoo.bench.report.wording import BITS
 
 
 @dataclass(frozen=True)
@@ -47,19 +48,20 @@ def row_terms(row: Row) -> Terms:
 
 
 def usual_terms(rows: Sequence[Row]) -> Terms:
-    """Return the terms to rank by: of the test split where there is any, then those of most rows.
+    """Return the terms to rank by: the test split's where there is any, then those of most rows.
 
-    Where several are as common, those of most images count. The floor has no say unless it is alone.
+    Where several are as common, the floor's count, then those of most images. The unit is always bits/dim.
     """
-    voters = [row for row in rows if not row.is_floor] or rows
-    votes = Counter(row_terms(row) for row in voters)
-    if not votes:
-        return ("",) * len(TERMS)
-    split, images = TERMS.index("split"), TERMS.index("images")
+    split, images, unit = (TERMS.index(name) for name in ("split", "images", "unit"))
+    rows = [row for row in rows if row_terms(row)[unit] == BITS]
+    if not rows:
+        return tuple(BITS if place == unit else "" for place in range(len(TERMS)))
+    votes = Counter(row_terms(row) for row in [row for row in rows if not row.is_floor] or rows)
+    floors = {row_terms(row) for row in rows if row.is_floor}
 
-    def preference(terms: Terms) -> tuple[bool, int, int, Terms]:
+    def preference(terms: Terms) -> tuple[bool, int, bool, int, Terms]:
         count = int(terms[images]) if terms[images].isdecimal() else 0
-        return (terms[split] == "test", votes[terms], count, terms)
+        return (terms[split] == "test", votes[terms], terms in floors, count, terms)
 
     return max(votes, key=preference)
 

@@ -35,7 +35,11 @@ def other_terms(terms: Terms, usual: Terms) -> str:
     'images: 100, not 297'
     """
     pairs = zip(TERMS, terms, usual, strict=True)
-    return "; ".join(f"{name}: {a or 'unknown'}, not {b or 'unknown'}" for name, a, b in pairs if a != b)
+    return "; ".join(
+        f"{name}: {ours or 'unknown'}{f', not {theirs}' if theirs else ''}"
+        for name, ours, theirs in pairs
+        if ours != theirs
+    )
 
 
 def stated(cells: Iterable[Result], metric: str, condition: str) -> list[str]:

@@ -237,6 +237,8 @@ def test_another_unit_is_never_ranked_with_the_rest() -> None:
     nats = {"bits-per-dim": Measurement(90.0, "nats", "lower")}
     made = board(result("a", 2.0), result("b", 3.0), result("c", metrics=nats))
     assert [made.why_elsewise(row) for row in made.elsewise] == ["unit: nats, not bits/dim"]
+    alone = board(result("c", metrics=nats))
+    assert (alone.ranked, [row.label for row in alone.elsewise]) == ((), ["c"])
 
 
 def test_the_test_split_is_ranked_even_where_it_is_the_rarer() -> None:
@@ -244,6 +246,15 @@ def test_the_test_split_is_ranked_even_where_it_is_the_rarer() -> None:
     made = board(*train, result("c", metrics=on(2.5)))
     assert ranking(made) == [(1, "c")]
     assert ranking(board(*train)) == [(1, "a"), (1, "b")]
+
+
+def test_where_as_many_rows_are_on_other_images_the_floor_s_count_then_the_most() -> None:
+    rows = result("a", metrics=on()), result("b", metrics=on(images=10))
+    assert ranking(board(*rows)) == [(1, "a")]
+    assert ranking(board(*rows, result("gaussian", metrics=on(3.0, images=10)))) == [
+        (1, "b"),
+        (None, "gaussian"),
+    ]
 
 
 def test_seeds_on_other_images_are_not_averaged() -> None:

@@ -68,14 +68,21 @@ function short(value) {
   return size !== 0 && size < 1e-4 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
 }
 
+// Ticks that would read the same in short are written out.
+function tickTexts(values) {
+  const texts = values.map(short);
+  return new Set(texts).size === texts.length ? texts : values.map((value) => String(Number(value.toPrecision(6))));
+}
+
 function axes(svg, box, x, y, xs, ys, xTitle, yTitle) {
-  for (const value of ys) {
+  const [xTexts, yTexts] = [tickTexts(xs), tickTexts(ys)];
+  for (const [index, value] of ys.entries()) {
     svg.append(element("line", { class: "grid", x1: box.left, x2: box.right, y1: y(value), y2: y(value) }));
-    svg.append(element("text", { class: "tick", x: box.left - 6, y: y(value) + 4, "text-anchor": "end" }, short(value)));
+    svg.append(element("text", { class: "tick", x: box.left - 6, y: y(value) + 4, "text-anchor": "end" }, yTexts[index]));
   }
-  for (const value of xs) {
+  for (const [index, value] of xs.entries()) {
     svg.append(element("line", { class: "grid", x1: x(value), x2: x(value), y1: box.top, y2: box.bottom }));
-    svg.append(element("text", { class: "tick", x: x(value), y: box.bottom + 17, "text-anchor": "middle" }, short(value)));
+    svg.append(element("text", { class: "tick", x: x(value), y: box.bottom + 17, "text-anchor": "middle" }, xTexts[index]));
   }
   const middle = (box.left + box.right) / 2;
   svg.append(element("text", { class: "title", x: middle, y: box.bottom + 36, "text-anchor": "middle" }, xTitle));
