@@ -23,10 +23,12 @@ PARTS: dict[Kind, tuple[str, ...]] = {
 
 def benchmarks(*arguments: str, **environment: str) -> str:
     """Run pytest over the benchmarks and return what it printed."""
+    # pytest-benchmark times nothing where it believes itself in one of xdist's workers.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "benchmarks/speed", "-q", *arguments],
         cwd=ROOT,
-        env={**os.environ, **environment},
+        env={**inherited, **environment},
         capture_output=True,
         text=True,
         check=False,

@@ -107,7 +107,8 @@ class ImportedFeatures(Features):
         if rows != 2:
             raise OptionError(f"features={path} gives {rows} rows of features for 2 images, expected 2")
         self._network = network
-        self.name = f"{path}, weights {_digest(network)}"
+        weights = _digest(network)
+        self.name = f"{path}, weights {weights}" if weights else path
 
     def forward(self, images: IntegerImages) -> FeatureRows:
         found: Tensor = self._network(images)
@@ -115,9 +116,9 @@ class ImportedFeatures(Features):
 
 
 def _digest(network: Any) -> str:
-    """Return a hash of a network's weights, ``unknown`` for what is no module."""
-    if not isinstance(network, nn.Module):
-        return "unknown"
+    """Return a hash of a network's weights; nothing for one that has none, or is no module."""
+    if not isinstance(network, nn.Module) or not network.state_dict():
+        return ""
     digest = hashlib.sha256()
     for name, values in network.state_dict().items():
         digest.update(name.encode())

@@ -121,7 +121,7 @@ def test_more_features_than_images_give_no_figure_to_be_ranked(load: Any) -> Non
     found = build_component("metric", "frechet", images=64, steps=1).measure(load("gaussian"))
 
     assert not found.valid
-    assert found.objections == ("64 images are too few for 64 features; use more of them",)
+    assert found.objections == ("64 images are too few for 64 features; it takes 65",)
 
 
 def test_the_features_come_to_tell_how_images_were_turned() -> None:
@@ -207,3 +207,20 @@ def test_inception_sees_bytes_in_colour(monkeypatch: pytest.MonkeyPatch) -> None
     assert features.unit == "FID"
     with pytest.raises(DataError, match="2 channels"):
         features(images.expand(1, 2, 8, 8))
+
+
+class Linear(torch.nn.Linear):
+    """A network with weights, which its name must tell from others of the same name."""
+
+    def __init__(self) -> None:
+        super().__init__(64, 2)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return super().forward(images.flatten(1).float())
+
+
+def test_other_weights_are_other_features() -> None:
+    names = {ImportedFeatures(f"{HERE}:Linear", (1, 8, 8)).name for _ in range(2)}
+
+    assert len(names) == 2
+    assert all(name.startswith(f"{HERE}:Linear, weights ") for name in names)
