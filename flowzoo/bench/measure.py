@@ -67,6 +67,7 @@ class CellRun:
         """
         environment = self._describe()
         result = replace(self._plan, environment=environment)
+        self._tell("training", 0.0, None)
         try:
             record = self._train()
             dataset = load_dataset(self._cell.data, **self._cell.data_options)

@@ -78,6 +78,7 @@ def test_a_model_that_fails_is_a_row_marked_failed_and_harms_no_other(
     assert causes["odd-nan"] == "not finite"
     assert causes["odd-exits"] == "crash"
     assert found["odd-exits"].failure is not None
+    assert found["odd-exits"].failure.stage == "training"
     assert "about to leave" in found["odd-exits"].failure.output
     assert found["odd-unbuildable"].failure is not None
     assert found["odd-unbuildable"].failure.stage == "planning"
