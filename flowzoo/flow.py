@@ -37,6 +37,11 @@ class FlowTerms(NamedTuple):
         return torch.stack([self.pixels, *(share.to(self.pixels.dtype) for share in shares)]).sum(0)
 
 
+def trainable(module: nn.Module) -> int:
+    """Return how many parameters of a module train."""
+    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+
+
 def sum_terms(terms: LevelTerms) -> PerImage:
     """Return one level's share of ``log p(x)``, ``(B,)``, nats."""
     return terms.transform + terms.joint + terms.conditional

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -10,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import torch
 from pydantic import TypeAdapter, ValidationError
 
 from flowzoo.bench.cell import Cell
@@ -204,7 +204,7 @@ def _require_plain(name: str, found: Any) -> None:
         raise PluginError(f"metric '{name}' returned a {type(found).__name__}, expected a Measurement")
     if found.value is None and not found.objections:
         raise PluginError(f"metric '{name}' returned neither a value nor an objection")
-    if found.value is not None and not torch.tensor(float(found.value)).isfinite():
+    if found.value is not None and not math.isfinite(found.value):
         raise NumericalError(f"metric '{name}' is {found.value}")
 
 

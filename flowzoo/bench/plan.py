@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from flowzoo.bench.cell import Cell
 from flowzoo.bench.key import hash_of
+from flowzoo.bench.planning import unplanned
 from flowzoo.bench.result import DataFacts, Result, Spent
 from flowzoo.bench.suite import BudgetEntry
 from flowzoo.component import Published
 from flowzoo.data.dataset import DatasetInfo
 from flowzoo.data.load import load_dataset
-from flowzoo.flow import Flow
+from flowzoo.flow import trainable
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.models import assemble
 from flowzoo.registry.options import resolve
-from flowzoo.seeds import check_seed
 from flowzoo.training.options import parse_training_options
 
 
@@ -47,7 +48,6 @@ class Planner:
             FlowzooError: The model cannot be built on the data, or an option is refused.
         """
         info = self._describe(cell)
-        check_seed(cell.seed)
         training = parse_training_options(cell.training)
         budget = BudgetEntry(**cell.budget).resolve(training.batch_size)
         pixels = cell.pixels if cell.pixels is not None else info.pixels
@@ -71,19 +71,14 @@ class Planner:
             "device": self._device,
             "threads": cell.threads,
         }
-        return Result(
+        return replace(
+            unplanned(cell),
             key=hash_of(decides),
-            suite=cell.suite,
-            label=cell.label,
-            model=cell.model,
-            seed=cell.seed,
-            status="failed",
-            date="",
             options=recipe.options,
             pixels=recipe.pixels,
             training=training.model_dump(),
             components=components,
-            parameters=_parameters(flow),
+            parameters=trainable(flow),
             data=_facts(info, cell.published),
             spent=spent,
             published=_published(cell),
@@ -100,10 +95,6 @@ def _metric(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     registry = default_registry()
     component = registry.find("metric", name)
     return {"name": name, "revision": component.revision, "options": resolve(registry, component, options)}
-
-
-def _parameters(flow: Flow) -> int:
-    return sum(parameter.numel() for parameter in flow.parameters() if parameter.requires_grad)
 
 
 def _facts(info: DatasetInfo, published: str) -> DataFacts:

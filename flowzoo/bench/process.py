@@ -80,10 +80,12 @@ class Worker:
 
     def kill(self) -> None:
         """End it and all that it started, whatever they are doing."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL) if _HAS_GROUPS else self._process.kill()
+        self._process.kill()
+        self._end_group()
         self._process.wait()
-        self._close()
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
 
     def wait(self) -> int:
         """Return its exit status, once it has ended; the negative number of a signal that killed it.
@@ -94,11 +96,6 @@ class Worker:
             self._process.wait(_MOMENT)
         self.kill()
         return self._process.returncode
-
-    def _close(self) -> None:
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):
-            self._process.stdin.close()
 
     def printed(self) -> str:
         """Return the end of what it printed."""
@@ -126,6 +123,9 @@ class Worker:
     def _watch(self) -> None:
         """End what a process that has ended may have started, which would keep its pipe open."""
         self._process.wait()
+        self._end_group()
+
+    def _end_group(self) -> None:
         if _HAS_GROUPS:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)

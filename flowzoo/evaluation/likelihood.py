@@ -25,7 +25,7 @@ from flowzoo.evaluation.audit import Audit, audit_likelihood
 from flowzoo.evaluation.findings import Findings, Row
 from flowzoo.evaluation.notes import stated
 from flowzoo.evaluation.pilot import fly_pilot
-from flowzoo.flow import Flow, FlowTerms
+from flowzoo.flow import Flow, FlowTerms, trainable
 from flowzoo.run import Ledger, Run, per_image_generators
 from flowzoo.shapes import IntegerImages, PerImage
 from flowzoo.units import bits_per_dim, nats_to_bits
@@ -175,7 +175,7 @@ def evaluate_likelihood(
         shares={name: share / count for name, share in rows.items()} | {"log2 bins": math.log2(flow.bins)},
         evaluations=ledger.counts.get("evaluations", 0.0) / (batches * draws),
         components=findings.rows(),
-        parameters=sum(parameter.numel() for parameter in flow.parameters() if parameter.requires_grad),
+        parameters=trainable(flow),
         seconds=seconds,
         seed=seed,
     )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from torch import nn
-
+from flowzoo.flow import trainable
 from flowzoo.metric import Measurement, Metric, Trained
 
 
@@ -13,17 +12,13 @@ class Parameters(Metric):
     def measure(self, trained: Trained) -> Measurement:
         levels = [trained.flow.level(place) for place in range(len(trained.flow.levels))]
         return Measurement(
-            value=_trainable(trained.flow),
+            value=trainable(trained.flow),
             unit="",
             better="lower",
-            details={f"level {place}": _trainable(level) for place, level in enumerate(levels)},
+            details={f"level {place}": trainable(level) for place, level in enumerate(levels)},
         )
 
 
 def build_parameters() -> Parameters:
     """Build the metric."""
     return Parameters()
-
-
-def _trainable(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
