@@ -26,12 +26,14 @@ class Features(nn.Module, ABC):
         unit: Of such a distance.
         num_features: ``F``; called so because torchmetrics asks for it.
         enough_images: From how many on distances are stated; None for more than there are features.
+        objections: Why distances between the features say nothing, if so.
     """
 
     name: str
     unit: str = "own features, not FID"
     num_features: int
     enough_images: int | None = None
+    objections: tuple[str, ...] = ()
 
     @abstractmethod
     def forward(self, images: IntegerImages) -> FeatureRows:

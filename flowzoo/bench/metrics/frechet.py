@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from flowzoo.bench.metrics.features import Features, ImportedFeatures, InceptionFeatures
-from flowzoo.bench.metrics.rotations import RotationFeatures
+from flowzoo.bench.metrics.trained_features import TrainedFeatures
 from flowzoo.data.batches import sequential_batches, spread
 from flowzoo.data.dataset import Dataset
 from flowzoo.dequantisation import quantise
@@ -65,14 +65,14 @@ class Frechet(Metric):
         chosen = spread(len(train), count)
         batches = [chosen[start : start + BATCH] for start in range(0, len(chosen), BATCH)]
         needed = features.enough_images or features.num_features + 1
-        enough = count >= needed
         few = f"{count} images are too few for {features.num_features} features; it takes {needed:,}"
+        objections = ((few,) if count < needed else ()) + features.objections
         return Measurement(
             value=to_test(_samples(flow, count, trained.seed)),
             unit=features.unit,
             better="lower",
-            valid=enough,
-            objections=() if enough else (few,),
+            valid=not objections,
+            objections=objections,
             conditions={
                 "features": features.name,
                 "split": "test",
@@ -85,7 +85,7 @@ class Frechet(Metric):
 
     def _features(self, dataset: Dataset, device: torch.device) -> Features:
         if self.features == "trained":
-            return RotationFeatures(dataset, self.steps, self.seed)
+            return TrainedFeatures(dataset, self.steps, self.seed)
         if self.features == "inception":
             return InceptionFeatures(dataset.info.bins, device)
         return ImportedFeatures(self.features, dataset.info.shape)

@@ -29,6 +29,7 @@ METRICS: tuple[Component, ...] = (
         build="flowzoo.bench.metrics.frechet:build_frechet",
         summary="Fréchet distance of samples from test images in features of a network; needs torchmetrics",
         reference="Heusel et al., GANs Trained by a Two Time-Scale Update Rule, 2017, arXiv:1706.08500",
+        revision=2,
         check=Check(shape=(1, 8, 8), options={"steps": 5}),
     ),
     Component(

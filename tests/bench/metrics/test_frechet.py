@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from flowzoo.bench.metrics import features as feature_networks
 from flowzoo.bench.metrics.features import ImportedFeatures, InceptionFeatures
 from flowzoo.bench.metrics.frechet import distance_to
-from flowzoo.bench.metrics.rotations import RotationFeatures
+from flowzoo.bench.metrics.trained_features import TrainedFeatures
 from flowzoo.data.load import load_dataset
 from flowzoo.dequantisation import quantise
 from flowzoo.errors import DataError, NumericalError, OptionError
@@ -97,11 +98,11 @@ def test_samples_are_drawn_with_the_training_s_seed_and_rounded_to_the_data_s_in
 
 def test_features_of_the_data_set_s_own_are_not_called_fid(load: Any) -> None:
     trained = load("gaussian")
-    found = build_component("metric", "frechet", images=150, steps=20).measure(trained)
+    found = build_component("metric", "frechet", images=150, steps=60).measure(trained)
 
     assert found.unit == "own features, not FID"
     revision = trained.dataset.info.revision
-    expected = f"flowzoo-rotnet-64 trained on digits {revision}, 20 steps, seed 0"
+    expected = f"flowzoo-changes-64 trained on digits {revision}, 60 steps, seed 0"
     assert found.conditions["features"] == expected
     assert found.valid
     assert found.repeats
@@ -109,7 +110,7 @@ def test_features_of_the_data_set_s_own_are_not_called_fid(load: Any) -> None:
 
 
 def test_samples_of_an_untrained_model_are_further_away(load: Any) -> None:
-    metric = build_component("metric", "frechet", images=150, steps=20)
+    metric = build_component("metric", "frechet", images=150, steps=60)
 
     near = metric.measure(load("gaussian")).value
     far = metric.measure(load("realnvp")).value  # of six steps
@@ -121,22 +122,41 @@ def test_more_features_than_images_give_no_figure_to_be_ranked(load: Any) -> Non
     found = build_component("metric", "frechet", images=64, steps=1).measure(load("gaussian"))
 
     assert not found.valid
-    assert found.objections == ("64 images are too few for 64 features; it takes 65",)
+    assert found.objections[0] == "64 images are too few for 64 features; it takes 65"
 
 
-def test_the_features_come_to_tell_how_images_were_turned() -> None:
+def test_the_features_come_to_tell_what_was_done_to_images() -> None:
     test, digits = split("test", 100), load_dataset("digits")
 
-    untrained, trained = (RotationFeatures(digits, steps, seed=0) for steps in (1, 120))
+    untrained, trained = (TrainedFeatures(digits, steps, seed=0) for steps in (1, 120))
 
-    assert untrained.accuracy(test) < 0.5
-    assert trained.accuracy(test) > 0.6
+    assert untrained.accuracy(test) < 0.35
+    assert trained.accuracy(test) > 0.5
+
+
+def test_features_that_have_learnt_nothing_give_no_figure_to_be_ranked(load: Any) -> None:
+    found = build_component("metric", "frechet", images=150, steps=1).measure(load("gaussian"))
+
+    assert not found.valid
+    assert re.fullmatch(
+        r"the features tell \d+% of changes, 14% by chance; give them more steps",
+        *found.objections,
+    )
+
+
+def test_features_vary_by_about_one_over_training_images() -> None:
+    digits = load_dataset("digits")
+
+    found = TrainedFeatures(digits, steps=30, seed=0)(split("train", 1000)).std(0)
+
+    assert float(found.max()) == pytest.approx(1, abs=0.1)
+    assert float(found.median()) == pytest.approx(1, abs=0.1)
 
 
 def test_the_features_are_the_same_for_every_model() -> None:
     test, digits = split("test", 10), load_dataset("digits")
 
-    first, again, other = (RotationFeatures(digits, steps=3, seed=seed)(test) for seed in (0, 0, 1))
+    first, again, other = (TrainedFeatures(digits, steps=3, seed=seed)(test) for seed in (0, 0, 1))
 
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
@@ -147,7 +167,7 @@ def test_images_of_every_shape_have_features(shape: tuple[int, int, int]) -> Non
     dataset = tiny_trained(shape).dataset
     images = dataset.split("test").take(range(3))
 
-    found = RotationFeatures(dataset, steps=1, seed=0)(images)
+    found = TrainedFeatures(dataset, steps=1, seed=0)(images)
 
     assert found.shape == (3, 64)
     assert found.dtype == torch.float64

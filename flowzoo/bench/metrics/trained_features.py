@@ -1,0 +1,156 @@
+"""Features of a small network that has learnt, on the data set itself, what was done to an image.
+
+They need no labels and no download, and exist for images of every size.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from flowzoo.bench.metrics.features import FeatureRows, Features
+from flowzoo.data.batches import ShuffledBatches, spread
+from flowzoo.data.dataset import Dataset
+from flowzoo.errors import NumericalError
+from flowzoo.shapes import Images, IntegerImages
+
+WIDTH = 64
+"""Features."""
+
+LARGEST = 64
+"""Height and width above which images are scaled down, for the sake of time."""
+
+BATCH = 64
+
+LOUDEST = 0.3
+"""Standard deviation of the most noise that is added, where pixels go from -1 to 1."""
+
+SCALED_BY = 1000
+"""Training images whose features have a standard deviation of 1."""
+
+QUIETEST = 0.1
+"""Share of the largest standard deviation by which a feature is divided at least."""
+
+EXAMINED_ON = 200
+"""Test images on which the network shows what it has learnt."""
+
+LEAST = 1.5
+"""Times the accuracy of a guess, below which it has learnt too little."""
+
+
+class TrainedFeatures(Features):
+    """Means over the image of the last convolution's channels, in double precision on the CPU.
+
+    The network is trained to tell what was done to an image: nothing, a quarter turn, half a turn, three
+    quarters of one (half a turn alone where height and width differ), noise added, blurred, or its halves
+    exchanged. Turns by themselves teach it nothing about textures, which look the same from all sides.
+
+    Every feature is divided by its standard deviation over training images, or by a tenth of the largest if
+    that is more. A network that tells changes of test images hardly better than a guess says so in
+    ``objections``.
+
+    Args:
+        dataset: On whose training images it is trained.
+        steps: Of training, with 64 images each.
+        seed: Of weights, order and changes: the same for all models that are to be compared.
+
+    References:
+        Gidaris, Singh and Komodakis, "Unsupervised Representation Learning by Predicting Image Rotations",
+        2018, arXiv:1803.07728; Jenni, Jin and Favaro, "Steering Self-Supervised Feature Learning Beyond Local
+        Pixel Statistics", 2020, arXiv:2004.02331 (changes other than turns).
+    """
+
+    num_features = WIDTH
+
+    def __init__(self, dataset: Dataset, steps: int, seed: int) -> None:
+        super().__init__()
+        info = dataset.info
+        channels, height, width = info.shape
+        self.name = (
+            f"flowzoo-changes-{WIDTH} trained on {info.name} {info.revision}, {steps} steps, seed {seed}"
+        )
+        turns = ("turn 1", "turn 2", "turn 3") if height == width else ("turn 2",)
+        self._ways = ("nothing", *turns, "noise", "blur", "exchange")
+        self._bins = info.bins
+        self._factor = min(1.0, LARGEST / max(height, width))
+        stride = 2 if min(height, width) >= 16 else 1
+        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+            torch.default_generator.manual_seed(seed)
+            self._body = nn.Sequential(
+                nn.Conv2d(channels, WIDTH // 2, 3, stride=stride, padding=1),
+                nn.ReLU(),
+                nn.Conv2d(WIDTH // 2, WIDTH, 3, stride=2, padding=1),
+                nn.ReLU(),
+                nn.Conv2d(WIDTH, WIDTH, 3, stride=2, padding=1),
+                nn.ReLU(),
+            )
+            self._head = nn.Linear(WIDTH, len(self._ways))
+        train = dataset.split("train")
+        self._train(ShuffledBatches(train, BATCH, seed), steps, torch.Generator().manual_seed(seed))
+        self.double().requires_grad_(False)
+        self._spread: Tensor | float = 1.0
+        found = self(train.take(spread(len(train), min(SCALED_BY, len(train))))).std(0)
+        self._spread = found.clamp(min=QUIETEST * float(found.max())) if bool(found.any()) else 1.0
+        test = dataset.split("test")
+        accuracy, chance = self.accuracy(test.take(range(min(EXAMINED_ON, len(test))))), 1 / len(self._ways)
+        if accuracy < LEAST * chance:
+            self.objections = (
+                f"the features tell {accuracy:.0%} of changes, {chance:.0%} by chance; give them more steps",
+            )
+
+    def forward(self, images: IntegerImages) -> FeatureRows:
+        return self._features(self._scale(images).double()) / self._spread
+
+    @torch.no_grad()
+    def accuracy(self, images: IntegerImages) -> float:
+        """Return for what share of images, each changed in all ways, the change is recognised.
+
+        By chance it is one in seven, or in five where height and width differ.
+        """
+        x, generator = self._scale(images).double(), torch.Generator().manual_seed(0)
+        found = [
+            self._head(self._features(_change(x, way, generator))).argmax(1) == place
+            for place, way in enumerate(self._ways)
+        ]
+        return float(torch.stack(found).double().mean())
+
+    @torch.enable_grad()
+    def _train(self, batches: ShuffledBatches, steps: int, generator: torch.Generator) -> None:
+        optimiser = torch.optim.Adam(self.parameters(), lr=1e-3)
+        for _ in range(steps):
+            x = self._scale(next(batches))
+            places = torch.randint(len(self._ways), (len(x),), generator=generator)
+            parts = [_change(x[places == place], way, generator) for place, way in enumerate(self._ways)]
+            loss = functional.cross_entropy(
+                self._head(self._features(torch.cat(parts))), places.sort().values
+            )
+            if not math.isfinite(float(loss.detach())):
+                raise NumericalError(f"the loss of {self.name} is not finite; choose another seed")
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+
+    def _features(self, x: Images) -> FeatureRows:
+        found: Tensor = self._body(x)
+        return found.mean((2, 3))
+
+    def _scale(self, images: IntegerImages) -> Images:
+        x = images.cpu().float() * (2.0 / (self._bins - 1)) - 1.0
+        return x if self._factor == 1.0 else functional.interpolate(x, scale_factor=self._factor, mode="area")
+
+
+def _change(x: Images, way: str, generator: torch.Generator) -> Images:
+    """Change images in one of the ways."""
+    if way.startswith("turn"):
+        return x.rot90(int(way[-1]), (2, 3))
+    if way == "noise":
+        loudness = torch.rand((len(x), 1, 1, 1), generator=generator, dtype=x.dtype) * LOUDEST
+        return x + loudness * torch.randn(x.shape, generator=generator, dtype=x.dtype)
+    if way == "blur":
+        return functional.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+    if way == "exchange":
+        return x.roll((x.shape[2] // 2, x.shape[3] // 2), (2, 3))
+    return x
