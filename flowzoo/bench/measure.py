@@ -112,7 +112,7 @@ class CellRun:
 
     def _train(self) -> RunRecord:
         cell = self._cell
-        budget = Budget(**_without_fractions(self._plan.spent.budget))
+        budget = Budget(**dict[str, Any](self._plan.spent.budget))
         reporter = _Reporter(self._tell)
         if (self._folder.path / "run.json").is_file():
             record = self._folder.read()
@@ -221,11 +221,6 @@ def _plugins(plan: Result) -> dict[str, str]:
         plugin = registry.plugin_of(registry.find(kind, name))  # type: ignore[arg-type]
         found[plugin.distribution] = plugin.version
     return found
-
-
-def _without_fractions(budget: Mapping[str, float | None]) -> dict[str, Any]:
-    steps = budget["steps"]
-    return {"steps": None if steps is None else int(steps), "seconds": budget["seconds"]}
 
 
 class _Reporter:

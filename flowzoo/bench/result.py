@@ -82,7 +82,7 @@ class Spent:
         batch_size: Images a step.
     """
 
-    budget: Mapping[str, float | None]
+    budget: Mapping[str, int | float | None]
     steps: int = 0
     seconds: float = 0.0
     batch_size: int = 0
