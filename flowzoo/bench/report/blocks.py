@@ -117,7 +117,7 @@ def all_costs(board: Leaderboard) -> tuple[str, ...]:
 def unit_of(board: Leaderboard, metric: str) -> str:
     """Return the unit that all rows state; empty if they differ."""
     units = {row.figures[metric].unit for row in board.rows if metric in row.figures}
-    return clean(units.pop(), 20) if len(units) == 1 else ""
+    return clean(units.pop(), 32) if len(units) == 1 else ""
 
 
 def cost_text(board: Leaderboard, row: Row, metric: str, errors: bool = False) -> str:
