@@ -119,10 +119,10 @@ def test_samples_of_an_untrained_model_are_further_away(load: Any) -> None:
 
 
 def test_more_features_than_images_give_no_figure_to_be_ranked(load: Any) -> None:
-    found = build_component("metric", "frechet", images=64, steps=1).measure(load("gaussian"))
+    found = build_component("metric", "frechet", images=64, steps=60).measure(load("gaussian"))
 
     assert not found.valid
-    assert found.objections[0] == "64 images are too few for 64 features; it takes 65"
+    assert found.objections == ("64 images are too few for 64 features; it takes 65",)
 
 
 def test_the_features_come_to_tell_what_was_done_to_images() -> None:
@@ -131,7 +131,7 @@ def test_the_features_come_to_tell_what_was_done_to_images() -> None:
     untrained, trained = (TrainedFeatures(digits, steps, seed=0) for steps in (1, 120))
 
     assert untrained.accuracy(test) < 0.35
-    assert trained.accuracy(test) > 0.5
+    assert trained.accuracy(test) > 0.6
 
 
 def test_features_that_have_learnt_nothing_give_no_figure_to_be_ranked(load: Any) -> None:
