@@ -13,6 +13,7 @@ from flowzoo.cli.console import console, print_json, table
 
 if TYPE_CHECKING:
     from flowzoo.evaluation.audit import Audit
+    from flowzoo.evaluation.density.outcome import DensityAudit
     from flowzoo.evaluation.report import Evaluation
 
 NEVER_RANKED = "never ranked"
@@ -34,8 +35,13 @@ def evaluate(
     ] = None,
     audit: Annotated[
         bool,
-        typer.Option("--audit/--no-audit", help="Judge the solver's error on up to 16 images."),
+        typer.Option(
+            "--audit/--no-audit", help="Check that the figure is that of a density, and the solver's error."
+        ),
     ] = True,
+    audit_seconds: Annotated[
+        float, typer.Option("--audit-seconds", help="Time for the Jacobians of the audit, roughly.")
+    ] = 20.0,
     floor: Annotated[bool, typer.Option("--floor/--no-floor", help="Fit the Gaussian floor too.")] = True,
     batch_size: Annotated[int, typer.Option("--batch-size", help="Images at once.")] = 100,
     seed: Annotated[int, typer.Option("--seed", help="Of noise and probes.")] = 0,
@@ -43,10 +49,10 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Measure bits/dim of a trained run and write it to RUN/evaluation-SPLIT.json."""
-    from flowzoo.cli.progress import counting
+    from flowzoo.cli.progress import counting_stages
     from flowzoo.evaluation.report import evaluate_run
 
-    with counting("images") as progress:
+    with counting_stages() as tell:
         evaluation = evaluate_run(
             run,
             split,
@@ -57,8 +63,10 @@ def evaluate(
             batch_size=batch_size,
             seed=seed,
             audit=audit,
+            audit_seconds=audit_seconds,
             device=device,
-            progress=progress,
+            progress=lambda done, total: tell("images", done, total),
+            auditing=lambda share: tell("% of the audit", round(100 * share), 100),
         )
     if as_json:
         print_json(asdict(evaluation))
@@ -97,7 +105,8 @@ def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("proposal", evaluation.proposal),
         ("trace", evaluation.trace),
         ("solver", evaluation.solver),
-        ("audit", "" if evaluation.audit is None else _audit(evaluation.audit)),
+        ("density", "not audited" if evaluation.density is None else _density(evaluation.density)),
+        ("solver's error", "" if evaluation.audit is None else _audit(evaluation.audit)),
         ("evaluations", f"{evaluation.evaluations:g} a batch" if evaluation.evaluations else ""),
         ("parameters", f"{evaluation.parameters:,}"),
         ("seconds", f"{evaluation.seconds:.1f}"),
@@ -112,6 +121,16 @@ def _audit(audit: Audit) -> str:
     return (
         f"{audit.mean:+.5f} bits/dim on average, {audit.worst:.5f} at worst "
         f"({audit.images} image(s) against {audit.judge})"
+    )
+
+
+def _density(density: DensityAudit) -> str:
+    if density.worst is None:
+        return f"failed ({density.seconds:.1f} s)"
+    return (
+        f"{'passed' if density.passed else 'failed'}: log p off by {density.worst:.2g} bits/dim at worst on "
+        f"{density.images} image(s), {density.tolerance:g} allowed; judged: {density.method}, by "
+        f"{density.derivatives}, in {density.seconds:.1f} s"
     )
 
 

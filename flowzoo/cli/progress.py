@@ -92,8 +92,15 @@ def clock(seconds: float) -> str:
 @contextmanager
 def counting(what: str) -> Iterator[Callable[[int, int], None]]:
     """Show a bar of things done, of how many, on a terminal; yields the function to tell it with."""
+    with counting_stages() as tell:
+        yield lambda done, total: tell(what, done, total)
+
+
+@contextmanager
+def counting_stages() -> Iterator[Callable[[str, int, int], None]]:
+    """Show a bar for each thing that is counted, on a terminal; yields the function to tell it with."""
     bar = Progress(
-        TextColumn("{task.completed:.0f}/{task.total:.0f} " + what),
+        TextColumn("{task.completed:.0f}/{task.total:.0f} {task.description}"),
         BarColumn(bar_width=None),
         TimeRemainingColumn(),
         console=Console(stderr=True),
@@ -101,12 +108,11 @@ def counting(what: str) -> Iterator[Callable[[int, int], None]]:
         disable=not sys.stderr.isatty(),
     )
     with bar:
-        task: TaskID | None = None
+        tasks: dict[str, TaskID] = {}
 
-        def tell(done: int, total: int) -> None:
-            nonlocal task
-            if task is None:
-                task = bar.add_task(what, total=total)
-            bar.update(task, completed=done)
+        def tell(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total)
+            bar.update(tasks[what], completed=done)
 
         yield tell

@@ -10,6 +10,7 @@ from typing import Any
 from flowzoo.data.dataset import Dataset
 from flowzoo.data.load import load_revision
 from flowzoo.device import prepare_device
+from flowzoo.evaluation.density.audit import SECONDS
 from flowzoo.evaluation.floor import fit_gaussian
 from flowzoo.evaluation.likelihood import Likelihood, evaluate_likelihood
 from flowzoo.files import write_json
@@ -17,7 +18,7 @@ from flowzoo.flow import Flow
 from flowzoo.registry.saving import load_model
 from flowzoo.runfolder import RunFolder
 
-SCHEMA = 2
+SCHEMA = 3
 
 FLOOR_UP_TO = 3072
 """Dimensions up to which the Gaussian floor is fitted: its covariance has their square."""
@@ -65,8 +66,10 @@ def evaluate_run(
     batch_size: int = 100,
     seed: int = 0,
     audit: bool = True,
+    audit_seconds: float = SECONDS,
     device: str = "auto",
     progress: Callable[[int, int], None] = lambda done, total: None,
+    auditing: Callable[[float], None] = lambda share: None,
 ) -> Evaluation:
     """Evaluate the model of a run folder and write ``evaluation-SPLIT.json`` into it.
 
@@ -79,9 +82,11 @@ def evaluate_run(
         floor: Fit the Gaussian floor too, on images of up to 3,072 dimensions.
         batch_size: Images at once.
         seed: Of noise and probes.
-        audit: Measure the solver's error too, for models that have one.
+        audit: Check that the figure is that of a density, and measure the error of solvers.
+        audit_seconds: How long the density audit may spend on Jacobians, roughly.
         device: As :func:`~flowzoo.device.prepare_device` takes it.
         progress: Told how many images of how many are done.
+        auditing: Told which share of the density audit is done.
 
     Raises:
         SavedModelError: The folder holds no run, or no model yet.
@@ -110,7 +115,9 @@ def evaluate_run(
         batch_size=batch_size,
         seed=seed,
         audit=audit,
+        audit_seconds=audit_seconds,
         progress=advance,
+        auditing=auditing,
     )
     floor_bits, floor_error = (None, None)
     if floor and record.model != "gaussian" and flow.dimensions <= FLOOR_UP_TO:
