@@ -206,7 +206,7 @@ def read_result(data: Any) -> Result:
         data = _from_schema_1(data)
     if data["schema"] != SCHEMA:
         raise ResultError(
-            f"it has schema {data['schema']!r:.20}, and this flowzoo reads 1 to {SCHEMA}; "
+            f"it has schema {data['schema']!r:.20}, and this flowzoo reads {SCHEMA} and 1; "
             "use the flowzoo that wrote it, or run the suite again"
         )
     try:

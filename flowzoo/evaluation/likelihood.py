@@ -183,6 +183,7 @@ def evaluate_likelihood(
             flow=flow,
             source=source,
             bits=bits,
+            draws=draws,
             measure=measure,
             seed=seed,
             exact=use_exact,

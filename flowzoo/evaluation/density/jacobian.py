@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -25,6 +25,7 @@ VALUES_AT_ONCE = 2**15
 """Of all rows that go through a map together; fewer in reverse mode, which keeps what it computes."""
 
 
+@runtime_checkable
 class RowMap(Protocol):
     """A map of vectors, differentiable, which treats the rows of a batch alike and apart."""
 
@@ -141,9 +142,9 @@ def jacobian_of(
 
 
 def seconds_a_product(mapping: RowMap, way: Way) -> float:
-    """Return how long one product with the Jacobian takes, on some rows after a first one."""
+    """Return how long one product with the Jacobian takes among as many as are computed at once."""
     start = mapping.start[0]
-    rows = start.expand(min(8, rows_at_once(len(start), way)), -1)
+    rows = start.expand(rows_at_once(len(start), way), -1)
     direction = mapping.room[0].expand_as(rows)
     watch = Stopwatch()
     if way == "forward mode":

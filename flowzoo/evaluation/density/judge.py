@@ -13,6 +13,7 @@ from flowzoo.evaluation.density.jacobian import (
     RowMap,
     choose_derivative,
     log_abs_det,
+    rows_at_once,
     seconds_a_product,
 )
 from flowzoo.evaluation.density.maps import Settings, Whole, parts_of
@@ -25,8 +26,14 @@ LEAST_IMAGES = 2
 MORE_IMAGES = 0.25
 """Share of the budget within which more images are judged."""
 
-HOPELESS = 4.0
-"""Times the budget: a first rough guess of a method's seconds above it rules the method out."""
+HOPELESS = 1.5
+"""Times the budget: a guess of the seconds above it, from a few passes through encode, rules a model out."""
+
+TOGETHER = 50.0
+"""At most so many times faster are rows that go through a model together than one by itself."""
+
+PRODUCT_COSTS = 3.0
+"""Passes through encode that a product with its Jacobian is reckoned at before it is timed."""
 
 OPERATIONS_A_SECOND = 4e9
 """In double precision, of one core that decomposes matrices."""
@@ -83,12 +90,7 @@ def judge(
     Raises:
         NotSquare: It has too few or too many latents.
     """
-    rows = min(4, len(x))
-    flow.encode(x[:1], settings.run([0]))  # whatever loads at the first call is no fault of the model
-    watch = Stopwatch()
-    flow.encode(x[:rows], settings.run(range(rows)))
-    guess = LEAST_IMAGES * 3.0 * flow.dimensions * watch.seconds() / rows
-    if guess > HOPELESS * seconds:
+    if _is_hopeless(flow, x, settings, seconds):
         return None
     whole = Whole(flow, x, settings)
     values, latents = whole.start.shape[1], sum(math.prod(shape) for shape in flow.latent_shapes)
@@ -107,6 +109,20 @@ def judge(
     count = len(log_det)
     stated, log_latents = whole.stated(exact)[:count], whole.latents()[:count]
     return Judged(method, settings, whole, stated, log_latents, log_det, derivative)
+
+
+def _is_hopeless(flow: Flow, x: Tensor, settings: Settings, seconds: float) -> bool:
+    """Whether a few passes through encode tell that there is no time for its Jacobian."""
+    passes = LEAST_IMAGES * PRODUCT_COSTS * flow.dimensions
+    flow.encode(x[:1], settings.run([0]))  # whatever loads at the first call is no fault of the model
+    watch = Stopwatch()
+    flow.encode(x[:1], settings.run([0]))
+    if passes * watch.seconds() / TOGETHER > HOPELESS * seconds:
+        return True
+    rows = rows_at_once(flow.dimensions, "forward mode")
+    watch = Stopwatch()
+    flow.encode(x[:1].expand(rows, -1, -1, -1), settings.run([0] * rows))
+    return passes * watch.seconds() / rows > HOPELESS * seconds
 
 
 @dataclass(frozen=True)
