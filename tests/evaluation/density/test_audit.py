@@ -155,7 +155,7 @@ OTHERS: dict[str, tuple[Callable[[], Flow], str]] = {
         "double precision",
     ),
     "a biased estimate": (lambda: flow_of(Estimated(0.5)), "the estimated log_det is biased"),
-    "an estimate of the wrong sign": (lambda: flow_of(Estimated(-1.0)), "the sign is wrong"),
+    "an estimate of the wrong sign": (lambda: flow_of(Estimated(-1.0)), "biased by -1.3"),
     "half of the latents": (dropping, "16 values are mapped to 8 latents"),
     "a derivative as wrong as its log_det": (
         lambda: flow_of(Sinh(WrongDerivative.apply, honest=False)),
