@@ -22,6 +22,7 @@ from flowzoo.testing import (
 )
 from flowzoo.testing.bijectors import Bijector
 from flowzoo.testing.context import uses_its_context
+from flowzoo.testing.exhaustive import adds_up_to_its_mass
 from flowzoo.testing.models import Model
 from flowzoo.testing.networks import Net
 from flowzoo.testing.result import CheckFailed, CheckResult, NeedsFiles
@@ -127,6 +128,7 @@ _MODEL = {
     "save-and-load": models.saves_and_loads,
     "bits-per-dim": models.gives_bits_per_dim,
     "refusals": models.refuses_bad_images,
+    "probabilities": adds_up_to_its_mass,
     "creation": models.leaves_global_state_alone_when_created,
 }
 
