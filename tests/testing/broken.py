@@ -561,6 +561,10 @@ MODEL = Example(
             "bits-per-dim",
             after("bits_per_dim", lambda bits, *_: bits - torch.log2(torch.tensor(256 / 255))),
         ),
+        "probabilities are twice as large": (
+            "probabilities",
+            after("bits_per_dim", lambda bits, *_: bits - 0.25),
+        ),
         "samples ignore their seed": ("samples", unseeded),
         "samples are all the same": ("samples", one_image_again),
         "samples do not depend on their seed": ("samples", always_the_same),
