@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from flowzoo.bijector import ConditionalBijector
 from flowzoo.dequantisation import dequantise
 from flowzoo.errors import DataError, NumericalError, OptionError, ShapeError
 from flowzoo.level import Level, LevelTerms
+from flowzoo.origin import name_of, origin_of
 from flowzoo.recipe import Recipe
 from flowzoo.run import EVALUATION, Ledger, Run
 from flowzoo.seeds import check_seed
@@ -348,14 +349,16 @@ def _refuse_untrainable(levels: Sequence[Level]) -> None:
     for place, level in enumerate(levels):
         if not level.joint.loss_is_likelihood:
             raise OptionError(
-                f"level {place}'s joint trains on the likelihood of the whole, and is set to train on "
-                "something else; set the joint's objective=likelihood"
+                f"level {place}'s joint trains on the likelihood of the whole, and "
+                f"{_innermost(level.joint, _has_other_loss)} is set to train on something else; "
+                "set the joint's objective=likelihood"
             )
         trainable_before = trainable_before or not level.separable
         if trainable_before and not level.conditional.loss_is_likelihood:
             raise OptionError(
                 f"level {place}'s conditional does not train on its likelihood, so the trainable transform, "
-                "joint or split before it would get no gradient; set the bijector's objective=likelihood"
+                f"joint or split before it would get no gradient from "
+                f"{_innermost(level.conditional, _has_other_loss)}; set the bijector's objective=likelihood"
             )
 
 
@@ -371,13 +374,13 @@ def _refuse_unscorable(levels: Sequence[Level], pixels: ConditionalBijector) -> 
             mixing.append(pixels)
         if mixing:
             raise OptionError(
-                f"{asked}, and {type(mixing[0]).__name__} mixes pixels before it; use transform=identity or "
+                f"{asked}, and {name_of(mixing[0])} mixes pixels before it; use transform=identity or "
                 "transform=squeeze and logit or affine pixels, or a split that needs no scores"
             )
         silent = next((each.joint for each in before if not each.joint.has_shares), None)
         if silent is not None:
             raise OptionError(
-                f"{asked}, and {type(silent).__name__} cannot tell them; "
+                f"{asked}, and {_innermost(silent, _has_no_shares)} cannot tell them; "
                 "use another joint, or a split that needs no scores"
             )
         if all(each.joint.pointwise for each in before):
@@ -385,6 +388,21 @@ def _refuse_unscorable(levels: Sequence[Level], pixels: ConditionalBijector) -> 
                 f"{asked}, and no joint treats them differently; set one that does, such as joint=realnvp, "
                 "or use a split that needs no scores"
             )
+
+
+def _innermost(part: ConditionalBijector, declares: Callable[[ConditionalBijector], bool]) -> str:
+    """Return the name of the part that makes a bijector declare something; wrappers only pass it on."""
+    found = [each for each in part.modules() if isinstance(each, ConditionalBijector) and declares(each)]
+    known = [each for each in found if origin_of(each)]
+    return name_of((known or found)[-1])
+
+
+def _has_no_shares(bijector: ConditionalBijector) -> bool:
+    return not bijector.has_shares
+
+
+def _has_other_loss(bijector: ConditionalBijector) -> bool:
+    return not bijector.loss_is_likelihood
 
 
 def _require_finite(values: Tensor, what: str, advice: str) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, final
 from pydantic import Field
 from torch import nn
 
+from flowzoo import checked
 from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.log_det import constant_log_det
 from flowzoo.component import BijectorSpec, Builder
@@ -59,7 +60,7 @@ class Stack(ConditionalBijector):
     ) -> tuple[Images, PerImage]:
         total = constant_log_det(x, 0.0)
         for part in self._parts:
-            x, log_det = part(x, context, run)
+            x, log_det = checked.forward(part, x, context, run)
             total = total + log_det
         return x, total
 
@@ -67,21 +68,21 @@ class Stack(ConditionalBijector):
         self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
     ) -> tuple[Images, Images]:
         for part in self._parts:
-            x, shares = part.forward_with_shares(x, shares, context, run)
+            x, shares = checked.forward_with_shares(part, x, shares, context, run)
         return x, shares
 
     def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
         for part in reversed(self._parts):
-            z = part.inverse(z, context, run)
+            z = checked.inverse(part, z, context, run)
         return z
 
     def loss(self, x: Images, context: Images | None = None, run: Run = EVALUATION) -> PerImage:
         *earlier, last = self._parts
         total = constant_log_det(x, 0.0)
         for part in earlier:
-            x, log_det = part(x, context, run)
+            x, log_det = checked.forward(part, x, context, run)
             total = total + log_det
-        return last.loss(x, context, run) - total
+        return checked.loss(last, x, context, run) - total
 
 
 def build_stack(

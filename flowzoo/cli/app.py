@@ -22,6 +22,7 @@ from flowzoo.cli.splits import splits
 from flowzoo.cli.train import train
 from flowzoo.cli.upscale import upscale
 from flowzoo.errors import FlowzooError
+from flowzoo.origin import blamed, raised_in
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
@@ -36,7 +37,15 @@ class _Commands(TyperGroup):
         except FlowzooError as error:
             if ctx.params["debug"]:
                 traceback.print_exc()
-            complain(f"error: {error}")
+            complain(f"error: {blamed(error)}")
+            raise typer.Exit(USAGE_ERROR) from error
+        except (Exception, SystemExit) as error:  # sys.exit in a plugin must not end the program unsaid
+            if ctx.params["debug"] or not raised_in(error):
+                raise
+            complain(
+                f"error: {blamed(error)}. Report this to whoever publishes that component; "
+                "flowzoo --debug COMMAND shows the traceback"
+            )
             raise typer.Exit(USAGE_ERROR) from error
         except KeyboardInterrupt as error:
             complain("interrupted")

@@ -7,6 +7,7 @@ from typing import Any
 
 from flowzoo.data.dataset import Dataset
 from flowzoo.errors import DataError, PluginError
+from flowzoo.origin import mark, origin_of
 from flowzoo.registry.build import build_component
 
 
@@ -29,6 +30,8 @@ def load_dataset(name: str, /, **options: Any) -> Dataset:
             f"data set '{name}' built a {type(dataset).__name__}, expected a Dataset; "
             "its plugin must return that"
         )
+    for source in dataset.splits.values():
+        mark(source, origin_of(dataset))
     return dataset
 
 

@@ -26,6 +26,7 @@ from flowzoo.evaluation.findings import Findings, Row
 from flowzoo.evaluation.notes import stated
 from flowzoo.evaluation.pilot import fly_pilot
 from flowzoo.flow import Flow, FlowTerms, trainable
+from flowzoo.origin import naming_the_component
 from flowzoo.run import Ledger, Run, per_image_generators
 from flowzoo.shapes import IntegerImages, PerImage
 from flowzoo.units import bits_per_dim, nats_to_bits
@@ -87,6 +88,7 @@ class Likelihood:
 
 
 @torch.no_grad()
+@naming_the_component()
 def evaluate_likelihood(
     flow: Flow,
     source: ImageSource,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 from collections.abc import Iterator
 
 import torch
@@ -12,8 +11,8 @@ from torch import Tensor
 from flowzoo.data.batches import sequential_batches
 from flowzoo.data.dataset import SPLITS, Dataset, ImageSource
 from flowzoo.registry.build import build_component
-from flowzoo.registry.signature import import_builder
-from flowzoo.testing.result import NeedsFiles, require
+from flowzoo.testing.files import require_files
+from flowzoo.testing.result import require
 from flowzoo.testing.trial import Trial
 
 LOOK_AT = 200
@@ -91,9 +90,7 @@ def keeps_splits_apart(trial: Trial) -> None:
 
 
 def _load(trial: Trial) -> Dataset:
-    needs_root = "root" in inspect.signature(import_builder(trial.component)).parameters
-    if needs_root and "root" not in trial.check.options:
-        raise NeedsFiles(f"needs files: give the option root, the folder that holds {trial.component.name}")
+    require_files(trial.component, trial.check.options)
     dataset: Dataset = trial.build()
     return dataset
 

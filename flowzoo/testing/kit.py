@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from flowzoo.component import Kind
 from flowzoo.errors import UnknownNameError, did_you_mean
+from flowzoo.origin import raised_in
 from flowzoo.testing import (
     bijectors,
     common,
@@ -18,36 +20,56 @@ from flowzoo.testing import (
     models,
     networks,
     splits,
+    suites,
     transforms,
 )
 from flowzoo.testing.bijectors import Bijector
 from flowzoo.testing.context import uses_its_context
+from flowzoo.testing.declaration import declares_a_sensible_trial
 from flowzoo.testing.models import Model
 from flowzoo.testing.networks import Net
-from flowzoo.testing.result import CheckFailed, CheckResult, NeedsFiles
+from flowzoo.testing.result import CheckFailed, CheckResult, NeedsFiles, NotTried
 from flowzoo.testing.splits import Split
 from flowzoo.testing.subject import Subject
+from flowzoo.testing.surroundings import apart_from_others
 from flowzoo.testing.transforms import Transform
-from flowzoo.testing.trial import Trial, trial_of
+from flowzoo.testing.trial import Trial, trials_of
 
 TrialCheck = Callable[[Trial], None]
 
 S = TypeVar("S", bound=Subject)
 
 
-def check_component(kind: Kind, name: str, **options: Any) -> list[CheckResult]:
-    """Run every check of a kind on a registered component.
+def check_component(
+    kind: Kind,
+    name: str,
+    *,
+    seed: int = 0,
+    told: Callable[[CheckResult], object] | None = None,
+    **options: Any,
+) -> list[CheckResult]:
+    """Run every check of a kind on a registered component, in each of its trials.
 
     Args:
         kind: The component's kind.
         name: Its registered name.
-        options: Besides those that it declares for its trial; a data set's ``root``, for one.
+        seed: Of weights and images.
+        told: Is told of each result as it comes.
+        options: Besides those that it declares for its trials; a data set's ``root``, for one.
+
+    Returns:
+        A result for each check and trial; :func:`~flowzoo.testing.result.findings` sums them up.
 
     Raises:
         UnknownNameError: There is no such component.
     """
-    trial = trial_of(kind, name, **options)
-    return [run_check(trial, check) for check in checks_for(kind, trial.component.exact)]
+    results: list[CheckResult] = []
+    for trial in trials_of(kind, name, seed, **options):
+        for check in checks_for(kind, trial.component.exact):
+            results.append(run_check(trial, check))
+            if told is not None:
+                told(results[-1])
+    return results
 
 
 def checks_for(kind: Kind, exact: bool = True) -> list[str]:
@@ -76,27 +98,31 @@ def run_check(trial: Trial, check: str) -> CheckResult:
             f"no check '{check}'{did_you_mean(check, known) or ';'} "
             f"those of a {trial.component.kind}: {', '.join(known)}"
         )
+    return replace(_outcome(known[check], trial, check), trial=trial.title)
+
+
+def _outcome(made: TrialCheck, trial: Trial, check: str) -> CheckResult:
     try:
-        known[check](trial)
+        with apart_from_others(check):
+            made(trial)
     except CheckFailed as failure:
         return CheckResult(check, False, str(failure))
     except NeedsFiles as missing:
         return CheckResult(check, False, str(missing), needs_files=True)
-    except Exception as error:  # whatever a component raises is a finding about it
+    except NotTried as refusal:
+        return CheckResult(check, True, note=str(refusal))
+    except (Exception, SystemExit) as error:  # whatever a component raises is a finding about it
         return CheckResult(check, False, _describe(error))
     return CheckResult(check, True)
 
 
 def _checks(kind: Kind, exact: bool) -> Mapping[str, TrialCheck]:
-    return _INVERTIBLE[kind, exact] if (kind, exact) in _INVERTIBLE else _OTHERS.get(kind, _PLAIN)
+    own = _INVERTIBLE[kind, exact] if (kind, exact) in _INVERTIBLE else _OTHERS[kind]
+    return {"declaration": declares_a_sensible_trial, **own}
 
 
 def _on(kind: type[S], checks: Mapping[str, Callable[[type[S], Trial], None]]) -> dict[str, TrialCheck]:
     return {name: functools.partial(check, kind) for name, check in checks.items()}
-
-
-def _builds(trial: Trial) -> None:
-    trial.build()
 
 
 _COMMON = {
@@ -174,12 +200,17 @@ _OTHERS: dict[Kind, dict[str, TrialCheck]] = {
         "repeatable": metrics.repeats_itself,
         "global-random-state": metrics.leaves_global_state_alone,
     },
+    "suite": {
+        "builds": suites.builds,
+        "names-and-options": suites.asks_for_what_exists,
+        "plan": suites.can_be_planned,
+    },
 }
 
-_PLAIN: dict[str, TrialCheck] = {"builds": _builds}
 
-
-def _describe(error: Exception) -> str:
-    """Return type, message and place of an error."""
+def _describe(error: BaseException) -> str:
+    """Return type, message and place of an error, and the component that it was raised in."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} (at {frame.filename}:{frame.lineno})"
+    component = raised_in(error)
+    place = f"in {component}, " if component else ""
+    return f"{type(error).__name__}: {error} ({place}at {frame.filename}:{frame.lineno})"

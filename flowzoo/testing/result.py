@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -17,12 +18,50 @@ class CheckResult:
         passed: Whether the component passed it. False as well where it could not be run.
         detail: What is wrong; empty for a pass.
         needs_files: Whether it could not be run because the component declares files that were not given.
+        note: Why a check that passed says little, such as a metric that refuses the model it is tried on.
+        trial: Which of the component's trials it was made in; empty where there is one only.
     """
 
     name: str
     passed: bool
     detail: str = ""
     needs_files: bool = False
+    note: str = ""
+    trial: str = ""
+
+    @property
+    def title(self) -> str:
+        """The check's name, and the trial where there are several."""
+        return f"{self.name} ({self.trial})" if self.trial else self.name
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong with a component, and which checks found it.
+
+    Attributes:
+        checks: Their titles.
+        detail: What is wrong.
+        needs_files: Whether nothing is known to be wrong, but files are missing.
+    """
+
+    checks: tuple[str, ...]
+    detail: str
+    needs_files: bool = False
+
+    def __str__(self) -> str:
+        if len(self.checks) == 1:
+            return f"{self.checks[0]}: {self.detail}"
+        return f"{len(self.checks)} checks failed alike ({', '.join(self.checks)}): {self.detail}"
+
+
+def findings(results: Iterable[CheckResult]) -> list[Finding]:
+    """Return what is wrong, each thing once, however many checks it makes fail."""
+    found: dict[tuple[str, bool], list[str]] = {}
+    for each in results:
+        if not each.passed:
+            found.setdefault((each.detail, each.needs_files), []).append(each.title)
+    return [Finding(tuple(checks), *key) for key, checks in found.items()]
 
 
 class CheckFailed(AssertionError):
@@ -31,6 +70,10 @@ class CheckFailed(AssertionError):
 
 class NeedsFiles(Exception):
     """A data set cannot be tried without its files."""
+
+
+class NotTried(Exception):
+    """A component refuses, as it may, what a check would try it on."""
 
 
 def require(condition: bool, detail: str) -> None:

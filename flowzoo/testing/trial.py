@@ -16,27 +16,31 @@ from flowzoo.registry.models import create_model
 
 @dataclass(frozen=True)
 class Trial:
-    """A component, and how to build it for what its :class:`~flowzoo.component.Check` declares.
+    """A component, and how to build it for what one :class:`~flowzoo.component.Check` declares.
 
     Attributes:
-        component: What the component declares.
+        component: What the component declares; of its checks, the one that is tried.
         make: Builds it for a trial; called anew for every check.
         timed: Whether a network is built to be given a time.
+        seed: Of weights and images; with another seed the same checks are made on other numbers.
+        title: What tells this trial from the component's others; empty where it has one trial only.
     """
 
     component: Component
     make: Callable[[Trial], Any]
     timed: bool = False
+    seed: int = 0
+    title: str = ""
 
     @property
     def check(self) -> Check:
         """What the component declares about how it is tried."""
-        return self.component.check
+        return self.component.checks[0]
 
     def build(self, seed: int = 0) -> Any:
-        """Build the component with random weights that depend on the seed only."""
+        """Build the component with random weights that depend on the seeds only."""
         with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
+            torch.default_generator.manual_seed(self.seed + seed)
             return self.make(self)
 
     def with_check(self, **changes: Any) -> Trial:
@@ -44,20 +48,34 @@ class Trial:
         return replace(self, component=replace(self.component, check=replace(self.check, **changes)))
 
 
-def trial_of(kind: Kind, name: str, **options: Any) -> Trial:
-    """Return the trial of a registered component.
+def trials_of(kind: Kind, name: str, seed: int = 0, **options: Any) -> tuple[Trial, ...]:
+    """Return the trials of a registered component, one for each :class:`~flowzoo.component.Check`.
 
     Args:
         kind: The component's kind.
         name: Its registered name.
-        options: Instead of, or besides, the options that the component declares for its trial.
+        seed: Of weights and images.
+        options: Instead of, or besides, the options that the component declares for its trials.
 
     Raises:
         UnknownNameError: There is no such component.
     """
     component = default_registry().find(kind, name)
-    trial = Trial(component, _make)
-    return trial.with_check(options={**component.check.options, **options})
+    several = len(component.checks) > 1
+    return tuple(
+        Trial(
+            component=replace(component, check=replace(check, options={**check.options, **options})),
+            make=_make,
+            seed=seed,
+            title=(check.name or f"trial {place}") if several else "",
+        )
+        for place, check in enumerate(component.checks, 1)
+    )
+
+
+def trial_of(kind: Kind, name: str, **options: Any) -> Trial:
+    """Return the first trial of a registered component; arguments and errors as :func:`trials_of`."""
+    return trials_of(kind, name, **options)[0]
 
 
 def _make(trial: Trial) -> Any:

@@ -13,6 +13,7 @@ from flowzoo.data.dataset import Dataset
 from flowzoo.dequantisation import dequantise
 from flowzoo.errors import SavedModelError
 from flowzoo.flow import Flow
+from flowzoo.origin import naming_the_component
 from flowzoo.registry.saving import load_model, save_model
 from flowzoo.run import Run
 from flowzoo.runfolder import RunFolder
@@ -110,6 +111,7 @@ class Trainer:
         self._batches.restore(position.batches)
         self._restored = position, saved
 
+    @naming_the_component()
     def train(self, checkpointed: Callable[[Position], object]) -> TrainingResult:
         """Train to the end of the budget.
 

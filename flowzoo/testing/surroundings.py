@@ -1,0 +1,73 @@
+"""What checks and components share without saying so: random states and settings of the whole process."""
+
+from __future__ import annotations
+
+import os
+import random
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from flowzoo.testing.result import CheckFailed
+
+
+@contextmanager
+def apart_from_others(check: str) -> Iterator[None]:
+    """Make a check independent of what ran before it, and what runs afterwards independent of it.
+
+    The global random states are set to values that follow from the check's name, so that no check finds the
+    state that another one left; afterwards everything is as it was.
+
+    Args:
+        check: The check's name.
+
+    Raises:
+        CheckFailed: A setting of the whole process, such as torch's default dtype, was changed.
+    """
+    states = [each.read() for each in _RANDOM]
+    settings = [each.read() for each in _SETTINGS]
+    seed = zlib.crc32(check.encode())
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.default_generator.manual_seed(seed)
+    try:
+        yield
+        for setting, before in zip(_SETTINGS, settings, strict=True):
+            now = setting.read()
+            if now != before:
+                raise CheckFailed(f"changes {setting.what} for the whole process, from {before} to {now}")
+    finally:
+        for each, value in zip((*_RANDOM, *_SETTINGS), (*states, *settings), strict=True):
+            each.write(value)
+
+
+@dataclass(frozen=True)
+class _Shared:
+    what: str
+    read: Callable[[], Any]
+    write: Callable[[Any], object]
+
+
+_RANDOM = (
+    _Shared("Python's random state", random.getstate, random.setstate),
+    _Shared("NumPy's random state", np.random.get_state, np.random.set_state),
+    _Shared("torch's random state", torch.get_rng_state, torch.set_rng_state),
+)
+
+_SETTINGS = (
+    _Shared("torch's default dtype", torch.get_default_dtype, torch.set_default_dtype),
+    _Shared("whether torch records gradients", torch.is_grad_enabled, torch.set_grad_enabled),
+    _Shared("torch's number of threads", torch.get_num_threads, torch.set_num_threads),
+    _Shared(
+        "whether torch uses deterministic algorithms",
+        torch.are_deterministic_algorithms_enabled,
+        torch.use_deterministic_algorithms,
+    ),
+    _Shared("how NumPy treats floating-point errors", np.geterr, lambda found: np.seterr(**found)),
+    _Shared("the current folder", os.getcwd, os.chdir),
+)
