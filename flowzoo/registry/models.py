@@ -11,6 +11,7 @@ import torch
 from flowzoo.component import Spec
 from flowzoo.errors import OptionError, ShapeError
 from flowzoo.flow import Flow
+from flowzoo.integers import as_integer
 from flowzoo.recipe import Recipe
 from flowzoo.registry.build import ZooBuilder
 from flowzoo.registry.describe import OptionInfo, describe
@@ -121,9 +122,8 @@ def assemble(
     :func:`create_model`, whose own arguments are refused among the options.
     """
     shape = _image_shape(image_shape)
-    _check_bins(bins)
-    if seed is not None:
-        check_seed(seed)
+    bins = _check_bins(bins)
+    seed = None if seed is None else check_seed(seed)
     taken = next((each for each in options if each in _ELSEWHERE), None)
     if taken is not None:
         raise OptionError(f"'{taken}' is no option of the model; {_ELSEWHERE[taken]}")
@@ -173,6 +173,8 @@ def _image_shape(shape: Sequence[int]) -> Shape:
         ) from None
 
 
-def _check_bins(bins: int) -> None:
-    if isinstance(bins, bool) or not isinstance(bins, int) or bins < 2:
+def _check_bins(bins: int) -> int:
+    found = as_integer(bins)
+    if found is None or found < 2:
         raise OptionError(f"bins is {bins!r:.60}; allowed: int >= 2")
+    return found

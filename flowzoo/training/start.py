@@ -15,6 +15,7 @@ from flowzoo.data.load import load_dataset, load_revision
 from flowzoo.device import prepare_device
 from flowzoo.errors import OptionError
 from flowzoo.flow import Flow
+from flowzoo.integers import plain_number
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.models import assemble
 from flowzoo.runfolder import RunFolder, RunRecord
@@ -61,7 +62,7 @@ def start_run(
         FlowzooError: A name, an option, the data or the folder is not right; nothing is written then.
     """
     training_options = parse_training_options(training or {})
-    check_seed(seed)
+    seed = check_seed(seed)
     where = prepare_device(device)
     dataset = load_dataset(data, **(data_options or {}))
     record = RunRecord(
@@ -69,7 +70,7 @@ def start_run(
         options=options or {},
         pixels=pixels if pixels is not None else dataset.info.pixels,
         data=data,
-        data_options=to_jsonable_python(data_options or {}),
+        data_options=to_jsonable_python(data_options or {}, fallback=plain_number),
         data_revision=dataset.info.revision,
         training=training_options.model_dump(),
         budget={"steps": budget.steps, "seconds": budget.seconds},
@@ -113,7 +114,7 @@ def resume_run(
         raise OptionError(f"the run's budget is {before}; give the new one in the same unit, not as {budget}")
     where = prepare_device(device)
     if data_options is not None:
-        record = replace(record, data_options=to_jsonable_python(data_options))
+        record = replace(record, data_options=to_jsonable_python(data_options, fallback=plain_number))
     dataset = load_revision(record.data, record.data_revision, record.data_options)
     flow = _create(record, dataset, where)
     record = replace(record, budget={"steps": budget.steps, "seconds": budget.seconds})
