@@ -14,12 +14,12 @@ from typing import Any
 import safetensors
 import torch
 from pydantic import TypeAdapter, ValidationError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 import flowzoo
-from flowzoo.errors import FlowzooError, OptionError, SavedModelError
-from flowzoo.files import umask
+from flowzoo.errors import FlowzooError, OptionError, SavedModelError, UnwritableModelError
+from flowzoo.files import refusal, umask
 from flowzoo.flow import Flow
 from flowzoo.recipe import Recipe
 from flowzoo.registry.loader import default_registry
@@ -42,7 +42,8 @@ def save_model(flow: Flow, folder: str | os.PathLike[str]) -> None:
         folder: Where to; a model saved there before is replaced.
 
     Raises:
-        SavedModelError: The folder holds something else than a saved model, or cannot be written.
+        SavedModelError: The folder holds something else than a saved model.
+        UnwritableModelError: The system does not let it be written; a model saved there before stays.
     """
     target = _locate(folder)
     if flow.recipe is None:
@@ -58,7 +59,7 @@ def save_model(flow: Flow, folder: str | os.PathLike[str]) -> None:
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     except OSError as error:
-        raise SavedModelError(f"cannot save a model to {target}: {error}") from error
+        raise UnwritableModelError(f"cannot save a model to {target}: {refusal(error)}") from error
 
 
 def load_model(
@@ -114,8 +115,8 @@ def _write(flow: Flow, recipe: Recipe, draft: Path) -> None:
     weights = draft / _WEIGHTS
     # Copies, because safetensors refuses tensors that share memory.
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in flow.state_dict().items()}
-    save_file(state, weights)
-    weights.chmod(0o666 & ~umask())  # safetensors makes it readable to its owner alone
+    # Written here, since safetensors' own writing raises an error that is no OSError where there is no room.
+    weights.write_bytes(save(state))
     plain = asdict(recipe)
     config = {
         "format": FORMAT,
