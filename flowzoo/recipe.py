@@ -21,8 +21,8 @@ class Recipe:
         options: The model's options, all of them, defaults filled in, nested components included.
         plugins: Version by distribution name, of every distribution whose component is part of the model.
         revisions: Revision of every component that is part of the model, by ``"kind:name"``.
-        owners: Distribution that brings it, likewise; empty in recipes from before this was recorded. It tells
-            where the parts are found, not which they are, so that recipes are equal without it.
+        owners: Distribution that brings it, likewise; empty in recipes from before this was recorded. It says
+            where the parts are found, not which they are, so recipes are compared without it.
 
     Names of components are bare; where several plugins bring one of that name they are qualified by the
     distribution, ``"distribution/name"``.

@@ -168,7 +168,9 @@ class Registry:
         known = sorted({each for of in kinds for each in self.names(of)}, key=natural)
         alike = known
         if "/" in name:
-            alike = [each.address for (of, _), claims in self._claims.items() if of in kinds for each in claims]
+            alike = [
+                each.address for (of, _), claims in self._claims.items() if of in kinds for each in claims
+            ]
         message = f"no {kind or 'component'} '{name}'{did_you_mean(name.lower(), alike) or ';'}"
         elsewhere = [f"'{name}' is a {other}" for other in self.kinds_of(name)]
         if elsewhere:

@@ -147,7 +147,12 @@ def _nested(registry: Registry, authors: Registry, default: Any, kind: Kind, val
 
 
 def _resolve_nested(
-    registry: Registry, authors: Registry, default: Any, kind: Kind, name: str | None, given: Mapping[str, Any]
+    registry: Registry,
+    authors: Registry,
+    default: Any,
+    kind: Kind,
+    name: str | None,
+    given: Mapping[str, Any],
 ) -> Spec:
     component: Component | None = None if name is None else registry.find(kind, name)
     family: Mapping[str, Any] | None = None
