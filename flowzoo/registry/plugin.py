@@ -70,21 +70,15 @@ class Clash:
 
     def __str__(self) -> str:
         owners = " and ".join(self.distributions)
+        what = f"{self.kind} '{self.name}'"
         addresses = list(dict.fromkeys(qualified(each, self.name) for each in self.distributions))
         if len(addresses) < len(self.distributions):
-            return (
-                f"{self.kind} '{self.name}' is registered more than once by {addresses[0].partition('/')[0]}; "
-                "the plugin must give one of them another name"
-            )
+            twice = next(each for each in self.distributions if self.distributions.count(each) > 1)
+            return f"{what} is registered more than once by {twice}; the plugin must give one another name"
+        use = " or ".join(addresses)
         if self.core:
-            return (
-                f"{self.kind} '{self.name}' of {owners} has the name of one of flowzoo's own, which keeps it; "
-                f"use {' or '.join(addresses)} for the plugin's"
-            )
-        return (
-            f"{self.kind} '{self.name}' is brought by {owners}; use {' or '.join(addresses)}, "
-            "or uninstall all but one of them"
-        )
+            return f"{what} of {owners} has a name of flowzoo's own, which keeps it; use {use}"
+        return f"{what} is brought by {owners}; use {use}, or uninstall all but one of them"
 
 
 def qualified(distribution: str, name: str) -> str:

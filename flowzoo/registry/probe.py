@@ -1,4 +1,4 @@
-"""The probe of a saved model: what it computes for a few images, so that a change shows that nothing declares.
+"""The probe of a saved model: what it computes for a few images, which shows a change that nothing declares.
 
 The images are drawn from the model itself and kept with it, as is their noise (a fixed stream of bytes), and
 the steps that solvers took. Only rounding is then left to differ between machines, threads and versions of
@@ -127,8 +127,13 @@ def images_of(probe: Probe, flow: Flow) -> IntegerImages:
     Raises:
         ValueError: They are damaged, or those of another model.
     """
-    content = zlib.decompress(base64.b64decode(probe.images, validate=True))
-    values = np.frombuffer(content, dtype=_storage(flow.bins)).astype(np.int64)
+    storage = np.dtype(_storage(flow.bins))
+    most = 2 * flow.dimensions * storage.itemsize
+    packed = base64.b64decode(probe.images, validate=True)
+    content = zlib.decompressobj().decompress(packed, most + 1)
+    if not content or len(content) > most or len(content) % (flow.dimensions * storage.itemsize):
+        raise ValueError("its images have not the model's shape")
+    values = np.frombuffer(content, dtype=storage).astype(np.int64)
     return torch.from_numpy(values).reshape(-1, *flow.image_shape)
 
 

@@ -1,7 +1,7 @@
 """What a model, a run or a figure was made with, and what of it is another now.
 
-A component's revision says whether it computes the same; another one is refused. Versions and files may change
-without that, and are named.
+A component's revision says whether it computes the same, and another one is refused. Versions and files may
+change without that, and are named.
 """
 
 from __future__ import annotations

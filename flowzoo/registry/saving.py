@@ -78,8 +78,8 @@ def load_model(
     """Load a saved model. Nothing that is read can run code, and nothing in the folder is changed.
 
     A component with another revision than the saved one is refused. Another version with the same revision is
-    logged as a warning, and the model's log-likelihood of the few images that are stored with it has to be what
-    it was (:mod:`flowzoo.registry.probe`).
+    logged as a warning, and the model's log-likelihood of the few images that are stored with it has to be
+    what it was (:mod:`flowzoo.registry.probe`).
 
     Args:
         folder: What :func:`save_model` wrote.
