@@ -19,16 +19,18 @@ from flowzoo.testing import (
     metrics,
     models,
     networks,
+    revisions,
     splits,
     suites,
     transforms,
+    values,
 )
 from flowzoo.testing.bijectors import Bijector
 from flowzoo.testing.context import uses_its_context
 from flowzoo.testing.declaration import declares_a_sensible_trial
 from flowzoo.testing.models import Model
 from flowzoo.testing.networks import Net
-from flowzoo.testing.result import CheckFailed, CheckResult, NeedsFiles, NotTried
+from flowzoo.testing.result import CheckFailed, CheckResult, NeedsFiles, PassedWithNote
 from flowzoo.testing.splits import Split
 from flowzoo.testing.subject import Subject
 from flowzoo.testing.surroundings import apart_from_others
@@ -109,8 +111,8 @@ def _outcome(made: TrialCheck, trial: Trial, check: str) -> CheckResult:
         return CheckResult(check, False, str(failure))
     except NeedsFiles as missing:
         return CheckResult(check, False, str(missing), needs_files=True)
-    except NotTried as refusal:
-        return CheckResult(check, True, note=str(refusal))
+    except PassedWithNote as remark:
+        return CheckResult(check, True, note=str(remark))
     except (Exception, SystemExit) as error:  # whatever a component raises is a finding about it
         return CheckResult(check, False, _describe(error))
     return CheckResult(check, True)
@@ -187,10 +189,17 @@ _OTHERS: dict[Kind, dict[str, TrialCheck]] = {
     "network": _on(Net, {name: networks.in_all_variants(check) for name, check in _NETWORK.items()}),
     "dataset": {
         "description": datasets.describes_itself,
+        "model": datasets.suits_a_model,
         "integers": datasets.holds_integers,
+        "bins": values.uses_its_bins,
+        "layout": values.has_its_layout,
+        "mixed": values.comes_mixed,
         "order": datasets.takes_by_index,
         "repeatable": datasets.loads_the_same,
+        "another-process": datasets.loads_the_same_elsewhere,
+        "revision": revisions.has_a_revision_of_its_images,
         "disjoint-splits": datasets.keeps_splits_apart,
+        "global-random-state": datasets.leaves_global_state_alone,
     },
     "metric": {
         "measures": metrics.measures_a_model,

