@@ -150,7 +150,7 @@ def reads_no_values(kind: type[Net], trial: Trial) -> None:
         subject.outputs(x, context, Draws())
     require(
         not readings.found,
-        f"{readings.found} reads values of the input; choose by torch.where instead of by a branch",
+        f"what it computes is decided by values of the input, by {readings.found}; use torch.where instead",
     )
 
 
