@@ -37,6 +37,8 @@ class Check:
             data set: the shape of its images, by which suites are planned where its files are not at hand.
         context_shape: The context's shape, for bijectors and networks that take one.
         options: Options for the trial: few steps, narrow networks, a fixed grid for a solver.
+        fixed: Names of options that keep their value while the kit tries other values of each option: those
+            that take long or need what not every machine has.
         tolerance: Largest allowed error of a round trip and of ``log_det`` in float64. For a data set: the
             largest share of a split's images that another split holds as well. Above :data:`ROUNDING` it
             needs a reason, and it is at most :data:`LARGEST_TOLERANCE` (a data set's:
@@ -49,6 +51,7 @@ class Check:
     shape: tuple[int, int, int] = (2, 4, 4)
     context_shape: tuple[int, int, int] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    fixed: tuple[str, ...] = ()
     tolerance: float = ROUNDING
     reason: str = ""
     name: str = ""

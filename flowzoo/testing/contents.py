@@ -13,7 +13,7 @@ from flowzoo.data.dataset import SPLITS, Dataset, ImageSource
 from flowzoo.shapes import IntegerImages
 
 AFFORDABLE = 2**28
-"""Values of a split that are read as a whole, at most: some seconds. Of larger ones, a spread of images is."""
+"""Values of a split that are all read, at most: some seconds. Of larger ones, a spread of images is read."""
 
 _AT_ONCE = 500
 

@@ -19,8 +19,8 @@ from flowzoo.registry.build import build_component
 from flowzoo.shapes import as_shape
 from flowzoo.testing.contents import Contents, affordable, batches, read_contents
 from flowzoo.testing.draws import global_state_left_alone
-from flowzoo.testing.elsewhere import digests_in_another_process
 from flowzoo.testing.files import ROOT, listed_backwards, load
+from flowzoo.testing.other_process import digests_in_another_process
 from flowzoo.testing.result import CheckFailed, PassedWithNote, require
 from flowzoo.testing.trial import Trial
 

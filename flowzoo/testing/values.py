@@ -94,8 +94,8 @@ def comes_mixed(trial: Trial) -> None:
         share = _between_stretches(images)
         require(
             share <= MOST_EXPLAINED,
-            f"split '{split}' is sorted: {share:.0%} of what its images differ by depends on where they stand "
-            "in it, as if classes came one after another; shuffle it once, with a seed of its own",
+            f"split '{split}' is sorted: {share:.0%} of what its images differ by depends on where they "
+            "stand in it, as if classes came one after another; shuffle it once, with a seed of its own",
         )
 
 
