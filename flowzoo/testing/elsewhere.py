@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-_CLAIMED = torch.device("meta")
-"""The device that the tensors claim to be on: one that torch knows on every machine."""
+_CLAIMED = torch.device("lazy")
+"""The device that the tensors claim to be on: one that torch knows on every machine, and nobody uses."""
 
 _COPIES = ("aten::copy_", "aten::_to_copy")
 _MAY_MIX = (*_COPIES, "aten::index", "aten::index_put", "aten::index_put_")

@@ -141,6 +141,7 @@ _COMMON = {
     "gradients": common.has_gradients,
     "dtype-and-device": common.keeps_dtype_and_device,
     "state": common.saves_its_state,
+    "new-weights": common.follows_its_parameters,
     "repeatable": common.repeats_itself,
     "global-random-state": common.leaves_global_state_alone,
     "gradient-slopes": differences.has_right_gradients,

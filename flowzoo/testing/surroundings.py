@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,8 +41,8 @@ def apart_from_others(check: str) -> Iterator[None]:
             if now != before:
                 raise CheckFailed(f"changes {setting.what} for the whole process, from {before} to {now}")
     finally:
-        for each, value in zip((*_RANDOM, *_SETTINGS), (*states, *settings), strict=True):
-            each.write(value)
+        for setting, before in zip(_SETTINGS, settings, strict=True):
+            setting.write(before)
 
 
 @dataclass(frozen=True)
@@ -52,12 +51,6 @@ class _Shared:
     read: Callable[[], Any]
     write: Callable[[Any], object]
 
-
-_RANDOM = (
-    _Shared("Python's random state", random.getstate, random.setstate),
-    _Shared("NumPy's random state", np.random.get_state, np.random.set_state),
-    _Shared("torch's random state", torch.get_rng_state, torch.set_rng_state),
-)
 
 _SETTINGS = (
     _Shared("torch's default dtype", torch.get_default_dtype, torch.set_default_dtype),

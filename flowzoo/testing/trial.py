@@ -22,7 +22,7 @@ class Trial:
         component: What the component declares; of its checks, the one that is tried.
         make: Builds it for a trial; called anew for every check.
         timed: Whether a network is built to be given a time.
-        seed: Of weights and images; with another seed the same checks are made on other numbers.
+        seed: Of everything that is random in the trial: weights, images, contexts and draws of directions.
         title: What tells this trial from the component's others; empty where it has one trial only.
     """
 
@@ -40,8 +40,12 @@ class Trial:
     def build(self, seed: int = 0) -> Any:
         """Build the component with random weights that depend on the seeds only."""
         with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(self.seed + seed)
+            torch.default_generator.manual_seed(self.mixed(seed))
             return self.make(self)
+
+    def mixed(self, seed: int) -> int:
+        """Return a seed for this trial, from one for any."""
+        return seed + 1_000_003 * self.seed
 
     def with_check(self, **changes: Any) -> Trial:
         """Return the same trial with another shape, context shape, options or tolerance."""

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+import torch
 
 from flowzoo.component import KINDS, LARGEST_OVERLAP, LARGEST_TOLERANCE, Check, Component
 from flowzoo.errors import UnknownNameError
 from flowzoo.testing import Trial, check_component, checks_for, findings, run_check, trial_of
 from tests.testing.broken import EXAMPLES, Break, Example
+
+
+@pytest.fixture(autouse=True)
+def as_many_threads() -> Iterator[None]:
+    """Undo what one of the broken components does to the whole process."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize(

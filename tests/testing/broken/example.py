@@ -194,7 +194,25 @@ def common_breaks(method: str, tensor: Callable[[Any, Callable[[Tensor], Tensor]
         torch.manual_seed(0)
         return built
 
+    def stale(built: Any) -> Any:
+        """Keep a number that was computed from the first parameters, as an inverted matrix may be."""
+        scale = nn.Parameter(torch.ones(1))
+        built.register_parameter("stale", scale)
+        known: list[Tensor] = []
+
+        def scaled(y: Tensor) -> Tensor:
+            known[:] = known or [scale.detach().clone()]
+            return y * known[0]
+
+        return changed(scaled)(built)
+
+    def on_more_threads(built: Any) -> Any:
+        torch.set_num_threads(torch.get_num_threads() + 1)
+        return built
+
     return {
+        "old weights are remembered": ("new-weights", stale),
+        "the number of threads is set": ("global-random-state", on_more_threads),
         "a batch of one is squeezed": (
             "images-apart",
             changed(lambda y: y.squeeze(0)),
