@@ -261,6 +261,9 @@ _OTHERS: dict[Kind, dict[str, TrialCheck]] = {
         "plain-data": metrics.is_plain_data,
         "repeatable": metrics.repeats_itself,
         "global-random-state": metrics.leaves_global_state_alone,
+        "model-unchanged": metrics.leaves_the_model_alone,
+        "bins": metrics.assumes_no_bins,
+        "other-device": metrics.runs_elsewhere,
     },
     "suite": {
         "builds": suites.builds,

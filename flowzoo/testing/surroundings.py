@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from flowzoo.testing.draws import scrambled
 from flowzoo.testing.result import CheckFailed
 
 
@@ -28,39 +29,35 @@ def apart_from_others(check: str) -> Iterator[None]:
     Raises:
         CheckFailed: A setting of the whole process, such as torch's default dtype, was changed.
     """
-    states = [each.read() for each in _RANDOM]
-    settings = [each.read() for each in _SETTINGS]
-    seed = zlib.crc32(check.encode())
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.default_generator.manual_seed(seed)
+    before = [each.read() for each in _SETTINGS]
     try:
-        yield
-        for setting, before in zip(_SETTINGS, settings, strict=True):
-            now = setting.read()
-            if now != before:
-                raise CheckFailed(f"changes {setting.what} for the whole process, from {before} to {now}")
+        with scrambled(zlib.crc32(check.encode())):
+            yield
+        for setting, old in zip(_SETTINGS, before, strict=True):
+            new = setting.read()
+            if new != old:
+                raise CheckFailed(f"changes {setting.what} for the whole process, from {old} to {new}")
     finally:
-        for setting, before in zip(_SETTINGS, settings, strict=True):
-            setting.write(before)
+        for setting, old in zip(_SETTINGS, before, strict=True):
+            setting.write(old)
 
 
 @dataclass(frozen=True)
-class _Shared:
+class _Setting:
     what: str
     read: Callable[[], Any]
     write: Callable[[Any], object]
 
 
 _SETTINGS = (
-    _Shared("torch's default dtype", torch.get_default_dtype, torch.set_default_dtype),
-    _Shared("whether torch records gradients", torch.is_grad_enabled, torch.set_grad_enabled),
-    _Shared("torch's number of threads", torch.get_num_threads, torch.set_num_threads),
-    _Shared(
+    _Setting("torch's default dtype", torch.get_default_dtype, torch.set_default_dtype),
+    _Setting("whether torch records gradients", torch.is_grad_enabled, torch.set_grad_enabled),
+    _Setting("torch's number of threads", torch.get_num_threads, torch.set_num_threads),
+    _Setting(
         "whether torch uses deterministic algorithms",
         torch.are_deterministic_algorithms_enabled,
         torch.use_deterministic_algorithms,
     ),
-    _Shared("how NumPy treats floating-point errors", np.geterr, lambda found: np.seterr(**found)),
-    _Shared("the current folder", os.getcwd, os.chdir),
+    _Setting("how NumPy treats floating-point errors", np.geterr, lambda found: np.seterr(**found)),
+    _Setting("the current folder", os.getcwd, os.chdir),
 )

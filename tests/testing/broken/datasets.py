@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from flowzoo.data.dataset import Dataset, ImageSource, TensorImages
+from flowzoo.data.dataset import SPLITS, Dataset, ImageSource, TensorImages
+from flowzoo.data.memory import in_memory
 from flowzoo.registry.build import build_component
 from tests.testing.broken.example import (
     Break,
@@ -286,10 +287,6 @@ DATASET = Example(
         "two loads differ in one value": ("repeatable", one_other_image_each_time),
         "two loads differ in their order": ("repeatable", another_order_each_time),
         "two loads differ in their revision": ("repeatable", another_revision_each_time),
-        "another process loads other images": (
-            "another-process",
-            all_images(lambda images: images.roll(1, -1)),
-        ),
         "another process has another order": ("another-process", all_images(lambda images: images.flip(0))),
         "another process has another revision": ("another-process", other_info(revision="v1")),
         "test images are training images": ("disjoint-splits", test_on_training_images),
@@ -310,4 +307,36 @@ DATASET = Example(
         "taking images draws from NumPy": ("global-random-state", drawn("numpy")),
         "taking images reseeds the global generator": ("global-random-state", drawn("reseeded")),
     },
+)
+
+
+def build_shaded(*, shade: Literal["light", "dark"] = "light", lines: bool = True) -> Dataset:
+    """Return a data set with options."""
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 200, (3, 60, 1, 4, 4)) + (55 if shade == "light" else 0)
+    images[:, 0] = 255
+    images[..., 0, :] *= lines
+    images[:, :, 0, 3, 3] = np.arange(180).reshape(3, 60)
+    splits = dict(zip(SPLITS, images, strict=True))
+    return in_memory("shaded", splits, bins=256, licence="none", source="drawn", pixels={"name": "affine"})
+
+
+OPTIONAL_DATASET = Example(
+    "dataset",
+    lambda trial: build_shaded(**trial.check.options),
+    {
+        "the revision says nothing of the images": ("revision", other_info(revision="1.0")),
+        "the revision is of another split": (
+            "revision",
+            other_info(revisions={"train": "1", "validation": "1", "test": "1"}),
+        ),
+        "the revision is of the first image": (
+            "revision",
+            lambda dataset: other_info(revision=str(int(dataset.split("train").take([0]).sum()) // 4000))(
+                dataset
+            ),
+        ),
+    },
+    name="shaded",
+    build="tests.testing.broken.datasets:build_shaded",
 )
