@@ -41,11 +41,11 @@ def build_images(
     """Load images of one's own; of each, the square in the middle is scaled to one size.
 
     The folder holds folders ``train``, ``test`` and perhaps ``validation``, with image files at any depth, or
-    parquet files ``train-*.parquet`` and so on. Folders may also be called ``training``, ``testing``, ``valid``,
-    ``val`` or ``dev``, in upper or lower case. Without such, all image files below it are used and one in
-    ten, spread evenly in the order of their names, is for testing; folders that only look like splits are
-    refused. Without a validation split, up to 5,000 training images are held out for it. Pictures that nearly
-    repeat, such as a video's, belong in one split: put them into folders.
+    parquet files ``train-*.parquet`` and so on. Folders may also be called ``training``, ``testing``,
+    ``valid``, ``val`` or ``dev``, in upper or lower case. Without such, all image files below it are used and
+    one in ten, spread evenly in the order of their names, is for testing; folders that only look like splits
+    are refused. Without a validation split, up to 5,000 training images are held out for it. Pictures that
+    nearly repeat, such as a video's, belong in one split: put them into folders.
 
     Args:
         root: The folder.
@@ -79,9 +79,8 @@ def _open(listing: Listing, column: str) -> Opened:
         _refuse_unclear_pool(listing)
         return _pool(listing)
     _refuse_unclear_splits(listing, present)
-    wanted = {
-        split: names for split, names in NAMES.items() if split in {*present, *tables} or split != "validation"
-    }
+    needed = {"train", "test", *present, *tables}
+    wanted = {split: names for split, names in NAMES.items() if split in needed}
     fetch = f"give each split its files, or put image files there without folders for splits, {_ANYWAY}"
     return open_folder("images", listing, wanted, column=column, fetch=fetch)
 
@@ -90,8 +89,8 @@ def _pool(listing: Listing) -> Opened:
     files = [listing.root / path for path in listing.images]
     if len(files) < 3:
         raise DataError(
-            f"{len(files)} image files in {listing.root}, expected 3 or more; give a folder of PNG or JPEG files, "
-            f"of folders train and test with such, or of train-*.parquet and test-*.parquet"
+            f"{len(files)} image files in {listing.root}, expected 3 or more; give a folder of PNG or JPEG "
+            "files, of folders train and test with such, or of train-*.parquet and test-*.parquet"
             f"{said_of_archives(listing)}"
         )
     return Opened(_divide(files), listing.skipped)
@@ -124,8 +123,8 @@ def _refuse_unclear_splits(listing: Listing, present: Mapping[str, str]) -> None
         inner = _inner_folders(listing, folder)
         if inner and all(split_of(each) not in (None, split) for each in inner):
             raise DataError(
-                f"in {root / folder}, the folders {', '.join(sorted(inner))} look like splits within a split; "
-                f"move their images to where they belong, {_ANYWAY}"
+                f"in {root / folder}, the folders {', '.join(sorted(inner))} look like splits within a "
+                f"split; move their images to where they belong, {_ANYWAY}"
             )
 
 
@@ -156,10 +155,10 @@ def _refuse_unclear_pool(listing: Listing) -> None:
             f"in {root}, files such as {' and '.join(by_split.values())} are called like splits; "
             f"move them into folders train and test, {_ANYWAY}"
         )
-    for path in map(PurePath, listing.others):
-        if path.suffix.lower() in _LISTS and split_of(path.stem) == "train":
+    for other in map(PurePath, listing.others):
+        if other.suffix.lower() in _LISTS and split_of(other.stem) == "train":
             raise DataError(
-                f"in {root}, {path} may be the list of the images to train on, and lists are not read; "
+                f"in {root}, {other} may be the list of the images to train on, and lists are not read; "
                 f"move the images into folders train and test, {_ANYWAY}"
             )
 

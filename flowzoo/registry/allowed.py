@@ -19,7 +19,8 @@ def allowed(schema: Schema) -> str:
     if "anyOf" in schema:
         inherited = {"format": schema["format"]} if "format" in schema else {}
         return " | ".join(
-            allowed({**each, **inherited} if each.get("type") == "string" else each) for each in schema["anyOf"]
+            allowed({**each, **inherited} if each.get("type") == "string" else each)
+            for each in schema["anyOf"]
         )
     found = choices(schema)
     if found:
