@@ -13,13 +13,13 @@ from flowzoo.component import FilePlace
 from flowzoo.data.batches import spread
 from flowzoo.data.dataset import Dataset
 from flowzoo.data.listing import Listing, list_folder
-from flowzoo.data.locate import Opened, find_tables, open_folder, said_of_archives
+from flowzoo.data.locate import Opened, find_tables, open_folder, said_of_rest
 from flowzoo.data.on_disk import on_disk
 from flowzoo.data.split_names import KNOWN, NAMES, affixes, find_one, looks_like_a_split, split_of
 from flowzoo.data.stored import ImageFiles, StoredImages, square
 from flowzoo.errors import DataError
 
-_ANYWAY = "or set the option pool=true, which divides all images anew, whatever their folders are called"
+_ANYWAY = "or divide all images anew with the option pool=true"
 
 _LISTS = frozenset({".txt", ".csv", ".tsv", ".json", ".lst"})
 
@@ -91,7 +91,7 @@ def _pool(listing: Listing) -> Opened:
         raise DataError(
             f"{len(files)} image files in {listing.root}, expected 3 or more; give a folder of PNG or JPEG "
             "files, of folders train and test with such, or of train-*.parquet and test-*.parquet"
-            f"{said_of_archives(listing)}"
+            f"{said_of_rest(listing)}"
         )
     return Opened(_divide(files), listing.skipped)
 
@@ -110,21 +110,22 @@ def _refuse_unclear_splits(listing: Listing, present: Mapping[str, str]) -> None
     for folder in listing.folders():
         if folder not in present.values() and looks_like_a_split(folder):
             raise DataError(
-                f"in {root}, the folder {folder} may be meant as a split too; splits are called {KNOWN}: "
+                f"in {root}, the folder {folder} looks like a split too, but splits are called {KNOWN}; "
                 f"rename it or move it elsewhere, {_ANYWAY}"
             )
-    around = {folder: affixes(folder, NAMES[split]) for split, folder in present.items()}
-    if len(set(around.values())) > 1:
+    around = {affixes(folder, NAMES[split]) for split, folder in present.items()}
+    if len(around) > 1:
         raise DataError(
-            f"in {root}, the folders {' and '.join(present.values())} are called in different ways, so it is "
-            f"not clear that they belong together; call them {', '.join(present)}, {_ANYWAY}"
+            f"in {root}, the folders {' and '.join(present.values())} are named in different ways, so they "
+            f"may not belong together; call them {', '.join(present)}, {_ANYWAY}"
         )
     for split, folder in present.items():
         inner = _inner_folders(listing, folder)
-        if inner and all(split_of(each) not in (None, split) for each in inner):
+        found = {split_of(each) for each in inner}
+        if None not in found and found - {split}:
             raise DataError(
-                f"in {root / folder}, the folders {', '.join(sorted(inner))} look like splits within a "
-                f"split; move their images to where they belong, {_ANYWAY}"
+                f"in {root / folder}, the folders {', '.join(sorted(inner))} look like splits inside the "
+                f"split '{split}'; move their images to where they belong, {_ANYWAY}"
             )
 
 
@@ -140,10 +141,10 @@ def _refuse_unclear_pool(listing: Listing) -> None:
     root = listing.root
     for folder in _all_folders(listing):
         if looks_like_a_split(folder.name):
-            above = "" if folder.parent == PurePath() else f", or give root as {root / folder.parent}"
+            above = "" if folder.parent == PurePath() else f", give root as {root / folder.parent}"
             raise DataError(
-                f"in {root}, the folder {folder} may be meant as a split; splits are the outermost folders, "
-                f"called {KNOWN}: rename or move it{above}, {_ANYWAY}"
+                f"in {root}, the folder {folder} looks like a split, but splits are the outermost folders, "
+                f"called {KNOWN}; rename or move it{above}, {_ANYWAY}"
             )
     by_split: dict[str, str] = defaultdict(str)
     for path in listing.images:

@@ -14,7 +14,7 @@ TEST = ("test", "testing")
 NAMES = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
 """The names of each split, in lower case; folders' may be in any case."""
 
-KNOWN = "train (or training), validation (or valid, val, dev) and test (or testing), in upper or lower case"
+KNOWN = "train, training, validation, valid, val, dev, test or testing (in any case)"
 
 _UNCLEAR = frozenset({"eval", "evaluation", "holdout", "heldout", "trn", "tst", "tests", "cv"})
 """Words that stand for some split, but not always for the same."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flowzoo.data.dataset import Dataset
+from flowzoo.data.inspection import inspect_split
 from flowzoo.device import prepare_device
 from flowzoo.evaluation.floor import fit_gaussian
 from flowzoo.evaluation.likelihood import Likelihood, evaluate_likelihood
@@ -100,6 +101,8 @@ def evaluate_run(
     data = load_run_data(record, data_options)
     dataset = data.dataset
     source = dataset.split(split)
+    if split in data.changes:
+        inspect_split(dataset, split)  # the others were inspected when training began
     total = min(len(source), images or len(source))
     done = 0
 
