@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from flowzoo.component import Component
-from flowzoo.registry.allowed import Schema, is_path
+from flowzoo.registry.allowed import Schema
 from flowzoo.registry.signature import options_of
+
+
+_FORMATS = ("path", "file-path", "directory-path")
+"""What pydantic calls the formats of paths."""
 
 
 def path_options(component: Component) -> list[str]:
@@ -37,7 +41,7 @@ def with_absolute_paths(component: Component, given: Mapping[str, Any]) -> dict[
 
 
 def _holds_paths(schema: Schema) -> bool:
-    if is_path(schema):
+    if schema.get("format") in _FORMATS:
         return True
     inner = [schema.get("items"), schema.get("additionalProperties"), *schema.get("anyOf", ())]
     return any(_holds_paths(each) for each in inner if isinstance(each, Mapping))
