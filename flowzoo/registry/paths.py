@@ -11,7 +11,6 @@ from flowzoo.component import Component
 from flowzoo.registry.allowed import Schema
 from flowzoo.registry.signature import options_of
 
-
 _FORMATS = ("path", "file-path", "directory-path")
 """What pydantic calls the formats of paths."""
 
