@@ -38,7 +38,8 @@ def diagnose(
     moved = read_moved(assignments)
     from flowzoo.evaluation.diagnosis import diagnose_run
 
-    found = diagnose_run(run, split, images=images, seed=seed, device=device, data_options=moved)
+    places = {"data_options": moved} if moved else {}
+    found = diagnose_run(run, split, images=images, seed=seed, device=device, **places)
     for note in found.data_notes:
         complain(f"note: {note}")
     if as_json:
