@@ -14,7 +14,6 @@ from flowzoo.evaluation.floor import fit_gaussian
 from flowzoo.evaluation.likelihood import Likelihood, evaluate_likelihood
 from flowzoo.files import write_json
 from flowzoo.flow import Flow
-from flowzoo.registry.saving import load_model
 from flowzoo.rundata import RunData, load_run_data
 from flowzoo.runfolder import RunFolder
 
@@ -97,7 +96,7 @@ def evaluate_run(
     """
     folder = RunFolder(path)
     record = folder.read()
-    flow = load_model(folder.model, device=str(prepare_device(device)))
+    flow = folder.load_model(str(prepare_device(device)))
     data = load_run_data(record, data_options)
     dataset = data.dataset
     source = dataset.split(split)

@@ -16,6 +16,7 @@ from flowzoo.data.load import absolute_options, load_dataset
 from flowzoo.device import prepare_device
 from flowzoo.errors import OptionError
 from flowzoo.flow import Flow
+from flowzoo.integers import plain_number
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.models import assemble
 from flowzoo.rundata import load_run_data
@@ -66,9 +67,11 @@ def start_run(
 
     Raises:
         FlowzooError: A name, an option, the data or the folder is not right; nothing is written then.
+        InUseError: Another process is training in the folder.
+        FileError: A file cannot be written, for want of room, say; :func:`resume_run` goes on from there.
     """
     training_options = parse_training_options(training or {})
-    check_seed(seed)
+    seed = check_seed(seed)
     where = prepare_device(device)
     data_options = absolute_options(data, data_options or {})
     dataset = load_dataset(data, **data_options)
@@ -77,7 +80,7 @@ def start_run(
         options=options or {},
         pixels=pixels if pixels is not None else dataset.info.pixels,
         data=data,
-        data_options=to_jsonable_python(data_options),
+        data_options=to_jsonable_python(data_options, fallback=plain_number),
         data_revision=dataset.info.revision,
         training=training_options.model_dump(),
         budget={"steps": budget.steps, "seconds": budget.seconds},
@@ -91,9 +94,9 @@ def start_run(
     findings = inspect_dataset(dataset, inspected)
     report = replace(_report(dataset), changed=findings.changed, shared=findings.shared)
     record = replace(record, data_report=report)
-    run_folder.create()
-    begins(record)
-    return _train(trainer, run_folder, record)
+    with run_folder.created():
+        begins(record)
+        return _train(trainer, run_folder, record)
 
 
 def resume_run(
@@ -116,8 +119,22 @@ def resume_run(
 
     Raises:
         FlowzooError: The folder holds no run, or what it needs has changed since.
+        InUseError: Another process is training in it.
+        FileError: As in :func:`start_run`.
     """
     run_folder = RunFolder(folder)
+    run_folder.read()
+    with run_folder.locked():
+        return _resume(run_folder, budget, data_options, device, reporter)
+
+
+def _resume(
+    run_folder: RunFolder,
+    budget: Budget | None,
+    data_options: Mapping[str, Any] | None,
+    device: str,
+    reporter: Reporter | None,
+) -> RunRecord:
     record = run_folder.read()
     before = Budget(**record.budget)
     budget = budget or before
@@ -126,7 +143,7 @@ def resume_run(
     where = prepare_device(device)
     data = load_run_data(record, data_options, unchanged=("train", "validation"))
     dataset = data.dataset
-    record = replace(record, data_options=to_jsonable_python(data.options))
+    record = replace(record, data_options=to_jsonable_python(data.options, fallback=plain_number))
     if not data.changes and not record.data_report.revisions:  # a record of an older version
         record = replace(record, data_report=_report(dataset))
     flow = _create(record, dataset, where)
@@ -172,6 +189,8 @@ def _trainer(
 
 
 def _train(trainer: Trainer, folder: RunFolder, record: RunRecord) -> RunRecord:
+    record = replace(record, first_validation=trainer.first_validation)
+
     def note(status: Literal["running", "finished"], steps: int, seconds: float) -> RunRecord:
         noted = replace(record, status=status, steps=steps, seconds=round(seconds, 3))
         folder.write(noted)
