@@ -7,9 +7,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic_core import to_jsonable_python
+
 from flowzoo.data.dataset import SPLITS, Dataset
 from flowzoo.data.load import absolute_options, load_dataset
 from flowzoo.errors import DataError, FlowzooError, OptionError
+from flowzoo.integers import plain_number
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.paths import path_options
 from flowzoo.runfolder import RunRecord
@@ -66,7 +69,7 @@ def _moved(record: RunRecord, given: Mapping[str, Any]) -> dict[str, Any]:
     if not given:
         return {}
     places = path_options(default_registry().find("dataset", record.data))
-    absolute = absolute_options(record.data, given)
+    absolute: dict[str, Any] = to_jsonable_python(absolute_options(record.data, given), fallback=plain_number)
     for name, value in absolute.items():
         if name not in places and record.data_options.get(name, ...) != value:
             allowed = f"only these can be given: {', '.join(places)}" if places else "it has no such option"

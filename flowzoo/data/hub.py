@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from flowzoo.data.decoding import changes_in, decode_image
 from flowzoo.data.stored import StoredImages
+from flowzoo.decoding import changes_in, decode_image
 from flowzoo.errors import DataError
 
 

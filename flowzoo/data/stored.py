@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from flowzoo.data.decoding import changes_in, decode_image
+from flowzoo.decoding import changes_in, decode_image
 from flowzoo.errors import DataError
 
 Prepare = Callable[[Image.Image], Image.Image]

@@ -68,7 +68,7 @@ def changes_in(content: bytes) -> list[str]:
             "alpha channel left out": image.mode in _ALPHA or "transparency" in image.info,
             "colours looked up in a palette": image.mode in ("P", "PA"),
             "black and white, 1 bit a value, turned into 0 and 255": image.mode == "1",
-            "fewer than 8 bits a value stretched to 0..255": image.mode == "L" and _bits_a_value(image) < 8,
+            "fewer than 8 bits a value stretched to 0..255": image.mode == "L" and bits_a_value(image) < 8,
             f"{image.mode} turned into RGB": image.mode in ("CMYK", "YCbCr"),
             "colour profile other than sRGB ignored": _has_other_profile(image),
             "first of several pictures in one file used": getattr(image, "is_animated", False),
@@ -80,8 +80,8 @@ def changes_in(content: bytes) -> list[str]:
 def _refuse_more_bits(image: Image.Image) -> None:
     """Refuse more than 8 bits a value, which Pillow cuts to 8 without a word in colour images."""
     deep = _MORE_BITS.get(image.mode, "16 bits a value" if image.mode.startswith("I;") else "")
-    if not deep and _bits_a_value(image) > 8:
-        deep = f"{_bits_a_value(image)} bits a value"
+    if not deep and bits_a_value(image) > 8:
+        deep = f"{bits_a_value(image)} bits a value"
     if deep:
         raise DataError(
             f"holds {deep} in Pillow's mode {image.mode}, more than 8 bits a value; convert it to 8 bits"
@@ -90,7 +90,12 @@ def _refuse_more_bits(image: Image.Image) -> None:
         raise DataError(f"has Pillow's mode {image.mode}, which is not read; convert it to RGB")
 
 
-def _bits_a_value(image: Image.Image) -> int:
+def bits_a_value(image: Image.Image) -> int:
+    """Return how many bits a value has in the file that an image was opened from; Pillow may keep 8 only.
+
+    Args:
+        image: Opened from a file, and not decoded yet.
+    """
     if image.format == "TIFF":
         bits = image.getexif().get(_BITS_PER_SAMPLE, 8)
         return max(bits) if isinstance(bits, tuple) else int(bits)
