@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -142,7 +142,7 @@ def on_disk(
     places: dict[str, Sequence[int]] = {split: range(len(images)) for split, images in stored.items()}
     if "validation" not in stored:
         places["train"], places["validation"] = hold_out(len(stored["train"]))
-    sources = {}
+    sources: dict[str, DecodedImages] = {}
     for split in SPLITS:
         where = f"{name}, split '{split}'"
         if len(places[split]) == 0:
@@ -151,8 +151,13 @@ def on_disk(
             raise DataError(f"{where}: there are no images{left}; use a source that holds more of them")
         images = stored.get(split, stored["train"])
         sources[split] = DecodedImages(images, prepare, shape[0], where, shuffled(places[split]))
-        sources[split].take([0])  # the wrong images are refused now, not in the midst of a run
-    revision, revisions = _content_hashes(name, stored, places, shape)
+    try:
+        revision, revisions = _content_hashes(name, stored, places, shape)
+    except DataError:
+        unreadable = [problem for images in stored.values() for problem in _unreadable(images)]
+        refuse_damaged(unreadable, sum(map(len, stored.values())))
+        raise
+    _refuse_wrong_images(sources.values())
     info = DatasetInfo(
         name=name,
         revision=revision,
@@ -226,12 +231,16 @@ def _content_hashes(
 def _contents(images: StoredImages) -> Iterator[tuple[int, bytes]]:
     for start in range(0, len(images), _READ_AT_ONCE):
         indices = range(start, min(start + _READ_AT_ONCE, len(images)))
-        try:
-            contents = images.read(indices)
-        except DataError:
-            refuse_damaged([*_unreadable(images)], len(images))
-            raise
-        yield from zip(indices, contents, strict=True)
+        yield from zip(indices, images.read(indices), strict=True)
+
+
+def _refuse_wrong_images(sources: Collection[DecodedImages]) -> None:
+    """Refuse images that are the wrong ones now, not in the midst of a run: the first of a split tell."""
+    if not any(source.inspect([0]).damaged for source in sources):
+        return
+    found = [source.inspect(range(min(len(source), _READ_AT_ONCE))) for source in sources]
+    damaged = [problem for each in found for problem in each.damaged]
+    refuse_damaged(damaged, sum(len(each.images) for each in found) + len(damaged))
 
 
 def _unreadable(images: StoredImages) -> Iterator[str]:
