@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from flowzoo.data.batches import spread
 from flowzoo.data.dataset import SPLITS, Dataset, DatasetInfo, ImageSource, Inspection
@@ -55,7 +56,10 @@ class DecodedImages(ImageSource):
     def take(self, indices: Sequence[int]) -> IntegerImages:
         places = [self._places[index] for index in indices]
         contents = self._stored.read(places)
-        arrays = [self._array(place, content)[0] for place, content in zip(places, contents, strict=True)]
+        arrays = [
+            as_array(self._decode(place, content)[0], self._channels)
+            for place, content in zip(places, contents, strict=True)
+        ]
         return torch.from_numpy(np.stack(arrays))
 
     def inspect(self, indices: Sequence[int]) -> Inspection:
@@ -64,12 +68,12 @@ class DecodedImages(ImageSource):
         changed: Counter[str] = Counter()
         for place, content in self._contents([self._places[index] for index in indices], damaged):
             try:
-                array, changes = self._array(place, content)
+                image, changes = self._decode(place, content)
             except DataError as problem:
                 damaged.append(str(problem))
             else:
-                arrays.append(array)
-                changed.update([*self._stored.changes(content), *changes])
+                arrays.append(as_array(image, self._channels))
+                changed.update(changes)
         images = torch.from_numpy(np.stack(arrays)) if arrays else torch.zeros(0, 1, 1, 1, dtype=torch.uint8)
         return Inspection(images, tuple(damaged), changed)
 
@@ -88,20 +92,20 @@ class DecodedImages(ImageSource):
         else:
             yield from zip(places, contents, strict=True)
 
-    def _array(self, place: int, content: bytes) -> tuple[NDArray[np.uint8], list[str]]:
-        """Return an image's values, and what became of them after they were decoded."""
+    def _decode(self, place: int, content: bytes) -> tuple[Image.Image, list[str]]:
+        """Return a prepared image, and how its values were and will be changed on the way to an array."""
         try:
-            decoded = self._stored.decode(content)
+            decoded, changes = self._stored.decode_explained(content)
             image = self._prepare(decoded)
         except DataError as reason:
             raise DataError(f"{self._where}: {self._stored.label(place)} {reason}") from reason
         grey = decoded.mode in GREY_MODES
-        changes = {
+        further = {
             "grey repeated for colour": grey and self._channels == 3,
             "colour weighted for grey": not grey and self._channels == 1,
             "scaled up, from fewer pixels than asked for": min(decoded.size) < min(image.size),
         }
-        return as_array(image, self._channels), [change for change, happens in changes.items() if happens]
+        return image, [*changes, *(change for change, happens in further.items() if happens)]
 
 
 def on_disk(
