@@ -24,6 +24,9 @@ MOST_HELD_OUT = 5000
 
 _READ_AT_ONCE = 500
 
+_FIRST = 8
+"""Images of each split by which it is judged whether they are the wrong ones."""
+
 
 class DecodedImages(ImageSource):
     """Stored images, decoded at each ``take``.
@@ -141,7 +144,7 @@ def on_disk(
         skipped: How many files were passed over, for each reason.
 
     Raises:
-        DataError: A split is empty, or its first image is damaged or does not belong.
+        DataError: A split is empty, or its first images are damaged or do not belong.
     """
     places: dict[str, Sequence[int]] = {split: range(len(images)) for split, images in stored.items()}
     if "validation" not in stored:
@@ -239,12 +242,15 @@ def _contents(images: StoredImages) -> Iterator[tuple[int, bytes]]:
 
 
 def _refuse_wrong_images(sources: Collection[DecodedImages]) -> None:
-    """Refuse images that are the wrong ones now, not in the midst of a run: the first of a split tell."""
-    if not any(source.inspect([0]).damaged for source in sources):
-        return
-    found = [source.inspect(range(min(len(source), _READ_AT_ONCE))) for source in sources]
-    damaged = [problem for each in found for problem in each.damaged]
-    refuse_damaged(damaged, sum(len(each.images) for each in found) + len(damaged))
+    """Refuse a split of wrong images now, not in the midst of a run: none of its first ones can be used.
+
+    A single damaged image is no reason. Training inspects all images and finds it; evaluation of another
+    split does not need it.
+    """
+    for source in sources:
+        first = source.inspect(range(min(len(source), _FIRST)))
+        if len(first.images) == 0:
+            refuse_damaged(first.damaged, len(first.damaged))
 
 
 def _unreadable(images: StoredImages) -> Iterator[str]:

@@ -194,10 +194,12 @@ def test_a_floor_on_other_training_images_is_noted(place: Path) -> None:
     assert "floor" in note
 
 
-def test_a_damaged_picture_among_changed_ones_is_named(place: Path) -> None:
-    for name in ("1.png", "2.png"):
-        (place / "pictures" / "test" / name).write_bytes(b"<html>")
-    refused(evaluate(place), "2 of 6", "1.png", "2.png")
+def test_test_images_that_got_damaged_are_named_and_keep_nobody_from_the_other_splits(place: Path) -> None:
+    for number in range(5):
+        (place / "pictures" / "test" / f"{number}.png").write_bytes(b"<html>")
+    refused(evaluate(place), "5 of 6", *(f"{number}.png" for number in range(5)))
+    good(evaluate(place, "--split", "validation"))
+    good(flowzoo("train", "--resume", "--out", place / "run", "--steps", "3"))
 
 
 def as_older(run: Path) -> None:
