@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -258,3 +260,16 @@ def test_the_home_folder_may_be_written_as_a_tilde(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     fill(tmp_path / "pics", {"": 5})
     assert sum(load_dataset("images", root="~/pics", size=8).info.sizes.values()) == 5
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    root = fill(tmp_path, {"": 5})
+    read = Path.read_bytes
+
+    def refuse(path):
+        if path.name == "3.png":
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    refused(r"cannot read .*3\.png: Permission denied", root=root, size=8)
