@@ -134,7 +134,7 @@ def build_gaussian(
         Field(
             gt=0.0,
             lt=1.0,
-            description="share of the mean variance added where rounding makes the fit singular",
+            description="share of the mean variance added where rounding leaves it singular",
         ),
     ] = 1e-8,
 ) -> Gaussian:

@@ -12,15 +12,15 @@ from flowzoo.builtin.moments import Moments
 def shrunk_covariance(moments: Moments, given: int = 0) -> Tensor:
     """Return the covariance with the correlations shrunk towards none, ``(D, D)``.
 
-    ``Sigma = s [(1 - rho) R + rho I] s``, with the spreads ``s`` of the dimensions and their correlations ``R``
+    ``Sigma = s [(1 - rho) R + rho I] s``, with the spreads ``s`` and the correlations ``R`` of the dimensions
 
     The share ``rho`` is that of the oracle approximating shrinkage (:func:`oas_share`). It is taken of the
     correlations, not of the covariance, so it depends on no dimension's unit: a border that holds nothing but
     dequantisation noise keeps its small spread beside pixels whose spread is a thousand times larger.
 
     A dimension's variance is at least ``V / ((n + 1) (1 + n / D))``, where ``V`` is the variance of all values
-    of the ``n`` images about their common mean. A pixel that is dark in ``n`` images is lit in the next one with
-    a probability of about ``1 / (n + 1)`` (the rule of succession); the last factor makes the bound vanish
+    of the ``n`` images about their common mean. A pixel that is dark in ``n`` images is lit in the next one
+    with a probability of about ``1 / (n + 1)`` (the rule of succession). The last factor makes the bound vanish
     where there are many more images than dimensions.
 
     Args:
@@ -30,22 +30,20 @@ def shrunk_covariance(moments: Moments, given: int = 0) -> Tensor:
     References:
         Chen, Wiesel, Eldar and Hero, Shrinkage Algorithms for MMSE Covariance Estimation, 2010, equation 23.
     """
-    covariance = moments.covariance
-    own = covariance.diagonal()
-    variances = torch.cat(
+    covariance, mean = moments.covariance, moments.mean
+    variances = covariance.diagonal()
+    count, dimensions = moments.count, len(variances)
+    parts = [slice(0, given), slice(given, dimensions)] if given else [slice(0, dimensions)]
+    spreads = torch.cat(
         [
-            _floored(values, mean, moments.count, len(own))
-            for values, mean in zip(
-                own.tensor_split([given]), moments.mean.tensor_split([given]), strict=True
-            )
-            if len(values)
+            variances[part].clamp(min=_smallest(variances[part], mean[part], count, dimensions))
+            for part in parts
         ]
-    )
-    spreads = variances.sqrt()
+    ).sqrt()
     correlations = covariance / spreads / spreads[:, None]
     correlations.fill_diagonal_(1.0)
     # A little of the data's correlations is always left, so that a context never stops to count.
-    share = min(oas_share(correlations, moments.count), moments.count / (moments.count + 1))
+    share = min(oas_share(correlations, count), count / (count + 1))
     correlations *= 1.0 - share
     correlations.fill_diagonal_(1.0)
     return correlations * spreads * spreads[:, None]
@@ -54,7 +52,7 @@ def shrunk_covariance(moments: Moments, given: int = 0) -> Tensor:
 def oas_share(covariance: Tensor, count: int) -> float:
     """Return how much of a covariance ``S`` to replace by its mean variance: the oracle approximating share.
 
-    ``rho = min(1, (tr(S^2) + tr(S)^2) / ((n + 1) (tr(S^2) - tr(S)^2 / D)))``, as scikit-learn's ``OAS`` has it
+    ``rho = min(1, (tr(S^2) + tr(S)^2) / ((n + 1) (tr(S^2) - tr(S)^2 / D)))``, as scikit-learn's ``OAS``
 
     Args:
         covariance: The maximum-likelihood one, ``(D, D)``.
@@ -71,8 +69,8 @@ def oas_share(covariance: Tensor, count: int) -> float:
     return 1.0 if spared <= 0.0 else min(1.0, (square + isotropic) / spared)
 
 
-def _floored(variances: Tensor, mean: Tensor, count: int, dimensions: int) -> Tensor:
+def _smallest(variances: Tensor, mean: Tensor, count: int, dimensions: int) -> Tensor:
     whole = variances.mean() + mean.var(correction=0)
     smallest = whole / ((count + 1) * (1 + count / dimensions))
     # Where all values of all images are equal, no data say what the scale is.
-    return variances.clamp(min=torch.where(smallest > 0, smallest, SMALLEST_STD**2))
+    return torch.where(smallest > 0, smallest, SMALLEST_STD**2)
