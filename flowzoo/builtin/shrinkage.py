@@ -18,10 +18,10 @@ def shrunk_covariance(moments: Moments, given: int = 0) -> Tensor:
     correlations, not of the covariance, so it depends on no dimension's unit: a border that holds nothing but
     dequantisation noise keeps its small spread beside pixels whose spread is a thousand times larger.
 
-    A dimension's variance is at least ``V / ((n + 1) (1 + n / D))``, where ``V`` is the variance of all values
-    of the ``n`` images about their common mean. A pixel that is dark in ``n`` images is lit in the next one
-    with a probability of about ``1 / (n + 1)`` (the rule of succession). The last factor makes the bound vanish
-    where there are many more images than dimensions.
+    A dimension's variance is at least ``V / ((n + 1) (1 + n / D))``, where ``V`` is the variance of all
+    values of the ``n`` images about their common mean. A pixel that is dark in ``n`` images is lit in the next
+    one with a probability of about ``1 / (n + 1)`` (the rule of succession). The last factor makes the bound
+    vanish where there are many more images than dimensions.
 
     Args:
         moments: Of at least one image.
@@ -34,12 +34,9 @@ def shrunk_covariance(moments: Moments, given: int = 0) -> Tensor:
     variances = covariance.diagonal()
     count, dimensions = moments.count, len(variances)
     parts = [slice(0, given), slice(given, dimensions)] if given else [slice(0, dimensions)]
-    spreads = torch.cat(
-        [
-            variances[part].clamp(min=_smallest(variances[part], mean[part], count, dimensions))
-            for part in parts
-        ]
-    ).sqrt()
+    smallest = [_smallest(variances[part], mean[part], count, dimensions) for part in parts]
+    floored = [variances[part].clamp(min=least) for part, least in zip(parts, smallest, strict=True)]
+    spreads = torch.cat(floored).sqrt()
     correlations = covariance / spreads / spreads[:, None]
     correlations.fill_diagonal_(1.0)
     # A little of the data's correlations is always left, so that a context never stops to count.
