@@ -12,13 +12,12 @@ from flowzoo.data.batches import spread
 from flowzoo.data.load import load_revision
 from flowzoo.dequantisation import dequantise
 from flowzoo.device import prepare_device
-from flowzoo.errors import OptionError
 from flowzoo.evaluation.advice import advise
 from flowzoo.evaluation.findings import Findings, Row
 from flowzoo.evaluation.notes import stated
 from flowzoo.flow import Flow
+from flowzoo.integers import positive_integer
 from flowzoo.memory import Memory
-from flowzoo.registry.saving import load_model
 from flowzoo.run import Ledger, Run, per_image_generators
 from flowzoo.runfolder import RunFolder
 from flowzoo.seeds import check_seed
@@ -106,11 +105,10 @@ def diagnose_run(
         OptionError: An option is out of range.
         NumericalError: A solver did not get to the end, or a result is not finite.
     """
-    check_seed(seed)
-    if images < 1:
-        raise OptionError(f"images is how many to use, at least 1; got {images}")
+    seed = check_seed(seed)
+    images = positive_integer("images", images)
     folder = RunFolder(path)
     record = folder.read()
-    flow = load_model(folder.model, device=str(prepare_device(device)))
+    flow = folder.load_model(str(prepare_device(device)))
     source = load_revision(record.data, record.data_revision, record.data_options).split(split)
     return diagnose(flow, source.take(spread(len(source), images)), seed)

@@ -15,6 +15,7 @@ from flowzoo.data.load import load_dataset, load_revision
 from flowzoo.device import prepare_device
 from flowzoo.errors import OptionError
 from flowzoo.flow import Flow
+from flowzoo.integers import plain_number
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.models import assemble
 from flowzoo.runfolder import RunFolder, RunRecord
@@ -59,9 +60,11 @@ def start_run(
 
     Raises:
         FlowzooError: A name, an option, the data or the folder is not right; nothing is written then.
+        InUseError: Another process is training in the folder.
+        FileError: A file cannot be written, for want of room, say; :func:`resume_run` goes on from there.
     """
     training_options = parse_training_options(training or {})
-    check_seed(seed)
+    seed = check_seed(seed)
     where = prepare_device(device)
     dataset = load_dataset(data, **(data_options or {}))
     record = RunRecord(
@@ -69,7 +72,7 @@ def start_run(
         options=options or {},
         pixels=pixels if pixels is not None else dataset.info.pixels,
         data=data,
-        data_options=to_jsonable_python(data_options or {}),
+        data_options=to_jsonable_python(data_options or {}, fallback=plain_number),
         data_revision=dataset.info.revision,
         training=training_options.model_dump(),
         budget={"steps": budget.steps, "seconds": budget.seconds},
@@ -80,8 +83,8 @@ def start_run(
     record = replace(record, options=flow.recipe.options, pixels=flow.recipe.pixels)
     run_folder = RunFolder(folder)
     trainer = _trainer(record, flow, dataset, run_folder, reporter)
-    run_folder.create()
-    return _train(trainer, run_folder, record)
+    with run_folder.created():
+        return _train(trainer, run_folder, record)
 
 
 def resume_run(
@@ -104,8 +107,22 @@ def resume_run(
 
     Raises:
         FlowzooError: The folder holds no run, or what it needs has changed since.
+        InUseError: Another process is training in it.
+        FileError: As in :func:`start_run`.
     """
     run_folder = RunFolder(folder)
+    run_folder.read()
+    with run_folder.locked():
+        return _resume(run_folder, budget, data_options, device, reporter)
+
+
+def _resume(
+    run_folder: RunFolder,
+    budget: Budget | None,
+    data_options: Mapping[str, Any] | None,
+    device: str,
+    reporter: Reporter | None,
+) -> RunRecord:
     record = run_folder.read()
     before = Budget(**record.budget)
     budget = budget or before
@@ -113,7 +130,7 @@ def resume_run(
         raise OptionError(f"the run's budget is {before}; give the new one in the same unit, not as {budget}")
     where = prepare_device(device)
     if data_options is not None:
-        record = replace(record, data_options=to_jsonable_python(data_options))
+        record = replace(record, data_options=to_jsonable_python(data_options, fallback=plain_number))
     dataset = load_revision(record.data, record.data_revision, record.data_options)
     flow = _create(record, dataset, where)
     record = replace(record, budget={"steps": budget.steps, "seconds": budget.seconds})
@@ -152,6 +169,8 @@ def _trainer(
 
 
 def _train(trainer: Trainer, folder: RunFolder, record: RunRecord) -> RunRecord:
+    record = replace(record, first_validation=trainer.first_validation)
+
     def note(status: Literal["running", "finished"], steps: int, seconds: float) -> RunRecord:
         noted = replace(record, status=status, steps=steps, seconds=round(seconds, 3))
         folder.write(noted)
