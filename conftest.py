@@ -56,6 +56,14 @@ def _without_skip(config: pytest.Config, report: Any) -> Any:
     return report
 
 
+@pytest.fixture(autouse=True, scope="session")
+def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the tests' floors out of the user's cache, and out of what the tests find."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLOWZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def denormals_as_usual() -> Iterator[None]:
     """Undo the flushing of denormals that training turns on; hypothesis refuses to draw floats under it."""

@@ -19,9 +19,9 @@ def shrunk_covariance(moments: Moments, given: int = 0) -> Tensor:
     dequantisation noise keeps its small spread beside pixels whose spread is a thousand times larger.
 
     A dimension's variance is at least ``V / ((n + 1) (1 + n / D))``, where ``V`` is the variance of all
-    values of the ``n`` images about their common mean. A pixel that is dark in ``n`` images is lit in the next
-    one with a probability of about ``1 / (n + 1)`` (the rule of succession). The last factor makes the bound
-    vanish where there are many more images than dimensions.
+    values of the ``n`` images about their common mean. A pixel that is dark in ``n`` images is lit in the
+    next one with a probability of about ``1 / (n + 1)`` (the rule of succession). The last factor makes the
+    bound vanish where there are many more images than dimensions.
 
     Args:
         moments: Of at least one image.
