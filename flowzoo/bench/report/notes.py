@@ -33,6 +33,7 @@ def notes_of(rows: Sequence[Row], apart: Sequence[Row]) -> Iterator[str]:
     for metric in sorted(own_targets(cells)):
         yield f"{clean(metric, 40)}: each row has a target of its own, so these figures do not compare"
     yield from _parted([*rows, *apart])
+    yield from _elsewhere([*rows, *apart])
     jobs = {cell.environment.jobs for row in rows for cell in row.finished if cell.environment is not None}
     if any(each > 1 for each in jobs):
         yield f"up to {max(jobs)} cells ran at the same time, from which speeds and times suffer"
@@ -70,6 +71,26 @@ def _part(row: Row) -> str:
     stages, phases = (stated(row.finished, _SPEED, name) for name in ("stage", "phase"))
     whole = all(stage.startswith(_WHOLE) for stage in stages)
     return ", ".join(phases if phases and whole else stages)
+
+
+def _elsewhere(rows: Sequence[Row]) -> Iterator[str]:
+    """Name the rows of each other machine or set of versions, and what differs."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for row in rows:
+        if row.elsewhere:
+            groups.setdefault(row.elsewhere, []).append(row.label)
+    for odd, labels in groups.items():
+        yield (
+            f"{listed(sorted(set(labels)))}: measured on another machine or with other versions than most "
+            f"({'; '.join(odd)}), so speeds and times are set apart"
+        )
+    timed = any("seconds" in budget for row in rows for cell in row.finished for budget in [_given(cell)])
+    if groups and timed:
+        yield "trainings that are given seconds get further on a faster machine, so bits/dim depend on it too"
+
+
+def _given(cell: Result) -> set[str]:
+    return {unit for unit, amount in cell.spent.budget.items() if amount is not None}
 
 
 def _parted(rows: Sequence[Row]) -> Iterator[str]:
