@@ -14,6 +14,7 @@ from flowzoo.data.dataset import Dataset
 from flowzoo.dequantisation import dequantise
 from flowzoo.errors import FlowzooError
 from flowzoo.evaluation.floor_cache import cached_floor
+from flowzoo.evaluation.floor_worth import remarks_on_floor
 from flowzoo.evaluation.likelihood import evaluate_likelihood
 from flowzoo.flow import Flow
 from flowzoo.registry.models import create_model
@@ -22,9 +23,6 @@ from flowzoo.shapes import Images
 
 UP_TO = 3072
 """Dimensions up to which the floor is fitted beside a model: memory grows with their square."""
-
-ENOUGH = 2
-"""Training images for each dimension; with fewer, the floor is weak."""
 
 _BATCH_VALUES = 2**22
 """Values in a batch; the Gaussian is fitted again after each."""
@@ -87,8 +85,8 @@ def measure_floor(
     # The figure that it stands beside is there already, and nothing that happens here may cost it.
     except Exception as error:
         return Floor(None, None, f"could not be fitted: {_reason(error)}")
-    remarks = [*_worth(found.bits_per_dim, fitted_to, dimensions, dataset.info.bins), problem]
-    return Floor(found.bits_per_dim, found.standard_error, "; ".join(filter(None, remarks)))
+    remarks = remarks_on_floor(found.bits_per_dim, fitted_to, dimensions, dataset.info.bins)
+    return Floor(found.bits_per_dim, found.standard_error, "; ".join(filter(None, [*remarks, problem])))
 
 
 def fit_gaussian(
@@ -120,11 +118,6 @@ def fit_gaussian(
     return flow
 
 
-def too_few(images: int, dimensions: int) -> bool:
-    """Return whether a Gaussian that is fitted to so many images is a weak floor."""
-    return images < ENOUGH * dimensions
-
-
 def _unfitted(dataset: Dataset, pixels: Mapping[str, Any]) -> Flow:
     return create_model("gaussian", dataset.info.shape, bins=dataset.info.bins, pixels=dict(pixels), seed=0)
 
@@ -140,14 +133,6 @@ def _fitted(
     recipe = _unfitted(dataset, pixels).recipe
     assert recipe is not None, "create_model notes its recipe"
     return cached_floor(recipe, dataset.info, fit)
-
-
-def _worth(bits: float, images: int, dimensions: int, bins: int) -> Iterator[str]:
-    if too_few(images, dimensions):
-        counted = "1 image" if images == 1 else f"{images:,} images"
-        yield f"a weak floor: it was fitted to only {counted} of {dimensions:,} dimensions"
-    if bits >= math.log2(bins):
-        yield f"worse than uniform noise, which has {math.log2(bins):.3f}"
 
 
 def _reason(error: Exception) -> str:

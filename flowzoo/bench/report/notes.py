@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -9,6 +10,7 @@ from flowzoo.bench.report.row import Row
 from flowzoo.bench.report.terms import QUALITY, own_targets, stated
 from flowzoo.bench.report.wording import clean, listed
 from flowzoo.bench.result import Result
+from flowzoo.evaluation.floor_worth import remarks_on_floor
 
 
 def notes_of(rows: Sequence[Row], apart: Sequence[Row]) -> Iterator[str]:
@@ -34,6 +36,7 @@ def notes_of(rows: Sequence[Row], apart: Sequence[Row]) -> Iterator[str]:
         yield f"{clean(metric, 40)}: each row has a target of its own, so these figures do not compare"
     yield from _parted([*rows, *apart])
     yield from _elsewhere([*rows, *apart])
+    yield from _floors([row for row in [*rows, *apart] if row.is_floor])
     jobs = {cell.environment.jobs for row in rows for cell in row.finished if cell.environment is not None}
     if any(each > 1 for each in jobs):
         yield f"up to {max(jobs)} cells ran at the same time, from which speeds and times suffer"
@@ -87,6 +90,16 @@ def _elsewhere(rows: Sequence[Row]) -> Iterator[str]:
     timed = any("seconds" in budget for row in rows for cell in row.finished for budget in [_given(cell)])
     if groups and timed:
         yield "trainings that are given seconds get further on a faster machine, so bits/dim depend on it too"
+
+
+def _floors(rows: Sequence[Row]) -> Iterator[str]:
+    """Say what makes a floor worth little."""
+    for row in rows:
+        data, quality = row.finished[0].data, row.quality
+        images = data.sizes.get("train")
+        if images and data.shape and quality is not None and quality.value is not None:
+            for remark in remarks_on_floor(quality.value, images, math.prod(data.shape), data.bins):
+                yield f"{clean(row.label, 60)}: {remark}"
 
 
 def _given(cell: Result) -> set[str]:
