@@ -46,8 +46,16 @@ class FileError(FlowzooError, OSError):
     """A file or folder that cannot be written."""
 
 
+class InUseError(FlowzooError):
+    """A folder in which another process is at work."""
+
+
 class SavedModelError(FlowzooError):
     """A saved model or run folder that is missing, damaged or does not fit what is installed."""
+
+
+class UnwritableModelError(SavedModelError, FileError):
+    """A model that cannot be saved because the system does not let its files be written."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

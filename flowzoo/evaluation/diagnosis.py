@@ -18,7 +18,6 @@ from flowzoo.evaluation.notes import stated
 from flowzoo.flow import Flow
 from flowzoo.integers import positive_integer
 from flowzoo.memory import Memory
-from flowzoo.registry.saving import load_model
 from flowzoo.run import Ledger, Run, per_image_generators
 from flowzoo.runfolder import RunFolder
 from flowzoo.seeds import check_seed
@@ -110,6 +109,6 @@ def diagnose_run(
     images = positive_integer("images", images)
     folder = RunFolder(path)
     record = folder.read()
-    flow = load_model(folder.model, device=str(prepare_device(device)))
+    flow = folder.load_model(str(prepare_device(device)))
     source = load_revision(record.data, record.data_revision, record.data_options).split(split)
     return diagnose(flow, source.take(spread(len(source), images)), seed)

@@ -14,7 +14,6 @@ from flowzoo.evaluation.floor import fit_gaussian
 from flowzoo.evaluation.likelihood import Likelihood, evaluate_likelihood
 from flowzoo.files import write_json
 from flowzoo.flow import Flow
-from flowzoo.registry.saving import load_model
 from flowzoo.runfolder import RunFolder
 
 SCHEMA = 2
@@ -90,7 +89,7 @@ def evaluate_run(
     """
     folder = RunFolder(path)
     record = folder.read()
-    flow = load_model(folder.model, device=str(prepare_device(device)))
+    flow = folder.load_model(str(prepare_device(device)))
     dataset = load_revision(record.data, record.data_revision, record.data_options)
     source = dataset.split(split)
     total = min(len(source), images or len(source))

@@ -34,7 +34,7 @@ def create_model(
     """Create a model by name.
 
     Args:
-        name: As in :func:`list_models`.
+        name: As in :func:`list_models`; ``"distribution/name"`` where several plugins bring one.
         image_shape: ``(C, H, W)`` of the images.
         bins: How many integers a value of the data can take: 256 for bytes.
         pixels: Bijector from ``[0, 1)`` to the space of the finest level: ``"affine"``, ``"logit"``, or
@@ -128,6 +128,7 @@ def assemble(
     if taken is not None:
         raise OptionError(f"'{taken}' is no option of the model; {_ELSEWHERE[taken]}")
     model = registry.find("model", name)
+    address = registry.address(model)
     resolved = resolve(registry, model, options)
     pixel_spec = resolve_spec(registry, "bijector", pixels)
     builder = ZooBuilder(registry, bins, scoring)
@@ -135,21 +136,22 @@ def assemble(
         # torch.manual_seed would seed the accelerators too, which fork_rng leaves alone here.
         generator = torch.default_generator
         generator.manual_seed(seed) if seed is not None else generator.seed()
-        levels = builder.levels(Spec(name, **resolved), shape)
+        levels = builder.levels(Spec(address, **resolved), shape)
         pixel_bijector = builder.bijector(pixel_spec, shape)
         with builder.blaming(model):
             flow = Flow(shape, levels, pixel_bijector, bins)
     used = builder.used
     flow.approximate = builder.approximate
-    owners = [registry.plugin_of(component) for component in used.values()]
+    owners = {key: registry.plugin_of(used[key]) for key in sorted(used)}
     flow.recipe = Recipe(
-        model=name,
+        model=address,
         image_shape=shape,
         bins=bins,
         pixels={"name": pixel_spec.name, **pixel_spec.options},
         options=resolved,
-        plugins={owner.distribution: owner.version for owner in owners},
+        plugins={owner.distribution: owner.version for owner in owners.values()},
         revisions={key: used[key].revision for key in sorted(used)},
+        owners={key: owner.distribution for key, owner in owners.items()},
     )
     return flow
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -55,6 +56,17 @@ class Budget:
         while sum(steps) > self.steps:
             steps[steps.index(max(steps))] -= 1
         return [Budget(steps=each) for each in steps]
+
+    def part(self, share: float) -> float:
+        """Return the steps, rounded up, or the seconds after which a share is used up.
+
+        >>> Budget(steps=100).part(1 / 3), Budget(seconds=60.0).part(0.5)
+        (34, 30.0)
+        """
+        if self.steps is None:
+            assert self.seconds is not None
+            return self.seconds * share
+        return math.ceil(self.steps * share - 1e-9)
 
     def used(self, steps: int, seconds: float) -> float:
         """Return the share that is used up; 1 or more when it is spent."""

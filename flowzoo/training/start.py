@@ -60,6 +60,8 @@ def start_run(
 
     Raises:
         FlowzooError: A name, an option, the data or the folder is not right; nothing is written then.
+        InUseError: Another process is training in the folder.
+        FileError: A file cannot be written, for want of room, say; :func:`resume_run` goes on from there.
     """
     training_options = parse_training_options(training or {})
     seed = check_seed(seed)
@@ -81,8 +83,8 @@ def start_run(
     record = replace(record, options=flow.recipe.options, pixels=flow.recipe.pixels)
     run_folder = RunFolder(folder)
     trainer = _trainer(record, flow, dataset, run_folder, reporter)
-    run_folder.create()
-    return _train(trainer, run_folder, record)
+    with run_folder.created():
+        return _train(trainer, run_folder, record)
 
 
 def resume_run(
@@ -105,8 +107,22 @@ def resume_run(
 
     Raises:
         FlowzooError: The folder holds no run, or what it needs has changed since.
+        InUseError: Another process is training in it.
+        FileError: As in :func:`start_run`.
     """
     run_folder = RunFolder(folder)
+    run_folder.read()
+    with run_folder.locked():
+        return _resume(run_folder, budget, data_options, device, reporter)
+
+
+def _resume(
+    run_folder: RunFolder,
+    budget: Budget | None,
+    data_options: Mapping[str, Any] | None,
+    device: str,
+    reporter: Reporter | None,
+) -> RunRecord:
     record = run_folder.read()
     before = Budget(**record.budget)
     budget = budget or before
@@ -153,6 +169,8 @@ def _trainer(
 
 
 def _train(trainer: Trainer, folder: RunFolder, record: RunRecord) -> RunRecord:
+    record = replace(record, first_validation=trainer.first_validation)
+
     def note(status: Literal["running", "finished"], steps: int, seconds: float) -> RunRecord:
         noted = replace(record, status=status, steps=steps, seconds=round(seconds, 3))
         folder.write(noted)
