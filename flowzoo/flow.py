@@ -88,6 +88,8 @@ class Flow(nn.Module):
         self.pixels = pixels
         self.levels = PartList(levels, Level)
         self.recipe: Recipe | None = None
+        self.layout: dict[str, tuple[int, ...]] | None = None
+        """Names and shapes of the tensors that the recipe builds, by which a replaced part shows."""
         self.approximate: tuple[str, ...] = ()
         """Components, ``kind:name``, whose declared ``log_det`` makes ``log p(x)`` not even a bound."""
         _chain_shapes(self.image_shape, self.levels)
