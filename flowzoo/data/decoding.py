@@ -45,9 +45,8 @@ def decode_image(content: bytes) -> Image.Image:
     except DataError:
         raise
     except Image.DecompressionBombError as reason:
-        raise DataError(
-            f"is too large: Pillow decodes {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels at most; scale it down"
-        ) from reason
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        raise DataError(f"is too large: Pillow decodes {most:,} pixels at most; scale it down") from reason
     except Exception as reason:  # Pillow's many readers let through struct, value, syntax and index errors
         raise DataError(f"cannot be decoded ({_cause(content, reason)}); fetch it again") from reason
     # Left in, it makes Pillow warn at each conversion; alpha is left out there, as changes_in says.
@@ -96,7 +95,8 @@ def _bits_a_value(image: Image.Image) -> int:
         bits = image.getexif().get(_BITS_PER_SAMPLE, 8)
         return max(bits) if isinstance(bits, tuple) else int(bits)
     # What Pillow's decoder is told: the layout of the values, for PPM with the largest value beside it.
-    arguments = image.tile[0].args if image.tile else None
+    tiles = getattr(image, "tile", None)
+    arguments = tiles[0].args if tiles else None
     if image.format == "PNG":
         layout = re.fullmatch(r"\w+;(\d+)B?", str(arguments))
         return int(layout[1]) if layout else 8

@@ -226,4 +226,17 @@ def _content_hashes(
 def _contents(images: StoredImages) -> Iterator[tuple[int, bytes]]:
     for start in range(0, len(images), _READ_AT_ONCE):
         indices = range(start, min(start + _READ_AT_ONCE, len(images)))
-        yield from zip(indices, images.read(indices), strict=True)
+        try:
+            contents = images.read(indices)
+        except DataError:
+            refuse_damaged([*_unreadable(images)], len(images))
+            raise
+        yield from zip(indices, contents, strict=True)
+
+
+def _unreadable(images: StoredImages) -> Iterator[str]:
+    for index in range(len(images)):
+        try:
+            images.read([index])
+        except DataError as problem:
+            yield str(problem)

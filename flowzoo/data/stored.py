@@ -61,7 +61,9 @@ class ImageFiles(StoredImages):
         try:
             return [self._paths[index].read_bytes() for index in indices]
         except OSError as reason:
-            raise DataError(f"cannot read {reason.filename}: {reason.strerror}; mend the folder") from reason
+            raise DataError(
+                f"cannot read {reason.filename}: {reason.strerror}; fetch it again or remove it"
+            ) from reason
 
     def decode(self, content: bytes) -> Image.Image:
         return decode_image(content)

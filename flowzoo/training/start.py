@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -11,14 +11,16 @@ import torch
 from pydantic_core import to_jsonable_python
 
 from flowzoo.data.dataset import Dataset
-from flowzoo.data.load import load_dataset, load_revision
+from flowzoo.data.inspection import inspect_dataset
+from flowzoo.data.load import absolute_options, load_dataset
 from flowzoo.device import prepare_device
 from flowzoo.errors import OptionError
 from flowzoo.flow import Flow
 from flowzoo.integers import plain_number
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.models import assemble
-from flowzoo.runfolder import RunFolder, RunRecord
+from flowzoo.rundata import load_run_data
+from flowzoo.runfolder import DataReport, RunFolder, RunRecord
 from flowzoo.seeds import check_seed
 from flowzoo.training.budget import Budget
 from flowzoo.training.options import parse_training_options
@@ -39,6 +41,8 @@ def start_run(
     seed: int = 0,
     device: str = "auto",
     reporter: Reporter | None = None,
+    inspected: Callable[[int, int], object] = lambda done, total: None,
+    begins: Callable[[RunRecord], object] = lambda record: None,
 ) -> RunRecord:
     """Train a model on a data set into a new run folder.
 
@@ -54,6 +58,9 @@ def start_run(
         seed: Of weights, noise and order of the data.
         device: As :func:`~flowzoo.device.prepare_device` takes it.
         reporter: Is told of every step.
+        inspected: Is told how many images of how many have been read to look for damaged ones, before
+            anything is trained.
+        begins: Gets the record when training begins; its ``data_report`` says what was found in the data.
 
     Returns:
         The finished run's record.
@@ -66,13 +73,14 @@ def start_run(
     training_options = parse_training_options(training or {})
     seed = check_seed(seed)
     where = prepare_device(device)
-    dataset = load_dataset(data, **(data_options or {}))
+    data_options = absolute_options(data, data_options or {})
+    dataset = load_dataset(data, **data_options)
     record = RunRecord(
         model=model,
         options=options or {},
         pixels=pixels if pixels is not None else dataset.info.pixels,
         data=data,
-        data_options=to_jsonable_python(data_options or {}, fallback=plain_number),
+        data_options=to_jsonable_python(data_options, fallback=plain_number),
         data_revision=dataset.info.revision,
         training=training_options.model_dump(),
         budget={"steps": budget.steps, "seconds": budget.seconds},
@@ -83,7 +91,11 @@ def start_run(
     record = replace(record, options=flow.recipe.options, pixels=flow.recipe.pixels)
     run_folder = RunFolder(folder)
     trainer = _trainer(record, flow, dataset, run_folder, reporter)
+    findings = inspect_dataset(dataset, inspected)
+    report = replace(_report(dataset), changed=findings.changed, shared=findings.shared)
+    record = replace(record, data_report=report)
     with run_folder.created():
+        begins(record)
         return _train(trainer, run_folder, record)
 
 
@@ -100,8 +112,8 @@ def resume_run(
     Args:
         folder: Of the run.
         budget: A new total budget, in the unit of the old one; by default the run's own.
-        data_options: The data set's, where its files have moved; by default the run's own. The images have
-            to be the same.
+        data_options: Options of the data set that say where its files are, where they have moved; by default
+            the run's own. The images to train and to validate on have to be the same.
         device: As :func:`~flowzoo.device.prepare_device` takes it.
         reporter: Is told of every step.
 
@@ -129,9 +141,11 @@ def _resume(
     if (before.steps is None) != (budget.steps is None):
         raise OptionError(f"the run's budget is {before}; give the new one in the same unit, not as {budget}")
     where = prepare_device(device)
-    if data_options is not None:
-        record = replace(record, data_options=to_jsonable_python(data_options, fallback=plain_number))
-    dataset = load_revision(record.data, record.data_revision, record.data_options)
+    data = load_run_data(record, data_options, unchanged=("train", "validation"))
+    dataset = data.dataset
+    record = replace(record, data_options=to_jsonable_python(data.options, fallback=plain_number))
+    if not data.changes and not record.data_report.revisions:  # a record of an older version
+        record = replace(record, data_report=_report(dataset))
     flow = _create(record, dataset, where)
     record = replace(record, budget={"steps": budget.steps, "seconds": budget.seconds})
     trainer = _trainer(record, flow, dataset, run_folder, reporter)
@@ -142,6 +156,12 @@ def _resume(
         )
     trainer.restore()
     return _train(trainer, run_folder, record)
+
+
+def _report(dataset: Dataset) -> DataReport:
+    """Return what loading a data set alone says of it."""
+    info = dataset.info
+    return DataReport(dict(info.sizes), dict(info.revisions), dict(info.skipped), dict(info.changed))
 
 
 def _create(record: RunRecord, dataset: Dataset, device: torch.device, scoring: bool = False) -> Flow:
