@@ -24,8 +24,8 @@ from flowzoo.shapes import Images
 UP_TO = 3072
 """Dimensions up to which the floor is fitted beside a model: memory grows with their square."""
 
-_BATCH_VALUES = 2**22
-"""Values in a batch; the Gaussian is fitted again after each."""
+_BATCH_VALUES = 2**23
+"""Values in a batch: the Gaussian is fitted again after each, so few large ones take less time than many."""
 
 Progress = Callable[[int, int], None]
 """Is told how many images of how many are done."""
