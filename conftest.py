@@ -16,7 +16,7 @@ ALLOWED_SKIPS = {
     "[dataset-cifar10-": "no Debian package has the files; tests/data/test_public_datasets.py makes some up",
     "[dataset-imagenet": "no Debian package has the files; tests/data/test_public_datasets.py makes some up",
     "[dataset-images-": "they are the user's own files; tests/data/test_images.py makes some up",
-    "peak memory cannot be reset here": "a container's kernel may keep /proc/self/clear_refs from being written",
+    "peak memory cannot be reset here": "a container may forbid writing /proc/self/clear_refs",
     "this processor cannot flush denormals": "not every processor can",
 }
 """Tests that ``--no-skips`` lets be skipped: a part of the test's id and reason, and why it cannot run."""
