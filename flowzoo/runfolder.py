@@ -20,8 +20,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from flowzoo.errors import FileError, SavedModelError
 from flowzoo.files import write_json
+from flowzoo.registry.loader import default_registry
+from flowzoo.registry.provenance import Provenance, refuse_revisions
 
 FORMAT = 1
+
+NEW_RUN = "start a new run"
+
+_NOT_ASKED = ("budget", "data_options", "status", "steps", "seconds", "format")
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,9 @@ class RunRecord:
         steps: Taken so far.
         seconds: Spent so far.
         format: Version of this record.
+        provenance: Revisions and versions of what it was last trained with; None in records from before this
+            was kept.
+        earlier_versions: Of what it was trained with before, where it was resumed with others.
     """
 
     model: str
@@ -57,15 +66,36 @@ class RunRecord:
     steps: int = 0
     seconds: float = 0.0
     format: int = FORMAT
+    provenance: Provenance | None = None
+    earlier_versions: tuple[Mapping[str, str], ...] = ()
 
     @property
     def fingerprint(self) -> str:
         """A digest of what decides the weights but the budget: no run goes on under another one."""
         asked = asdict(self)
         # The data set's options are where its files are and what its revision tells.
-        for left_out in ("budget", "data_options", "status", "steps", "seconds", "format"):
+        # Revisions are compared one by one, so that what differs can be named.
+        for left_out in (*_NOT_ASKED, "provenance", "earlier_versions"):
             del asked[left_out]
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+    def find_data(self, folder: Path) -> str:
+        """Return the name under which the run's data set is found now.
+
+        Args:
+            folder: Of the run.
+
+        Raises:
+            SavedModelError: What brings it is not installed, or the component has another revision.
+        """
+        if self.provenance is None:
+            return self.data
+        key = f"dataset:{self.data}"
+        recorded = self.provenance.only([key])
+        registry = default_registry()
+        refuse_revisions(recorded, registry, str(folder), "was trained", NEW_RUN)
+        component = recorded.bind(registry).find("dataset", self.data)
+        return registry.address(component)
 
 
 class RunFolder:

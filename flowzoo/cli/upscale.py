@@ -12,7 +12,7 @@ from flowzoo.seeds import check_seed
 
 if TYPE_CHECKING:
     from flowzoo.flow import Flow
-    from flowzoo.runfolder import RunRecord
+    from flowzoo.runfolder import RunFolder, RunRecord
     from flowzoo.shapes import Images
 
 
@@ -67,7 +67,7 @@ def upscale(
     if picture is not None:
         coarse, original = load_picture(picture, shape), None
     else:
-        original = _images(record, split or "test", images or 8, seed)
+        original = _images(record, folder, split or "test", images or 8, seed)
         coarse = scaling.downscale(flow, original, steps).cpu()
     tiles, columns = _tiles(flow, coarse, original, steps, draws, temperature, seed)
     save_grid(tiles, output, flow.bins, columns)
@@ -79,7 +79,7 @@ def upscale(
     )
 
 
-def _images(record: RunRecord, split: str, count: int, seed: int) -> Images:
+def _images(record: RunRecord, folder: RunFolder, split: str, count: int, seed: int) -> Images:
     """Return the first images of a split of the run's data set, dequantised."""
     import torch
 
@@ -87,7 +87,8 @@ def _images(record: RunRecord, split: str, count: int, seed: int) -> Images:
     from flowzoo.dequantisation import dequantise
     from flowzoo.run import Run
 
-    dataset = load_revision(record.data, record.data_revision, record.data_options)
+    data = record.find_data(folder.path)
+    dataset = load_revision(data, record.data_revision, record.data_options)
     source = dataset.split(split)
     integers = source.take(range(min(count, len(source))))
     return dequantise(integers, dataset.info.bins, Run(generator=torch.Generator().manual_seed(seed)))

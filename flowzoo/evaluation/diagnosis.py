@@ -112,5 +112,6 @@ def diagnose_run(
     folder = RunFolder(path)
     record = folder.read()
     flow = load_model(folder.model, device=str(prepare_device(device)))
-    source = load_revision(record.data, record.data_revision, record.data_options).split(split)
+    data = record.find_data(folder.path)
+    source = load_revision(data, record.data_revision, record.data_options).split(split)
     return diagnose(flow, source.take(spread(len(source), images)), seed)

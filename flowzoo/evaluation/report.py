@@ -91,7 +91,7 @@ def evaluate_run(
     folder = RunFolder(path)
     record = folder.read()
     flow = load_model(folder.model, device=str(prepare_device(device)))
-    dataset = load_revision(record.data, record.data_revision, record.data_options)
+    dataset = load_revision(record.find_data(folder.path), record.data_revision, record.data_options)
     source = dataset.split(split)
     total = min(len(source), images or len(source))
     done = 0

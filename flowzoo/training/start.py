@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,13 +17,18 @@ from flowzoo.device import prepare_device
 from flowzoo.errors import OptionError
 from flowzoo.flow import Flow
 from flowzoo.registry.loader import default_registry
+from flowzoo.registry.lookup import Registry
 from flowzoo.registry.models import assemble
-from flowzoo.runfolder import RunFolder, RunRecord
+from flowzoo.registry.provenance import Provenance, changes, provenance_of, refuse_revisions
+from flowzoo.registry.saving import saved_provenance
+from flowzoo.runfolder import NEW_RUN, RunFolder, RunRecord
 from flowzoo.seeds import check_seed
 from flowzoo.training.budget import Budget
 from flowzoo.training.options import parse_training_options
 from flowzoo.training.reporter import Reporter, SilentReporter
 from flowzoo.training.trainer import Trainer
+
+_LOGGER = logging.getLogger("flowzoo")
 
 
 def start_run(
@@ -63,6 +69,8 @@ def start_run(
     training_options = parse_training_options(training or {})
     check_seed(seed)
     where = prepare_device(device)
+    registry = default_registry()
+    data = registry.address(registry.find("dataset", data))
     dataset = load_dataset(data, **(data_options or {}))
     record = RunRecord(
         model=model,
@@ -75,11 +83,18 @@ def start_run(
         budget={"steps": budget.steps, "seconds": budget.seconds},
         seed=seed,
     )
-    flow = _create(record, dataset, where)
-    assert flow.recipe is not None, "assembled models have recipes"
-    record = replace(record, options=flow.recipe.options, pixels=flow.recipe.pixels)
+    flow = _create(record, dataset, where, registry)
+    recipe = flow.recipe
+    assert recipe is not None, "assembled models have recipes"
+    record = replace(
+        record,
+        model=recipe.model,
+        options=recipe.options,
+        pixels=recipe.pixels,
+        provenance=provenance_of(registry, [*recipe.revisions, f"dataset:{data}"]),
+    )
     run_folder = RunFolder(folder)
-    trainer = _trainer(record, flow, dataset, run_folder, reporter)
+    trainer = _trainer(record, flow, dataset, run_folder, reporter, registry)
     run_folder.create()
     return _train(trainer, run_folder, record)
 
@@ -91,6 +106,7 @@ def resume_run(
     data_options: Mapping[str, Any] | None = None,
     device: str = "auto",
     reporter: Reporter | None = None,
+    check: bool = True,
 ) -> RunRecord:
     """Go on with a run that was interrupted, or that is to be trained for longer.
 
@@ -101,9 +117,12 @@ def resume_run(
             to be the same.
         device: As :func:`~flowzoo.device.prepare_device` takes it.
         reporter: Is told of every step.
+        check: Refuse a model that computes something else than when training stopped, though every revision
+            is the same (:mod:`flowzoo.registry.probe`).
 
     Raises:
-        FlowzooError: The folder holds no run, or what it needs has changed since.
+        FlowzooError: The folder holds no run, or what it needs has changed since: a component has another
+            revision, or the images are others.
     """
     run_folder = RunFolder(folder)
     record = run_folder.read()
@@ -114,33 +133,63 @@ def resume_run(
     where = prepare_device(device)
     if data_options is not None:
         record = replace(record, data_options=to_jsonable_python(data_options))
-    dataset = load_revision(record.data, record.data_revision, record.data_options)
-    flow = _create(record, dataset, where)
-    record = replace(record, budget={"steps": budget.steps, "seconds": budget.seconds})
-    trainer = _trainer(record, flow, dataset, run_folder, reporter)
+    then = record.provenance or _provenance_of_model(run_folder)
+    installed = default_registry()
+    refuse_revisions(then, installed, str(run_folder.path), "was trained", NEW_RUN)
+    registry = then.bind(installed)
+    data = record.find_data(run_folder.path)
+    dataset = load_revision(data, record.data_revision, record.data_options)
+    flow = _create(record, dataset, where, registry)
+    assert flow.recipe is not None, "assembled models have recipes"
+    now = provenance_of(registry, [*flow.recipe.revisions, f"dataset:{record.data}"])
+    record = replace(
+        _with_provenance(record, then, now, run_folder),
+        budget={"steps": budget.steps, "seconds": budget.seconds},
+    )
+    trainer = _trainer(record, flow, dataset, run_folder, reporter, registry)
     if trainer.stages > 1 and budget != before:
         raise OptionError(
             f"the stages of this training had their shares of {before}, which cannot be changed afterwards; "
             "start a new run"
         )
-    trainer.restore()
+    trainer.restore(then if check else None)
     return _train(trainer, run_folder, record)
 
 
-def _create(record: RunRecord, dataset: Dataset, device: torch.device, scoring: bool = False) -> Flow:
+def _provenance_of_model(folder: RunFolder) -> Provenance:
+    """Return what is known of a run from before records said it: what its best model was made with."""
+    return saved_provenance(folder.model) if folder.model.exists() else Provenance()
+
+
+def _with_provenance(record: RunRecord, then: Provenance, now: Provenance, folder: RunFolder) -> RunRecord:
+    """Return the record of a run that goes on with what is installed now; say which versions are others."""
+    others = changes(then, now, files=False)
+    if not others:
+        return replace(record, provenance=now)
+    _LOGGER.warning("%s was trained with %s", folder.path, ", ".join(others))
+    return replace(record, provenance=now, earlier_versions=(*record.earlier_versions, then.versions))
+
+
+def _create(
+    record: RunRecord, dataset: Dataset, device: torch.device, registry: Registry, scoring: bool = False
+) -> Flow:
     info = dataset.info
-    registry = default_registry()
     return assemble(
         registry, record.model, info.shape, info.bins, record.pixels, record.seed, record.options, scoring
     ).to(device)
 
 
 def _trainer(
-    record: RunRecord, flow: Flow, dataset: Dataset, folder: RunFolder, reporter: Reporter | None
+    record: RunRecord,
+    flow: Flow,
+    dataset: Dataset,
+    folder: RunFolder,
+    reporter: Reporter | None,
+    registry: Registry,
 ) -> Trainer:
     return Trainer(
         flow,
-        lambda: _create(record, dataset, flow.device, scoring=True),
+        lambda: _create(record, dataset, flow.device, registry, scoring=True),
         dataset,
         folder,
         parse_training_options(record.training),
