@@ -71,6 +71,7 @@ def run(
     """
     from flowzoo.bench.cell import cells_of, missing, rows_of, select
     from flowzoo.bench.runner import Runner
+    from flowzoo.bench.store import suite_folder
     from flowzoo.bench.suites import find_suite
     from flowzoo.cli.suite_progress import SuiteProgress
 
@@ -96,7 +97,7 @@ def run(
         results = runner.run(cells)
     failed = sum(result.status == "failed" for result in results)
     typer.echo(
-        f"{len(results)} cell{'s' if len(results) != 1 else ''} in {out / asked.name}: "
+        f"{len(results)} cell{'s' if len(results) != 1 else ''} in {suite_folder(out, asked.name)}: "
         f"{len(results) - failed} finished, {failed} failed"
     )
     if failed:
