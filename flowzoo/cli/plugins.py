@@ -13,7 +13,9 @@ from flowzoo.registry.loader import default_registry, load_registry
 from flowzoo.registry.lookup import Registry
 from flowzoo.registry.plugin import Plugin, PluginFailure
 
-StrictOption = Annotated[bool, typer.Option("--strict", help="Fail if any plugin is not ok.")]
+StrictOption = Annotated[
+    bool, typer.Option("--strict", help="Fail if a plugin failed, clashes or lacks components.")
+]
 
 
 def plugins(as_json: JsonOption = False, strict: StrictOption = False) -> None:
