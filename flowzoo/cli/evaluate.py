@@ -10,6 +10,7 @@ import typer
 
 from flowzoo.cli.choose import JsonOption
 from flowzoo.cli.console import console, print_json, table
+from flowzoo.cli.moved import MovedOption, read_moved
 
 if TYPE_CHECKING:
     from flowzoo.evaluation.audit import Audit
@@ -40,9 +41,11 @@ def evaluate(
     batch_size: Annotated[int, typer.Option("--batch-size", help="Images at once.")] = 100,
     seed: Annotated[int, typer.Option("--seed", help="Of noise and probes.")] = 0,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    assignments: MovedOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure bits/dim of a trained run and write it to RUN/evaluation-SPLIT.json."""
+    moved = read_moved(assignments)
     from flowzoo.cli.progress import counting
     from flowzoo.evaluation.report import evaluate_run
 
@@ -58,6 +61,7 @@ def evaluate(
             seed=seed,
             audit=audit,
             device=device,
+            data_options=moved,
             progress=progress,
         )
     if as_json:
@@ -116,6 +120,6 @@ def _audit(audit: Audit) -> str:
 
 
 def _caveat(evaluation: Evaluation) -> str:
-    if evaluation.valid:
-        return ""
-    return f"  ({'; '.join([*evaluation.objections, NEVER_RANKED])})"
+    objections = [] if evaluation.valid else [*evaluation.objections, NEVER_RANKED]
+    said = [*evaluation.data_notes, *objections]
+    return f"  ({'; '.join(said)})" if said else ""

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from flowzoo.data.dataset import Dataset
-from flowzoo.data.load import load_revision
+from flowzoo.data.inspection import inspect_split
 from flowzoo.device import prepare_device
 from flowzoo.evaluation.floor import fit_gaussian
 from flowzoo.evaluation.likelihood import Likelihood, evaluate_likelihood
 from flowzoo.files import write_json
 from flowzoo.flow import Flow
-from flowzoo.registry.saving import load_model
+from flowzoo.rundata import RunData, load_run_data
 from flowzoo.runfolder import RunFolder
 
 SCHEMA = 2
@@ -31,7 +31,9 @@ class Evaluation(Likelihood):
         schema: Version of this record.
         model: Registered name.
         data: Registered name of the data set.
-        data_revision: Its content hash.
+        data_revision: Its content hash: the run's, or today's if the images of this split have changed since.
+        data_notes: How these images differ from those that the run was started on; empty if they do not. The
+            figure is one of other images, and is to be compared with figures of the same revision alone.
         split: Which images.
         bins: ``M``, integers that a value can take; ``n = log2 M``.
         pixels: The pixel transform.
@@ -52,6 +54,7 @@ class Evaluation(Likelihood):
     gaussian_standard_error: float | None
     training_steps: int
     training_seconds: float
+    data_notes: tuple[str, ...] = ()
 
 
 def evaluate_run(
@@ -66,6 +69,7 @@ def evaluate_run(
     seed: int = 0,
     audit: bool = True,
     device: str = "auto",
+    data_options: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
     """Evaluate the model of a run folder and write ``evaluation-SPLIT.json`` into it.
@@ -81,18 +85,23 @@ def evaluate_run(
         seed: Of noise and probes.
         audit: Measure the solver's error too, for models that have one.
         device: As :func:`~flowzoo.device.prepare_device` takes it.
+        data_options: Options of the data set that say where its files are, where they have moved.
         progress: Told how many images of how many are done.
 
     Raises:
         SavedModelError: The folder holds no run, or no model yet.
-        DataError: The data set is not the one that the model was trained on.
+        DataError: The images are not to be had; or they differ from those that the run was started on, and
+            its record does not say in which split.
         OptionError: An option is out of range, or does not fit the model.
     """
     folder = RunFolder(path)
     record = folder.read()
-    flow = load_model(folder.model, device=str(prepare_device(device)))
-    dataset = load_revision(record.find_data(folder.path), record.data_revision, record.data_options)
+    flow = folder.load_model(str(prepare_device(device)))
+    data = load_run_data(record, data_options)
+    dataset = data.dataset
     source = dataset.split(split)
+    if split in data.changes:
+        inspect_split(dataset, split)  # the others were inspected when training began
     total = min(len(source), images or len(source))
     done = 0
 
@@ -119,7 +128,7 @@ def evaluate_run(
         schema=SCHEMA,
         model=record.model,
         data=record.data,
-        data_revision=record.data_revision,
+        data_revision=dataset.info.revision if split in data.changes else record.data_revision,
         split=split,
         bins=flow.bins,
         pixels=_pixels(flow),
@@ -128,9 +137,20 @@ def evaluate_run(
         gaussian_standard_error=floor_error,
         training_steps=record.steps,
         training_seconds=record.seconds,
+        data_notes=_notes(data, split, floor_bits is not None),
     )
     write_json(folder.path / f"evaluation-{split}.json", asdict(evaluation))
     return evaluation
+
+
+def _notes(data: RunData, split: str, has_floor: bool) -> tuple[str, ...]:
+    """Return how the images that the figures rest on differ from those of before."""
+    rests_on = {split: ""} | ({"train": " (the floor is fitted to them)"} if has_floor else {})
+    return tuple(
+        data.changes[each] + (remark if each != split else "")
+        for each, remark in rests_on.items()
+        if each in data.changes
+    )
 
 
 def _floor(

@@ -9,7 +9,7 @@ from typing import Any
 from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.identity import IdentityBijector
 from flowzoo.component import Component, Kind, Spec
-from flowzoo.errors import FlowzooError, PluginError
+from flowzoo.errors import FlowzooError, PartError, PluginError
 from flowzoo.level import Level
 from flowzoo.network import Network
 from flowzoo.registry.loader import default_registry
@@ -139,6 +139,8 @@ class ZooBuilder:
         """Turn whatever is no error of a user's into a PluginError that names a component and its plugin."""
         try:
             yield
+        except PartError as error:  # put together by the builder, not by a user
+            raise PluginError(f"{self._who(component)} could not be built: {error}") from error
         except FlowzooError:
             raise
         except (Exception, SystemExit) as error:  # sys.exit in a plugin must not end the program

@@ -16,6 +16,7 @@ from pydantic_core import to_jsonable_python
 
 from flowzoo.component import Component, Kind, Spec
 from flowzoo.errors import FlowzooError, OptionError, PluginError, did_you_mean
+from flowzoo.integers import plain_number
 from flowzoo.registry.allowed import allowed, choices
 from flowzoo.registry.lookup import Registry
 from flowzoo.registry.signature import Option, options_of
@@ -212,7 +213,8 @@ def _to_plain(value: Any) -> Any:
         return {"name": value.name, **value.options}
     if isinstance(value, Mapping):
         return dict(value)
-    return to_jsonable_python(value)
+    number = plain_number(value)
+    return to_jsonable_python(value) if number is value else number
 
 
 def _refused(component: Component, option: Option, value: Any, error: ValidationError) -> OptionError:

@@ -15,12 +15,12 @@ from typing import Any, NamedTuple, TypeVar
 import safetensors
 import torch
 from pydantic import TypeAdapter, ValidationError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 import flowzoo
-from flowzoo.errors import FlowzooError, OptionError, SavedModelError
-from flowzoo.files import umask
+from flowzoo.errors import FlowzooError, OptionError, SavedModelError, UnwritableModelError
+from flowzoo.files import refusal, umask
 from flowzoo.flow import Flow
 from flowzoo.recipe import Recipe
 from flowzoo.registry.drift import refuse_drift
@@ -29,6 +29,7 @@ from flowzoo.registry.lookup import Registry
 from flowzoo.registry.models import assemble
 from flowzoo.registry.probe import Probe, take_probe
 from flowzoo.registry.provenance import Provenance, changes, provenance_of, refuse_revisions
+from flowzoo.registry.weights import weights_of
 
 FORMAT = 1
 """Version of the folder's layout. What older readers may leave out, such as the probe, does not raise it."""
@@ -49,9 +50,15 @@ def save_model(flow: Flow, folder: str | os.PathLike[str]) -> None:
         folder: Where to; a model saved there before is replaced.
 
     Raises:
-        SavedModelError: The folder holds something else than a saved model, or cannot be written.
+        SavedModelError: The folder holds something else than a saved model; or the model has other tensors
+            than its recipe builds (:mod:`flowzoo.registry.weights`).
+        UnwritableModelError: The system does not let it be written; a model saved there before stays.
     """
     target = _locate(folder)
+    if not hasattr(flow, "recipe"):  # a wrapper that forwards no attributes, as DistributedDataParallel
+        raise SavedModelError(
+            f"a {type(flow).__name__} cannot be saved; save the model itself, which its wrapper calls module"
+        )
     if flow.recipe is None:
         raise SavedModelError("this model has no recipe; only models made by create_model can be saved")
     try:
@@ -65,7 +72,7 @@ def save_model(flow: Flow, folder: str | os.PathLike[str]) -> None:
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     except OSError as error:
-        raise SavedModelError(f"cannot save a model to {target}: {error}") from error
+        raise UnwritableModelError(f"cannot save a model to {target}: {refusal(error)}") from error
 
 
 def load_model(
@@ -147,9 +154,9 @@ def _locate(folder: str | os.PathLike[str]) -> Path:
 def _write(flow: Flow, recipe: Recipe, draft: Path) -> None:
     weights = draft / _WEIGHTS
     # Copies, because safetensors refuses tensors that share memory.
-    state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in flow.state_dict().items()}
-    save_file(state, weights)
-    weights.chmod(0o666 & ~umask())  # safetensors makes it readable to its owner alone
+    state = {name: tensor.cpu().contiguous().clone() for name, tensor in weights_of(flow).items()}
+    # Written here, since safetensors' own writing raises an error that is no OSError where there is no room.
+    weights.write_bytes(save(state))
     plain = asdict(recipe)
     now = _made_with(recipe)
     config = {

@@ -13,7 +13,8 @@ from torch import Tensor
 from flowzoo.errors import FlowzooError
 from flowzoo.network import Network
 from flowzoo.shapes import Images, Shape
-from flowzoo.testing.draws import BATCH, Draws, draw_noise
+from flowzoo.testing.draws import BATCH, Draws, draw_noise, randomise
+from flowzoo.testing.readings import Readings
 from flowzoo.testing.result import require, require_close
 from flowzoo.testing.subject import Subject
 from flowzoo.testing.trial import Trial
@@ -41,7 +42,7 @@ class Net(Subject):
     def _times(self, x: Images, draws: Draws) -> Tensor | None:
         if not self.trial.timed:
             return None
-        return (torch.tensor([*draws.indices]) / BATCH).to(x)
+        return (torch.tensor([*draws.indices], dtype=torch.float64) / BATCH).to(x)
 
 
 def in_all_variants(check: Callable[[type[Net], Trial], None]) -> Callable[[type[Net], Trial], None]:
@@ -112,6 +113,45 @@ def pushes_tangents(kind: type[Net], trial: Trial) -> None:
         wanted = _gradients([y, expected], list(inputs.values()))
         for name, gradient, brute_force in zip(inputs, found, wanted, strict=True):
             require_close(gradient, brute_force, _ROUNDING, f"the gradient of {what} with respect to {name}")
+
+
+@torch.no_grad()
+def prepares_anew(kind: type[Net], trial: Trial) -> None:
+    """What is prepared follows the parameters and the context, and leaves what it is given alone."""
+    if not trial.timed:
+        return
+    subject = kind.ready(trial)
+    network, at, x = subject.module, 0.25, subject.images()
+    time = torch.tensor(at, dtype=torch.float64)
+    first, second = subject.context(), subject.context(seed=7)
+    given = [each for each in (x, first, second) if each is not None]
+    copies = [each.clone() for each in given]
+    prepared, other = network.prepare(first, x), network.prepare(second, x)
+    for what, ready, context in (("first", prepared, first), ("second", other, second)):
+        expected = network(x, context, time)
+        require_close(ready(x, at), expected, _ROUNDING, f"the {what} of two prepared networks")
+        ready.push(x, draw_noise(x), at)
+    randomise(network, seed=3)
+    again = network.prepare(first, x)(x, at)
+    require_close(again, network(x, first, time), _ROUNDING, "prepared again after the parameters changed")
+    network.load_state_dict({name: 0.5 * value for name, value in subject.state().items()})
+    again = network.prepare(first, x)(x, at)
+    require_close(again, network(x, first, time), _ROUNDING, "prepared again after weights were loaded")
+    alike = all(torch.equal(each, copy) for each, copy in zip(given, copies, strict=True))
+    require(alike, "prepare or push changes a tensor that it was given")
+
+
+@torch.no_grad()
+def reads_no_values(kind: type[Net], trial: Trial) -> None:
+    """Nothing is decided by the values of the input: forward mode and ``vmap`` cannot go through that."""
+    subject = kind.ready(trial)
+    x, context = subject.images(), subject.context()
+    with Readings([x] if context is None else [x, context]) as readings:
+        subject.outputs(x, context, Draws())
+    require(
+        not readings.found,
+        f"{readings.found} reads values of the input; choose by torch.where instead of by a branch",
+    )
 
 
 def stays_within_its_reach(kind: type[Net], trial: Trial) -> None:

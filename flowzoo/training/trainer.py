@@ -94,6 +94,16 @@ class Trainer:
         """How many stages train one after another."""
         return len(self._stages)
 
+    @property
+    def first_validation(self) -> float | None:
+        """The steps or seconds, as the budget has it, after which there is a model; None if only at the end."""
+        before = 0.0
+        for stage, budget in zip(self._stages, self._budgets, strict=True):
+            if not stage.scoring:
+                return before + budget.part(1.0 / self._options.validations)
+            before += budget.part(1.0)
+        return None
+
     def restore(self, then: Provenance | None) -> None:
         """Make :meth:`train` go on from the checkpoint, if there is one.
 

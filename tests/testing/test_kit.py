@@ -56,7 +56,7 @@ def test_what_raises_is_reported_with_its_place() -> None:
     result = run_check(EXAMPLES["bijector"].trial(break_it), "shapes")
 
     assert result.detail.startswith("IndexError: list index out of range (at ")
-    assert "broken.py:" in result.detail
+    assert "bijectors.py:" in result.detail
 
 
 def test_a_finding_says_what_was_found_and_what_expected() -> None:
