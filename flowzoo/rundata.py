@@ -13,7 +13,7 @@ from flowzoo.errors import DataError, FlowzooError, OptionError
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.paths import path_options
 from flowzoo.registry.provenance import refuse_revisions
-from flowzoo.runfolder import RunRecord
+from flowzoo.runfolder import NEW_RUN, RunRecord
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def _installed_name(record: RunRecord) -> str:
         return record.data
     recorded = record.provenance.only([f"dataset:{record.data}"])
     registry = default_registry()
-    refuse_revisions(recorded, registry, "the run", "was trained", "start a new run")
+    refuse_revisions(recorded, registry, "the run", "was trained", NEW_RUN)
     return registry.address(recorded.bind(registry).find("dataset", record.data))
 
 

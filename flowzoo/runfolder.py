@@ -30,6 +30,9 @@ from flowzoo.shell import word
 
 FORMAT = 1
 
+NEW_RUN = "start a new run"
+"""What is left to do with a run that cannot go on."""
+
 
 @dataclass(frozen=True)
 class DataReport:

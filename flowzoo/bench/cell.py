@@ -124,6 +124,17 @@ def _address(kind: Kind, name: str) -> str:
         return name
 
 
+def ambiguous(suite: Suite) -> dict[str, str]:
+    """Return the models that a suite's patterns match and leave out, since several plugins bring them."""
+    patterns = [entry.name for entry in suite.models if entry.is_pattern and "/" not in entry.name]
+    return {
+        clash.name: str(clash)
+        for clash in default_registry().clashes
+        if clash.kind == "model" and not clash.core
+        if any(fnmatchcase(clash.name, pattern) for pattern in patterns)
+    }
+
+
 def missing(suite: Suite, row: ModelEntry) -> str:
     """Return why a row of a suite is left out: what it needs and is not installed; empty if nothing is."""
     if suite.optional:

@@ -69,7 +69,7 @@ def run(
 
     What has a result is not run again, so an interrupted suite goes on when the command is repeated.
     """
-    from flowzoo.bench.cell import cells_of, missing, rows_of, select
+    from flowzoo.bench.cell import ambiguous, cells_of, missing, rows_of, select
     from flowzoo.bench.runner import Runner
     from flowzoo.bench.store import suite_folder
     from flowzoo.bench.suites import find_suite
@@ -84,6 +84,8 @@ def run(
         reason = missing(asked, row)
         if reason:
             complain(f"left out '{row.label or row.name}': {reason}")
+    for name, reason in ambiguous(asked).items():
+        complain(f"left out '{name}': {reason}")
     cells = select(cells_of(asked, training), models, data)
     with SuiteProgress(asked.name, len(cells)) as progress:
         runner = Runner(

@@ -24,7 +24,7 @@ from flowzoo.registry.models import assemble
 from flowzoo.registry.provenance import Provenance, changes, provenance_of, refuse_revisions
 from flowzoo.registry.saving import saved_provenance
 from flowzoo.rundata import load_run_data
-from flowzoo.runfolder import DataReport, RunFolder, RunRecord
+from flowzoo.runfolder import NEW_RUN, DataReport, RunFolder, RunRecord
 from flowzoo.seeds import check_seed
 from flowzoo.training.budget import Budget
 from flowzoo.training.options import parse_training_options
@@ -163,7 +163,7 @@ def _resume(
     where = prepare_device(device)
     then = record.provenance or _provenance_of_model(run_folder)
     installed = default_registry()
-    refuse_revisions(then, installed, str(run_folder.path), "was trained", "start a new run")
+    refuse_revisions(then, installed, str(run_folder.path), "was trained", NEW_RUN)
     registry = then.bind(installed)
     data = load_run_data(record, data_options, unchanged=("train", "validation"))
     dataset = data.dataset

@@ -19,7 +19,7 @@ from flowzoo.registry.probe import read_probe
 from flowzoo.registry.provenance import Provenance
 from flowzoo.registry.saving import load_model, save_model
 from flowzoo.run import Run
-from flowzoo.runfolder import RunFolder
+from flowzoo.runfolder import NEW_RUN, RunFolder
 from flowzoo.scoring import Scores, fit_splits, gather_scores, scored_levels
 from flowzoo.shapes import Images
 from flowzoo.training.budget import Budget
@@ -137,7 +137,7 @@ class Trainer:
         where = str(self._folder.path)
         if position.probe is not None:
             probe = read_probe(position.probe, self._folder.checkpoint)
-            refuse_drift(flow, probe, then, default_registry(), where)
+            refuse_drift(flow, probe, then, default_registry(), where, NEW_RUN)
         elif self._folder.model.exists():  # the checkpoint is from before there were probes
             load_model(self._folder.model, device=str(flow.device))
 

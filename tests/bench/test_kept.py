@@ -11,7 +11,9 @@ from flowzoo.bench.cell import Cell, cells_of
 from flowzoo.bench.kept import changed_since
 from flowzoo.bench.result import DataFacts, Environment, Result, Spent
 from flowzoo.bench.runner import Runner
+from flowzoo.bench.store import suite_folder
 from flowzoo.bench.suite import parse_suite
+from flowzoo.bench.suites import find_suite
 from flowzoo.bench.watcher import SilentWatcher
 from flowzoo.cli.suite_progress import SuiteProgress
 from flowzoo.registry.loader import default_registry
@@ -130,3 +132,10 @@ def test_the_line_of_a_kept_cell_says_what_it_was_made_with(capsys: pytest.Captu
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].endswith("finished (kept: made with flowzoo-x 0.1 (files differ now))")
     assert lines[1].endswith("finished (as before)")
+
+
+def test_a_suite_of_a_plugin_is_found_by_its_qualified_name(odd_plugin: Path) -> None:
+    suite = find_suite("Flowzoo_Odd/odd-suite")
+    assert suite.name == "odd-suite"
+    assert suite_folder(Path("out"), suite.name) == Path("out/odd-suite")
+    assert suite_folder(Path("out"), "flowzoo-odd/odd-suite") == Path("out/flowzoo-odd-odd-suite")
