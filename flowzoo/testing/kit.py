@@ -150,6 +150,8 @@ _TRANSFORM = {
     "stochastic": transforms.draws_if_it_says_so,
 }
 
+_DENSITY = {"density": transforms.draws_from_a_density}
+
 
 def _everywhere(log_det: Callable[[type[V], Trial], None]) -> dict[str, Callable[[type[V], Trial], None]]:
     """Return checks of values, shapes and options that a component's own trial does not try."""
@@ -204,7 +206,9 @@ _NETWORK = {
 
 _INVERTIBLE: dict[tuple[Kind, bool], dict[str, TrialCheck]] = {
     ("transform", True): _on(Transform, {**_BIJECTION, **_TRANSFORM, **_EXACT}),
-    ("transform", False): _on(Transform, {**_STOCHASTIC, **_TRANSFORM, **_DRAWN}),
+    ("transform", False): _on(
+        Transform, {**_STOCHASTIC, **_TRANSFORM, **_DRAWN, "density": transforms.draws_from_a_density}
+    ),
     ("bijector", True): _on(Bijector, {**_BIJECTION, **_BIJECTOR, **_EXACT}),
     ("bijector", False): _on(Bijector, {**_STOCHASTIC, **_BIJECTOR, **_DRAWN}),
     ("model", True): _on(Model, {**_BIJECTION, **_MODEL}),
