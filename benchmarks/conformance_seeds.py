@@ -2,8 +2,8 @@
 
     python benchmarks/conformance_seeds.py --seeds 20 --kinds transform,bijector,split,network
 
-Weights, images, contexts and directions are drawn anew for each seed. Prints what was refused, and how many checks
-were made; the exit code is 1 if anything was refused.
+Weights, images and contexts are drawn anew for each seed. Prints what was refused, and how many checks were
+made; the exit code is 1 if anything was refused.
 """
 
 from __future__ import annotations
