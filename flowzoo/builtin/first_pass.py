@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self, final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -37,10 +37,10 @@ class FirstPass(nn.Module):
         self._known_done = self._known_done or bool(self.initialised)
         return self._known_done
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> FirstPass:
         # Moving to another device may lose the buffer, as to_empty does.
         _forget(self, None)
-        moved: Self = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        moved: FirstPass = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return moved
 
     def finish(self) -> None:

@@ -117,15 +117,26 @@ def clock(seconds: float) -> str:
 @contextmanager
 def counting(what: str) -> Iterator[Callable[[int, int], None]]:
     """Show a bar of things done, of how many, on a terminal; yields the function to tell it with."""
+    with counting_each() as count:
+        yield count(what)
+
+
+@contextmanager
+def counting_each() -> Iterator[Callable[[str], Callable[[int, int], None]]]:
+    """Show a bar for each kind of thing that is counted, once there is one.
+
+    Yields a function that takes the name of the things and returns what :func:`counting` yields for them.
+    """
     bar = Progress(
-        TextColumn("{task.completed:.0f}/{task.total:.0f} " + what),
+        TextColumn("{task.completed:.0f}/{task.total:.0f} {task.description}"),
         BarColumn(bar_width=None),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
         disable=not sys.stderr.isatty(),
     )
-    with bar:
+
+    def count(what: str) -> Callable[[int, int], None]:
         task: TaskID | None = None
 
         def tell(done: int, total: int) -> None:
@@ -134,4 +145,7 @@ def counting(what: str) -> Iterator[Callable[[int, int], None]]:
                 task = bar.add_task(what, total=total)
             bar.update(task, completed=done)
 
-        yield tell
+        return tell
+
+    with bar:
+        yield count

@@ -7,10 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from flowzoo.data.dataset import Dataset
 from flowzoo.data.inspection import inspect_split
 from flowzoo.device import prepare_device
-from flowzoo.evaluation.floor import fit_gaussian
+from flowzoo.evaluation.floor import Floor, measure_floor
 from flowzoo.evaluation.likelihood import Likelihood, evaluate_likelihood
 from flowzoo.files import write_json
 from flowzoo.flow import Flow
@@ -18,9 +17,6 @@ from flowzoo.rundata import RunData, load_run_data
 from flowzoo.runfolder import RunFolder
 
 SCHEMA = 2
-
-FLOOR_UP_TO = 3072
-"""Dimensions up to which the Gaussian floor is fitted: its covariance has their square."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +35,7 @@ class Evaluation(Likelihood):
         pixels: The pixel transform.
         gaussian_bits_per_dim: Of the closed-form Gaussian with the same pixels on the same images, or None.
         gaussian_standard_error: Of that.
+        gaussian_remark: Why there is no such figure, or what it is worth; empty where it is sound.
         training_steps: Of the run so far; the model is that of its best validation.
         training_seconds: Of the run so far.
     """
@@ -52,6 +49,7 @@ class Evaluation(Likelihood):
     pixels: Mapping[str, Any]
     gaussian_bits_per_dim: float | None
     gaussian_standard_error: float | None
+    gaussian_remark: str
     training_steps: int
     training_seconds: float
     data_notes: tuple[str, ...] = ()
@@ -69,8 +67,10 @@ def evaluate_run(
     seed: int = 0,
     audit: bool = True,
     device: str = "auto",
+    cache: bool = True,
     data_options: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    floor_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
     """Evaluate the model of a run folder and write ``evaluation-SPLIT.json`` into it.
 
@@ -80,13 +80,16 @@ def evaluate_run(
         images: Use the first so many only.
         draws: Of dequantisation noise, and of coarse images where the model draws them, for each image.
         exact: As in :func:`~flowzoo.evaluation.likelihood.evaluate_likelihood`.
-        floor: Fit the Gaussian floor too, on images of up to 3,072 dimensions.
+        floor: Fit the Gaussian floor too (:mod:`flowzoo.evaluation.floor`). Where that fails, the record says
+            why.
         batch_size: Images at once.
         seed: Of noise and probes.
         audit: Measure the solver's error too, for models that have one.
         device: As :func:`~flowzoo.device.prepare_device` takes it.
+        cache: Take a floor that was fitted for another run on the same data, and keep a new one.
         data_options: Options of the data set that say where its files are, where they have moved.
         progress: Told how many images of how many are done.
+        floor_progress: Told to how many training images of how many the floor is fitted.
 
     Raises:
         SavedModelError: The folder holds no run, or no model yet.
@@ -121,9 +124,18 @@ def evaluate_run(
         audit=audit,
         progress=advance,
     )
-    floor_bits, floor_error = (None, None)
-    if floor and record.model != "gaussian" and flow.dimensions <= FLOOR_UP_TO:
-        floor_bits, floor_error = _floor(flow, dataset, split, images, draws, seed)
+    gaussian = Floor(None, None)
+    if floor and record.model != "gaussian":
+        gaussian = measure_floor(
+            dataset,
+            _pixels(flow),
+            split,
+            images=images,
+            draws=draws,
+            seed=seed,
+            cached=cache,
+            progress=floor_progress,
+        )
     evaluation = Evaluation(
         schema=SCHEMA,
         model=record.model,
@@ -133,11 +145,12 @@ def evaluate_run(
         bins=flow.bins,
         pixels=_pixels(flow),
         **vars(found),
-        gaussian_bits_per_dim=floor_bits,
-        gaussian_standard_error=floor_error,
+        gaussian_bits_per_dim=gaussian.bits_per_dim,
+        gaussian_standard_error=gaussian.standard_error,
+        gaussian_remark=gaussian.remark,
         training_steps=record.steps,
         training_seconds=record.seconds,
-        data_notes=_notes(data, split, floor_bits is not None),
+        data_notes=_notes(data, split, gaussian.bits_per_dim is not None),
     )
     write_json(folder.path / f"evaluation-{split}.json", asdict(evaluation))
     return evaluation
@@ -151,14 +164,6 @@ def _notes(data: RunData, split: str, has_floor: bool) -> tuple[str, ...]:
         for each, remark in rests_on.items()
         if each in data.changes
     )
-
-
-def _floor(
-    flow: Flow, dataset: Dataset, split: str, images: int | None, draws: int, seed: int
-) -> tuple[float, float | None]:
-    gaussian = fit_gaussian(dataset, _pixels(flow))
-    found = evaluate_likelihood(gaussian, dataset.split(split), draws=draws, limit=images, seed=seed)
-    return found.bits_per_dim, found.standard_error
 
 
 def _pixels(flow: Flow) -> Mapping[str, Any]:

@@ -23,12 +23,14 @@ class Trial:
         make: Builds it for a trial; called anew for every check.
         timed: Whether a network is built to be given a time.
         name: Under which it is found: its own, qualified where several plugins bring one of that name.
+        seed: Of everything that is random in the trial: weights, images, contexts and draws of directions.
     """
 
     component: Component
     make: Callable[[Trial], Any]
     timed: bool = False
     name: str = ""
+    seed: int = 0
 
     @property
     def check(self) -> Check:
@@ -38,8 +40,12 @@ class Trial:
     def build(self, seed: int = 0) -> Any:
         """Build the component with random weights that depend on the seed only."""
         with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
+            torch.default_generator.manual_seed(self.mixed(seed))
             return self.make(self)
+
+    def mixed(self, seed: int) -> int:
+        """Return a seed for this trial, from one for any."""
+        return seed + 1_000_003 * self.seed
 
     def with_check(self, **changes: Any) -> Trial:
         """Return the same trial with another shape, context shape, options or tolerance."""
