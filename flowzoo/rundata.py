@@ -7,12 +7,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic_core import to_jsonable_python
+
 from flowzoo.data.dataset import SPLITS, Dataset
 from flowzoo.data.load import absolute_options, load_dataset
 from flowzoo.errors import DataError, FlowzooError, OptionError
+from flowzoo.integers import plain_number
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.paths import path_options
-from flowzoo.runfolder import RunRecord
+from flowzoo.registry.provenance import refuse_revisions
+from flowzoo.runfolder import NEW_RUN, RunRecord
 
 
 @dataclass(frozen=True)
@@ -44,13 +48,15 @@ def load_run_data(
     Raises:
         OptionError: An option in ``moved`` decides more than where files are.
         DataError: The images are not where they were, or those of a split in ``unchanged`` differ.
+        SavedModelError: The component that brings them is not installed, or has another revision.
         FlowzooError: As :func:`~flowzoo.data.load.load_dataset`.
     """
-    options = {**record.data_options, **_moved(record, moved or {})}
+    name = _installed_name(record)
+    options = {**record.data_options, **_moved(record, name, moved or {})}
     try:
-        dataset = load_dataset(record.data, **options)
+        dataset = load_dataset(name, **options)
     except FlowzooError as reason:
-        _refuse_lost_files(record, options, reason)
+        _refuse_lost_files(record, name, options, reason)
         raise
     changes = _changes(record, dataset)
     refused = [split for split in changes if split in unchanged or not record.data_report.revisions]
@@ -62,24 +68,36 @@ def load_run_data(
     return RunData(dataset, options, changes)
 
 
-def _moved(record: RunRecord, given: Mapping[str, Any]) -> dict[str, Any]:
+def _installed_name(record: RunRecord) -> str:
+    """Return the name under which the data set that the run was trained on is found now."""
+    if record.provenance is None:
+        return record.data
+    recorded = record.provenance.only([f"dataset:{record.data}"])
+    registry = default_registry()
+    refuse_revisions(recorded, registry, "the run", "was trained", NEW_RUN)
+    return registry.address(recorded.bind(registry).find("dataset", record.data))
+
+
+def _moved(record: RunRecord, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     if not given:
         return {}
-    places = path_options(default_registry().find("dataset", record.data))
-    absolute = absolute_options(record.data, given)
-    for name, value in absolute.items():
-        if name not in places and record.data_options.get(name, ...) != value:
+    places = path_options(default_registry().find("dataset", name))
+    absolute: dict[str, Any] = to_jsonable_python(absolute_options(name, given), fallback=plain_number)
+    for option, value in absolute.items():
+        if option not in places and record.data_options.get(option, ...) != value:
             allowed = f"only these can be given: {', '.join(places)}" if places else "it has no such option"
             raise OptionError(
-                f"data.{name} cannot be given for a run that was started already: only options that say "
+                f"data.{option} cannot be given for a run that was started already: only options that say "
                 f"where files are can change, since all others decide the images; of {record.data}, {allowed}"
             )
     return absolute
 
 
-def _refuse_lost_files(record: RunRecord, options: Mapping[str, Any], reason: FlowzooError) -> None:
+def _refuse_lost_files(
+    record: RunRecord, data: str, options: Mapping[str, Any], reason: FlowzooError
+) -> None:
     """Say which place of a run's files is not there any more, if one is not."""
-    for name in path_options(default_registry().find("dataset", record.data)):
+    for name in path_options(default_registry().find("dataset", data)):
         place = options.get(name)
         if not isinstance(place, str) or os.path.exists(place):
             continue

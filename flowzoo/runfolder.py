@@ -24,10 +24,14 @@ from flowzoo.errors import FileError, SavedModelError
 from flowzoo.files import make_folder, write_json
 from flowzoo.flow import Flow
 from flowzoo.locks import hold
+from flowzoo.registry.provenance import Provenance
 from flowzoo.registry.saving import load_model
 from flowzoo.shell import word
 
 FORMAT = 1
+
+NEW_RUN = "start a new run"
+"""What is left to do with a run that cannot go on."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,9 @@ class RunRecord:
             kept before the end, or unknown.
         format: Version of this record.
         data_report: What was found in the data set when training began.
+        provenance: Revisions and versions of what it was last trained with; None in records from before this
+            was kept.
+        earlier_versions: Of what it was trained with before, where it was resumed with others.
     """
 
     model: str
@@ -87,14 +94,17 @@ class RunRecord:
     first_validation: float | None = None
     format: int = FORMAT
     data_report: DataReport = field(default_factory=DataReport)
+    provenance: Provenance | None = None
+    earlier_versions: tuple[Mapping[str, str], ...] = ()
 
     @property
     def fingerprint(self) -> str:
         """A digest of what decides the weights but the budget: no run goes on under another one."""
         asked = asdict(self)
         # The data set's options are where its files are and what its revision tells.
+        # Revisions are compared one by one, so that what differs can be named.
         for left_out in (
-            *("budget", "data_options", "data_report"),
+            *("budget", "data_options", "data_report", "provenance", "earlier_versions"),
             *("status", "steps", "seconds", "first_validation", "format"),
         ):
             del asked[left_out]

@@ -8,7 +8,15 @@ from torch import Tensor
 
 from flowzoo.errors import NotInitialisedError
 from flowzoo.shapes import Images
-from flowzoo.testing.draws import BATCH, Draws, global_state_left_alone, global_states, randomise, scrambled
+from flowzoo.testing.draws import (
+    BATCH,
+    Draws,
+    global_settings,
+    global_state_left_alone,
+    global_states,
+    randomise,
+    scrambled,
+)
 from flowzoo.testing.result import require, require_close, require_equal
 from flowzoo.testing.subject import Subject
 from flowzoo.testing.trial import Trial
@@ -89,13 +97,39 @@ def saves_its_state(kind: type[Subject], trial: Trial) -> None:
     x, context = subject.images(), subject.context()
     saved = safetensors.torch.save(subject.state())
     loaded = kind(trial.build(seed=1), trial)
-    randomise(loaded.module, seed=1)
+    randomise(loaded.module, trial.mixed(1))
     loaded.module.load_state_dict(safetensors.torch.load(saved))
     expected = subject.evaluate(x, context, Draws())
     require_equal(loaded.evaluate(x, context, Draws()), expected, "after saving and loading")
     others = {id(each) for each in loaded.module.parameters()}
     shared = [name for name, each in subject.module.named_parameters() if id(each) in others]
     require(not shared, f"two that are built share the parameter {', '.join(shared)}; make one for each")
+
+
+def follows_its_parameters(kind: type[Subject], trial: Trial) -> None:
+    """What was computed from old weights is forgotten, whether new ones are loaded or written in place."""
+    subject, other = kind.ready(trial), kind.ready(trial, seed=1)
+    x, context = subject.images(), subject.context()
+    # One that has computed nothing before: not even the first pass.
+    fresh = kind(trial.build(), trial)
+    fresh.module.load_state_dict(other.state())
+    expected = fresh.evaluate(x, context, Draws())
+    _fill_caches(subject, x, context)
+    subject.module.load_state_dict(other.state())
+    require_equal(subject.evaluate(x, context, Draws()), expected, "after a call and new weights")
+    subject = kind.ready(trial, seed=1)
+    with torch.no_grad():
+        for parameter in subject.module.parameters():
+            parameter.mul_(0.5)
+        _fill_caches(subject, x, context)
+        for parameter, new in zip(subject.module.parameters(), other.module.parameters(), strict=True):
+            parameter.copy_(new)
+    require_equal(subject.evaluate(x, context, Draws()), expected, "after a call and an optimiser's step")
+
+
+def _fill_caches(subject: Subject, x: Images, context: Images | None) -> None:
+    subject.evaluate(x, context, Draws())
+    subject.objectives(x, context, Draws(mode="train"))
 
 
 def makes_one_first_pass(kind: type[Subject], trial: Trial) -> None:
@@ -138,16 +172,16 @@ def leaves_global_state_alone(kind: type[Subject], trial: Trial) -> None:
     states: list[dict[str, object]] = []
     for seed in (1, 2):
         with scrambled(seed):
-            found, state = _use(kind, trial)
-        results.append(found)
-        states.append(state)
+            results.append(_use(kind, trial))
+            states.append(global_states())
     for library, state in states[0].items():
         require(state != states[1][library], f"sets the global random state of {library}")
     require_equal(results[0], results[1], "with another global random state")
 
 
-def _use(kind: type[Subject], trial: Trial) -> tuple[dict[str, Tensor], dict[str, object]]:
-    """Return all that is computed, and the global random state afterwards."""
+def _use(kind: type[Subject], trial: Trial) -> dict[str, Tensor]:
+    """Build a component, use it, and return all that is computed."""
+    settings = global_settings()
     subject = kind(trial.build(), trial)
     x, context = subject.images(), subject.context()
     with global_state_left_alone("the first pass over data"):
@@ -160,7 +194,9 @@ def _use(kind: type[Subject], trial: Trial) -> tuple[dict[str, Tensor], dict[str
     found = subject.evaluate(x, context, Draws())
     found |= subject.objectives(x, context, Draws(mode="train"))
     trial.make(trial)
-    return found, global_states()
+    for name, value in global_settings().items():
+        require(value == settings[name], f"changes {name} for everybody, from {settings[name]} to {value}")
+    return found
 
 
 def _repeated(images: Images, size: int) -> Images:

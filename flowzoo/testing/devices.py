@@ -40,10 +40,8 @@ def runs_elsewhere(kind: type[Subject], trial: Trial) -> None:
                 f"on another device than the CPU, {error}; make tensors on the device of the input, "
                 "and register those that are kept as buffers"
             ) from error
-        except TypeError as error:
-            require("numpy" not in str(error), f"on another device than the CPU: {error}")
-            return
-        except (NotImplementedError, RuntimeError):
+        except (NotImplementedError, RuntimeError, TypeError) as error:
+            require("numpy" not in str(error), "tensors on another device than the CPU are handed to NumPy")
             return
     for name, value in found.items():
         require(value.device != x.device, f"'{name}' is on the CPU for input on another device")

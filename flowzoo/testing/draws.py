@@ -105,6 +105,17 @@ def global_states() -> dict[str, object]:
     return {**_global_states(), "Python": random.getstate()}
 
 
+def global_settings() -> dict[str, object]:
+    """Return torch's settings that concern all code of a process."""
+    return {
+        "the default dtype": torch.get_default_dtype(),
+        "the default device": torch.get_default_device(),
+        "whether gradients are recorded": torch.is_grad_enabled(),
+        "the number of threads": torch.get_num_threads(),
+        "whether algorithms are deterministic": torch.are_deterministic_algorithms_enabled(),
+    }
+
+
 def _global_states() -> dict[str, object]:
     # Not Python's own: run-time type checkers draw from it to choose which items of a list they look at.
     name, keys, *rest = np.random.get_state(legacy=True)

@@ -25,7 +25,7 @@ def takes_any_layout(kind: type[Subject], trial: Trial) -> None:
         expected = _everything(subject, x, context)
         subject.hand_over = laid_out
         for what, value in _everything(subject, x, context).items():
-            require_close(value, expected[what], _ROUNDING, f"{what} for tensors that are {name}")
+            require_close(value, expected[what], _ROUNDING, f"'{what}' for tensors that are {name}")
 
 
 def leaves_inputs_alone(kind: type[Subject], trial: Trial) -> None:
@@ -62,8 +62,7 @@ def ignores_module_modes(kind: type[Subject], trial: Trial) -> None:
 @torch.no_grad()
 def _everything(subject: Subject, x: Tensor, context: Tensor | None) -> dict[str, Tensor]:
     """Return all outputs of an evaluation, and the objectives of training."""
-    outputs = {f"'{name}'": value for name, value in subject.evaluate(x, context, Draws()).items()}
-    return {**outputs, **subject.minimise(x, context, Draws(mode="train"))}
+    return {**subject.evaluate(x, context, Draws()), **subject.minimise(x, context, Draws(mode="train"))}
 
 
 def _as_it_is(tensor: Tensor) -> Tensor:

@@ -115,6 +115,7 @@ _COMMON = {
     "gradients": common.has_gradients,
     "dtype-and-device": common.keeps_dtype_and_device,
     "state": common.saves_its_state,
+    "new-weights": common.follows_its_parameters,
     "repeatable": common.repeats_itself,
     "global-random-state": common.leaves_global_state_alone,
     "gradient-slopes": differences.has_right_gradients,
@@ -148,6 +149,8 @@ _TRANSFORM = {
     "bands": bands.lays_out_bands,
     "stochastic": transforms.draws_if_it_says_so,
 }
+
+_DENSITY = {"density": transforms.draws_from_a_density}
 
 
 def _everywhere(log_det: Callable[[type[V], Trial], None]) -> dict[str, Callable[[type[V], Trial], None]]:
@@ -203,7 +206,9 @@ _NETWORK = {
 
 _INVERTIBLE: dict[tuple[Kind, bool], dict[str, TrialCheck]] = {
     ("transform", True): _on(Transform, {**_BIJECTION, **_TRANSFORM, **_EXACT}),
-    ("transform", False): _on(Transform, {**_STOCHASTIC, **_TRANSFORM, **_DRAWN}),
+    ("transform", False): _on(
+        Transform, {**_STOCHASTIC, **_TRANSFORM, **_DRAWN, "density": transforms.draws_from_a_density}
+    ),
     ("bijector", True): _on(Bijector, {**_BIJECTION, **_BIJECTOR, **_EXACT}),
     ("bijector", False): _on(Bijector, {**_STOCHASTIC, **_BIJECTOR, **_DRAWN}),
     ("model", True): _on(Model, {**_BIJECTION, **_MODEL}),

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, final
 
+import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-_READS = (
-    "aten::_local_scalar_dense",
-    "aten::equal",
-    "aten::nonzero",
-    "aten::masked_select",
-    "aten::unique_dim",
-)
-"""Operations whose result, or its shape, is known only once the values are."""
+_READS = {
+    "_local_scalar_dense": "turning a tensor into a number (item, float, bool, if)",
+    "equal": "torch.equal",
+    "index": "an index that is a mask",
+    "masked_select": "torch.masked_select",
+    "nonzero": "torch.nonzero",
+    "unique_dim": "torch.unique",
+    "_unique2": "torch.unique",
+}
+"""Operations whose result, or its shape, is known only once the values are, and what they are in code."""
 
 
 @final
@@ -43,9 +46,10 @@ class Readings(TorchDispatchMode):
         result = func(*args, **(kwargs or {}))
         inputs = [each for each in tree_leaves((args, kwargs)) if isinstance(each, Tensor)]
         if any(_place(each) in self._followed for each in inputs):
-            name = func.name().split(".")[0]
-            if name in _READS:
-                self.found = name.removeprefix("aten::").lstrip("_")
+            name = func.name().removeprefix("aten::").split(".")[0]
+            masks = any(each.dtype == torch.bool for each in inputs)
+            if name in _READS and (name != "index" or masks):
+                self.found = _READS[name]
             outputs = [each for each in tree_leaves(result) if isinstance(each, Tensor)]
             self._followed.update({_place(each): each for each in outputs})
         return result

@@ -47,17 +47,17 @@ class Subject(ABC):
         """Build a component, let it see data, and make every parameter random."""
         subject = cls(trial.build(seed), trial)
         subject.first_pass()
-        randomise(subject.module, seed)
+        randomise(subject.module, trial.mixed(seed))
         return subject
 
     def images(self, seed: int = 0) -> Images:
         """Return images to try the component on."""
-        return draw_images(self.check.shape, seed=seed)
+        return draw_images(self.check.shape, seed=self.trial.mixed(seed))
 
     def context(self, seed: int = 0) -> Images | None:
         """Return contexts for those images, or None where the component takes none."""
         shape = self.check.context_shape
-        return None if shape is None else draw_images(shape, seed=seed + 1000)
+        return None if shape is None else draw_images(shape, seed=self.trial.mixed(seed + 1000))
 
     def stated_shapes(self) -> object:
         """Return what the component states about the shapes that come out.
