@@ -136,6 +136,19 @@ SplitSpec = Annotated[Spec, Refers("split")]
 NetworkSpec = Annotated[Spec, Refers("network")]
 
 
+@dataclass(frozen=True)
+class FilePlace:
+    """Marks, in an annotation, an option that says where files are, such as ``root``.
+
+    Files may move: a run keeps the option as an absolute path, and goes on from another place if given one.
+    An option annotated with :class:`pathlib.Path` needs no mark.
+    """
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        """Give the option's schema the format that pydantic gives paths."""
+        return {**handler(schema), "format": "path"}
+
+
 @runtime_checkable
 class Builder(Protocol):
     """Through which a component's builder asks for other components by name.

@@ -26,7 +26,9 @@ from flowzoo.evaluation.findings import Findings, Row
 from flowzoo.evaluation.notes import stated
 from flowzoo.evaluation.pilot import fly_pilot
 from flowzoo.flow import Flow, FlowTerms, trainable
+from flowzoo.integers import positive_integer
 from flowzoo.run import Ledger, Run, per_image_generators
+from flowzoo.seeds import check_seed
 from flowzoo.shapes import IntegerImages, PerImage
 from flowzoo.units import bits_per_dim, nats_to_bits
 
@@ -122,8 +124,8 @@ def evaluate_likelihood(
             ``draws`` is not positive.
         NumericalError: A likelihood is not finite.
     """
-    if draws < 1:
-        raise OptionError(f"draws must be at least 1, got {draws}")
+    draws, seed = positive_integer("draws", draws), check_seed(seed)
+    limit = None if limit is None else positive_integer("limit, how many images to use,", limit)
     use_exact = flow.dimensions <= EXACT_UP_TO if exact is None else exact
     sequence = sequential_batches(source, batch_size, limit)
     count = len(source) if limit is None else min(limit, len(source))

@@ -17,11 +17,10 @@ import pluggy
 
 import flowzoo
 from flowzoo import hooks
-from flowzoo.component import Component
 from flowzoo.errors import PluginError
 from flowzoo.registry.lookup import Registry
 from flowzoo.registry.plugin import Plugin, PluginFailure, canonical, one_line
-from flowzoo.registry.validation import check_components
+from flowzoo.registry.validation import Checked, check_components
 
 BUILTIN = metadata.EntryPoint("builtin", "flowzoo.builtin", hooks.GROUP)
 """The built-in plugin; it comes first, and through the same hook as any other."""
@@ -40,10 +39,11 @@ def load_registry(strict: bool = False) -> Registry:
     """Load the built-in plugin and the installed ones.
 
     Args:
-        strict: Raise for a plugin that fails or clashes, instead of recording it.
+        strict: Raise for a plugin that fails, clashes or has a component that cannot be used, instead of
+            recording it.
 
     Raises:
-        PluginError: In strict mode, for the first plugin that fails or clashes.
+        PluginError: In strict mode, for the first of them.
     """
     entry_points = [each for each in metadata.entry_points(group=hooks.GROUP) if each.value != BUILTIN.value]
     restriction = os.environ.get(RESTRICTION)
@@ -68,12 +68,13 @@ def load_plugins(
 
     Args:
         entry_points: One a plugin.
-        strict: Raise for a plugin that fails or clashes, instead of recording it.
+        strict: Raise for a plugin that fails, clashes or has a component that cannot be used, instead of
+            recording it.
         failures: Those known before anything is loaded.
         left_out: Distributions whose plugins are not asked for.
 
     Raises:
-        PluginError: In strict mode, for the first plugin that fails or clashes.
+        PluginError: In strict mode, for the first of them.
     """
     plugins: list[Plugin] = []
     failed = list(failures)
@@ -83,6 +84,9 @@ def load_plugins(
     registry = Registry(plugins, failed, left_out)
     if strict and failed:
         raise PluginError(f"plugin '{failed[0].name}' of {failed[0].distribution}: {failed[0].reason}")
+    for plugin in plugins if strict else ():
+        for reason in plugin.skipped:
+            raise PluginError(f"plugin '{plugin.name}' of {plugin.distribution}: {reason}")
     if strict and registry.clashes:
         raise PluginError(str(registry.clashes[0]))
     return registry
@@ -102,7 +106,7 @@ def _load(entry_point: metadata.EntryPoint) -> Plugin | PluginFailure:
     had_torch = "torch" in sys.modules
     start = time.perf_counter()
     try:
-        components = _list_components(entry_point)
+        found = _list_components(entry_point)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # sys.exit in a plugin must not end the program either
@@ -111,13 +115,15 @@ def _load(entry_point: metadata.EntryPoint) -> Plugin | PluginFailure:
         name=entry_point.name,
         distribution=distribution,
         version=version,
-        components=tuple(components),
+        components=found.components,
         seconds=time.perf_counter() - start,
         imported_torch=not had_torch and "torch" in sys.modules,
+        skipped=found.skipped,
+        core=entry_point.dist is None and entry_point.value == BUILTIN.value,
     )
 
 
-def _list_components(entry_point: metadata.EntryPoint) -> list[Component]:
+def _list_components(entry_point: metadata.EntryPoint) -> Checked:
     """Import a plugin, check that it was written for this API, call its hook and check what it returns."""
     module = entry_point.load()
     _check_api_version(getattr(module, "flowzoo_api_version", None))

@@ -4,6 +4,7 @@ from PIL import Image
 
 from flowzoo.data.load import load_dataset
 from flowzoo.errors import DataError, OptionError
+from flowzoo.testing import check_component
 
 
 def draw(path, seed, size=(48, 40)):
@@ -96,3 +97,11 @@ def test_a_damaged_file_is_named(tmp_path):
 def test_the_folder_has_to_be_given():
     with pytest.raises(OptionError, match="dataset 'images' needs the option 'root'"):
         load_dataset("images")
+
+
+def test_the_conformance_kit_passes_on_a_folder(tmp_path):
+    for place in range(20):
+        draw(tmp_path / f"{place:02}.png", seed=place)
+    results = check_component("dataset", "images", root=str(tmp_path))
+    assert len(results) >= 5
+    assert [result for result in results if not result.passed] == []
