@@ -162,8 +162,8 @@ NetworkSpec = Annotated[Spec, Refers("network")]
 class FilePlace:
     """Marks, in an annotation, an option that says where files are, such as ``root``.
 
-    Files may move: a run keeps the option as an absolute path, and goes on from another place if given one. An
-    option annotated with :class:`pathlib.Path` needs no mark.
+    Files may move: a run keeps the option as an absolute path, and goes on from another place if given one.
+    An option annotated with :class:`pathlib.Path` needs no mark.
     """
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
 from typing import NamedTuple, SupportsIndex
 
 import torch
@@ -22,7 +21,7 @@ from flowzoo.recipe import Recipe
 from flowzoo.run import EVALUATION, Ledger, Run, per_image_generators
 from flowzoo.seeds import check_seed
 from flowzoo.shapes import Images, IntegerImages, PerImage, Shape, as_shape
-from flowzoo.tensors import floating_dtype, is_replica, parameters_of
+from flowzoo.tensors import first_tensor, floating_dtype, is_replica
 from flowzoo.units import bits_per_dim
 
 
@@ -90,6 +89,8 @@ class Flow(nn.Module):
         self.pixels = pixels
         self.levels = PartList(levels, Level)
         self.recipe: Recipe | None = None
+        self.layout: dict[str, tuple[int, ...]] | None = None
+        """Names and shapes of the tensors that the recipe builds, by which a replaced part shows."""
         self.approximate: tuple[str, ...] = ()
         """Components, ``kind:name``, whose declared ``log_det`` makes ``log p(x)`` not even a bound."""
         _chain_shapes(self.image_shape, self.levels)
@@ -130,9 +131,8 @@ class Flow(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the levels are."""
-        for tensor in chain(parameters_of(self.levels), self.levels.buffers()):
-            return tensor.device
-        return torch.device("cpu")
+        found = first_tensor(self.levels)
+        return torch.device("cpu") if found is None else found.device
 
     def level(self, index: int) -> Level:
         """Return a level by its place, 0 being the finest."""

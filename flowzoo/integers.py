@@ -18,6 +18,8 @@ def as_integer(value: Any) -> int | None:
     >>> as_integer(np.int64(3)), as_integer(3.0), as_integer(True), as_integer(np.True_)
     (3, None, None, None)
     """
+    if type(value) is int:  # most are
+        return value
     if _is_truth(value):
         return None
     try:

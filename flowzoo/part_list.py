@@ -52,17 +52,17 @@ class PartList(nn.ModuleList, Generic[P]):
         return list(self)[place]
 
     def __setitem__(self, place: int, part: nn.Module) -> None:
-        require_part(type(self).__name__, part, self._interface)
+        require_part("a list of parts", part, self._interface)
         super().__setitem__(place, part)
 
     def insert(self, place: int, part: nn.Module) -> None:
         """See ``torch.nn.ModuleList.insert``."""
-        require_part(type(self).__name__, part, self._interface)
+        require_part("a list of parts", part, self._interface)
         super().insert(place, part)
 
     def add_module(self, name: str, part: nn.Module | None) -> None:
         """See ``torch.nn.Module.add_module``; ``append`` and ``extend`` come through here."""
-        require_part(type(self).__name__, part, self._interface)
+        require_part("a list of parts", part, self._interface)
         super().add_module(name, part)
 
     def _get_name(self) -> str:

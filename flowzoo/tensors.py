@@ -15,17 +15,38 @@ def parameters_of(module: nn.Module) -> Iterator[Tensor]:
     are plain attributes there.
     """
     for each in module.modules():
-        yield from (parameter for parameter in each._parameters.values() if parameter is not None)
-        yield from (value for value in vars(each).values() if isinstance(value, Tensor))
+        yield from _own_parameters(each)
+
+
+def first_tensor(module: nn.Module, floating: bool = False) -> Tensor | None:
+    """Return a module's first parameter, or else its first buffer; None if there is neither.
+
+    Args:
+        module: Whose tensor it is, or whose submodules'.
+        floating: Look at floating-point tensors only.
+    """
+    # Every pass through a model asks: a walk that ends early, of plain loops, which torch.compile traces
+    # far faster than the generators of torch.nn.Module.
+    first_buffer: Tensor | None = None
+    waiting = [module]
+    while waiting:
+        each = waiting.pop()
+        for parameter in _own_parameters(each):
+            if parameter.is_floating_point() or not floating:
+                return parameter
+        if first_buffer is None:
+            for buffer in each._buffers.values():
+                if buffer is not None and (buffer.is_floating_point() or not floating):
+                    first_buffer = buffer
+                    break
+        waiting.extend(child for child in list(each._modules.values())[::-1] if child is not None)
+    return first_buffer
 
 
 def floating_dtype(module: nn.Module) -> torch.dtype | None:
-    """Return the dtype of the first parameter, or else of the first such buffer; None without any."""
-    for tensors in (parameters_of(module), module.buffers()):
-        for tensor in tensors:
-            if tensor.is_floating_point():
-                return tensor.dtype
-    return None
+    """Return the dtype of the first floating-point parameter, or else buffer; None if there is neither."""
+    found = first_tensor(module, floating=True)
+    return None if found is None else found.dtype
 
 
 def floating_dtypes(module: nn.Module) -> list[torch.dtype]:
@@ -37,3 +58,10 @@ def floating_dtypes(module: nn.Module) -> list[torch.dtype]:
 def is_replica(module: nn.Module) -> bool:
     """Whether a module is one of several copies that compute a share of one batch each."""
     return bool(vars(module).get("_is_replica", False))
+
+
+def _own_parameters(module: nn.Module) -> list[Tensor]:
+    found: list[Tensor] = [each for each in module._parameters.values() if each is not None]
+    if is_replica(module):
+        found += [value for value in vars(module).values() if isinstance(value, Tensor)]
+    return found

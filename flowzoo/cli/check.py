@@ -40,14 +40,15 @@ def check(
 
     from flowzoo.testing import CheckResult, check_component, checks_for, findings, trials_of
 
-    trials = trials_of(component.kind, component.name)
+    address = registry.address(component)
+    trials = trials_of(component.kind, address)
     titles = [
         CheckResult(name, True, trial=trial.title).title
         for trial in trials
         for name in checks_for(component.kind, component.exact)
     ]
     lines = _Lines(max(map(len, titles)))
-    results = check_component(component.kind, component.name, seed=seed, told=lines.print, **options)
+    results = check_component(component.kind, address, seed=seed, told=lines.print, **options)
     found = findings(results)
     passed = sum(each.passed for each in results)
     plugin = registry.plugin_of(component)

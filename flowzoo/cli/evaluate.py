@@ -10,6 +10,7 @@ import typer
 
 from flowzoo.cli.choose import JsonOption
 from flowzoo.cli.console import console, print_json, table
+from flowzoo.cli.moved import MovedOption, read_moved
 
 if TYPE_CHECKING:
     from flowzoo.evaluation.audit import Audit
@@ -37,16 +38,21 @@ def evaluate(
         typer.Option("--audit/--no-audit", help="Judge the solver's error on up to 16 images."),
     ] = True,
     floor: Annotated[bool, typer.Option("--floor/--no-floor", help="Fit the Gaussian floor too.")] = True,
+    cache: Annotated[
+        bool, typer.Option("--cache/--no-cache", help="Fit the floor once for all runs on the same data.")
+    ] = True,
     batch_size: Annotated[int, typer.Option("--batch-size", help="Images at once.")] = 100,
     seed: Annotated[int, typer.Option("--seed", help="Of noise and probes.")] = 0,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    assignments: MovedOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure bits/dim of a trained run and write it to RUN/evaluation-SPLIT.json."""
-    from flowzoo.cli.progress import counting
+    moved = read_moved(assignments)
+    from flowzoo.cli.progress import counting_each
     from flowzoo.evaluation.report import evaluate_run
 
-    with counting("images") as progress:
+    with counting_each() as count:
         evaluation = evaluate_run(
             run,
             split,
@@ -58,7 +64,10 @@ def evaluate(
             seed=seed,
             audit=audit,
             device=device,
-            progress=progress,
+            cache=cache,
+            data_options=moved,
+            progress=count("images"),
+            floor_progress=count("images for the Gaussian floor"),
         )
     if as_json:
         print_json(asdict(evaluation))
@@ -89,9 +98,15 @@ def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("data", f"{evaluation.data} {evaluation.data_revision}, {evaluation.split} split"),
         ("bits/dim", bits(evaluation.bits_per_dim, evaluation.standard_error) + _caveat(evaluation)),
     ]
-    if evaluation.gaussian_bits_per_dim is not None:
-        floor = bits(evaluation.gaussian_bits_per_dim, evaluation.gaussian_standard_error)
-        facts.append(("gaussian", f"{floor}  (closed form, same pixels)"))
+    floor = evaluation.gaussian_bits_per_dim
+    if floor is None:
+        facts.append(("gaussian", evaluation.gaussian_remark))
+    else:
+        remarks = ["closed form, same pixels", evaluation.gaussian_remark]
+        if evaluation.bits_per_dim >= floor:
+            remarks.append(f"{evaluation.model} is worse than this floor")
+        said = "; ".join(filter(None, remarks))
+        facts.append(("gaussian", f"{bits(floor, evaluation.gaussian_standard_error)}  ({said})"))
     facts += [
         ("images", f"{evaluation.images}, {evaluation.draws} draw(s) of uniform dequantisation each"),
         ("proposal", evaluation.proposal),
@@ -116,6 +131,6 @@ def _audit(audit: Audit) -> str:
 
 
 def _caveat(evaluation: Evaluation) -> str:
-    if evaluation.valid:
-        return ""
-    return f"  ({'; '.join([*evaluation.objections, NEVER_RANKED])})"
+    objections = [] if evaluation.valid else [*evaluation.objections, NEVER_RANKED]
+    said = [*evaluation.data_notes, *objections]
+    return f"  ({'; '.join(said)})" if said else ""

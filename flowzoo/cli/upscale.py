@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flowzoo.cli.console import complain
+from flowzoo.cli.moved import MovedOption, read_moved
 from flowzoo.errors import OptionError
 from flowzoo.seeds import check_seed
 
@@ -38,6 +41,7 @@ def upscale(
     output: Annotated[Path, typer.Option("-o", "--output", help="PNG file to write.")] = Path("upscaled.png"),
     seed: Annotated[int, typer.Option("--seed", help="Makes the picture repeatable.")] = 0,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    assignments: MovedOption = None,
 ) -> None:
     """Scale images of the run's data set down, and up again in several ways, into one picture.
 
@@ -50,8 +54,11 @@ def upscale(
     flowzoo upscale runs/first --steps 2 --input small.png --draws 8
     """
     check_seed(seed)
-    if picture is not None and (split is not None or images is not None):
-        raise OptionError("--input takes the place of the run's data; leave out --split and --images")
+    moved = read_moved(assignments)
+    if picture is not None and (split is not None or images is not None or moved):
+        raise OptionError(
+            "--input takes the place of the run's data; leave out --split and --images, and --set too"
+        )
     from flowzoo import scaling
     from flowzoo.device import prepare_device
     from flowzoo.pictures import check_picture_path, load_picture, save_grid
@@ -67,7 +74,7 @@ def upscale(
     if picture is not None:
         coarse, original = load_picture(picture, shape), None
     else:
-        original = _images(record, split or "test", images or 8, seed)
+        original = _images(record, moved, split or "test", images or 8, seed)
         coarse = scaling.downscale(flow, original, steps).cpu()
     tiles, columns = _tiles(flow, coarse, original, steps, draws, temperature, seed)
     save_grid(tiles, output, flow.bins, columns)
@@ -79,16 +86,19 @@ def upscale(
     )
 
 
-def _images(record: RunRecord, split: str, count: int, seed: int) -> Images:
+def _images(record: RunRecord, moved: Mapping[str, Any], split: str, count: int, seed: int) -> Images:
     """Return the first images of a split of the run's data set, dequantised."""
     import torch
 
-    from flowzoo.data.load import load_revision
     from flowzoo.dequantisation import dequantise
     from flowzoo.run import Run
+    from flowzoo.rundata import load_run_data
 
-    dataset = load_revision(record.data, record.data_revision, record.data_options)
+    data = load_run_data(record, moved)
+    dataset = data.dataset
     source = dataset.split(split)
+    if split in data.changes:
+        complain(f"note: {data.changes[split]}")
     integers = source.take(range(min(count, len(source))))
     return dequantise(integers, dataset.info.bins, Run(generator=torch.Generator().manual_seed(seed)))
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsIndex
 
 import torch
 
@@ -24,7 +24,7 @@ from flowzoo.shapes import Shape, as_shape
 
 def create_model(
     name: str,
-    image_shape: Sequence[int],
+    image_shape: Iterable[SupportsIndex],
     *,
     bins: int = 256,
     pixels: str | Spec | Mapping[str, Any] = "affine",
@@ -35,7 +35,7 @@ def create_model(
 
     Args:
         name: As in :func:`list_models`; ``"distribution/name"`` where several plugins bring one.
-        image_shape: ``(C, H, W)`` of the images.
+        image_shape: ``(C, H, W)`` of the images, integers of any library.
         bins: How many integers a value of the data can take: 256 for bytes.
         pixels: Bijector from ``[0, 1)`` to the space of the finest level: ``"affine"``, ``"logit"``, or
             ``{"name": "logit", "alpha": 0.01}``.
@@ -109,7 +109,7 @@ def model_info(name: str) -> ModelInfo:
 def assemble(
     registry: Registry,
     name: str,
-    image_shape: Sequence[int],
+    image_shape: Iterable[SupportsIndex],
     bins: int,
     pixels: str | Spec | Mapping[str, Any],
     seed: int | None,
@@ -140,6 +140,7 @@ def assemble(
         pixel_bijector = builder.bijector(pixel_spec, shape)
         with builder.blaming(model):
             flow = Flow(shape, levels, pixel_bijector, bins)
+    flow.layout = {name: tuple(tensor.shape) for name, tensor in flow.state_dict().items()}
     used = builder.used
     flow.approximate = builder.approximate
     owners = {key: registry.plugin_of(used[key]) for key in sorted(used)}
@@ -166,7 +167,7 @@ _ELSEWHERE = {
 """Where to give what models cannot have as options."""
 
 
-def _image_shape(shape: Sequence[int]) -> Shape:
+def _image_shape(shape: Iterable[SupportsIndex]) -> Shape:
     try:
         return as_shape(shape)
     except TypeError:

@@ -29,9 +29,12 @@ from flowzoo.registry.lookup import Registry
 from flowzoo.registry.models import assemble
 from flowzoo.registry.probe import Probe, take_probe
 from flowzoo.registry.provenance import Provenance, changes, provenance_of, refuse_revisions
+from flowzoo.registry.weights import weights_of
 
 FORMAT = 1
 """Version of the folder's layout. What older readers may leave out, such as the probe, does not raise it."""
+
+TRAIN_AGAIN = "train the model again"
 
 _CONFIG = "config.json"
 _WEIGHTS = "model.safetensors"
@@ -49,10 +52,15 @@ def save_model(flow: Flow, folder: str | os.PathLike[str]) -> None:
         folder: Where to; a model saved there before is replaced.
 
     Raises:
-        SavedModelError: The folder holds something else than a saved model.
+        SavedModelError: The folder holds something else than a saved model; or the model has other tensors
+            than its recipe builds (:mod:`flowzoo.registry.weights`).
         UnwritableModelError: The system does not let it be written; a model saved there before stays.
     """
     target = _locate(folder)
+    if not hasattr(flow, "recipe"):  # a wrapper that forwards no attributes, as DistributedDataParallel
+        raise SavedModelError(
+            f"a {type(flow).__name__} cannot be saved; save the model itself, which its wrapper calls module"
+        )
     if flow.recipe is None:
         raise SavedModelError("this model has no recipe; only models made by create_model can be saved")
     try:
@@ -103,7 +111,7 @@ def load_model(
     except OSError as error:
         raise SavedModelError(f"cannot read the model in {source}: {error}") from error
     recipe, then = saved.recipe, saved.provenance
-    refuse_revisions(then, registry, str(source), "was saved", "train the model again")
+    refuse_revisions(then, registry, str(source), "was saved", TRAIN_AGAIN)
     bound = then.bind(registry)
     try:
         flow = assemble(
@@ -118,7 +126,7 @@ def load_model(
         if changed:
             _LOGGER.warning("%s was saved with %s", source, ", ".join(changed))
         if saved.probe is not None:
-            refuse_drift(flow, saved.probe, then, registry, str(source))
+            refuse_drift(flow, saved.probe, then, registry, str(source), TRAIN_AGAIN)
     return flow
 
 
@@ -148,7 +156,7 @@ def _locate(folder: str | os.PathLike[str]) -> Path:
 def _write(flow: Flow, recipe: Recipe, draft: Path) -> None:
     weights = draft / _WEIGHTS
     # Copies, because safetensors refuses tensors that share memory.
-    state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in flow.state_dict().items()}
+    state = {name: tensor.cpu().contiguous().clone() for name, tensor in weights_of(flow).items()}
     # Written here, since safetensors' own writing raises an error that is no OSError where there is no room.
     weights.write_bytes(save(state))
     plain = asdict(recipe)

@@ -150,9 +150,11 @@ _COMMON = {
     "module-modes": handling.ignores_module_modes,
     "copies": copying.can_be_copied,
     "growth": copying.does_not_grow,
-    "other-device": devices.runs_elsewhere,
     "double-precision": devices.computes_in_double,
 }
+
+# Not for whole models, which refuse torch's device without values that this check works with.
+_PART = {"other-device": devices.runs_elsewhere}
 
 _BIJECTION = {
     "shapes": invertible.has_shapes,
@@ -176,6 +178,8 @@ _TRANSFORM = {
     "stochastic": transforms.draws_if_it_says_so,
 }
 
+_DENSITY = {"density": transforms.draws_from_a_density}
+
 
 def _everywhere(log_det: Callable[[type[V], Trial], None]) -> dict[str, Callable[[type[V], Trial], None]]:
     """Return checks of values, shapes and options that a component's own trial does not try."""
@@ -184,6 +188,7 @@ def _everywhere(log_det: Callable[[type[V], Trial], None]) -> dict[str, Callable
         "far-values": far.holds_far_out,
         "other-shapes": variants.for_other_shapes(*light),
         "other-options": variants.under_other_options(*light),
+        **_PART,
     }
 
 
@@ -210,6 +215,7 @@ _SPLIT = {
     "fit": splits.is_fitted_first,
     "other-shapes": variants.for_other_shapes(*_ANY_SPLIT),
     "other-options": variants.under_other_options(*_ANY_SPLIT),
+    **_PART,
     **_COMMON,
 }
 
@@ -225,12 +231,13 @@ _NETWORK = {
     "values": networks.reads_no_values,
     "other-shapes": variants.for_other_shapes(*_ANY_NETWORK),
     "other-options": variants.under_other_options(*_ANY_NETWORK),
+    **_PART,
     **_COMMON,
 }
 
 _INVERTIBLE: dict[tuple[Kind, bool], dict[str, TrialCheck]] = {
     ("transform", True): _on(Transform, {**_BIJECTION, **_TRANSFORM, **_EXACT}),
-    ("transform", False): _on(Transform, {**_STOCHASTIC, **_TRANSFORM, **_DRAWN}),
+    ("transform", False): _on(Transform, {**_STOCHASTIC, **_TRANSFORM, **_DRAWN, **_DENSITY}),
     ("bijector", True): _on(Bijector, {**_BIJECTION, **_BIJECTOR, **_EXACT}),
     ("bijector", False): _on(Bijector, {**_STOCHASTIC, **_BIJECTOR, **_DRAWN}),
     ("model", True): _on(Model, {**_BIJECTION, **_MODEL}),

@@ -80,20 +80,21 @@ def pushes_tangents(kind: type[Net], trial: Trial) -> None:
     """The prepared network computes the network, and pushes tangents as the brute-force Jacobian does.
 
     So it does for one tangent, for several, and for several that all images share; and what comes out has the
-    gradients with respect to the image and the parameters that the brute-force product has.
+    gradients with respect to the image, the context and the parameters that the brute-force product has.
     """
     if not trial.timed:
         return
     subject = kind.ready(trial)
     network, context, at = subject.module, subject.context(), 0.25
     x = subject.images().requires_grad_()
+    given = {"the input": x} if context is None else {"the input": x, "the context": context.requires_grad_()}
     time = torch.tensor(at, dtype=torch.float64)
     prepared = network.prepare(context, x)
     y = network(x, context, time)
     require_close(prepared(x, at), y, _ROUNDING, "the prepared network")
     jacobian = torch.autograd.functional.jacobian(lambda v: network(v, context, time), x, create_graph=True)
     parameters = {name: each for name, each in network.named_parameters() if each.requires_grad}
-    inputs = {"the input": x, **parameters}
+    inputs = {**given, **parameters}
     own = draw_noise(torch.stack([x, x]))
     shared = own[:, :1]
     pixels = [-4, -3, -2, -1]

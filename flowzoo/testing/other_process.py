@@ -22,7 +22,7 @@ def digests_in_another_process(trial: Trial) -> dict[str, list[str]]:
     Raises:
         CheckFailed: The data set cannot be loaded there.
     """
-    asked = json.dumps({"name": trial.component.name, "options": dict(trial.check.options)})
+    asked = json.dumps({"name": trial.name or trial.component.name, "options": dict(trial.check.options)})
     around = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(each for each in sys.path if each),

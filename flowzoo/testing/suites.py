@@ -76,7 +76,7 @@ def can_be_planned(trial: Trial) -> None:
 
 
 def _suite(trial: Trial) -> Suite:
-    return as_suite(trial.component.name, trial.build())
+    return as_suite(trial.name or trial.component.name, trial.build())
 
 
 def _plan(cell: Cell, images: _Images) -> None:

@@ -15,7 +15,17 @@ from flowzoo.testing.permutation import require_moves
 from flowzoo.testing.result import require
 from flowzoo.testing.subject import FIRST_BATCH
 from flowzoo.testing.trial import Trial
+from flowzoo.testing.variants import takes
 from flowzoo.transform import ResolutionTransform
+
+_SMALL = ((1, 2, 2), (1, 2, 4), (1, 4, 4), (2, 4, 4))
+"""Shapes of which the smallest that fits is taken, to see how draws are distributed."""
+
+_DRAWS = 16384
+_FEW = 4
+_STANDARD_ERRORS = 6.0
+_WIDEST = 0.25
+"""A density is about even over the box, so the average cannot be off by more unless something is wrong."""
 
 
 @final
@@ -54,6 +64,35 @@ def moves_values(kind: type[Transform], trial: Trial) -> None:
     subject = kind.ready(trial)
     if subject.module.permutes:
         require_moves(lambda x: [subject.forward(x, None, Draws())[0]], trial.check.shape)
+
+
+@torch.no_grad()
+def draws_from_a_density(kind: type[Transform], trial: Trial) -> None:
+    """``exp(-log_det)`` is the density of what is drawn: over a box, its inverse averages to the box's size.
+
+    That is ``E[1_box(c) / q(c)] = |box|``, for a box around the middle half of the draws. It is tried on the
+    smallest image that the transform takes, where few values are drawn.
+    """
+    for shape in _SMALL:
+        small = trial.with_check(shape=shape)
+        if takes(kind, small):
+            break
+    subject = kind.ready(small)
+    x = subject.images()[:1].repeat(_DRAWS, 1, 1, 1)
+    y, log_det = subject.module(x, Run(generator=torch.Generator().manual_seed(trial.mixed(0))))
+    values = y.flatten(1)
+    drawn = values[:, (values != values[:1]).any(0)]
+    if drawn.shape[1] > _FEW or drawn.shape[1] != values.shape[1] - x[0].numel():
+        return  # more is drawn than a box can hold, or it is mixed with the image
+    low, high = torch.quantile(drawn, torch.tensor([0.25, 0.75], dtype=drawn.dtype), dim=0)
+    inside = ((drawn > low) & (drawn < high)).all(1)
+    weights = torch.where(inside, log_det.exp(), 0.0) / (high - low).prod()
+    allowed = min(_STANDARD_ERRORS * float(weights.std()) / _DRAWS**0.5, _WIDEST)
+    require(
+        bool((weights.mean() - 1.0).abs() <= allowed),
+        f"log_det is not -log q of what is drawn: E[1/q] over a box is {weights.mean():.3g} of its size, "
+        f"expected 1 within {allowed:.2g}",
+    )
 
 
 @torch.no_grad()

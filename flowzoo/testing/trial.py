@@ -22,6 +22,7 @@ class Trial:
         component: What the component declares; of its checks, the one that is tried.
         make: Builds it for a trial; called anew for every check.
         timed: Whether a network is built to be given a time.
+        name: Under which it is found: its own, qualified where several plugins bring one of that name.
         seed: Of everything that is random in the trial: weights, images, contexts and draws of directions.
         title: What tells this trial from the component's others; empty where it has one trial only.
     """
@@ -29,6 +30,7 @@ class Trial:
     component: Component
     make: Callable[[Trial], Any]
     timed: bool = False
+    name: str = ""
     seed: int = 0
     title: str = ""
 
@@ -64,12 +66,14 @@ def trials_of(kind: Kind, name: str, seed: int = 0, **options: Any) -> tuple[Tri
     Raises:
         UnknownNameError: There is no such component.
     """
-    component = default_registry().find(kind, name)
+    registry = default_registry()
+    component = registry.find(kind, name)
     several = len(component.checks) > 1
     return tuple(
         Trial(
             component=replace(component, check=replace(check, options={**check.options, **options})),
             make=_make,
+            name=registry.address(component),
             seed=seed,
             title=(check.name or f"trial {place}") if several else "",
         )
@@ -86,7 +90,7 @@ def _make(trial: Trial) -> Any:
     component, check = trial.component, trial.check
     if component.kind == "model":
         seed = torch.default_generator.initial_seed() % 2**63
-        return create_model(component.name, check.shape, seed=seed, **check.options)
+        return create_model(trial.name or component.name, check.shape, seed=seed, **check.options)
     # The number of output channels differs from the input's, so that the two cannot be confused.
     network = (check.shape, check.shape[0] + 1, check.context_shape, trial.timed)
     by_position: dict[Kind, tuple[Any, ...]] = {
@@ -96,4 +100,4 @@ def _make(trial: Trial) -> Any:
         "network": network,
     }
     arguments = by_position.get(component.kind, ())
-    return build_component(component.kind, component.name, *arguments, **check.options)
+    return build_component(component.kind, trial.name or component.name, *arguments, **check.options)

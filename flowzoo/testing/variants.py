@@ -33,7 +33,7 @@ def for_other_shapes(*checks: CheckOf[S]) -> CheckOf[S]:
             (channels, height, 2 * width),
             (channels + 1, height, width),
         ):
-            if _takes(kind, _resized(trial, shape)):
+            if takes(kind, _resized(trial, shape)):
                 _make(checks, kind, _resized(trial, shape), f"for images of {'x'.join(map(str, shape))}")
 
     return every
@@ -52,14 +52,14 @@ def under_other_options(*checks: CheckOf[S]) -> CheckOf[S]:
         for name, value in _other_values(trial):
             variant = trial.with_check(options={**trial.check.options, name: value})
             for candidate in (variant, _resized(variant, (channels, 2 * height, 2 * width))):
-                if _takes(kind, candidate):
+                if takes(kind, candidate):
                     _make(checks, kind, candidate, f"with the option {name}={value!r}")
                     break
 
     return every
 
 
-def _takes(kind: type[S], variant: Trial) -> bool:
+def takes(kind: type[S], variant: Trial) -> bool:
     """Whether a component can be built so, and takes images of the trial's shape."""
     try:
         kind(variant.build(), variant).stated_shapes()

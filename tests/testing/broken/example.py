@@ -239,6 +239,10 @@ def common_breaks(method: str, tensor: Callable[[Any, Callable[[Tensor], Tensor]
             "other-device",
             changed(lambda y: y + torch.zeros(y.shape, dtype=y.dtype)),
         ),
+        "NumPy is used": (
+            "other-device",
+            changed(lambda y: y + torch.as_tensor(np.zeros_like(y.detach().numpy())).to(y)),
+        ),
         "a constant is in single precision": ("double-precision", changed(lambda y: y * torch.tensor(1.1))),
         "single precision is used in between": (
             "double-precision",

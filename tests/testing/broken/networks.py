@@ -90,6 +90,10 @@ def next_context(net: ToyNetwork, context: Tensor | None, like: Tensor) -> Prepa
     return Prepared(net, None if context is None else context.roll(1, 0))
 
 
+def detached_context(net: ToyNetwork, context: Tensor | None, like: Tensor) -> Prepared:
+    return Prepared(net, None if context is None else context.detach())
+
+
 def first_tangent_for_all(built: Prepared, x: Tensor, tangents: Tensor, time: float) -> tuple[Tensor, Tensor]:
     return Prepared.push_many(built, x, tangents[:, :1], time)
 
@@ -180,6 +184,7 @@ NETWORK = Example(
         "the time is ignored": ("time", unused_input(2)),
         "one time is not as good as the same for each": ("time", one_time_only),
         "what is prepared has another context": ("push", instead("prepare", next_context)),
+        "what is prepared gives the context no gradient": ("push", instead("prepare", detached_context)),
         "push gives another value": ("push", pushed("push", lambda y, product: (2 * y, product))),
         "push gives another product": ("push", pushed("push", lambda y, product: (y, 2 * product))),
         "push's value has no gradient": ("push", pushed("push", lambda y, product: (y.detach(), product))),

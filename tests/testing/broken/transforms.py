@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -32,7 +33,8 @@ class Pyramid(ResolutionTransform):
 
     def forward(self, x: Tensor, run: Run = EVALUATION) -> tuple[Tensor, Tensor]:
         noise = run.normal(x)
-        return torch.cat([x + noise, x], dim=1), 0.5 * noise.square().flatten(1).sum(1)
+        constant = 0.5 * math.log(2 * math.pi) * x[0].numel()
+        return torch.cat([x + noise, x], dim=1), 0.5 * noise.square().flatten(1).sum(1) + constant
 
     def inverse(self, y: Tensor, run: Run = EVALUATION) -> Tensor:
         return y.chunk(2, dim=1)[1]
@@ -128,6 +130,11 @@ STOCHASTIC = Example(
     {
         **everywhere_breaks(),
         "it draws and says that it does not": ("stochastic", declared("stochastic", False)),
+        "log_det lacks the density's constant": (
+            "density",
+            after("forward", lambda r, x, _: (r[0], r[1] - 0.5 * math.log(2 * math.pi) * x[0].numel())),
+        ),
+        "log_det has the wrong sign": ("density", after("forward", lambda r, *_: (r[0], -r[1]))),
         "it draws in training only": ("stochastic", instead("forward", fixed_in_evaluation)),
         "channels are laid out colour-major": ("bands", lambda _: ColourMajor()),
         **{name: each for name, each in bijection_breaks().items() if each[0] != "log-det"},

@@ -78,6 +78,7 @@ class CNF(ConditionalBijector):
         self.phases = settings.phases
         self._estimate = CompiledApart(hutchinson) if settings.compiled else hutchinson
 
+    @uncompiled  # a solver's loop ends when its errors allow it, which no graph can hold
     def forward(
         self, x: Images, context: Images | None = None, run: Run = EVALUATION
     ) -> tuple[Images, PerImage]:
@@ -93,6 +94,7 @@ class CNF(ConditionalBijector):
         z, (log_det,) = self._through_blocks(x, (x.new_zeros(x.shape[0]),), context, run)
         return z, log_det
 
+    @uncompiled
     def forward_with_shares(
         self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
     ) -> tuple[Images, Images]:
@@ -105,6 +107,7 @@ class CNF(ConditionalBijector):
         z, (_, shares) = self._through_blocks(x, (x.new_zeros(x.shape[0]), shares), context, run)
         return z, shares
 
+    @uncompiled
     def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
         """See :meth:`flowzoo.api.ConditionalBijector.inverse`.
 
@@ -134,7 +137,6 @@ class CNF(ConditionalBijector):
                 totals = tuple(total + change for total, change in zip(totals, changes, strict=True))
         return x, totals
 
-    @uncompiled  # a solver's loop ends when its errors allow it, which no graph can hold
     def _analyse(
         self, place: int, x: Images, with_shares: bool, context: Images | None, run: Run
     ) -> tuple[Images, Rate]:
@@ -167,7 +169,6 @@ class CNF(ConditionalBijector):
         run.note("trace", "exact" if use_exact else f"hutchinson, {settings.probes} probes")
         return found.v, found.integrals[: 2 if with_shares else 1]
 
-    @uncompiled
     def _transport(
         self, place: int, v: Images, context: Images | None, start: float, end: float, run: Run
     ) -> Images:
