@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, SupportsIndex
 
@@ -115,7 +116,10 @@ class Flow(nn.Module):
 
     @property
     def separable(self) -> bool:
-        """Whether every level can be trained without the others."""
+        """Whether every level can be trained without the others: its parameters are its own."""
+        shared = Counter(id(each) for level in self.levels for each in set(level.parameters()))
+        if any(levels > 1 for levels in shared.values()):
+            return False
         return all(level.separable for level in self.levels)
 
     @property

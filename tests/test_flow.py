@@ -358,3 +358,17 @@ def test_a_joint_that_would_not_train_as_it_is_told_is_refused() -> None:
 
     with pytest.raises(OptionError, match="set the joint's objective=likelihood"):
         Flow(SHAPE, [level], Affine())
+
+
+def test_levels_that_share_a_parameter_do_not_train_apart() -> None:
+    def level(conditional: ConditionalBijector) -> Level:
+        return Level(BlockMean(0.5), IdentityBijector(), KeepFirstChannels(), conditional)
+
+    def flow(first: ActNorm, second: ActNorm) -> Flow:
+        last = Level(IdentityTransform(), IdentityBijector(), KeepNothing(), ActNorm(1))
+        return Flow((1, 8, 8), [level(first), level(second), last], Affine())
+
+    shared = ActNorm(3)
+
+    assert flow(ActNorm(3), ActNorm(3)).separable
+    assert not flow(shared, shared).separable

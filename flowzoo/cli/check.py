@@ -86,7 +86,7 @@ class _Lines:
     def _detail(self, result: CheckResult) -> str:
         if result.passed:
             return result.note
-        first = self._said.setdefault(result.detail, result.title)
+        first = self._said.setdefault(result.fault, result.title)
         return result.detail if first == result.title else f"failed alike: see {first}"
 
 

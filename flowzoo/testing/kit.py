@@ -117,13 +117,14 @@ def _outcome(made: TrialCheck, trial: Trial, check: str) -> CheckResult:
         with apart_from_others(check):
             made(trial)
     except CheckFailed as failure:
-        return CheckResult(check, False, str(failure))
+        cause = "" if failure.__cause__ is None else _describe(failure.__cause__)
+        return CheckResult(check, False, str(failure), cause=cause)
     except NeedsFiles as missing:
         return CheckResult(check, False, str(missing), needs_files=True)
     except PassedWithNote as remark:
         return CheckResult(check, True, note=str(remark))
     except (Exception, SystemExit) as error:  # whatever a component raises is a finding about it
-        return CheckResult(check, False, _describe(error))
+        return CheckResult(check, False, _describe(error), cause=_describe(error))
     return CheckResult(check, True)
 
 
@@ -195,12 +196,27 @@ def _everywhere(log_det: Callable[[type[V], Trial], None]) -> dict[str, Callable
 _EXACT = _everywhere(invertible.has_exact_log_det)
 _DRAWN = _everywhere(invertible.draws_its_log_det)
 
+
+def _model(*light: Callable[[type[Model], Trial], None]) -> dict[str, Callable[[type[Model], Trial], None]]:
+    """Return checks of shapes, options and pixels that a model's own trial does not try."""
+    return {
+        "other-shapes": variants.for_other_shapes(*light),
+        "other-options": variants.under_other_options(*light),
+        "other-pixels": models.with_other_pixels(*light),
+    }
+
+
+_STEPS = (invertible.has_shapes, invertible.inverts)
+
 _MODEL = {
     "terms": models.has_terms_that_add_up,
     "level-losses": models.has_level_losses,
     "samples": models.samples,
     "save-and-load": models.saves_and_loads,
+    "separate-levels": models.trains_levels_apart,
+    "shared-memory": models.keeps_parameters_apart,
     "bits-per-dim": models.gives_bits_per_dim,
+    "other-bins": models.counts_other_bins,
     "refusals": models.refuses_bad_images,
     "creation": models.leaves_global_state_alone_when_created,
 }
@@ -240,8 +256,8 @@ _INVERTIBLE: dict[tuple[Kind, bool], dict[str, TrialCheck]] = {
     ("transform", False): _on(Transform, {**_STOCHASTIC, **_TRANSFORM, **_DRAWN, **_DENSITY}),
     ("bijector", True): _on(Bijector, {**_BIJECTION, **_BIJECTOR, **_EXACT}),
     ("bijector", False): _on(Bijector, {**_STOCHASTIC, **_BIJECTOR, **_DRAWN}),
-    ("model", True): _on(Model, {**_BIJECTION, **_MODEL}),
-    ("model", False): _on(Model, {**_STOCHASTIC, **_MODEL}),
+    ("model", True): _on(Model, {**_BIJECTION, **_MODEL, **_model(*_STEPS, invertible.has_exact_log_det)}),
+    ("model", False): _on(Model, {**_STOCHASTIC, **_MODEL, **_model(*_STEPS)}),
 }
 
 _OTHERS: dict[Kind, dict[str, TrialCheck]] = {

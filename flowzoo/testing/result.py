@@ -22,6 +22,7 @@ class CheckResult:
         needs_files: Whether it could not be run because the component declares files that were not given.
         note: Why a check that passed says little, such as a metric that refuses the model it is tried on.
         trial: Which of the component's trials it was made in; empty where there is one only.
+        cause: The exception behind what is wrong; empty if there was none. What has one cause is one finding.
     """
 
     name: str
@@ -30,6 +31,12 @@ class CheckResult:
     needs_files: bool = False
     note: str = ""
     trial: str = ""
+    cause: str = ""
+
+    @property
+    def fault(self) -> str:
+        """What is wrong, the same for all results that have one cause."""
+        return self.cause or self.detail
 
     @property
     def title(self) -> str:
@@ -59,11 +66,14 @@ class Finding:
 
 def findings(results: Iterable[CheckResult]) -> list[Finding]:
     """Return what is wrong, each thing once, however many checks it makes fail."""
-    found: dict[tuple[str, bool], list[str]] = {}
+    found: dict[str, list[CheckResult]] = {}
     for each in results:
         if not each.passed:
-            found.setdefault((each.detail, each.needs_files), []).append(each.title)
-    return [Finding(tuple(checks), *key) for key, checks in found.items()]
+            found.setdefault(each.fault, []).append(each)
+    return [
+        Finding(tuple(each.title for each in alike), alike[0].detail, alike[0].needs_files)
+        for alike in found.values()
+    ]
 
 
 class CheckFailed(AssertionError):
