@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -13,11 +13,16 @@ from flowzoo.bijector import ConditionalBijector
 from flowzoo.dequantisation import dequantise
 from flowzoo.errors import DataError, NumericalError, OptionError, ShapeError
 from flowzoo.level import Level, LevelTerms
+from flowzoo.memory import Memory
 from flowzoo.recipe import Recipe
-from flowzoo.run import EVALUATION, Ledger, Run
+from flowzoo.run import EVALUATION, Ledger, Run, per_image_generators
 from flowzoo.seeds import check_seed
+from flowzoo.settling import in_batches
 from flowzoo.shapes import Images, IntegerImages, PerImage, Shape, as_shape
 from flowzoo.units import bits_per_dim
+
+PILOT_IMAGES = 8
+"""Images that a model draws first where it settles its solvers' steps on them."""
 
 
 class FlowTerms(NamedTuple):
@@ -110,6 +115,12 @@ class Flow(nn.Module):
         return any(level.transform.stochastic for level in self._stack)
 
     @property
+    def settles(self) -> bool:
+        """Whether a bijector of its levels chooses on a few images what all others meet, as solvers do."""
+        bijectors = (each for each in self.modules() if isinstance(each, ConditionalBijector))
+        return any(each.settles for each in bijectors)
+
+    @property
     def dtype(self) -> torch.dtype:
         """The dtype in which the levels compute."""
         for parameter in self.levels.parameters():
@@ -189,24 +200,55 @@ class Flow(nn.Module):
         return x
 
     @torch.no_grad()
-    def sample(self, n: int, temperature: float | Sequence[float] = 1.0, seed: int | None = None) -> Images:
+    def sample(
+        self,
+        n: int,
+        temperature: float | Sequence[float] = 1.0,
+        seed: int | None = None,
+        batch_size: int | None = None,
+    ) -> Images:
         """Draw images.
+
+        Every image has noise of its own, so the first images of a seed are the same however many are drawn
+        and in whatever batches: to rounding, or to the tolerance of a solver that settles no steps
+        (:attr:`settles`).
 
         Args:
             n: How many.
             temperature: Standard deviation of the latents, one for all levels or a list, coarsest first.
             seed: Makes the draw repeatable; the global random state is not touched either way.
+            batch_size: Images at once; by default all of them.
 
         Returns:
             ``(n, C, H, W)``, in ``[0, 1)`` up to what the model leaves outside.
 
         Raises:
-            OptionError: ``n`` or a temperature is out of range.
+            OptionError: ``n``, a temperature, the seed or the batch size is out of range.
         """
-        generator = torch.Generator()
-        generator.manual_seed(check_seed(seed)) if seed is not None else generator.seed()
-        run = Run(generator=generator)
-        return self.decode(self.draw_latents(n, temperature, run), run)
+        return torch.cat(list(self.sample_batches(n, temperature, seed, batch_size)))
+
+    @torch.no_grad()
+    def sample_batches(
+        self,
+        n: int,
+        temperature: float | Sequence[float] = 1.0,
+        seed: int | None = None,
+        batch_size: int | None = None,
+    ) -> Iterator[Images]:
+        """Draw the images of :meth:`sample` batch by batch; arguments and errors as there.
+
+        A model that settles its solvers' steps begins with a batch of :data:`PILOT_IMAGES`.
+        """
+        _require_count(n)
+        if batch_size is not None and batch_size < 1:
+            raise OptionError(f"batch_size is how many images to draw at once, at least 1; got {batch_size}")
+        base = torch.Generator().seed() if seed is None else check_seed(seed)
+
+        def draw(indices: range, memory: Memory) -> Images:
+            run = Run(generator=per_image_generators(base, indices), memory=memory)
+            return self.decode(self.draw_latents(len(indices), temperature, run), run)
+
+        yield from in_batches(self, n, batch_size or n, PILOT_IMAGES if self.settles else 0, draw)
 
     def draw_latents(
         self, n: int, temperature: float | Sequence[float] = 1.0, run: Run = EVALUATION
@@ -214,8 +256,7 @@ class Flow(nn.Module):
         """Draw ``T * N(0, I)`` for each level, finest first; arguments as in :meth:`sample`."""
         run = run.seeded()
         temperatures = self._temperatures(temperature)
-        if not isinstance(n, int) or n < 1:
-            raise OptionError(f"n is how many images to draw, an integer of at least 1; got {n!r}")
+        _require_count(n)
         blank = [torch.empty((n, *shape), dtype=self.dtype) for shape in self.latent_shapes]
         return [(run.normal(each) * t).to(self.device) for each, t in zip(blank, temperatures, strict=True)]
 
@@ -340,6 +381,11 @@ def _chain_shapes(image_shape: Shape, levels: Sequence[Level]) -> tuple[Shape, .
     if shape is not None:
         raise ShapeError(f"the last level keeps an image of shape {shape}; end with the split 'keep-nothing'")
     return tuple(latents)
+
+
+def _require_count(n: int) -> None:
+    if not isinstance(n, int) or n < 1:
+        raise OptionError(f"n is how many images to draw, an integer of at least 1; got {n!r}")
 
 
 def _refuse_untrainable(levels: Sequence[Level]) -> None:

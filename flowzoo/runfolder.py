@@ -72,7 +72,8 @@ class RunRecord:
         """A digest of what decides the weights but the budget: no run goes on under another one."""
         asked = asdict(self)
         # The data set's options are where its files are and what its revision tells.
-        for left_out in ("budget", "data_options", "status", "steps", "seconds", "first_validation", "format"):
+        progress = ("status", "steps", "seconds", "first_validation")
+        for left_out in ("budget", "data_options", *progress, "format"):
             del asked[left_out]
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
@@ -120,7 +121,7 @@ class RunFolder:
             try:
                 yield
             finally:
-                # While it is held: filelock sees that a file that it has waited for is gone, and makes another.
+                # While it is held; filelock notices where the file that it has locked is gone.
                 with suppress(OSError):
                     self._lock.unlink(missing_ok=True)
 
@@ -215,8 +216,7 @@ class RunFolder:
             ) from error
         except OSError as error:
             raise SavedModelError(
-                f"cannot read {self._record}: {error.strerror or error}; "
-                "give a run folder that you may read"
+                f"cannot read {self._record}: {error.strerror or error}; give a run folder that you may read"
             ) from error
         except (ValueError, KeyError, TypeError) as error:
             raise SavedModelError(f"{self._record} is damaged ({error}); train again") from error

@@ -10,6 +10,8 @@ import typer
 
 from flowzoo.cli.choose import JsonOption
 from flowzoo.cli.console import console, print_json, table
+from flowzoo.cli.streams import results
+from flowzoo.errors import FileError
 
 if TYPE_CHECKING:
     from flowzoo.evaluation.audit import Audit
@@ -40,12 +42,19 @@ def evaluate(
     batch_size: Annotated[int, typer.Option("--batch-size", help="Images at once.")] = 100,
     seed: Annotated[int, typer.Option("--seed", help="Of noise and probes.")] = 0,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="JSON file to write.", show_default="RUN/evaluation-SPLIT.json"),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure bits/dim of a trained run and write it to RUN/evaluation-SPLIT.json."""
+    """Measure bits/dim of a trained run, show it, and write it to RUN/evaluation-SPLIT.json."""
     from flowzoo.cli.progress import counting
-    from flowzoo.evaluation.report import evaluate_run
+    from flowzoo.evaluation.report import evaluate_run, evaluation_file, write_evaluation
+    from flowzoo.files import check_output
 
+    if output is not None:
+        check_output(output, "JSON file")
     with counting("images") as progress:
         evaluation = evaluate_run(
             run,
@@ -60,10 +69,17 @@ def evaluate(
             device=device,
             progress=progress,
         )
-    if as_json:
-        print_json(asdict(evaluation))
-    else:
-        _print(evaluation)
+    try:
+        print_json(asdict(evaluation)) if as_json else _print(evaluation)
+        results().flush()
+    finally:
+        # Shown first, and kept even if nobody reads: it took long to measure.
+        try:
+            write_evaluation(evaluation, output or evaluation_file(run, split))
+        except FileError as error:
+            raise FileError(
+                f"{error}; the figure above is complete, --output FILE keeps it elsewhere"
+            ) from error
 
 
 def _print(evaluation: Evaluation) -> None:

@@ -67,7 +67,7 @@ def evaluate_run(
     device: str = "auto",
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
-    """Evaluate the model of a run folder and write ``evaluation-SPLIT.json`` into it.
+    """Evaluate the model of a run folder; :func:`write_evaluation` keeps what is found.
 
     Args:
         path: The run folder.
@@ -114,7 +114,7 @@ def evaluate_run(
     floor_bits, floor_error = (None, None)
     if floor and record.model != "gaussian" and flow.dimensions <= FLOOR_UP_TO:
         floor_bits, floor_error = _floor(flow, dataset, split, images, draws, seed)
-    evaluation = Evaluation(
+    return Evaluation(
         schema=SCHEMA,
         model=record.model,
         data=record.data,
@@ -128,8 +128,24 @@ def evaluate_run(
         training_steps=record.steps,
         training_seconds=record.seconds,
     )
-    write_json(folder.path / f"evaluation-{split}.json", asdict(evaluation))
-    return evaluation
+
+
+def write_evaluation(evaluation: Evaluation, path: Path) -> None:
+    """Write an evaluation as JSON.
+
+    Args:
+        evaluation: What was found.
+        path: Of the file; :func:`evaluation_file` says where a run keeps it.
+
+    Raises:
+        FileError: It cannot be written.
+    """
+    write_json(path, asdict(evaluation))
+
+
+def evaluation_file(run: Path | str, split: str) -> Path:
+    """Return where a run keeps the evaluation of a split."""
+    return RunFolder(run).path / f"evaluation-{split}.json"
 
 
 def _floor(

@@ -14,6 +14,7 @@ from flowzoo.flow import Flow
 from flowzoo.recipe import Recipe
 from flowzoo.registry.build import ZooBuilder
 from flowzoo.registry.describe import OptionInfo, describe
+from flowzoo.registry.listing import list_models as list_models
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.lookup import Registry
 from flowzoo.registry.options import resolve, resolve_spec
@@ -33,7 +34,7 @@ def create_model(
     """Create a model by name.
 
     Args:
-        name: As in :func:`list_models`.
+        name: As in :func:`~flowzoo.registry.listing.list_models`.
         image_shape: ``(C, H, W)`` of the images.
         bins: How many integers a value of the data can take: 256 for bytes.
         pixels: Bijector from ``[0, 1)`` to the space of the finest level: ``"affine"``, ``"logit"``, or
@@ -57,11 +58,6 @@ def create_model(
     'gaussian'
     """
     return assemble(default_registry(), name, image_shape, bins, pixels, seed, options)
-
-
-def list_models(pattern: str = "*") -> list[str]:
-    """Return the names of the installed models that match a pattern with shell wildcards."""
-    return default_registry().names("model", pattern)
 
 
 @dataclass(frozen=True)
