@@ -62,8 +62,11 @@ def test_solvers_that_settled_nothing_would_depend_on_the_batch() -> None:
     for module in flow.levels.modules():
         module.settles = False  # type: ignore[assignment]
     assert not flow.settles
-    alone, beside = flow.sample(1, seed=3), flow.sample(PILOT_IMAGES, seed=3)[:1]
-    assert 1e-10 < float((alone - beside).abs().max()) < 1e-2
+    # The image that is hardest to solve sets the steps, and that is not always the first.
+    differences = [
+        float((flow.sample(1, seed=seed) - flow.sample(4, seed=seed)[:1]).abs().max()) for seed in range(4)
+    ]
+    assert 1e-10 < max(differences) < 1e-2
 
 
 def test_batches_come_one_by_one_and_hold_no_more_than_asked_for() -> None:
