@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
@@ -109,6 +110,36 @@ class ConditionalBijector(nn.Module, ABC):
         """
         z, log_det = self(x, context, run)
         return -(standard_normal_log_prob(z) + log_det)
+
+
+def follows(path: str) -> Any:
+    """Return an attribute of a class that is always that of a part, whichever part is in place.
+
+    Args:
+        path: Of the part's attribute, such as ``"inner.loss_is_likelihood"``.
+    """
+    names = path.split(".")
+
+    def read(self: Any) -> Any:
+        for name in names:
+            self = getattr(self, name)
+        return self
+
+    return property(read)
+
+
+def follows_all(parts: str, name: str) -> Any:
+    """Return an attribute of a class that is true where it is true of all parts that are in place.
+
+    Args:
+        parts: Name of the attribute that holds the parts.
+        name: Of the parts' attribute.
+    """
+
+    def read(self: Any) -> bool:
+        return all(getattr(part, name) for part in getattr(self, parts))
+
+    return property(read)
 
 
 def standard_normal_log_prob(z: Images) -> PerImage:

@@ -26,6 +26,8 @@ class Check:
         shape: ``(C, H, W)`` that it is tried on; tiny, for the Jacobian is computed by brute force.
         context_shape: The context's shape, for bijectors and networks that take one.
         options: Options for the trial: few steps, narrow networks, a fixed grid for a solver.
+        fixed: Names of options that keep their value while the kit tries other values of each option: those
+            that take long or need what not every machine has.
         tolerance: Largest allowed error of a round trip and of ``log_det`` in float64.
         reason: Why the tolerance is not at rounding level, or why the component is not exact.
     """
@@ -33,6 +35,7 @@ class Check:
     shape: tuple[int, int, int] = (2, 4, 4)
     context_shape: tuple[int, int, int] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    fixed: tuple[str, ...] = ()
     tolerance: float = 1e-8
     reason: str = ""
 
@@ -131,6 +134,19 @@ TransformSpec = Annotated[Spec, Refers("transform")]
 BijectorSpec = Annotated[Spec, Refers("bijector")]
 SplitSpec = Annotated[Spec, Refers("split")]
 NetworkSpec = Annotated[Spec, Refers("network")]
+
+
+@dataclass(frozen=True)
+class FilePlace:
+    """Marks, in an annotation, an option that says where files are, such as ``root``.
+
+    Files may move: a run keeps the option as an absolute path, and goes on from another place if given one.
+    An option annotated with :class:`pathlib.Path` needs no mark.
+    """
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        """Give the option's schema the format that pydantic gives paths."""
+        return {**handler(schema), "format": "path"}
 
 
 @runtime_checkable

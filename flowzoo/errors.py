@@ -34,6 +34,10 @@ class NumericalError(FlowzooError, ArithmeticError):
     """A loss, a likelihood or a solver result that is not a finite number."""
 
 
+class PartError(FlowzooError, TypeError):
+    """A module in a place where another kind of module is computed with."""
+
+
 class PluginError(FlowzooError):
     """A plugin that could not be loaded, or that clashes with another."""
 

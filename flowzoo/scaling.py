@@ -23,6 +23,7 @@ import torch
 from flowzoo.builtin.log_det import widest_dtype
 from flowzoo.errors import DataError, NumericalError, OptionError, ShapeError
 from flowzoo.flow import Flow
+from flowzoo.integers import as_integer
 from flowzoo.memory import Memory
 from flowzoo.run import EVALUATION, Run, per_image_generators
 from flowzoo.seeds import check_seed
@@ -37,7 +38,8 @@ def coarse_shape(flow: Flow, steps: int) -> Shape:
         OptionError: The model has not so many levels, one of these keeps no smaller image, or the pixel
             transform works at one size only.
     """
-    if type(steps) is not int or not 0 <= steps < len(flow.levels):
+    count = as_integer(steps)
+    if count is None or not 0 <= count < len(flow.levels):
         raise OptionError(
             f"steps is {steps!r:.40}; allowed: int from 0 to {len(flow.levels) - 1}, "
             f"for this model has {len(flow.levels)} level(s) and the last keeps nothing"
@@ -47,7 +49,7 @@ def coarse_shape(flow: Flow, steps: int) -> Shape:
             "the model's pixel transform does not take coarse images; make it with affine or logit pixels"
         )
     shape = flow.image_shape
-    for place in range(steps):
+    for place in range(count):
         level = flow.level(place)
         kept, _ = level.shapes(shape)
         assert kept is not None, "only the last level keeps nothing"

@@ -25,11 +25,11 @@ class Cell:
     Attributes:
         suite: The suite's name.
         label: The row's.
-        model: Registered name.
+        model: Registered name, qualified where several plugins bring one of that name.
         options: The model's.
         pixels: The pixel transform; None for what the data set recommends.
         training: The trainer's options.
-        data: Registered name of the data set.
+        data: Registered name of the data set, likewise.
         data_label: The data's in the suite.
         data_options: Its options.
         published: Under which name papers give figures for the data.
@@ -74,16 +74,16 @@ def cells_of(suite: Suite, training: Mapping[str, Any] | None = None) -> list[Ce
     """
     rows = [row for row in rows_of(suite) if not missing(suite, row)]
     _refuse_mistakes(suite, rows)
-    metrics = tuple((metric.name, metric.options) for metric in suite.metrics)
+    metrics = tuple((_address("metric", metric.name), metric.options) for metric in suite.metrics)
     return [
         Cell(
             suite=suite.name,
             label=row.label or row.name,
-            model=row.name,
+            model=_address("model", row.name),
             options=row.options,
             pixels=row.pixels if row.pixels is not None else data.pixels,
             training={**suite.training, **row.training, **(training or {})},
-            data=data.name,
+            data=_address("dataset", data.name),
             data_label=data.label or data.name,
             data_options=data.options,
             published=data.published,
@@ -102,7 +102,7 @@ def cells_of(suite: Suite, training: Mapping[str, Any] | None = None) -> list[Ce
 def rows_of(suite: Suite) -> list[ModelEntry]:
     """Return a suite's entries with patterns replaced by what they stand for, in the order of the suite."""
     registry = default_registry()
-    named = {entry.name for entry in suite.models if not entry.is_pattern}
+    named = {_address("model", entry.name) for entry in suite.models if not entry.is_pattern}
     rows: list[ModelEntry] = []
     for entry in suite.models:
         if not entry.is_pattern:
@@ -113,6 +113,26 @@ def rows_of(suite: Suite) -> list[ModelEntry]:
                 named.add(name)
                 rows.append(entry.model_copy(update={"name": name}))
     return rows
+
+
+def _address(kind: Kind, name: str) -> str:
+    """Return the name under which a component is kept; what cannot be found keeps the name it was given."""
+    registry = default_registry()
+    try:
+        return registry.address(registry.find(kind, name))
+    except FlowzooError:
+        return name
+
+
+def ambiguous(suite: Suite) -> dict[str, str]:
+    """Return the models that a suite's patterns match and leave out, since several plugins bring them."""
+    patterns = [entry.name for entry in suite.models if entry.is_pattern and "/" not in entry.name]
+    return {
+        clash.name: str(clash)
+        for clash in default_registry().clashes
+        if clash.kind == "model" and not clash.core
+        if any(fnmatchcase(clash.name, pattern) for pattern in patterns)
+    }
 
 
 def missing(suite: Suite, row: ModelEntry) -> str:
@@ -175,7 +195,8 @@ def _refuse_mistakes(suite: Suite, rows: list[ModelEntry]) -> None:
     found += _alike("models", [row.label or row.name for row in rows])
     found += _alike("data", [data.label or data.name for data in suite.data])
     found += [f"seeds: {seed} is there twice" for seed in _twice(suite.seeds)]
-    found += [f"metrics: '{name}' is there twice" for name in _twice([each.name for each in suite.metrics])]
+    metrics = [_address("metric", each.name) for each in suite.metrics]
+    found += [f"metrics: '{name}' is there twice" for name in _twice(metrics)]
     if found:
         raise mistakes(suite.name, found)
 

@@ -104,6 +104,11 @@ def read_results(folder: Path) -> Results:
     )
 
 
+def suite_folder(out: Path, suite: str) -> Path:
+    """Return the folder of a suite's results; that of a qualified name lies beside the others."""
+    return out / suite.replace("/", "-")
+
+
 def write_result(path: Path, result: Result) -> None:
     """Write a result as JSON, whole or not at all; its folder is made.
 

@@ -84,7 +84,7 @@ class ActNorm(ConditionalBijector):
 
     @torch.no_grad()
     def _initialise(self, x: Images) -> None:
-        variance, mean = torch.var_mean(x, dim=(0, 2, 3), keepdim=True, correction=0)
+        variance, mean = torch.var_mean(x.to(log_det_dtype(x)), dim=(0, 2, 3), keepdim=True, correction=0)
         self.mean.copy_(mean[0])
         self.log_std.copy_(variance[0].sqrt().clamp(min=SMALLEST_STD).log())
         self.first_pass.finish()

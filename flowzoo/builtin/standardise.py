@@ -6,7 +6,7 @@ from typing import Annotated, final
 
 from pydantic import Field
 
-from flowzoo.bijector import ConditionalBijector
+from flowzoo.bijector import ConditionalBijector, follows
 from flowzoo.builtin.actnorm import ActNorm
 from flowzoo.component import BijectorSpec, Builder
 from flowzoo.run import EVALUATION, Run
@@ -31,15 +31,16 @@ class Standardise(ConditionalBijector):
         NotInitialisedError: On use before the first pass.
     """
 
+    takes_all_reals = follows("inner.takes_all_reals")
+    pointwise = follows("inner.pointwise")
+    has_shares = follows("inner.has_shares")
+    loss_is_likelihood = follows("inner.loss_is_likelihood")
+
     def __init__(self, inner: ConditionalBijector, shape: Shape, context_shape: Shape | None = None) -> None:
         super().__init__()
         self.inner = inner
         self.scale = ActNorm(shape[0], trainable=False)
         self.context_scale = ActNorm(context_shape[0], trainable=False) if context_shape else None
-        self.takes_all_reals = inner.takes_all_reals
-        self.pointwise = inner.pointwise
-        self.has_shares = inner.has_shares
-        self.loss_is_likelihood = inner.loss_is_likelihood
 
     def forward(
         self, x: Images, context: Images | None = None, run: Run = EVALUATION

@@ -75,8 +75,9 @@ def run(
     What has a result is not run again, so an interrupted suite goes on when the command is repeated.
     Exit status 1 if a cell failed.
     """
-    from flowzoo.bench.cell import cells_of, missing, rows_of, select
+    from flowzoo.bench.cell import ambiguous, cells_of, missing, rows_of, select
     from flowzoo.bench.runner import Runner
+    from flowzoo.bench.store import suite_folder
     from flowzoo.bench.suites import find_suite
     from flowzoo.cli.suite_progress import SuiteProgress
 
@@ -89,6 +90,8 @@ def run(
         reason = missing(asked, row)
         if reason:
             complain(f"left out '{row.label or row.name}': {reason}")
+    for name, reason in ambiguous(asked).items():
+        complain(f"left out '{name}': {reason}")
     cells = select(cells_of(asked, training), models, data)
     with SuiteProgress(asked.name, len(cells)) as progress:
         runner = Runner(
@@ -102,7 +105,7 @@ def run(
         results = runner.run(cells)
     failed = sum(result.status == "failed" for result in results)
     say(
-        f"{len(results)} cell{'s' if len(results) != 1 else ''} in {out / asked.name}: "
+        f"{len(results)} cell{'s' if len(results) != 1 else ''} in {suite_folder(out, asked.name)}: "
         f"{len(results) - failed} finished, {failed} failed"
     )
     if failed:

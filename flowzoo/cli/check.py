@@ -13,8 +13,9 @@ def check(name: NameArgument, kind: KindOption = None) -> None:
     """Check that a component keeps its interface's promises; a line per check, exit code 1 if one fails."""
     from flowzoo.testing import check_component
 
-    component = choose(default_registry(), name, kind)
-    results = check_component(component.kind, component.name)
+    registry = default_registry()
+    component = choose(registry, name, kind)
+    results = check_component(component.kind, registry.address(component))
     rows = table("", "", "")
     for each in results:
         rows.add_row(

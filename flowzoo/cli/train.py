@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from flowzoo.cli.console import say
+from flowzoo.cli.moved import read_moved
 from flowzoo.cli.settings import read_settings
 from flowzoo.errors import FileError, OptionError
 from flowzoo.shell import word
@@ -42,6 +43,7 @@ def train(
     and so on, the data set's, such as data.root, and pixels. docs/training-and-evaluation.md has them all.
     """
     settings = read_settings(config, assignments or [])
+    from flowzoo.cli.data_report import said_of
     from flowzoo.cli.progress import TrainingBar, clock
     from flowzoo.training.budget import Budget
     from flowzoo.training.start import resume_run, start_run
@@ -49,17 +51,19 @@ def train(
     given = steps is not None or seconds is not None
     budget = Budget(steps=steps, seconds=seconds) if given else None
     if resume:
-        if model or config or assignments or data is not None or seed is not None:
+        if model or config or data is not None or seed is not None:
             raise OptionError(
-                "--resume goes on with the run as it is; leave out MODEL, --data, --seed, --config and --set"
+                "--resume goes on with the run as it is; leave out MODEL, --data, --seed, --config and --set "
+                "(but for --set data.root=FOLDER, where the images have moved)"
             )
+        moved = read_moved(assignments)
     elif not model:
         raise OptionError("name the model to train (flowzoo list shows them), or add --resume")
     elif budget is None:
         raise OptionError("say how long to train: --seconds 60, or --steps 1000")
     with _saying_what_is_kept(out), TrainingBar() as bar:
         if budget is None or resume:
-            record = resume_run(out, budget=budget, device=device, reporter=bar)
+            record = resume_run(out, budget=budget, data_options=moved, device=device, reporter=bar)
         else:
             record = start_run(
                 out,
@@ -73,6 +77,8 @@ def train(
                 seed=seed or 0,
                 device=device,
                 reporter=bar,
+                inspected=bar.inspected,
+                begins=lambda record: bar.say(said_of(record)),
             )
     say(f"trained {record.model} on {record.data}: {record.steps} steps, {clock(record.seconds)}")
     say(f"next: flowzoo evaluate {word(out)}    flowzoo sample {word(out)} -o {word(out / 'samples.png')}")

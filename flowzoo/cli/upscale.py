@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flowzoo.cli.console import say
+from flowzoo.cli.console import complain, say
+from flowzoo.cli.moved import MovedOption, read_moved
 from flowzoo.errors import OptionError
 from flowzoo.seeds import check_seed
 
@@ -44,6 +46,7 @@ def upscale(
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Images at once.")] = 100,
     seed: Annotated[int, typer.Option("--seed", help="Makes the picture repeatable.")] = 0,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    assignments: MovedOption = None,
 ) -> None:
     """Scale images of the run's data set down, and up again in several ways, into one picture.
 
@@ -57,8 +60,11 @@ def upscale(
     flowzoo upscale runs/first --steps 2 --input small.png --draws 8
     """
     check_seed(seed)
-    if picture is not None and (split is not None or images is not None):
-        raise OptionError("--input takes the place of the run's data; leave out --split and --images")
+    moved = read_moved(assignments)
+    if picture is not None and (split is not None or images is not None or moved):
+        raise OptionError(
+            "--input takes the place of the run's data; leave out --split and --images, and --set too"
+        )
     import torch
 
     from flowzoo import scaling
@@ -76,7 +82,7 @@ def upscale(
     if picture is not None:
         coarse, original = load_picture(picture, shape), None
     else:
-        original = _images(record, split or "test", images or 8, seed)
+        original = _images(record, moved, split or "test", images or 8, seed)
         coarse = scaling.downscale(flow, original, steps).cpu()
     count, columns = len(coarse), 2 + draws + (original is not None)
     grid = Grid(count * columns, flow.image_shape, flow.bins, columns)
@@ -103,14 +109,17 @@ def upscale(
     say(f"columns: the {size} image, without noise, {draws} draw(s) at temperature {temperature:g}{end}")
 
 
-def _images(record: RunRecord, split: str, count: int, seed: int) -> Images:
+def _images(record: RunRecord, moved: Mapping[str, Any], split: str, count: int, seed: int) -> Images:
     """Return the first images of a split of the run's data set, dequantised."""
-    from flowzoo.data.load import load_revision
     from flowzoo.dequantisation import dequantise
     from flowzoo.run import Run, per_image_generators
+    from flowzoo.rundata import load_run_data
 
-    dataset = load_revision(record.data, record.data_revision, record.data_options)
+    data = load_run_data(record, moved)
+    dataset = data.dataset
     source = dataset.split(split)
+    if split in data.changes:
+        complain(f"note: {data.changes[split]}")
     indices = range(min(count, len(source)))
     run = Run(generator=per_image_generators(seed, indices))
     return dequantise(source.take(indices), dataset.info.bins, run)

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from flowzoo.data.dataset import ImageSource
-from flowzoo.errors import DataError, OptionError
+from flowzoo.errors import DataError
+from flowzoo.integers import positive_integer
 from flowzoo.shapes import IntegerImages
 
 
@@ -28,9 +29,8 @@ class ShuffledBatches(Iterator[IntegerImages]):
     """
 
     def __init__(self, source: ImageSource, batch_size: int, seed: int) -> None:
-        _check(source, batch_size)
+        self._batch_size = _check(source, batch_size)
         self._source = source
-        self._batch_size = batch_size
         self._seed = seed
         self._start_epoch(0)
 
@@ -93,9 +93,9 @@ def sequential_batches(
         DataError: There are no images.
         OptionError: The batch size or the limit is not positive.
     """
-    _check(source, batch_size)
-    if limit is not None and limit < 1:
-        raise OptionError(f"limit is how many images to use, at least 1; got {limit}")
+    batch_size = _check(source, batch_size)
+    if limit is not None:
+        limit = positive_integer("limit, how many images to use,", limit)
     end = len(source) if limit is None else min(limit, len(source))
     starts = range(0, end, batch_size)
     batches = (range(start, min(start + batch_size, end)) for start in starts)
@@ -117,8 +117,8 @@ def spread(count: int, wanted: int, offset: float = 0.0) -> list[int]:
     return [int((place + offset) * count / found) for place in range(found)]
 
 
-def _check(source: ImageSource, batch_size: int) -> None:
-    if batch_size < 1:
-        raise OptionError(f"a batch holds at least 1 image; got batch_size={batch_size}")
+def _check(source: ImageSource, batch_size: int) -> int:
+    batch_size = positive_integer("batch_size", batch_size)
     if len(source) == 0:
         raise DataError("the split holds no images; use a source with more images")
+    return batch_size

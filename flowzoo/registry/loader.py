@@ -18,12 +18,11 @@ import pluggy
 
 import flowzoo
 from flowzoo import hooks
-from flowzoo.component import Component
 from flowzoo.errors import PluginError
 from flowzoo.registry.entry_points import Found, find_plugins
 from flowzoo.registry.lookup import Registry
 from flowzoo.registry.plugin import Plugin, PluginFailure, canonical, one_line
-from flowzoo.registry.validation import check_components
+from flowzoo.registry.validation import Checked, check_components
 
 BUILTIN = metadata.EntryPoint("builtin", "flowzoo.builtin", hooks.GROUP)
 """The built-in plugin; it comes first, and through the same hook as any other."""
@@ -42,10 +41,11 @@ def load_registry(strict: bool = False) -> Registry:
     """Load the built-in plugin and the installed ones.
 
     Args:
-        strict: Raise for a plugin that fails or clashes, instead of recording it.
+        strict: Raise for a plugin that fails, clashes or has a component that cannot be used, instead of
+            recording it.
 
     Raises:
-        PluginError: In strict mode, for the first plugin that fails or clashes.
+        PluginError: In strict mode, for the first of them.
     """
     installed, damaged = find_plugins()
     found = [_BUILTIN, *(each for each in installed if each.entry_point.value != BUILTIN.value)]
@@ -76,12 +76,13 @@ def load_plugins(
 
     Args:
         found: The plugins.
-        strict: Raise for a plugin that fails or clashes, instead of recording it.
+        strict: Raise for a plugin that fails, clashes or has a component that cannot be used, instead of
+            recording it.
         failures: Those known before anything is loaded.
         left_out: Distributions whose plugins are not asked for.
 
     Raises:
-        PluginError: In strict mode, for the first plugin that fails or clashes.
+        PluginError: In strict mode, for the first of them.
     """
     plugins: list[Plugin] = []
     failed = list(failures)
@@ -91,6 +92,9 @@ def load_plugins(
     registry = Registry(plugins, failed, left_out)
     if strict and failed:
         raise PluginError(f"plugin '{failed[0].name}' of {failed[0].distribution}: {failed[0].reason}")
+    for plugin in plugins if strict else ():
+        for reason in plugin.skipped:
+            raise PluginError(f"plugin '{plugin.name}' of {plugin.distribution}: {reason}")
     if strict and registry.clashes:
         raise PluginError(str(registry.clashes[0]))
     return registry
@@ -101,7 +105,7 @@ def _load(found: Found) -> Plugin | PluginFailure:
     had_torch = "torch" in sys.modules
     start = time.perf_counter()
     try:
-        components = _list_components(found.entry_point)
+        checked = _list_components(found.entry_point)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # sys.exit in a plugin must not end the program either
@@ -110,13 +114,15 @@ def _load(found: Found) -> Plugin | PluginFailure:
         name=name,
         distribution=found.distribution,
         version=found.version,
-        components=tuple(components),
+        components=checked.components,
         seconds=time.perf_counter() - start,
         imported_torch=not had_torch and "torch" in sys.modules,
+        skipped=checked.skipped,
+        core=found is _BUILTIN,
     )
 
 
-def _list_components(entry_point: metadata.EntryPoint) -> list[Component]:
+def _list_components(entry_point: metadata.EntryPoint) -> Checked:
     """Import a plugin, check that it was written for this API, call its hook and check what it returns."""
     if not _ENTRY_POINT.fullmatch(entry_point.value):
         raise PluginError(

@@ -10,18 +10,27 @@ from typing import Any, TypeVar
 from flowzoo.component import Kind
 from flowzoo.errors import UnknownNameError, did_you_mean
 from flowzoo.testing import (
+    bands,
     bijectors,
     common,
+    copying,
     datasets,
+    devices,
+    differences,
+    far,
+    handling,
     invertible,
     metrics,
     models,
     networks,
     splits,
     transforms,
+    variants,
 )
 from flowzoo.testing.bijectors import Bijector
 from flowzoo.testing.context import uses_its_context
+from flowzoo.testing.draws import scrambled
+from flowzoo.testing.invertible import Invertible
 from flowzoo.testing.models import Model
 from flowzoo.testing.networks import Net
 from flowzoo.testing.result import CheckFailed, CheckResult, NeedsFiles
@@ -33,6 +42,7 @@ from flowzoo.testing.trial import Trial, trial_of
 TrialCheck = Callable[[Trial], None]
 
 S = TypeVar("S", bound=Subject)
+V = TypeVar("V", bound=Invertible)
 
 
 def check_component(kind: Kind, name: str, **options: Any) -> list[CheckResult]:
@@ -77,7 +87,8 @@ def run_check(trial: Trial, check: str) -> CheckResult:
             f"those of a {trial.component.kind}: {', '.join(known)}"
         )
     try:
-        known[check](trial)
+        with scrambled(0):
+            known[check](trial)
     except CheckFailed as failure:
         return CheckResult(check, False, str(failure))
     except NeedsFiles as missing:
@@ -104,9 +115,20 @@ _COMMON = {
     "gradients": common.has_gradients,
     "dtype-and-device": common.keeps_dtype_and_device,
     "state": common.saves_its_state,
+    "new-weights": common.follows_its_parameters,
     "repeatable": common.repeats_itself,
     "global-random-state": common.leaves_global_state_alone,
+    "gradient-slopes": differences.has_right_gradients,
+    "layouts": handling.takes_any_layout,
+    "inputs-unchanged": handling.leaves_inputs_alone,
+    "module-modes": handling.ignores_module_modes,
+    "copies": copying.can_be_copied,
+    "growth": copying.does_not_grow,
+    "double-precision": devices.computes_in_double,
 }
+
+# Not for whole models, which refuse torch's device without values that this check works with.
+_PART = {"other-device": devices.runs_elsewhere}
 
 _BIJECTION = {
     "shapes": invertible.has_shapes,
@@ -118,7 +140,34 @@ _BIJECTION = {
 
 _STOCHASTIC = {**_BIJECTION, "log-det": invertible.draws_its_log_det}
 
-_BIJECTOR = {"context": uses_its_context, "shares": bijectors.shares_its_log_det}
+_BIJECTOR = {
+    "context": uses_its_context,
+    "shares": bijectors.shares_its_log_det,
+    "loss": bijectors.has_the_stated_loss,
+}
+
+_TRANSFORM = {
+    "permutation": transforms.moves_values,
+    "bands": bands.lays_out_bands,
+    "stochastic": transforms.draws_if_it_says_so,
+}
+
+_DENSITY = {"density": transforms.draws_from_a_density}
+
+
+def _everywhere(log_det: Callable[[type[V], Trial], None]) -> dict[str, Callable[[type[V], Trial], None]]:
+    """Return checks of values, shapes and options that a component's own trial does not try."""
+    light = (invertible.has_shapes, invertible.inverts, log_det, differences.has_right_gradients)
+    return {
+        "far-values": far.holds_far_out,
+        "other-shapes": variants.for_other_shapes(*light),
+        "other-options": variants.under_other_options(*light),
+        **_PART,
+    }
+
+
+_EXACT = _everywhere(invertible.has_exact_log_det)
+_DRAWN = _everywhere(invertible.draws_its_log_det)
 
 _MODEL = {
     "terms": models.has_terms_that_add_up,
@@ -130,13 +179,21 @@ _MODEL = {
     "creation": models.leaves_global_state_alone_when_created,
 }
 
+_ANY_SPLIT = (splits.has_stated_shapes, splits.merges_what_it_split, splits.permutes)
+
 _SPLIT = {
     "shapes": splits.has_stated_shapes,
     "round-trip": splits.merges_what_it_split,
     "permutation": splits.permutes,
     "unscored": splits.keeps_all_while_unscored,
+    "fit": splits.is_fitted_first,
+    "other-shapes": variants.for_other_shapes(*_ANY_SPLIT),
+    "other-options": variants.under_other_options(*_ANY_SPLIT),
+    **_PART,
     **_COMMON,
 }
+
+_ANY_NETWORK = (networks.has_network_shapes, differences.has_right_gradients, networks.pushes_tangents)
 
 _NETWORK = {
     "shapes": networks.has_network_shapes,
@@ -144,14 +201,19 @@ _NETWORK = {
     "time": networks.uses_its_time,
     "push": networks.pushes_tangents,
     "reach": networks.stays_within_its_reach,
+    "prepared": networks.prepares_anew,
+    "values": networks.reads_no_values,
+    "other-shapes": variants.for_other_shapes(*_ANY_NETWORK),
+    "other-options": variants.under_other_options(*_ANY_NETWORK),
+    **_PART,
     **_COMMON,
 }
 
 _INVERTIBLE: dict[tuple[Kind, bool], dict[str, TrialCheck]] = {
-    ("transform", True): _on(Transform, {**_BIJECTION, "permutation": transforms.moves_values}),
-    ("transform", False): _on(Transform, _STOCHASTIC),
-    ("bijector", True): _on(Bijector, {**_BIJECTION, **_BIJECTOR}),
-    ("bijector", False): _on(Bijector, {**_STOCHASTIC, **_BIJECTOR}),
+    ("transform", True): _on(Transform, {**_BIJECTION, **_TRANSFORM, **_EXACT}),
+    ("transform", False): _on(Transform, {**_STOCHASTIC, **_TRANSFORM, **_DRAWN, **_DENSITY}),
+    ("bijector", True): _on(Bijector, {**_BIJECTION, **_BIJECTOR, **_EXACT}),
+    ("bijector", False): _on(Bijector, {**_STOCHASTIC, **_BIJECTOR, **_DRAWN}),
     ("model", True): _on(Model, {**_BIJECTION, **_MODEL}),
     ("model", False): _on(Model, {**_STOCHASTIC, **_MODEL}),
 }

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from flowzoo.discrepancy import describe_discrepancy
+
 
 @dataclass(frozen=True)
 class CheckResult:
@@ -43,9 +45,10 @@ def require_close(found: Tensor, expected: Tensor, tolerance: float, what: str) 
     """Fail the check unless two tensors agree within ``tolerance * (1 + |expected|)``; NaNs never agree."""
     require(found.shape == expected.shape, f"{what}: shape {_sizes(found)}, expected {_sizes(expected)}")
     error = (found - expected).abs() / (1.0 + expected.abs())
-    require(
-        bool((error <= tolerance).all()), f"{what}: off by {error.max().item():.3g}, allowed {tolerance:g}"
-    )
+    if bool((error <= tolerance).all()):
+        return
+    seems = _looks(found, expected)
+    raise CheckFailed(f"{what}: off by {error.max().item():.3g}, allowed {tolerance:g}{seems}")
 
 
 def require_equal(found: dict[str, Tensor], expected: dict[str, Tensor], what: str) -> None:
@@ -53,6 +56,14 @@ def require_equal(found: dict[str, Tensor], expected: dict[str, Tensor], what: s
     require(found.keys() == expected.keys(), f"{what}: {sorted(found)}, expected {sorted(expected)}")
     for name, value in found.items():
         require(torch.equal(value, expected[name]), f"{what}: '{name}' differs")
+
+
+def _looks(found: Tensor, expected: Tensor) -> str:
+    """Return what a difference of two numbers an image looks like, to be set behind a message."""
+    if found.ndim != 1:
+        return ""
+    phrase = describe_discrepancy(found.tolist(), expected.tolist())
+    return f"; {phrase}" if phrase else ""
 
 
 def _sizes(tensor: Tensor) -> tuple[int, ...]:

@@ -22,11 +22,15 @@ class Trial:
         component: What the component declares.
         make: Builds it for a trial; called anew for every check.
         timed: Whether a network is built to be given a time.
+        name: Under which it is found: its own, qualified where several plugins bring one of that name.
+        seed: Of everything that is random in the trial: weights, images, contexts and draws of directions.
     """
 
     component: Component
     make: Callable[[Trial], Any]
     timed: bool = False
+    name: str = ""
+    seed: int = 0
 
     @property
     def check(self) -> Check:
@@ -36,8 +40,12 @@ class Trial:
     def build(self, seed: int = 0) -> Any:
         """Build the component with random weights that depend on the seed only."""
         with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
+            torch.default_generator.manual_seed(self.mixed(seed))
             return self.make(self)
+
+    def mixed(self, seed: int) -> int:
+        """Return a seed for this trial, from one for any."""
+        return seed + 1_000_003 * self.seed
 
     def with_check(self, **changes: Any) -> Trial:
         """Return the same trial with another shape, context shape, options or tolerance."""
@@ -55,8 +63,9 @@ def trial_of(kind: Kind, name: str, **options: Any) -> Trial:
     Raises:
         UnknownNameError: There is no such component.
     """
-    component = default_registry().find(kind, name)
-    trial = Trial(component, _make)
+    registry = default_registry()
+    component = registry.find(kind, name)
+    trial = Trial(component, _make, name=registry.address(component))
     return trial.with_check(options={**component.check.options, **options})
 
 
@@ -64,7 +73,7 @@ def _make(trial: Trial) -> Any:
     component, check = trial.component, trial.check
     if component.kind == "model":
         seed = torch.default_generator.initial_seed() % 2**63
-        return create_model(component.name, check.shape, seed=seed, **check.options)
+        return create_model(trial.name or component.name, check.shape, seed=seed, **check.options)
     # The number of output channels differs from the input's, so that the two cannot be confused.
     network = (check.shape, check.shape[0] + 1, check.context_shape, trial.timed)
     by_position: dict[Kind, tuple[Any, ...]] = {
@@ -74,4 +83,4 @@ def _make(trial: Trial) -> Any:
         "network": network,
     }
     arguments = by_position.get(component.kind, ())
-    return build_component(component.kind, component.name, *arguments, **check.options)
+    return build_component(component.kind, trial.name or component.name, *arguments, **check.options)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flowzoo.errors import OptionError
+from flowzoo.integers import as_integer
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,11 @@ class Budget:
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.seconds is None):
             raise OptionError("give the budget either in steps or in seconds")
-        if self.steps is not None and not isinstance(self.steps, int):
-            raise OptionError(f"the budget's steps are an integer, got {self.steps!r}")
+        if self.steps is not None:
+            steps = as_integer(self.steps)
+            if steps is None:
+                raise OptionError(f"the budget's steps are an integer, got {self.steps!r}")
+            object.__setattr__(self, "steps", steps)  # Python's own, which a record can hold
         amount = self.steps if self.steps is not None else self.seconds
         if amount is None or not 0 < amount < float("inf"):
             raise OptionError(f"the budget must be positive, got {amount}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from flowzoo.data.dataset import Dataset
 from flowzoo.errors import NumericalError
 from flowzoo.flow import Flow
 from flowzoo.memory import Memory
+from flowzoo.registry.probe import Probe, images_of, take_probe
 from flowzoo.registry.saving import save_model
 from flowzoo.run import Ledger
 from flowzoo.runfolder import RunFolder
@@ -105,6 +106,7 @@ class TrainingLoop:
         self._validated = self._began
         self._validation_seconds = 0.0
         self._last_bits: float | None = None
+        self._probe: Probe | None = None
 
     def restore(self, saved: TensorGroups) -> None:
         """Take optimiser and weight average from a checkpoint."""
@@ -259,8 +261,12 @@ class TrainingLoop:
             save_model(self._step.average.flow, self._folder.model)
 
     def _save_checkpoint(self) -> None:
+        self._probe = take_probe(self._flow, _images(self._probe, self._flow))
         self._position = replace(
-            self._position, batches=self._batches.state(), memory=self._step.memory.state()
+            self._position,
+            batches=self._batches.state(),
+            memory=self._step.memory.state(),
+            probe=asdict(self._probe),
         )
         save_checkpoint(
             self._folder.checkpoint,
@@ -274,3 +280,8 @@ class TrainingLoop:
         )
         self._saved = time.monotonic()
         self._checkpointed(self._position)
+
+
+def _images(before: Probe | None, flow: Flow) -> Tensor | None:
+    """Return the images of the probe before, which need not be drawn anew."""
+    return None if before is None or before.reason else images_of(before, flow)

@@ -309,3 +309,58 @@ def test_lines_in_a_pipe_are_as_long_as_they_have_to_be(monkeypatch):
     assert done.stdout.splitlines()[1] == (
         "  gaussian  One Gaussian with full covariance: the floor that every model has to beat"
     )
+
+
+@pytest.fixture
+def twins(zoo):
+    """Two plugins with the same names; the second takes one of the core's too, and has one that fails."""
+    more = """            Component("bijector", "actnorm", "flowzoo_twin:build_bijector", "Mine."),
+            Component("command", "go", "flowzoo_twin:go", "Of a newer kind."),
+        ]"""
+    zoo("flowzoo-twin", PLUGIN.replace("flowzoo_toy", "flowzoo_twin").replace("        ]\n", f"{more}\n", 1))
+
+
+def test_a_qualified_name_is_taken_wherever_a_name_is(twins):
+    assert run("show", "flowzoo-twin/toy-2").stdout.startswith("flowzoo-twin/toy-2 (model)")
+    data = json.loads(run("show", "Flowzoo_Toy/toy-2", "--json", "--image-shape", "1x8x8").stdout)
+    assert (data["name"], data["distribution"]) == ("flowzoo-toy/toy-2", "flowzoo-toy")
+    assert len(data["levels"]) == 2
+    part = ["--image-shape", "1x8x8", "--set", "bijector.name=flowzoo-twin/toy", "--set", "bijector.width=4"]
+    run("show", "flowzoo-toy/toy-2", *part)
+    checked = run("check", "flowzoo-twin/actnorm", "--kind", "bijector", code=1).stdout
+    assert "bijector 'actnorm' of flowzoo-twin 1.0 built a NoneType" in " ".join(checked.split())
+    assert "bijector 'flowzoo-twin/actnorm': " in checked
+    assert "ok  round-trip" in run("check", "haar").stdout
+    listed = json.loads(run("list", "flowzoo-twin/*", "--kind", "model", "--json").stdout)
+    assert [each["name"] for each in listed] == ["flowzoo-twin/toy-2", "flowzoo-twin/toy-10"]
+    assert "flowzoo-twin/toy-2" in run("list", "*/toy-2").stdout
+
+
+def test_an_ambiguous_name_is_one_line_with_both_qualified_ones(twins):
+    for command in (["show", "toy-2"], ["check", "toy-2"]):
+        stderr = run(*command, code=2).stderr
+        assert stderr.startswith("error: model 'toy-2' is brought by flowzoo-t")
+        assert "flowzoo-toy/toy-2" in stderr
+        assert "flowzoo-twin/toy-2" in stderr
+        assert stderr.count("\n") == 1
+    unknown = run("show", "flowzoo-twin/toy-3", code=2).stderr
+    assert unknown.startswith("error: no component 'flowzoo-twin/toy-3'; did you mean 'flowzoo-twin/toy-2'?")
+
+
+def test_what_is_left_out_is_named(twins):
+    listing = run("list")
+    assert "actnorm" in listing.stdout
+    assert "toy-2" not in listing.stdout
+    assert "they cannot be used: components of flowzoo-twin; flowzoo plugins says why" in listing.stderr
+    assert "because several plugins bring them: model 'toy-10', model 'toy-2'" in listing.stderr
+    assert "because flowzoo has these names itself: bijector 'actnorm'" in listing.stderr
+    shown = CliRunner().invoke(app, ["plugins", "--json"]).stdout
+    rows = {row["distribution"]: row for row in json.loads(shown)}
+    assert (rows["flowzoo"]["status"], rows["flowzoo"]["reasons"]) == ("ok", [])
+    assert rows["flowzoo-toy"]["status"] == "clash"
+    assert rows["flowzoo-twin"]["status"] == "incomplete"
+    reasons = " ".join(rows["flowzoo-twin"]["reasons"])
+    assert "component 'go': no kind 'command'" in reasons
+    assert "bijector 'actnorm' of flowzoo-twin has a name of flowzoo's own" in reasons
+    assert "use flowzoo-twin/actnorm" in reasons
+    assert "no kind 'command'" in run("plugins", "--strict", code=2).stderr

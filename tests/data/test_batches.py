@@ -105,7 +105,7 @@ def test_a_batch_size_below_one_is_refused(batch_size):
 
 
 def test_a_limit_below_one_is_refused():
-    with pytest.raises(OptionError, match="limit is how many images to use, at least 1; got 0"):
+    with pytest.raises(OptionError, match="limit, how many images to use, is 0"):
         sequential_batches(numbered(3), 2, limit=0)
 
 

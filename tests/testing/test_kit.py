@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+import torch
 
 from flowzoo.component import KINDS, Check, Component
 from flowzoo.errors import UnknownNameError
 from flowzoo.testing import Trial, check_component, checks_for, run_check, trial_of
 from tests.testing.broken import EXAMPLES, Break, Example
+
+
+@pytest.fixture(autouse=True)
+def as_many_threads() -> Iterator[None]:
+    """Undo what one of the broken components does to the whole process."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +58,7 @@ def test_broken_components_fail(example: Example, check: str, break_it: Break) -
 def test_every_check_can_fail(kind: str) -> None:
     shown = {check for each in EXAMPLES.values() if each.kind == kind for check, _ in each.breaks.values()}
 
-    assert shown == set(checks_for(kind))
+    assert shown == {*checks_for(kind), *checks_for(kind, exact=False)}
 
 
 def test_what_raises_is_reported_with_its_place() -> None:
@@ -56,7 +67,7 @@ def test_what_raises_is_reported_with_its_place() -> None:
     result = run_check(EXAMPLES["bijector"].trial(break_it), "shapes")
 
     assert result.detail.startswith("IndexError: list index out of range (at ")
-    assert "broken.py:" in result.detail
+    assert "bijectors.py:" in result.detail
 
 
 def test_a_finding_says_what_was_found_and_what_expected() -> None:
@@ -65,7 +76,7 @@ def test_a_finding_says_what_was_found_and_what_expected() -> None:
     result = run_check(EXAMPLES["bijector"].trial(break_it), "log-det")
 
     assert result.detail.startswith("log_det against the brute-force Jacobian: off by ")
-    assert result.detail.endswith("allowed 1e-08")
+    assert result.detail.endswith("allowed 1e-08; looks like a constant of +0.001 nats")
 
 
 def test_a_data_set_without_its_files_is_not_called_sound() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from flowzoo.bench.suite import Suite, SuiteError, parse_suite, read_suite
 from flowzoo.registry.build import build_component
+from flowzoo.registry.loader import default_registry
 
 FOLDER = Path(__file__).parent
 
@@ -21,11 +22,14 @@ def find_suite(name: str) -> Suite:
     """
     if name.endswith((".yaml", ".yml")):
         return read_suite(Path(name))
+    registry = default_registry()
+    component = registry.find("suite", name)
+    name = registry.address(component)
     found = build_component("suite", name)
     if isinstance(found, Path):
         found = read_suite(found)
     if isinstance(found, Mapping):
-        found = parse_suite(name, found)
+        found = parse_suite(component.name, found)
     if not isinstance(found, Suite):
         raise SuiteError(
             f"suite '{name}' built a {type(found).__name__}; its plugin must return a mapping as a suite "

@@ -71,7 +71,7 @@ class InvertibleConv(ConditionalBijector):
     ) -> tuple[Images, Images]:
         weight = self.weight
         own, carry = linear_shares(weight)
-        return self._mix(x, weight), self._mix(shares, carry) + own[:, None, None]
+        return self._mix(x, weight), self._mix(shares, carry.to(shares.dtype)) + own[:, None, None]
 
     def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
         # The matrix is small beside the pixels: it is inverted, in double precision, and mixes them.
