@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from flowzoo.decoding import bits_a_value
 from flowzoo.dequantisation import quantise
 from flowzoo.errors import DataError, OptionError, ShapeError
 from flowzoo.files import write_atomically
@@ -78,7 +79,7 @@ def load_picture(path: Path, shape: Shape) -> Images:
                 raise ShapeError(
                     f"{path} is {found} pixels (height x width), expected {height}x{width}; resize it"
                 )
-            if picture.mode not in _EIGHT_BITS:
+            if picture.mode not in _EIGHT_BITS or bits_a_value(picture) > 8:
                 raise DataError(
                     f"{path} has pixels of mode {picture.mode}; save it with 8 bits a value, grey or RGB"
                 )

@@ -7,9 +7,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic_core import to_jsonable_python
+
 from flowzoo.data.dataset import SPLITS, Dataset
 from flowzoo.data.load import absolute_options, load_dataset
 from flowzoo.errors import DataError, FlowzooError, OptionError
+from flowzoo.integers import plain_number
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.paths import path_options
 from flowzoo.registry.provenance import refuse_revisions
@@ -79,7 +82,7 @@ def _moved(record: RunRecord, name: str, given: Mapping[str, Any]) -> dict[str, 
     if not given:
         return {}
     places = path_options(default_registry().find("dataset", name))
-    absolute = absolute_options(name, given)
+    absolute: dict[str, Any] = to_jsonable_python(absolute_options(name, given), fallback=plain_number)
     for option, value in absolute.items():
         if option not in places and record.data_options.get(option, ...) != value:
             allowed = f"only these can be given: {', '.join(places)}" if places else "it has no such option"

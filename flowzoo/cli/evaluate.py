@@ -14,6 +14,7 @@ from flowzoo.cli.moved import MovedOption, read_moved
 
 if TYPE_CHECKING:
     from flowzoo.evaluation.audit import Audit
+    from flowzoo.evaluation.density.outcome import DensityAudit
     from flowzoo.evaluation.report import Evaluation
 
 NEVER_RANKED = "never ranked"
@@ -35,8 +36,13 @@ def evaluate(
     ] = None,
     audit: Annotated[
         bool,
-        typer.Option("--audit/--no-audit", help="Judge the solver's error on up to 16 images."),
+        typer.Option(
+            "--audit/--no-audit", help="Check that the figure is that of a density, and the solver's error."
+        ),
     ] = True,
+    audit_seconds: Annotated[
+        float, typer.Option("--audit-seconds", help="Time for the Jacobians of the audit, roughly.")
+    ] = 20.0,
     floor: Annotated[bool, typer.Option("--floor/--no-floor", help="Fit the Gaussian floor too.")] = True,
     cache: Annotated[
         bool, typer.Option("--cache/--no-cache", help="Fit the floor once for all runs on the same data.")
@@ -53,6 +59,7 @@ def evaluate(
     from flowzoo.evaluation.report import evaluate_run
 
     with counting_each() as count:
+        audited = count("% of the audit")
         evaluation = evaluate_run(
             run,
             split,
@@ -63,10 +70,12 @@ def evaluate(
             batch_size=batch_size,
             seed=seed,
             audit=audit,
+            audit_seconds=audit_seconds,
             device=device,
             cache=cache,
             data_options=moved,
             progress=count("images"),
+            auditing=lambda share: audited(round(100 * share), 100),
             floor_progress=count("images for the Gaussian floor"),
         )
     if as_json:
@@ -112,7 +121,8 @@ def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("proposal", evaluation.proposal),
         ("trace", evaluation.trace),
         ("solver", evaluation.solver),
-        ("audit", "" if evaluation.audit is None else _audit(evaluation.audit)),
+        ("density", "not audited" if evaluation.density is None else _density(evaluation.density)),
+        ("solver's error", "" if evaluation.audit is None else _audit(evaluation.audit)),
         ("evaluations", f"{evaluation.evaluations:g} a batch" if evaluation.evaluations else ""),
         ("parameters", f"{evaluation.parameters:,}"),
         ("seconds", f"{evaluation.seconds:.1f}"),
@@ -127,6 +137,16 @@ def _audit(audit: Audit) -> str:
     return (
         f"{audit.mean:+.5f} bits/dim on average, {audit.worst:.5f} at worst "
         f"({audit.images} image(s) against {audit.judge})"
+    )
+
+
+def _density(density: DensityAudit) -> str:
+    if density.worst is None:
+        return f"failed ({density.seconds:.1f} s)"
+    return (
+        f"{'passed' if density.passed else 'failed'}: log p off by {density.worst:.2g} bits/dim at worst on "
+        f"{density.images} image(s), {density.tolerance:g} allowed; judged: {density.method}, by "
+        f"{density.derivatives}, in {density.seconds:.1f} s"
     )
 
 

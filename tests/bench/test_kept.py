@@ -9,6 +9,7 @@ import pytest
 
 from flowzoo.bench.cell import Cell, cells_of
 from flowzoo.bench.kept import changed_since
+from flowzoo.bench.plan import Planner
 from flowzoo.bench.result import DataFacts, Environment, Result, Spent
 from flowzoo.bench.runner import Runner
 from flowzoo.bench.store import suite_folder
@@ -17,7 +18,7 @@ from flowzoo.bench.suites import find_suite
 from flowzoo.bench.watcher import SilentWatcher
 from flowzoo.cli.suite_progress import SuiteProgress
 from flowzoo.registry.loader import default_registry
-from flowzoo.registry.provenance import Provenance
+from flowzoo.registry.provenance import Provenance, find_key
 
 THEN = Environment(
     device="cpu",
@@ -139,3 +140,28 @@ def test_a_suite_of_a_plugin_is_found_by_its_qualified_name(odd_plugin: Path) ->
     assert suite.name == "odd-suite"
     assert suite_folder(Path("out"), suite.name) == Path("out/odd-suite")
     assert suite_folder(Path("out"), "flowzoo-odd/odd-suite") == Path("out/flowzoo-odd-odd-suite")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    ["metric:parameters", "dataset:digits", "bijector:affine", "split:keep-nothing", "network:residual-conv"],
+)
+def test_a_raised_revision_makes_a_new_cell(changed: str) -> None:
+    content = {
+        "summary": "S",
+        "models": [{"name": "realnvp", "pixels": "affine"}],
+        "data": ["digits"],
+        "budget": {"steps": 1},
+        "metrics": ["parameters"],
+    }
+    (cell,) = cells_of(parse_suite("mine", content))
+    planner = Planner("cpu")
+    before = planner.plan(cell).key
+    component = find_key(default_registry(), changed)
+    revision = component.revision
+    object.__setattr__(component, "revision", revision + 1)
+    try:
+        assert planner.plan(cell).key != before
+    finally:
+        object.__setattr__(component, "revision", revision)
+    assert planner.plan(cell).key == before
