@@ -21,6 +21,9 @@ STEPS = (1e-6, 1e-5, 1e-4)
 AGREE = 1e-3
 """Relative distance up to which a derivative and a finite difference count as the same."""
 
+COTANGENTS = 8
+"""Random rows by which reverse mode is compared with finite differences."""
+
 VALUES_AT_ONCE = 2**15
 """Of all rows that go through a map together; fewer in reverse mode, which keeps what it computes."""
 
@@ -67,7 +70,9 @@ def choose_derivative(mapping: RowMap, seed: int = 0) -> Derivative:
     signs = torch.randint(0, 2, start.shape, generator=generator).to(start) * 2 - 1
     direction = signs * room
     differences = [_difference(mapping, 0, start[None], direction[None], step)[0] for step in STEPS]
-    cotangent = torch.randn(differences[0].shape, generator=generator, dtype=torch.float64).to(start.device)
+    # Several, since a single wrong number may come near the right one by chance.
+    cotangents = torch.randn((COTANGENTS, len(differences[0])), generator=generator, dtype=torch.float64)
+    cotangents = cotangents.to(start.device)
     remarks = []
     for way in ("forward mode", "reverse mode"):
         try:
@@ -75,8 +80,11 @@ def choose_derivative(mapping: RowMap, seed: int = 0) -> Derivative:
                 found = _push(mapping, 0, start[None], direction[None])[0]
                 error = min(_distance(found, each) for each in differences)
             else:
-                pulled = _pull(mapping, 0, start[None], cotangent[None])[0] @ direction
-                error = min(_distance(pulled, cotangent @ each, each.norm()) for each in differences)
+                pulled = _pull(mapping, 0, start.expand(COTANGENTS, -1), cotangents) @ direction
+                error = min(
+                    _distance(pulled, cotangents @ each, COTANGENTS**0.5 * each.norm())
+                    for each in differences
+                )
         except Exception as problem:  # a stranger's code may fail in any way
             remarks.append(f"{way} fails ({type(problem).__name__})")
             continue
