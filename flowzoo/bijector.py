@@ -50,6 +50,9 @@ class ConditionalBijector(nn.Module, ABC):
     has_shares: bool = False
     """Whether :meth:`forward_with_shares` can tell each dimension's share of ``log_det``."""
 
+    settles: bool = False
+    """Whether it keeps in ``run.memory`` what later images shall meet too, such as a solver's steps."""
+
     phases: tuple[Phase, ...] = ()
     """What training goes through, one after another, where the bijector asks for it; the trainer obeys."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, SupportsIndex
 
 import torch
@@ -15,15 +15,20 @@ from flowzoo.dequantisation import dequantise
 from flowzoo.errors import DataError, NumericalError, OptionError, ShapeError
 from flowzoo.integers import positive_integer
 from flowzoo.level import Level, LevelTerms
+from flowzoo.memory import Memory
 from flowzoo.origin import name_of, origin_of
 from flowzoo.part_list import PartList
 from flowzoo.precision import explains_formats
 from flowzoo.recipe import Recipe
 from flowzoo.run import EVALUATION, Ledger, Run, per_image_generators
 from flowzoo.seeds import check_seed
+from flowzoo.settling import in_batches
 from flowzoo.shapes import Images, IntegerImages, PerImage, Shape, as_shape
 from flowzoo.tensors import first_tensor, floating_dtype, is_replica
 from flowzoo.units import bits_per_dim
+
+PILOT_IMAGES = 8
+"""Images that a model draws first where it settles its solvers' steps on them."""
 
 
 class FlowTerms(NamedTuple):
@@ -128,6 +133,12 @@ class Flow(nn.Module):
         return any(level.transform.stochastic for level in self.levels)
 
     @property
+    def settles(self) -> bool:
+        """Whether a bijector of its levels chooses on a few images what all others meet, as solvers do."""
+        bijectors = (each for each in self.modules() if isinstance(each, ConditionalBijector))
+        return any(each.settles for each in bijectors)
+
+    @property
     def dtype(self) -> torch.dtype:
         """The dtype in which the levels compute."""
         return floating_dtype(self.levels) or torch.get_default_dtype()
@@ -222,24 +233,55 @@ class Flow(nn.Module):
         return x
 
     @torch.no_grad()
-    def sample(self, n: int, temperature: float | Sequence[float] = 1.0, seed: int | None = None) -> Images:
+    def sample(
+        self,
+        n: int,
+        temperature: float | Sequence[float] = 1.0,
+        seed: int | None = None,
+        batch_size: int | None = None,
+    ) -> Images:
         """Draw images.
+
+        Every image has noise of its own, so the first images of a seed are the same however many are drawn
+        and in whatever batches: to rounding, or to the tolerance of a solver that settles no steps
+        (:attr:`settles`).
 
         Args:
             n: How many.
             temperature: Standard deviation of the latents, one for all levels or a list, coarsest first.
             seed: Makes the draw repeatable; the global random state is not touched either way.
+            batch_size: Images at once; by default all of them.
 
         Returns:
             ``(n, C, H, W)``, in ``[0, 1)`` up to what the model leaves outside.
 
         Raises:
-            OptionError: ``n`` or a temperature is out of range.
+            OptionError: ``n``, a temperature, the seed or the batch size is out of range.
         """
-        generator = torch.Generator()
-        generator.manual_seed(check_seed(seed)) if seed is not None else generator.seed()
-        run = Run(generator=generator)
-        return self.decode(self.draw_latents(n, temperature, run), run)
+        return torch.cat(list(self.sample_batches(n, temperature, seed, batch_size)))
+
+    @torch.no_grad()
+    def sample_batches(
+        self,
+        n: int,
+        temperature: float | Sequence[float] = 1.0,
+        seed: int | None = None,
+        batch_size: int | None = None,
+    ) -> Iterator[Images]:
+        """Draw the images of :meth:`sample` batch by batch; arguments and errors as there.
+
+        A model that settles its solvers' steps begins with a batch of :data:`PILOT_IMAGES`.
+        """
+        n = positive_integer("n, how many images to draw,", n)
+        if batch_size is not None:
+            batch_size = positive_integer("batch_size, how many images to draw at once,", batch_size)
+        base = torch.Generator().seed() if seed is None else check_seed(seed)
+
+        def draw(indices: range, memory: Memory) -> Images:
+            run = Run(generator=per_image_generators(base, indices), memory=memory)
+            return self.decode(self.draw_latents(len(indices), temperature, run), run)
+
+        yield from in_batches(self, n, batch_size or n, PILOT_IMAGES if self.settles else 0, draw)
 
     def draw_latents(
         self, n: int, temperature: float | Sequence[float] = 1.0, run: Run = EVALUATION

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from flowzoo.data.dataset import Dataset
     from flowzoo.flow import Flow
 
+NOT_AUDITED = "not audited: nothing has checked that it is a density"
+"""The objection to a likelihood without an audit."""
+
 Better = Literal["lower", "higher", ""]
 """Which figures are better; empty where neither is."""
 
@@ -55,6 +58,8 @@ class Measurement:
         conditions: Under which it holds, by name: draws, images, batch size, ...
         details: Further figures: ``curve`` holds ``[seconds, bits/dim]`` pairs, ``joint_bpd`` a figure that
             is no bound, ...
+        audit_seconds: What auditing the figure took; None where nothing was audited. Two measurements that
+            differ in it alone are equal.
     """
 
     value: float | None
@@ -66,6 +71,7 @@ class Measurement:
     objections: tuple[str, ...] = ()
     conditions: Mapping[str, Any] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
+    audit_seconds: float | None = field(default=None, compare=False)
 
 
 class Metric(ABC):

@@ -154,7 +154,7 @@ class RunFolder:
             try:
                 yield
             finally:
-                # While it is held: filelock sees that a file that it has waited for is gone, and makes another.
+                # While it is held; filelock notices where the file that it has locked is gone.
                 with suppress(OSError):
                     self._lock.unlink(missing_ok=True)
 

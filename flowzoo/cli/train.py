@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from flowzoo.cli.console import say
 from flowzoo.cli.moved import read_moved
 from flowzoo.cli.settings import read_settings
-from flowzoo.errors import OptionError
+from flowzoo.errors import FileError, OptionError
+from flowzoo.shell import word
 
 
 def train(
@@ -53,14 +57,14 @@ def train(
                 "(but for --set data.root=FOLDER, where the images have moved)"
             )
         moved = read_moved(assignments)
-        with TrainingBar() as bar:
+    elif not model:
+        raise OptionError("name the model to train (flowzoo list shows them), or add --resume")
+    elif budget is None:
+        raise OptionError("say how long to train: --seconds 60, or --steps 1000")
+    with _saying_what_is_kept(out), TrainingBar() as bar:
+        if budget is None or resume:
             record = resume_run(out, budget=budget, data_options=moved, device=device, reporter=bar)
-    else:
-        if not model:
-            raise OptionError("name the model to train (flowzoo list shows them), or add --resume")
-        if budget is None:
-            raise OptionError("say how long to train: --seconds 60, or --steps 1000")
-        with TrainingBar() as bar:
+        else:
             record = start_run(
                 out,
                 model,
@@ -76,5 +80,19 @@ def train(
                 inspected=bar.inspected,
                 begins=lambda record: bar.say(said_of(record)),
             )
-    typer.echo(f"trained {record.model} on {record.data}: {record.steps} steps, {clock(record.seconds)}")
-    typer.echo(f"next: flowzoo evaluate {out}    flowzoo sample {out} -o {out}/samples.png")
+    say(f"trained {record.model} on {record.data}: {record.steps} steps, {clock(record.seconds)}")
+    say(f"next: flowzoo evaluate {word(out)}    flowzoo sample {word(out)} -o {word(out / 'samples.png')}")
+
+
+@contextmanager
+def _saying_what_is_kept(out: Path) -> Iterator[None]:
+    """Add to the error of a file that cannot be written how training goes on from where it was."""
+    try:
+        yield
+    except FileError as error:
+        if not (out / "run.json").is_file():
+            raise
+        raise FileError(
+            f"{error}; training up to the last checkpoint is kept, go on with: "
+            f"flowzoo train --resume --out {word(out)}"
+        ) from error

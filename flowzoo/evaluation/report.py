@@ -9,6 +9,7 @@ from typing import Any
 
 from flowzoo.data.inspection import inspect_split
 from flowzoo.device import prepare_device
+from flowzoo.evaluation.density.audit import SECONDS
 from flowzoo.evaluation.floor import Floor, measure_floor
 from flowzoo.evaluation.likelihood import Likelihood, evaluate_likelihood
 from flowzoo.files import write_json
@@ -16,7 +17,7 @@ from flowzoo.flow import Flow
 from flowzoo.rundata import RunData, load_run_data
 from flowzoo.runfolder import RunFolder
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,13 +67,15 @@ def evaluate_run(
     batch_size: int = 100,
     seed: int = 0,
     audit: bool = True,
+    audit_seconds: float = SECONDS,
     device: str = "auto",
     cache: bool = True,
     data_options: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
     floor_progress: Callable[[int, int], None] = lambda done, total: None,
+    auditing: Callable[[float], None] = lambda share: None,
 ) -> Evaluation:
-    """Evaluate the model of a run folder and write ``evaluation-SPLIT.json`` into it.
+    """Evaluate the model of a run folder; :func:`write_evaluation` keeps what is found.
 
     Args:
         path: The run folder.
@@ -84,12 +87,14 @@ def evaluate_run(
             why.
         batch_size: Images at once.
         seed: Of noise and probes.
-        audit: Measure the solver's error too, for models that have one.
+        audit: Check that the figure is that of a density, and measure the error of solvers.
+        audit_seconds: How long the density audit may spend on Jacobians, roughly.
         device: As :func:`~flowzoo.device.prepare_device` takes it.
         cache: Take a floor that was fitted for another run on the same data, and keep a new one.
         data_options: Options of the data set that say where its files are, where they have moved.
         progress: Told how many images of how many are done.
         floor_progress: Told to how many training images of how many the floor is fitted.
+        auditing: Told which share of the density audit is done.
 
     Raises:
         SavedModelError: The folder holds no run, or no model yet.
@@ -122,7 +127,9 @@ def evaluate_run(
         batch_size=batch_size,
         seed=seed,
         audit=audit,
+        audit_seconds=audit_seconds,
         progress=advance,
+        auditing=auditing,
     )
     gaussian = Floor(None, None)
     if floor and record.model != "gaussian":
@@ -136,7 +143,7 @@ def evaluate_run(
             cached=cache,
             progress=floor_progress,
         )
-    evaluation = Evaluation(
+    return Evaluation(
         schema=SCHEMA,
         model=record.model,
         data=record.data,
@@ -152,8 +159,24 @@ def evaluate_run(
         training_seconds=record.seconds,
         data_notes=_notes(data, split, gaussian.bits_per_dim is not None),
     )
-    write_json(folder.path / f"evaluation-{split}.json", asdict(evaluation))
-    return evaluation
+
+
+def write_evaluation(evaluation: Evaluation, path: Path) -> None:
+    """Write an evaluation as JSON.
+
+    Args:
+        evaluation: What was found.
+        path: Of the file; :func:`evaluation_file` says where a run keeps it.
+
+    Raises:
+        FileError: It cannot be written.
+    """
+    write_json(path, asdict(evaluation))
+
+
+def evaluation_file(run: Path | str, split: str) -> Path:
+    """Return where a run keeps the evaluation of a split."""
+    return RunFolder(run).path / f"evaluation-{split}.json"
 
 
 def _notes(data: RunData, split: str, has_floor: bool) -> tuple[str, ...]:

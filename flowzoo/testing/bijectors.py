@@ -89,6 +89,42 @@ def shares_its_log_det(kind: type[Bijector], trial: Trial) -> None:
     require_close(grown, log_det, trial.check.tolerance, "the growth of the shares' sum, against log_det")
 
 
+@torch.no_grad()
+def is_pointwise(kind: type[Bijector], trial: Trial) -> None:
+    """What says that it is pointwise maps each value by itself, alike in a channel, at any image size."""
+    subject = kind.ready(trial)
+    if not subject.module.pointwise:
+        return
+    x, context = subject.images(), subject.context()
+    y, log_det = subject.forward(x, context, Draws())
+    mirrored, _ = subject.forward(x.flip(2, 3), context, Draws())
+    require_close(mirrored, y.flip(2, 3), _ROUNDING, "a pointwise bijector's output for mirrored images")
+    twice, both = subject.forward(torch.cat([x, x], dim=3), context, Draws())
+    require_close(
+        twice, torch.cat([y, y], dim=3), _ROUNDING, "a pointwise bijector's output for wider images"
+    )
+    require_close(both, 2 * log_det, _ROUNDING, "a pointwise bijector's log_det for images twice as wide")
+    one = x.clone()
+    one[:, 0, 0, 0] *= 0.5
+    changed = (subject.forward(one, context, Draws())[0] != y).flatten(1)
+    require(not bool(changed[:, 1:].any()), "it says that it is pointwise, and one value changes others")
+
+
+def has_sound_phases(kind: type[Bijector], trial: Trial) -> None:
+    """Phases have names of their own, and shares of the training that sum to 1."""
+    phases = kind.ready(trial).module.phases
+    if not phases:
+        return
+    names = [phase.name for phase in phases]
+    require(
+        all(names) and len(set(names)) == len(names), f"phases are called {names}; give each its own name"
+    )
+    total = sum(phase.share for phase in phases)
+    require(abs(total - 1.0) < _ROUNDING, f"the phases' shares sum to {total:g}, expected 1")
+    fits = all(phase.share > 0 and phase.rate > 0 for phase in phases)
+    require(fits, "a phase has a share or a rate that is not greater than 0")
+
+
 _SEEDS = 256
 """Draws over which an estimate of the loss is averaged."""
 

@@ -23,10 +23,10 @@ _ROUNDING = 1e-9
 
 @torch.no_grad()
 def runs_elsewhere(kind: type[Subject], trial: Trial) -> None:
-    """It runs on another device than the CPU, even where there is none: see :mod:`flowzoo.testing.elsewhere`.
+    """It runs on another device than the CPU, even if there is none (:mod:`flowzoo.testing.elsewhere`).
 
-    Operations that such a device does not know are no finding, nor is a refusal; tensors that stayed behind on
-    the CPU are.
+    Operations that such a device does not know are no finding, nor is a refusal; tensors that stayed behind
+    on the CPU are.
     """
     subject = kind.ready(trial)
     x, context = subject.images(), subject.context()

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from flowzoo.perturbation import randomise as randomise
 from flowzoo.run import Mode, Run, per_image_generators
 from flowzoo.shapes import Images, Shape
 from flowzoo.testing.result import require
@@ -52,22 +53,6 @@ def draw_noise(like: Tensor, seed: int = 0) -> Tensor:
     """Return standard normal noise of the shape and dtype of ``like``."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(like.shape, generator=generator, dtype=like.dtype).to(like.device)
-
-
-@torch.no_grad()
-def randomise(module: nn.Module, seed: int) -> None:
-    """Add noise to every parameter that trains, so that layers that start at zero do something.
-
-    Its spread is ``0.3 / sqrt(fan-in)``: a layer changes much, and a stack of them stays tame. A parameter
-    that needs no gradient is frozen, to a value that may be the only right one, and stays as it is.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    for parameter in module.parameters():
-        if not parameter.requires_grad:
-            continue
-        fan_in = max(1, parameter[0].numel()) if parameter.ndim else 1
-        noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
-        parameter.add_((0.3 / fan_in**0.5 * noise).to(parameter))
 
 
 @contextmanager

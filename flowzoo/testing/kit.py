@@ -171,6 +171,8 @@ _BIJECTOR = {
     "context": uses_its_context,
     "shares": bijectors.shares_its_log_det,
     "loss": bijectors.has_the_stated_loss,
+    "pointwise": bijectors.is_pointwise,
+    "phases": bijectors.has_sound_phases,
 }
 
 _TRANSFORM = {

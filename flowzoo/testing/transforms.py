@@ -114,4 +114,10 @@ def draws_if_it_says_so(kind: type[Transform], trial: Trial) -> None:
         stated != trial.component.exact,
         f"its attribute stochastic is {stated} and its component declares exact={trial.component.exact}",
     )
-    require(stated or not subject.module.dequantises, "it says that it dequantises, and not that it draws")
+    if subject.module.dequantises:
+        require(stated, "it says that it dequantises, and not that it draws")
+        _, log_det = subject.forward(x, None, Draws())
+        require(
+            torch.equal(log_det, log_det[:1].expand_as(log_det)),
+            "it dequantises, and its draw is not uniform",
+        )

@@ -30,7 +30,7 @@ from flowzoo.training.log import TrainingLog
 from flowzoo.training.options import TrainingOptions
 from flowzoo.training.reporter import Progress, Reporter
 from flowzoo.training.stage import Stage
-from flowzoo.training.step import TrainingStep
+from flowzoo.training.step import NotFiniteError, TrainingStep
 
 LOG_EVERY = 10
 """Steps between two records of the training loss."""
@@ -40,6 +40,9 @@ TRAIN_PER_VALIDATION = 5.0
 
 CHECKPOINT_SECONDS = 60.0
 """Longest stretch of training that an interruption can cost, give or take a step."""
+
+FEW_IMAGES = 32
+"""A first pass over fewer images is the first suspect where a model gives no finite loss from the start."""
 
 TensorGroups = Mapping[str, Mapping[str, Tensor]]
 """A checkpoint's tensors, by group and name."""
@@ -176,11 +179,25 @@ class TrainingLoop:
         except NumericalError as problem:
             kept = self._folder.model
             best = f" (the best model so far is in {kept})" if kept.exists() else ""
-            raise NumericalError(f"{problem}; at step {self._position.step}{best}") from problem
+            advice = f"; {self._advice()}" if isinstance(problem, NotFiniteError) else ""
+            raise NumericalError(f"{problem}{advice}; at step {self._position.step}{best}") from problem
         self._position = replace(
             self._position, step=self._position.step + 1, stage_step=self._position.stage_step + 1
         )
         return loss, ledger, len(images) / (time.monotonic() - began)
+
+    def _advice(self) -> str:
+        """Return what may help where the loss or its gradient is not finite."""
+        if self._position.step:
+            return "try a lower training.learning_rate or training.clip"
+        # Nothing has trained yet, so nothing about the training of weights can be at fault.
+        seen = min(self._options.initial_images, len(self._dataset.split("train")))
+        if seen < FEW_IMAGES:
+            return (
+                f"the first pass over the data saw {seen} image(s), too few to measure how values spread; "
+                f"set training.initial_images to {FEW_IMAGES} or more, and use a data set that has as many"
+            )
+        return "nothing has trained yet: check the data, the pixel transform and the model's options"
 
     def _learning_rate(self) -> float:
         position, options = self._position, self._options

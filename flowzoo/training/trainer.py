@@ -97,7 +97,7 @@ class Trainer:
 
     @property
     def first_validation(self) -> float | None:
-        """The steps or seconds, as the budget has it, after which there is a model; None if only at the end."""
+        """Steps or seconds, as the budget has them, until there is a model; None if only at the end."""
         before = 0.0
         for stage, budget in zip(self._stages, self._budgets, strict=True):
             if not stage.scoring:

@@ -14,6 +14,7 @@ from flowzoo.bench.report.wording import ARROWS, BITS, bits, clean, figure_text
 
 LIKELIHOOD = "± standard error over images; sd over seeds"
 SET_APART = "Set apart, never ranked: invalid likelihoods"
+UNAUDITED = "Set apart, not ranked: not audited, so nothing has checked that these are densities"
 ELSEWISE = "Set apart, not ranked with the rest: of other images, noise or unit"
 JOINT = "Set apart, never ranked: joint_bpd, which is no likelihood of the images"
 UNRANKED = "Not ranked: no likelihood"
@@ -78,6 +79,7 @@ def apart(board: Leaderboard, costs: Sequence[str] | None = None, errors: bool =
     costs = all_costs(board) if costs is None else costs
     made = (
         _elsewise(board),
+        _unaudited(board),
         _invalid(board),
         _joint(board),
         _unranked(board, costs, errors),
@@ -202,6 +204,14 @@ def _elsewise(board: Leaderboard) -> Block:
         for row in board.elsewise
     )
     return Block(ELSEWISE, (Column("model"), Column(BITS, numeric=True), Column("why")), rows)
+
+
+def _unaudited(board: Leaderboard) -> Block:
+    rows = tuple(
+        (board.name(row), figure_text(row.figures[QUALITY]), "; ".join(row.remarks))
+        for row in board.unaudited
+    )
+    return Block(UNAUDITED, (Column("model"), Column(BITS, numeric=True), Column("status")), rows)
 
 
 def _invalid(board: Leaderboard) -> Block:

@@ -12,7 +12,7 @@ from flowzoo.bench.report.terms import QUALITY, stated, terms_of
 from flowzoo.bench.report.wording import counted
 from flowzoo.bench.result import Place, Result
 from flowzoo.component import Published
-from flowzoo.metric import Measurement
+from flowzoo.metric import NOT_AUDITED, Measurement
 
 FLOOR = "gaussian"
 """The model that every other has to beat."""
@@ -75,6 +75,17 @@ class Row:
     def estimated(self) -> bool:
         """Whether its likelihood rests on Hutchinson's estimate of the trace."""
         return any("hutchinson" in trace for trace in stated(self.finished, QUALITY, "trace"))
+
+    @property
+    def audited(self) -> bool:
+        """Whether the likelihoods of all of its seeds were audited."""
+        return all(each.audited for each in self.finished if QUALITY in each.metrics)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether its likelihood would be valid if it had been audited, or is."""
+        quality = self.quality
+        return quality is not None and all(each.endswith(NOT_AUDITED) for each in quality.objections)
 
     @property
     def published(self) -> tuple[Published, ...]:
@@ -165,7 +176,7 @@ def _settings(result: Result) -> str:
     """Return all that decides the figures but seed and data, as one string."""
     training = {name: value for name, value in result.training.items() if name != "seed"}
     decides = [result.model, result.options, result.pixels, training, result.components, result.spent.budget]
-    decides.append(terms_of(result))
+    decides.append([*terms_of(result), str(result.audited)])
     return json.dumps(decides, sort_keys=True, default=str)
 
 

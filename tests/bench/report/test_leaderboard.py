@@ -248,7 +248,7 @@ def test_other_images_are_never_ranked_with_the_rest(other: dict[str, object], r
 
 
 def test_another_unit_is_never_ranked_with_the_rest() -> None:
-    nats = {"bits-per-dim": Measurement(90.0, "nats", "lower")}
+    nats = {"bits-per-dim": replace(bits(90.0, None), unit="nats")}
     made = board(result("a", 2.0), result("b", 3.0), result("c", metrics=nats))
     assert [made.why_elsewise(row) for row in made.elsewise] == ["unit: nats, not bits/dim"]
     alone = board(result("c", metrics=nats))

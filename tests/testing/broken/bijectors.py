@@ -7,11 +7,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from flowzoo.bijector import standard_normal_log_prob
+from flowzoo.bijector import Phase, standard_normal_log_prob
 from flowzoo.builtin.actnorm import ActNorm
 from flowzoo.builtin.first_pass import FirstPass
 from flowzoo.builtin.stack import Stack
 from flowzoo.component import Check
+from flowzoo.errors import DataError
 from flowzoo.run import EVALUATION, Run
 from flowzoo.testing import Trial
 from tests.testing.broken.example import (
@@ -114,6 +115,26 @@ def biased_estimate(stack: Stack) -> Stack:
     return instead("loss", loss)(stack)
 
 
+def mixing(stack: Stack) -> Stack:
+    stack.pointwise = True
+    return after("forward", lambda r, x, *_: (r[0] + x.mean((1, 2, 3), keepdim=True), r[1]))(stack)
+
+
+def with_position(stack: Stack) -> Stack:
+    stack.pointwise = True
+    return after("forward", lambda r, x, *_: (r[0] + torch.linspace(0, 1, x.shape[3]).to(x), r[1]))(stack)
+
+
+def in_phases(*phases: Phase) -> Break:
+    return declared("phases", phases)
+
+
+def only_unit(stack: Stack, x: Tensor, context: Tensor, run: Run) -> tuple[Tensor, Tensor]:
+    if bool((x < 0).any()):
+        raise DataError("values below 0")
+    return Stack.forward(stack, x, context, run)
+
+
 BIJECTOR = Example(
     "bijector",
     flavoured(sound_bijector),
@@ -125,6 +146,12 @@ BIJECTOR = Example(
         "z is detached": ("gradient-slopes", after("forward", lambda r, *_: (r[0].detach(), r[1]))),
         "the context gets no gradient": ("gradient-slopes", other_context(lambda context: context.detach())),
         "part of the context gets no gradient": ("gradient-slopes", other_context(edge_detached)),
+        "it says that it is pointwise, and is not": ("pointwise", mixing),
+        "it says that it is pointwise, and has weights for each pixel": ("pointwise", with_position),
+        "phases do not share the whole training": ("phases", in_phases(Phase("one", 0.5), Phase("two", 0.4))),
+        "two phases have one name": ("phases", in_phases(Phase("one", 0.5), Phase("one", 0.5))),
+        "a phase has no share": ("phases", in_phases(Phase("one", 1.0), Phase("two", 0.0))),
+        "its domain is smaller than it says": ("far-values", instead("forward", only_unit)),
         "the loss is scaled": ("loss", after("loss", lambda loss, *_: loss / 8)),
         "the loss lacks log_det": ("loss", loss_without_log_det),
         "the loss is the likelihood and says that it is not": ("loss", declared("loss_is_likelihood", False)),

@@ -332,7 +332,7 @@ def everywhere_breaks() -> Breaks:
     }
 
 
-def declared(attribute: str, value: bool | int) -> Break:
+def declared(attribute: str, value: Any) -> Break:
     def declare(built: nn.Module) -> nn.Module:
         setattr(built, attribute, value)
         return built

@@ -135,6 +135,10 @@ STOCHASTIC = Example(
             after("forward", lambda r, x, _: (r[0], r[1] - 0.5 * math.log(2 * math.pi) * x[0].numel())),
         ),
         "log_det has the wrong sign": ("density", after("forward", lambda r, *_: (r[0], -r[1]))),
+        "it says that it dequantises, and its draw is not uniform": (
+            "stochastic",
+            declared("dequantises", True),
+        ),
         "it draws in training only": ("stochastic", instead("forward", fixed_in_evaluation)),
         "channels are laid out colour-major": ("bands", lambda _: ColourMajor()),
         **{name: each for name, each in bijection_breaks().items() if each[0] != "log-det"},
