@@ -18,6 +18,8 @@ References:
 
 from __future__ import annotations
 
+from typing import SupportsIndex
+
 import torch
 
 from flowzoo.builtin.log_det import widest_dtype
@@ -29,7 +31,7 @@ from flowzoo.seeds import check_seed
 from flowzoo.shapes import Images, Shape
 
 
-def coarse_shape(flow: Flow, steps: int) -> Shape:
+def coarse_shape(flow: Flow, steps: SupportsIndex) -> Shape:
     """Return ``(C, H, W)`` of the image that goes on after the ``steps`` finest levels.
 
     Raises:
@@ -60,7 +62,7 @@ def coarse_shape(flow: Flow, steps: int) -> Shape:
 
 
 @torch.no_grad()
-def downscale(flow: Flow, x: Images, steps: int) -> Images:
+def downscale(flow: Flow, x: Images, steps: SupportsIndex) -> Images:
     """Return ``E(x)``: the image that goes on after the finest levels, in pixel space.
 
     Args:
@@ -83,7 +85,11 @@ def downscale(flow: Flow, x: Images, steps: int) -> Images:
 
 @torch.no_grad()
 def upscale(
-    flow: Flow, coarse: Images, steps: int, temperature: float = 1.0, seed: int | None = None
+    flow: Flow,
+    coarse: Images,
+    steps: SupportsIndex,
+    temperature: float = 1.0,
+    seed: SupportsIndex | None = None,
 ) -> Images:
     """Draw images that :func:`downscale` takes to a given one.
 
@@ -116,7 +122,7 @@ def upscale(
 
 
 @torch.no_grad()
-def project(flow: Flow, x: Images, steps: int) -> Images:
+def project(flow: Flow, x: Images, steps: SupportsIndex) -> Images:
     """Return ``P(x) = D(E(x))``; arguments as in :func:`downscale`, errors as there and in :func:`upscale`.
 
     The same as :func:`downscale` and then :func:`upscale` at temperature 0, but that the coarse image does
@@ -127,7 +133,7 @@ def project(flow: Flow, x: Images, steps: int) -> Images:
     return _leave(flow, _take_up(flow, y, steps, 0.0, EVALUATION.seeded()))
 
 
-def _take_down(flow: Flow, y: Images, steps: int) -> Images:
+def _take_down(flow: Flow, y: Images, steps: SupportsIndex) -> Images:
     run = EVALUATION.seeded()
     for place in range(steps):
         kept = flow.level(place).take_apart(y, run).kept
@@ -136,7 +142,7 @@ def _take_down(flow: Flow, y: Images, steps: int) -> Images:
     return y
 
 
-def _take_up(flow: Flow, y: Images, steps: int, temperature: float, run: Run) -> Images:
+def _take_up(flow: Flow, y: Images, steps: SupportsIndex, temperature: float, run: Run) -> Images:
     # Those of the coarser levels are drawn too and dropped, so that a seed means here what it means there.
     latents = flow.draw_latents(len(y), temperature, run)
     for place in reversed(range(steps)):
