@@ -141,6 +141,9 @@ class Flow(nn.Module):
         """Return a level by its place, 0 being the finest."""
         return self.levels[index]
 
+    def extra_repr(self) -> str:
+        return f"image_shape={self.image_shape}, bins={self.bins}"
+
     def forward(
         self, x: Images, run: Run = EVALUATION, indices: Iterable[SupportsIndex] | None = None
     ) -> PerImage:
