@@ -18,8 +18,8 @@ demo: $(INSTALLED) ## run the suite quick: every model on digits, with a report 
 
 install: $(INSTALLED) ## make .venv with the core, every plugin and the development tools
 
-test: $(INSTALLED) ## run the tests, with coverage
-	$(BIN)/python -m pytest --cov --cov-report=term --numprocesses=auto
+test: $(INSTALLED) ## run the tests, with coverage (TESTFLAGS=... adds options of pytest)
+	$(BIN)/python -m pytest --cov --cov-report=term --numprocesses=auto $(TESTFLAGS)
 
 test-all: $(INSTALLED) ## run the tests, with the whole kit on every mixture of components
 	$(BIN)/python -m pytest --numprocesses=auto --whole-kit

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -10,10 +11,59 @@ import torch
 # The tensors are tiny: a second thread waits more than it works, and much more beside other processes.
 torch.set_num_threads(1)
 
+ALLOWED_SKIPS = {
+    "[dataset-celeba64-": "no Debian package has the files; tests/data/test_public_datasets.py makes some up",
+    "[dataset-cifar10-": "no Debian package has the files; tests/data/test_public_datasets.py makes some up",
+    "[dataset-imagenet": "no Debian package has the files; tests/data/test_public_datasets.py makes some up",
+    "[dataset-images-": "they are the user's own files; tests/data/test_images.py makes some up",
+    "peak memory cannot be reset here": "a container may forbid writing /proc/self/clear_refs",
+    "this processor cannot flush denormals": "not every processor can",
+}
+"""Tests that ``--no-skips`` lets be skipped: a part of the test's id and reason, and why it cannot run."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let ``make test-all`` run all of the kit on every mixture of components."""
+    """Let ``make test-all`` run all of the kit on every mixture, and ``.ci/run`` refuse skipped tests."""
     parser.addoption("--whole-kit", action="store_true", help="run the whole kit in tests/test_mixing.py")
+    parser.addoption("--no-skips", action="store_true", help="fail where a test is skipped")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Refuse the skipping of a test."""
+    report = yield
+    return _without_skip(item.config, report)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Refuse the skipping of a whole file."""
+    report = yield
+    return _without_skip(collector.config, report)
+
+
+def _without_skip(config: pytest.Config, report: Any) -> Any:
+    """Return the report, which becomes a failure where ``--no-skips`` does not let the test be skipped."""
+    if not config.getoption("--no-skips") or not report.skipped or hasattr(report, "wasxfail"):
+        return report
+    _, _, reason = report.longrepr
+    skipped = f"{report.nodeid}: {reason}"
+    if not any(allowed in skipped for allowed in ALLOWED_SKIPS):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which --no-skips does not allow ({reason})"
+    return report
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the tests' floors out of the user's cache, and out of what the tests find."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLOWZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(autouse=True)

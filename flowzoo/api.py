@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from flowzoo.bijector import ConditionalBijector as ConditionalBijector
     from flowzoo.bijector import Phase as Phase
+    from flowzoo.bijector import follows as follows
+    from flowzoo.bijector import follows_all as follows_all
     from flowzoo.bijector import standard_normal_log_prob as standard_normal_log_prob
     from flowzoo.builtin.actnorm import ActNorm as ActNorm
     from flowzoo.builtin.block_mean import BlockMean as BlockMean
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from flowzoo.component import Builder as Builder
     from flowzoo.component import Check as Check
     from flowzoo.component import Component as Component
+    from flowzoo.component import FilePlace as FilePlace
     from flowzoo.component import Kind as Kind
     from flowzoo.component import NetworkSpec as NetworkSpec
     from flowzoo.component import Published as Published
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from flowzoo.errors import NotInitialisedError as NotInitialisedError
     from flowzoo.errors import NumericalError as NumericalError
     from flowzoo.errors import OptionError as OptionError
+    from flowzoo.errors import PartError as PartError
     from flowzoo.errors import PluginError as PluginError
     from flowzoo.errors import SavedModelError as SavedModelError
     from flowzoo.errors import ShapeError as ShapeError
@@ -54,6 +58,8 @@ if TYPE_CHECKING:
     from flowzoo.flow import Flow as Flow
     from flowzoo.hooks import API_VERSION as API_VERSION
     from flowzoo.hooks import hookimpl as hookimpl
+    from flowzoo.integers import as_integer as as_integer
+    from flowzoo.integers import positive_integer as positive_integer
     from flowzoo.level import Level as Level
     from flowzoo.memory import Memory as Memory
     from flowzoo.metric import Measurement as Measurement
@@ -62,6 +68,7 @@ if TYPE_CHECKING:
     from flowzoo.network import Network as Network
     from flowzoo.network import Prepared as Prepared
     from flowzoo.network import Time as Time
+    from flowzoo.part_list import PartList as PartList
     from flowzoo.pictures import save_grid as save_grid
     from flowzoo.registry.saving import load_model as load_model
     from flowzoo.run import EVALUATION as EVALUATION
@@ -76,11 +83,14 @@ if TYPE_CHECKING:
     from flowzoo.shapes import as_shape as as_shape
     from flowzoo.shapes import require_even as require_even
     from flowzoo.split import SplitPolicy as SplitPolicy
+    from flowzoo.tensors import floating_dtype as floating_dtype
+    from flowzoo.tensors import parameters_of as parameters_of
     from flowzoo.transform import ResolutionTransform as ResolutionTransform
 
 _HOMES = {
     "ActNorm": "flowzoo.builtin.actnorm",
     "API_VERSION": "flowzoo.hooks",
+    "as_integer": "flowzoo.integers",
     "as_shape": "flowzoo.shapes",
     "BijectorSpec": "flowzoo.component",
     "BlockMean": "flowzoo.builtin.block_mean",
@@ -96,9 +106,13 @@ _HOMES = {
     "DatasetInfo": "flowzoo.data.dataset",
     "did_you_mean": "flowzoo.errors",
     "EVALUATION": "flowzoo.run",
+    "FilePlace": "flowzoo.component",
     "FirstPass": "flowzoo.builtin.first_pass",
+    "floating_dtype": "flowzoo.tensors",
     "Flow": "flowzoo.flow",
     "FlowzooError": "flowzoo.errors",
+    "follows": "flowzoo.bijector",
+    "follows_all": "flowzoo.bijector",
     "hookimpl": "flowzoo.hooks",
     "IdentityBijector": "flowzoo.builtin.identity",
     "IdentityTransform": "flowzoo.builtin.identity",
@@ -121,9 +135,13 @@ _HOMES = {
     "NotInitialisedError": "flowzoo.errors",
     "NumericalError": "flowzoo.errors",
     "OptionError": "flowzoo.errors",
+    "parameters_of": "flowzoo.tensors",
+    "PartError": "flowzoo.errors",
+    "PartList": "flowzoo.part_list",
     "PerImage": "flowzoo.shapes",
     "Phase": "flowzoo.bijector",
     "PluginError": "flowzoo.errors",
+    "positive_integer": "flowzoo.integers",
     "Prepared": "flowzoo.network",
     "Published": "flowzoo.component",
     "require_even": "flowzoo.shapes",

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
 from flowzoo.errors import OptionError
+from flowzoo.origin import name_of
 from flowzoo.run import EVALUATION, Run
 from flowzoo.shapes import Images, PerImage
 
@@ -47,6 +49,9 @@ class ConditionalBijector(nn.Module, ABC):
 
     has_shares: bool = False
     """Whether :meth:`forward_with_shares` can tell each dimension's share of ``log_det``."""
+
+    settles: bool = False
+    """Whether it keeps in ``run.memory`` what later images shall meet too, such as a solver's steps."""
 
     phases: tuple[Phase, ...] = ()
     """What training goes through, one after another, where the bijector asks for it; the trainer obeys."""
@@ -97,7 +102,7 @@ class ConditionalBijector(nn.Module, ABC):
         Raises:
             OptionError: The bijector cannot tell (:attr:`has_shares`).
         """
-        raise OptionError(f"{type(self).__name__} cannot tell each dimension's share of its log_det")
+        raise OptionError(f"{name_of(self)} cannot tell each dimension's share of its log_det")
 
     def loss(self, x: Images, context: Images | None = None, run: Run = EVALUATION) -> PerImage:
         """Return what training minimises, ``(B,)``; here the negative log-likelihood in nats.
@@ -106,6 +111,36 @@ class ConditionalBijector(nn.Module, ABC):
         """
         z, log_det = self(x, context, run)
         return -(standard_normal_log_prob(z) + log_det)
+
+
+def follows(path: str) -> Any:
+    """Return an attribute of a class that is always that of a part, whichever part is in place.
+
+    Args:
+        path: Of the part's attribute, such as ``"inner.loss_is_likelihood"``.
+    """
+    names = path.split(".")
+
+    def read(self: Any) -> Any:
+        for name in names:
+            self = getattr(self, name)
+        return self
+
+    return property(read)
+
+
+def follows_all(parts: str, name: str) -> Any:
+    """Return an attribute of a class that is true where it is true of all parts that are in place.
+
+    Args:
+        parts: Name of the attribute that holds the parts.
+        name: Of the parts' attribute.
+    """
+
+    def read(self: Any) -> bool:
+        return all(getattr(part, name) for part in getattr(self, parts))
+
+    return property(read)
 
 
 def standard_normal_log_prob(z: Images) -> PerImage:

@@ -34,6 +34,10 @@ class NumericalError(FlowzooError, ArithmeticError):
     """A loss, a likelihood or a solver result that is not a finite number."""
 
 
+class PartError(FlowzooError, TypeError):
+    """A module in a place where another kind of module is computed with."""
+
+
 class PluginError(FlowzooError):
     """A plugin that could not be loaded, or that clashes with another."""
 
@@ -42,8 +46,16 @@ class FileError(FlowzooError, OSError):
     """A file or folder that cannot be written."""
 
 
+class InUseError(FlowzooError):
+    """A folder in which another process is at work."""
+
+
 class SavedModelError(FlowzooError):
     """A saved model or run folder that is missing, damaged or does not fit what is installed."""
+
+
+class UnwritableModelError(SavedModelError, FileError):
+    """A model that cannot be saved because the system does not let its files be written."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -1,14 +1,64 @@
-"""Writing files so that they are either whole or not there."""
+"""Writing files: each is whole or not there, and what cannot be written is said in one line."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from flowzoo.errors import FileError
+from flowzoo.errors import FileError, OptionError
+
+_NO_ROOM = "free some space, or choose another place"
+_NO_RIGHT = "make it writable, or choose another place"
+
+_FIXES = {
+    errno.ENOSPC: _NO_ROOM,
+    errno.EDQUOT: _NO_ROOM,
+    errno.EFBIG: "raise the limit on the size of files, or choose another place",
+    errno.EROFS: _NO_RIGHT,
+    errno.EACCES: _NO_RIGHT,
+    errno.EPERM: _NO_RIGHT,
+    errno.EISDIR: "it is a folder; name a file",
+    errno.ENOTDIR: "part of the path is a file, not a folder; choose another place",
+    errno.ENOENT: "make the folder first, or choose another place",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+}
+"""What a user can do about what the system refuses."""
+
+
+def refusal(error: OSError) -> str:
+    """Return why the system refused a file, and what to do about it.
+
+    >>> refusal(OSError(errno.ENOSPC, "No space left on device"))
+    'No space left on device; free some space, or choose another place'
+    """
+    fix = _FIXES.get(error.errno or 0, "choose another place")
+    return f"{error.strerror or error}; {fix}"
+
+
+@contextmanager
+def writing(path: Path, what: str = "cannot write") -> Iterator[None]:
+    """Turn what the system refuses within the block into one line about ``path``.
+
+    Args:
+        path: Of the file or folder that is written.
+        what: How the line begins.
+
+    Raises:
+        FileError: The system refused.
+    """
+    try:
+        yield
+    except FileError:
+        raise
+    except OSError as error:
+        raise FileError(f"{what} {path}: {refusal(error)}") from error
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -17,10 +67,86 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         FileError: It cannot be written there.
     """
-    try:
+    with writing(path):
         _write(path, content)
-    except OSError as error:
-        raise FileError(f"cannot write {path}: {error.strerror or error}; choose another place") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text as UTF-8, atomically, wherever the program runs.
+
+    Raises:
+        FileError: It cannot be written there.
+    """
+    # A name that came from the file system as bytes that are no text must not cost the whole file.
+    write_atomically(path, text.encode("utf-8", errors="replace"))
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write ``data`` as indented JSON, atomically; NaN and infinities are refused.
+
+    Raises:
+        FileError: It cannot be written there.
+    """
+    text = json.dumps(data, indent=2, allow_nan=False) + "\n"
+    write_atomically(path, text.encode())
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add a line of UTF-8 to a file; where it does not fit, the file stays as it was.
+
+    Raises:
+        FileError: It cannot be written.
+    """
+    content = line.encode() + b"\n"
+    # Unbuffered: a buffer would be written once more on closing, after the file has been cut back.
+    with writing(path), path.open("ab", buffering=0) as file:
+        whole = file.tell()
+        try:
+            while content:
+                content = content[file.write(content) :]
+        except OSError:
+            with suppress(OSError):
+                file.truncate(whole)
+            raise
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, unless it is there.
+
+    Raises:
+        FileError: It cannot be made.
+    """
+    with writing(path, "cannot make the folder"):
+        path.mkdir(parents=True, exist_ok=True)
+
+
+def check_output(path: Path, kind: str = "file") -> None:
+    """Refuse a path to which no file can be written, before the work whose outcome it shall hold.
+
+    Args:
+        path: Of the file.
+        kind: What it shall be, for the message.
+
+    Raises:
+        OptionError: Its folder does not exist, or it is a folder itself.
+        FileError: The system does not let files be written there.
+    """
+    with writing(path):
+        if path.is_dir():
+            raise OptionError(f"{path} is a folder; name a {kind}")
+        if not path.parent.is_dir():
+            raise OptionError(f"there is no folder {path.parent}; make it first")
+        # The system's own word: it knows about read-only file systems, and about who may do what.
+        handle, trial = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+        os.close(handle)
+        Path(trial).unlink(missing_ok=True)
+
+
+def umask() -> int:
+    """Return the process's mask of file permissions."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -35,16 +161,3 @@ def _write(path: Path, content: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-
-
-def umask() -> int:
-    """Return the process's mask of file permissions."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def write_json(path: Path, data: Any) -> None:
-    """Write ``data`` as indented JSON, atomically; NaN and infinities are refused."""
-    text = json.dumps(data, indent=2, allow_nan=False) + "\n"
-    write_atomically(path, text.encode())

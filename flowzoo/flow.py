@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import chain
-from typing import NamedTuple
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple, SupportsFloat, SupportsIndex
 
 import torch
 from torch import Tensor, nn
@@ -12,12 +13,25 @@ from torch import Tensor, nn
 from flowzoo.bijector import ConditionalBijector
 from flowzoo.dequantisation import dequantise
 from flowzoo.errors import DataError, NumericalError, OptionError, ShapeError
+from flowzoo.integers import positive_integer
 from flowzoo.level import Level, LevelTerms
+from flowzoo.memory import Memory
+from flowzoo.origin import name_of, origin_of
+from flowzoo.part_list import PartList
+from flowzoo.precision import explains_formats
 from flowzoo.recipe import Recipe
-from flowzoo.run import EVALUATION, Ledger, Run
+from flowzoo.run import EVALUATION, Ledger, Run, per_image_generators
 from flowzoo.seeds import check_seed
+from flowzoo.settling import in_batches
 from flowzoo.shapes import Images, IntegerImages, PerImage, Shape, as_shape
+from flowzoo.tensors import first_tensor, floating_dtype, is_replica
 from flowzoo.units import bits_per_dim
+
+PILOT_IMAGES = 8
+"""Images that a model draws first where it settles its solvers' steps on them."""
+
+Temperature = SupportsFloat | Iterable[SupportsFloat]
+"""Of all levels, or of each, coarsest first."""
 
 
 class FlowTerms(NamedTuple):
@@ -33,8 +47,9 @@ class FlowTerms(NamedTuple):
 
     def total(self) -> PerImage:
         """Return ``log p(x)``."""
-        shares = [sum_terms(level) for level in self.levels]
-        return torch.stack([self.pixels, *(share.to(self.pixels.dtype) for share in shares)]).sum(0)
+        shares = [self.pixels, *(sum_terms(level) for level in self.levels)]
+        widest = max((share.dtype for share in shares), key=lambda dtype: dtype.itemsize)
+        return torch.stack([share.to(widest) for share in shares]).sum(0)
 
 
 def trainable(module: nn.Module) -> int:
@@ -51,6 +66,9 @@ class Flow(nn.Module):
     """A normalising flow over images, built of levels.
 
     ``log p(x) = ladj(pixels) + sum over levels [ladj(transform) + ladj(joint) + log p(factored | kept)]``
+
+    Called as a function, it returns :meth:`log_prob`. It computes from ``levels`` alone, an ordinary list of
+    modules, whose elements may be replaced, compiled or wrapped by what forwards their attributes.
 
     Args:
         image_shape: ``(C, H, W)`` of the images.
@@ -70,7 +88,7 @@ class Flow(nn.Module):
 
     def __init__(
         self,
-        image_shape: Sequence[int],
+        image_shape: Iterable[SupportsIndex],
         levels: Sequence[Level],
         pixels: ConditionalBijector,
         bins: int = 256,
@@ -79,19 +97,20 @@ class Flow(nn.Module):
         self.image_shape = as_shape(image_shape)
         self.bins = bins
         self.pixels = pixels
-        self.levels = nn.ModuleList(levels)
-        self._stack = tuple(levels)
+        self.levels = PartList(levels, Level)
         self.recipe: Recipe | None = None
+        self.layout: dict[str, tuple[int, ...]] | None = None
+        """Names and shapes of the tensors that the recipe builds, by which a replaced part shows."""
         self.approximate: tuple[str, ...] = ()
         """Components, ``kind:name``, whose declared ``log_det`` makes ``log p(x)`` not even a bound."""
-        self.latent_shapes = _chain_shapes(self.image_shape, self._stack)
+        _chain_shapes(self.image_shape, self.levels)
         if any(True for _ in pixels.parameters()):
             raise OptionError(
                 "the pixel transform has trainable parameters, which no level's loss would train; "
                 "use a fixed one: affine or logit"
             )
-        _refuse_untrainable(self._stack)
-        _refuse_unscorable(self._stack, pixels)
+        _refuse_untrainable(self.levels)
+        _refuse_unscorable(list(self.levels), pixels)
 
     @property
     def dimensions(self) -> int:
@@ -100,49 +119,77 @@ class Flow(nn.Module):
         return channels * height * width
 
     @property
+    def latent_shapes(self) -> tuple[Shape, ...]:
+        """Shapes of the latents, ``(C, H, W)`` each, finest level first."""
+        return _chain_shapes(self.image_shape, self.levels)
+
+    @property
     def separable(self) -> bool:
-        """Whether every level can be trained without the others."""
-        return all(level.separable for level in self._stack)
+        """Whether every level can be trained without the others: its parameters are its own."""
+        shared = Counter(id(each) for level in self.levels for each in set(level.parameters()))
+        if any(levels > 1 for levels in shared.values()):
+            return False
+        return all(level.separable for level in self.levels)
 
     @property
     def stochastic(self) -> bool:
         """Whether part of what the levels see is drawn, so that ``log p(x)`` is a bound and has spread."""
-        return any(level.transform.stochastic for level in self._stack)
+        return any(level.transform.stochastic for level in self.levels)
+
+    @property
+    def settles(self) -> bool:
+        """Whether a bijector of its levels chooses on a few images what all others meet, as solvers do."""
+        bijectors = (each for each in self.modules() if isinstance(each, ConditionalBijector))
+        return any(each.settles for each in bijectors)
 
     @property
     def dtype(self) -> torch.dtype:
         """The dtype in which the levels compute."""
-        for parameter in self.levels.parameters():
-            return parameter.dtype
-        for buffer in self.levels.buffers():
-            if buffer.is_floating_point():
-                return buffer.dtype
-        return torch.get_default_dtype()
+        return floating_dtype(self.levels) or torch.get_default_dtype()
 
     @property
     def device(self) -> torch.device:
         """Where the levels are."""
-        for tensor in chain(self.levels.parameters(), self.levels.buffers()):
-            return tensor.device
-        return torch.device("cpu")
+        found = first_tensor(self.levels)
+        return torch.device("cpu") if found is None else found.device
 
-    def level(self, index: int) -> Level:
+    def level(self, index: SupportsIndex) -> Level:
         """Return a level by its place, 0 being the finest."""
-        return self._stack[index]
+        return self.levels[index]
 
-    def log_prob(self, x: Images, run: Run = EVALUATION) -> PerImage:
+    def extra_repr(self) -> str:
+        return f"image_shape={self.image_shape}, bins={self.bins}"
+
+    def forward(
+        self, x: Images, run: Run = EVALUATION, indices: Iterable[SupportsIndex] | None = None
+    ) -> PerImage:
+        """Return :meth:`log_prob`: what hooks, ``DistributedDataParallel`` and ``torch.compile`` wrap."""
+        return self.log_prob(x, run, indices)
+
+    def log_prob(
+        self, x: Images, run: Run = EVALUATION, indices: Iterable[SupportsIndex] | None = None
+    ) -> PerImage:
         """Return ``log p(x)``, ``(B,)``, nats.
+
+        Where parts draw random numbers it is an estimate: continuous flows draw the probes of their trace
+        unless it is exact, stochastic transforms draw part of what they return. Without ``indices`` the draws
+        of an image then depend on its place in the batch; with them they follow the image, whichever batch it
+        stands in. (Steps that a solver chooses for a batch still depend on that batch, within its tolerance.)
 
         Args:
             x: ``(B, C, H, W)`` in ``[0, 1)``.
             run: Generator, mode and ledger of this pass.
+            indices: Of the images in their data set, ``B`` integers, which seed the images' draws as in
+                evaluation with seed 0.
 
         Raises:
             ShapeError: ``x`` is not a batch of images of the model's shape.
             DataError: A value is not in ``[0, 1)``.
-            NumericalError: The result is not finite.
+            OptionError: There is not one index for each image, or the run has a generator already.
+            NumericalError: The result is not finite; a replica of ``torch.nn.DataParallel`` leaves that to
+                whoever gathers the results, since it sees only a share of the batch.
         """
-        return self.terms(x, run).total()
+        return self.terms(x, _by_index(run, indices, len(x))).total()
 
     def terms(self, x: Images, run: Run = EVALUATION) -> FlowTerms:
         """Return the terms that ``log p(x)`` is the sum of; arguments and errors as in :meth:`log_prob`."""
@@ -152,22 +199,24 @@ class Flow(nn.Module):
         """Return one latent a level, finest first; arguments and errors as in :meth:`log_prob`."""
         return self.analyse(x, run)[0]
 
+    @explains_formats
     def analyse(self, x: Images, run: Run = EVALUATION) -> tuple[list[Images], FlowTerms]:
         """Return what :meth:`encode` and :meth:`terms` return, of one pass; errors as in :meth:`log_prob`."""
         run = run.seeded()
         y, pixels_log_det = self._enter(x, run)
         latents: list[Images] = []
         terms: list[LevelTerms] = []
-        for level in self._stack:
+        for level in self.levels:
             kept, z, level_terms = level(y, run)
             latents.append(z)
             terms.append(level_terms)
             y = kept if kept is not None else y
         result = FlowTerms(pixels_log_det, tuple(terms))
-        if run.mode != "initialise":
+        if run.mode != "initialise" and not is_replica(self):
             _require_finite(result.total(), "log p(x)", "check the data and the model's training log")
         return latents, result
 
+    @explains_formats
     def decode(self, latents: Sequence[Images], run: Run = EVALUATION) -> Images:
         """Return the image, ``(B, C, H, W)``, that the latents encode. It may leave ``[0, 1)``.
 
@@ -181,71 +230,112 @@ class Flow(nn.Module):
         """
         self._check_latents(latents)
         x: Images | None = None
-        for level, z in zip(reversed(self._stack), reversed(latents), strict=True):
+        for level, z in zip(reversed(self.levels), reversed(latents), strict=True):
             x = level.inverse(x, z.to(self.dtype), run)
         assert x is not None, "a flow has levels"
         x = self.pixels.inverse(x, None, run)
+        if is_replica(self):
+            return x
         _require_finite(x, "a decoded image", "lower the temperature, or train the model for longer")
         return x
 
     @torch.no_grad()
-    def sample(self, n: int, temperature: float | Sequence[float] = 1.0, seed: int | None = None) -> Images:
+    def sample(
+        self,
+        n: SupportsIndex,
+        temperature: Temperature = 1.0,
+        seed: SupportsIndex | None = None,
+        batch_size: SupportsIndex | None = None,
+    ) -> Images:
         """Draw images.
+
+        Every image has noise of its own, so the first images of a seed are the same however many are drawn
+        and in whatever batches: to rounding, or to the tolerance of a solver that settles no steps
+        (:attr:`settles`).
 
         Args:
             n: How many.
             temperature: Standard deviation of the latents, one for all levels or a list, coarsest first.
             seed: Makes the draw repeatable; the global random state is not touched either way.
+            batch_size: Images at once; by default all of them.
 
         Returns:
             ``(n, C, H, W)``, in ``[0, 1)`` up to what the model leaves outside.
 
         Raises:
-            OptionError: ``n`` or a temperature is out of range.
+            OptionError: ``n``, a temperature, the seed or the batch size is out of range.
         """
-        generator = torch.Generator()
-        generator.manual_seed(check_seed(seed)) if seed is not None else generator.seed()
-        run = Run(generator=generator)
-        return self.decode(self.draw_latents(n, temperature, run), run)
+        return torch.cat(list(self.sample_batches(n, temperature, seed, batch_size)))
+
+    @torch.no_grad()
+    def sample_batches(
+        self,
+        n: SupportsIndex,
+        temperature: Temperature = 1.0,
+        seed: SupportsIndex | None = None,
+        batch_size: SupportsIndex | None = None,
+    ) -> Iterator[Images]:
+        """Draw the images of :meth:`sample` batch by batch; arguments and errors as there.
+
+        A model that settles its solvers' steps begins with a batch of :data:`PILOT_IMAGES`.
+        """
+        n = positive_integer("n, how many images to draw,", n)
+        if batch_size is not None:
+            batch_size = positive_integer("batch_size, how many images to draw at once,", batch_size)
+        base = torch.Generator().seed() if seed is None else check_seed(seed)
+
+        def draw(indices: range, memory: Memory) -> Images:
+            run = Run(generator=per_image_generators(base, indices), memory=memory)
+            return self.decode(self.draw_latents(len(indices), temperature, run), run)
+
+        yield from in_batches(self, n, batch_size or n, PILOT_IMAGES if self.settles else 0, draw)
 
     def draw_latents(
-        self, n: int, temperature: float | Sequence[float] = 1.0, run: Run = EVALUATION
+        self, n: SupportsIndex, temperature: Temperature = 1.0, run: Run = EVALUATION
     ) -> list[Images]:
         """Draw ``T * N(0, I)`` for each level, finest first; arguments as in :meth:`sample`."""
         run = run.seeded()
         temperatures = self._temperatures(temperature)
-        if not isinstance(n, int) or n < 1:
-            raise OptionError(f"n is how many images to draw, an integer of at least 1; got {n!r}")
-        blank = [torch.empty((n, *shape), dtype=self.dtype) for shape in self.latent_shapes]
+        count = positive_integer("n, how many images to draw,", n)
+        blank = [torch.empty((count, *shape), dtype=self.dtype) for shape in self.latent_shapes]
         return [(run.normal(each) * t).to(self.device) for each, t in zip(blank, temperatures, strict=True)]
 
-    def bits_per_dim(self, images: IntegerImages, run: Run = EVALUATION) -> PerImage:
+    def bits_per_dim(
+        self, images: IntegerImages, run: Run = EVALUATION, indices: Iterable[SupportsIndex] | None = None
+    ) -> PerImage:
         """Return the bits per dimension of integer images under one draw of uniform noise, ``(B,)``.
 
-        An upper bound in expectation; see :func:`flowzoo.units.bits_per_dim`.
+        An upper bound in expectation; see :func:`flowzoo.units.bits_per_dim`. Without ``indices`` an image's
+        noise depends on its place in the batch.
 
         Args:
             images: ``(B, C, H, W)``, integers in ``{0, ..., bins - 1}``.
             run: Whose generator draws the noise.
+            indices: As in :meth:`log_prob`.
 
         Raises:
             DataError: ``images`` are not such integers.
+            OptionError: As in :meth:`log_prob`.
         """
-        run = run.seeded()
+        self._require_values()
+        run = _by_index(run, indices, len(images)).seeded()
         x = dequantise(images.to(self.device), self.bins, run)
         return bits_per_dim(self.log_prob(x, run), self.dimensions, self.bins)
 
+    @explains_formats
     def loss(self, x: Images, run: Run) -> list[PerImage]:
         """Return each level's training loss, ``(B,)`` nats, finest first; arguments: :meth:`log_prob`."""
+        _refuse_untrainable(self.levels)
         y, _ = self._enter(x, run)
         losses: list[PerImage] = []
-        for level in self._stack:
+        for level in self.levels:
             kept, loss = level.loss(y, run)
             losses.append(loss)
             y = kept if kept is not None else y
         return losses
 
-    def level_loss(self, index: int, x: Images, run: Run) -> PerImage:
+    @explains_formats
+    def level_loss(self, index: SupportsIndex, x: Images, run: Run) -> PerImage:
         """Return the training loss of one level, ``(B,)`` in nats, at the cost of that level only.
 
         Args:
@@ -253,12 +343,13 @@ class Flow(nn.Module):
             x: ``(B, C, H, W)`` in ``[0, 1)``.
             run: Generator, mode and ledger of this pass.
         """
-        return self._stack[index].loss(self.level_input(index, x, run), run)[1]
+        return self.levels[index].loss(self.level_input(index, x, run), run)[1]
 
-    def level_input(self, index: int, x: Images, run: Run = EVALUATION) -> Images:
+    @explains_formats
+    def level_input(self, index: SupportsIndex, x: Images, run: Run = EVALUATION) -> Images:
         """Return the image that reaches a level: ``x`` taken down through the finer ones."""
         y, _ = self._enter(x, run)
-        for level in self._stack[:index]:
+        for level in self.levels[:index]:
             kept = level.take_apart(y, run).kept
             assert kept is not None, "only the last level keeps nothing"
             y = kept
@@ -290,6 +381,7 @@ class Flow(nn.Module):
 
     def _enter(self, x: Images, run: Run) -> tuple[Images, PerImage]:
         """Check images and take them to the space of the finest level, in the levels' dtype."""
+        self._require_values()
         if x.ndim != 4 or tuple(x.shape[1:]) != self.image_shape:
             raise ShapeError(
                 f"expected images of shape (B, {', '.join(map(str, self.image_shape))}), got {tuple(x.shape)}"
@@ -303,20 +395,26 @@ class Flow(nn.Module):
         y, log_det = self.pixels(x.to(self.device), None, run)
         return y.to(self.dtype), log_det
 
+    def _require_values(self) -> None:
+        if self.device.type == "meta":
+            raise OptionError(
+                "the model is on the device 'meta', which holds shapes and no values; "
+                "move it with to_empty(device='cpu') and load its weights"
+            )
+
     def _check_latents(self, latents: Sequence[Images]) -> None:
+        self._require_values()
         found = [tuple(z.shape[1:]) for z in latents]
         if found != list(self.latent_shapes):
             raise ShapeError(
                 f"expected latents, finest level first, of shapes {list(self.latent_shapes)}; got {found}"
             )
 
-    def _temperatures(self, temperature: float | Sequence[float]) -> list[float]:
+    def _temperatures(self, temperature: Temperature) -> list[float]:
         """Return one temperature a level, finest first."""
-        levels = len(self._stack)
-        if isinstance(temperature, Sequence):
-            temperatures = [float(t) for t in reversed(temperature)]
-        else:
-            temperatures = [float(temperature)] * levels
+        levels = len(self.levels)
+        given = torch.as_tensor(temperature, dtype=torch.float64)
+        temperatures: list[float] = given.flip(0).tolist() if given.ndim else [float(given)] * levels
         if len(temperatures) != levels:
             raise OptionError(
                 f"expected one temperature, or {levels} of them, coarsest first; got {len(temperatures)}"
@@ -326,9 +424,21 @@ class Flow(nn.Module):
         return temperatures
 
 
-def _chain_shapes(image_shape: Shape, levels: Sequence[Level]) -> tuple[Shape, ...]:
+def _by_index(run: Run, indices: Iterable[SupportsIndex] | None, images: int) -> Run:
+    """Return the run whose draws follow the images' indices, if there are any."""
+    if indices is None:
+        return run
+    if run.generator is not None:
+        raise OptionError("give either indices, which seed each image's draws, or a run with a generator")
+    generators = per_image_generators(0, indices)
+    if len(generators) != images:
+        raise OptionError(f"there are {len(generators)} indices for {images} images; give one for each")
+    return dataclasses.replace(run, generator=generators)
+
+
+def _chain_shapes(image_shape: Shape, levels: PartList[Level]) -> tuple[Shape, ...]:
     """Return the latents' shapes, finest first, and refuse a stack that does not end at its last level."""
-    if not levels:
+    if not len(levels):
         raise ShapeError("a flow needs at least one level")
     latents: list[Shape] = []
     shape: Shape | None = image_shape
@@ -342,20 +452,24 @@ def _chain_shapes(image_shape: Shape, levels: Sequence[Level]) -> tuple[Shape, .
     return tuple(latents)
 
 
-def _refuse_untrainable(levels: Sequence[Level]) -> None:
+def _refuse_untrainable(levels: PartList[Level]) -> None:
     """A loss that is no likelihood gives no meaningful gradient to what stands before it."""
+    if all(each.joint.loss_is_likelihood and each.conditional.loss_is_likelihood for each in levels):
+        return
     trainable_before = False
     for place, level in enumerate(levels):
         if not level.joint.loss_is_likelihood:
             raise OptionError(
-                f"level {place}'s joint trains on the likelihood of the whole, and is set to train on "
-                "something else; set the joint's objective=likelihood"
+                f"level {place}'s joint trains on the likelihood of the whole, and "
+                f"{_innermost(level.joint, _has_other_loss)} is set to train on something else; "
+                "set the joint's objective=likelihood"
             )
         trainable_before = trainable_before or not level.separable
         if trainable_before and not level.conditional.loss_is_likelihood:
             raise OptionError(
                 f"level {place}'s conditional does not train on its likelihood, so the trainable transform, "
-                "joint or split before it would get no gradient; set the bijector's objective=likelihood"
+                f"joint or split before it would get no gradient from "
+                f"{_innermost(level.conditional, _has_other_loss)}; set the bijector's objective=likelihood"
             )
 
 
@@ -371,13 +485,13 @@ def _refuse_unscorable(levels: Sequence[Level], pixels: ConditionalBijector) -> 
             mixing.append(pixels)
         if mixing:
             raise OptionError(
-                f"{asked}, and {type(mixing[0]).__name__} mixes pixels before it; use transform=identity or "
+                f"{asked}, and {name_of(mixing[0])} mixes pixels before it; use transform=identity or "
                 "transform=squeeze and logit or affine pixels, or a split that needs no scores"
             )
         silent = next((each.joint for each in before if not each.joint.has_shares), None)
         if silent is not None:
             raise OptionError(
-                f"{asked}, and {type(silent).__name__} cannot tell them; "
+                f"{asked}, and {_innermost(silent, _has_no_shares)} cannot tell them; "
                 "use another joint, or a split that needs no scores"
             )
         if all(each.joint.pointwise for each in before):
@@ -385,6 +499,21 @@ def _refuse_unscorable(levels: Sequence[Level], pixels: ConditionalBijector) -> 
                 f"{asked}, and no joint treats them differently; set one that does, such as joint=realnvp, "
                 "or use a split that needs no scores"
             )
+
+
+def _innermost(part: ConditionalBijector, declares: Callable[[ConditionalBijector], bool]) -> str:
+    """Return the name of the part that makes a bijector declare something; wrappers only pass it on."""
+    found = [each for each in part.modules() if isinstance(each, ConditionalBijector) and declares(each)]
+    known = [each for each in found if origin_of(each)]
+    return name_of((known or found)[-1])
+
+
+def _has_no_shares(bijector: ConditionalBijector) -> bool:
+    return not bijector.has_shares
+
+
+def _has_other_loss(bijector: ConditionalBijector) -> bool:
+    return not bijector.loss_is_likelihood
 
 
 def _require_finite(values: Tensor, what: str, advice: str) -> None:

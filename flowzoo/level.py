@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from torch import Tensor, nn
+from torch import nn
 
+from flowzoo import checked
 from flowzoo.bijector import ConditionalBijector, standard_normal_log_prob
 from flowzoo.errors import OptionError, ShapeError
+from flowzoo.origin import name_of
+from flowzoo.part_list import require_part
 from flowzoo.run import EVALUATION, Run
 from flowzoo.shapes import Images, PerImage, Shape, as_shape
 from flowzoo.split import SplitPolicy
+from flowzoo.tensors import floating_dtype
 from flowzoo.transform import ResolutionTransform
 
 
@@ -44,6 +48,9 @@ class Parts(NamedTuple):
 class Level(nn.Module):
     """One resolution of a flow.
 
+    Its parts may be replaced, or wrapped by what forwards their attributes, as ``torch.compile`` does. It
+    computes in the dtype of its first parameter, and brings what it gets to that.
+
     Args:
         transform: Rearranges the level's image, the identity where there is nothing to rearrange.
         joint: A bijector over the whole image, unconditional; it gives back the shape that it got.
@@ -51,9 +58,14 @@ class Level(nn.Module):
         conditional: Maps ``factored``, given ``kept``, to standard normal noise.
 
     Raises:
-        TypeError: A part is something else than that.
+        PartError: A part is something else than that, a ``TypeError`` too.
         OptionError: A bijector does not take all values.
     """
+
+    transform: ResolutionTransform
+    joint: ConditionalBijector
+    split: SplitPolicy
+    conditional: ConditionalBijector
 
     def __init__(
         self,
@@ -63,24 +75,20 @@ class Level(nn.Module):
         conditional: ConditionalBijector,
     ) -> None:
         super().__init__()
-        for part, interface in (
-            (transform, ResolutionTransform),
-            (joint, ConditionalBijector),
-            (split, SplitPolicy),
-            (conditional, ConditionalBijector),
-        ):
-            if not isinstance(part, interface):
-                raise TypeError(f"a level got a {type(part).__name__} where it takes a {interface.__name__}")
-        for bijector in (joint, conditional):
-            if not bijector.takes_all_reals:
-                raise OptionError(
-                    "a level's values may be any, and its bijector takes those of [0, 1) only, as a logit "
-                    "does; set it as the pixel transform, pixels.name"
-                )
         self.transform = transform
         self.joint = joint
         self.split = split
         self.conditional = conditional
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _INTERFACES:
+            require_part("a level", value, _INTERFACES[name])
+        if name in ("joint", "conditional") and not value.takes_all_reals:
+            raise OptionError(
+                "a level's values may be any, and its bijector takes those of [0, 1) only, as a logit "
+                "does; set it as the pixel transform, pixels.name"
+            )
+        super().__setattr__(name, value)
 
     def forward(self, x: Images, run: Run = EVALUATION) -> tuple[Images | None, Images, LevelTerms]:
         """Return the next level's image (None at the last level), the latent ``z`` and the terms.
@@ -89,9 +97,7 @@ class Level(nn.Module):
             ShapeError: A part returned another shape than its interface states.
         """
         parts = self.take_apart(x, run)
-        z, log_det = self.conditional(parts.factored, parts.kept, run)
-        _require(self.conditional, "z", z, parts.factored.shape)
-        _require(self.conditional, "log_det", log_det, x.shape[:1])
+        z, log_det = checked.forward(self.conditional, parts.factored, parts.kept, run)
         terms = LevelTerms(
             parts.transform_log_det, parts.joint_log_det, standard_normal_log_prob(z) + log_det
         )
@@ -99,9 +105,10 @@ class Level(nn.Module):
 
     def inverse(self, kept: Images | None, z: Images, run: Run = EVALUATION) -> Images:
         """Return the level's image for a latent ``z``, given the next level's image."""
-        factored = self.conditional.inverse(z, kept, run)
+        kept = None if kept is None else self._in_own_dtype(kept)
+        factored = checked.inverse(self.conditional, self._in_own_dtype(z), kept, run)
         merged = self.split.merge(kept, factored)
-        return self.transform.inverse(self.joint.inverse(merged, None, run), run)
+        return self.transform.inverse(checked.inverse(self.joint, merged, None, run), run)
 
     def loss(self, x: Images, run: Run = EVALUATION) -> tuple[Images | None, PerImage]:
         """Return the next level's image and this level's training loss, ``(B,)``, penalties included.
@@ -111,8 +118,7 @@ class Level(nn.Module):
         """
         own, ledger = run.collecting()
         parts = self.take_apart(x, own)
-        loss = self.conditional.loss(parts.factored, parts.kept, own)
-        _require(self.conditional, "loss", loss, x.shape[:1])
+        loss = checked.loss(self.conditional, parts.factored, parts.kept, own)
         loss = loss - parts.transform_log_det - parts.joint_log_det
         for penalty in ledger.penalties.values():
             loss = loss + penalty
@@ -121,11 +127,12 @@ class Level(nn.Module):
 
     def take_apart(self, x: Images, run: Run = EVALUATION) -> Parts:
         """Run the steps before the conditional."""
+        x = self._in_own_dtype(x)
         transformed, transform_log_det = self.transform(x, run)
-        _require(self.transform, "log_det", transform_log_det, x.shape[:1])
-        y, joint_log_det = self.joint(transformed, None, run)
-        _require(self.joint, "z", y, transformed.shape)
-        _require(self.joint, "log_det", joint_log_det, x.shape[:1])
+        stated = (len(x), *self.transform.output_shape(as_shape(x.shape[1:])))
+        checked.require_shape(self.transform, "y", transformed, stated)
+        checked.require_shape(self.transform, "log_det", transform_log_det, x.shape[:1])
+        y, joint_log_det = checked.forward(self.joint, transformed, None, run)
         kept, factored = self.split.split(y)
         return Parts(kept, factored, transform_log_det, joint_log_det)
 
@@ -143,16 +150,19 @@ class Level(nn.Module):
     @property
     def separable(self) -> bool:
         """Whether the level's loss depends on its own parameters only: none lies outside ``conditional``."""
-        return not any(list(part.parameters()) for part in (self.transform, self.joint, self.split))
+        return not any(True for part in (self.transform, self.joint, self.split) for _ in part.parameters())
+
+    def _in_own_dtype(self, images: Images) -> Images:
+        dtype = floating_dtype(self)
+        return images if dtype is None else images.to(dtype)
 
 
-def _require(part: nn.Module, what: str, found: Tensor, shape: tuple[int, ...]) -> None:
-    """Refuse what torch would broadcast in silence."""
-    if found.shape != shape:
-        raise ShapeError(
-            f"{type(part).__name__} returned {what} of shape {tuple(found.shape)}, expected {tuple(shape)}; "
-            "the component must be mended"
-        )
+_INTERFACES: dict[str, type[nn.Module]] = {
+    "transform": ResolutionTransform,
+    "joint": ConditionalBijector,
+    "split": SplitPolicy,
+    "conditional": ConditionalBijector,
+}
 
 
 def _stated(part: nn.Module, method: str, shape: Any, fewest_channels: int = 1) -> Shape:
@@ -160,6 +170,6 @@ def _stated(part: nn.Module, method: str, shape: Any, fewest_channels: int = 1) 
         return as_shape(shape, fewest_channels)
     except (ShapeError, TypeError):
         raise ShapeError(
-            f"{type(part).__name__}.{method} stated the shape {shape!r:.60}, "
+            f"{name_of(part)}.{method} stated the shape {shape!r:.60}, "
             "expected (channels, height, width); the component must be mended"
         ) from None

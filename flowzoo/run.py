@@ -6,9 +6,10 @@ It is passed along explicitly, so nothing is stashed on modules and the global r
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, SupportsIndex
 
 import torch
 from torch import Tensor, nn
@@ -171,9 +172,10 @@ EVALUATION = Run()
 _Draw = Callable[[torch.Size, torch.dtype, torch.Generator], Tensor]
 
 
-def per_image_generators(seed: int, indices: Iterable[int]) -> tuple[torch.Generator, ...]:
+def per_image_generators(seed: int, indices: Iterable[SupportsIndex]) -> tuple[torch.Generator, ...]:
     """Return one generator for each image, seeded by ``seed`` and the image's index in its data set."""
-    return tuple(torch.Generator().manual_seed(_mix(seed, index)) for index in indices)
+    own = operator.index(seed)  # Python's own integers: the mixing leaves the range of NumPy's
+    return tuple(torch.Generator().manual_seed(_mix(own, operator.index(index))) for index in indices)
 
 
 def _mix(seed: int, index: int) -> int:

@@ -18,24 +18,30 @@ References:
 
 from __future__ import annotations
 
+from typing import SupportsIndex
+
 import torch
 
 from flowzoo.builtin.log_det import widest_dtype
 from flowzoo.errors import DataError, NumericalError, OptionError, ShapeError
 from flowzoo.flow import Flow
-from flowzoo.run import EVALUATION, Run
+from flowzoo.integers import as_integer, positive_integer
+from flowzoo.memory import Memory
+from flowzoo.run import EVALUATION, Run, per_image_generators
 from flowzoo.seeds import check_seed
+from flowzoo.settling import in_batches
 from flowzoo.shapes import Images, Shape
 
 
-def coarse_shape(flow: Flow, steps: int) -> Shape:
+def coarse_shape(flow: Flow, steps: SupportsIndex) -> Shape:
     """Return ``(C, H, W)`` of the image that goes on after the ``steps`` finest levels.
 
     Raises:
         OptionError: The model has not so many levels, one of these keeps no smaller image, or the pixel
             transform works at one size only.
     """
-    if type(steps) is not int or not 0 <= steps < len(flow.levels):
+    count = as_integer(steps)
+    if count is None or not 0 <= count < len(flow.levels):
         raise OptionError(
             f"steps is {steps!r:.40}; allowed: int from 0 to {len(flow.levels) - 1}, "
             f"for this model has {len(flow.levels)} level(s) and the last keeps nothing"
@@ -45,7 +51,7 @@ def coarse_shape(flow: Flow, steps: int) -> Shape:
             "the model's pixel transform does not take coarse images; make it with affine or logit pixels"
         )
     shape = flow.image_shape
-    for place in range(steps):
+    for place in range(count):
         level = flow.level(place)
         kept, _ = level.shapes(shape)
         assert kept is not None, "only the last level keeps nothing"
@@ -58,7 +64,7 @@ def coarse_shape(flow: Flow, steps: int) -> Shape:
 
 
 @torch.no_grad()
-def downscale(flow: Flow, x: Images, steps: int) -> Images:
+def downscale(flow: Flow, x: Images, steps: SupportsIndex) -> Images:
     """Return ``E(x)``: the image that goes on after the finest levels, in pixel space.
 
     Args:
@@ -81,11 +87,19 @@ def downscale(flow: Flow, x: Images, steps: int) -> Images:
 
 @torch.no_grad()
 def upscale(
-    flow: Flow, coarse: Images, steps: int, temperature: float = 1.0, seed: int | None = None
+    flow: Flow,
+    coarse: Images,
+    steps: SupportsIndex,
+    temperature: float = 1.0,
+    seed: SupportsIndex | None = None,
+    *,
+    first: int = 0,
+    batch_size: SupportsIndex | None = None,
 ) -> Images:
     """Draw images that :func:`downscale` takes to a given one.
 
-    With the same seed and temperature the noise is that of :meth:`~flowzoo.flow.Flow.sample`.
+    With the same seed and temperature the noise is that of :meth:`~flowzoo.flow.Flow.sample`, image by image:
+    more images, or other batches, change none of those before.
 
     Args:
         flow: The model; its levels have to keep smaller images.
@@ -93,6 +107,8 @@ def upscale(
         steps: Through how many of the finest levels.
         temperature: Standard deviation of these levels' latents; at 0 the result is ``D(coarse)``.
         seed: Makes the draw repeatable; the global random state is not touched either way.
+        first: Which of the seed's images the first one is; another number is another draw.
+        batch_size: Images at once; by default all of them.
 
     Returns:
         ``(B, C, H, W)``, in ``[0, 1)`` up to what the model leaves outside; dtype as :func:`downscale`.
@@ -104,17 +120,26 @@ def upscale(
         NumericalError: The result is not finite.
     """
     y = _enter(flow, coarse, coarse_shape(flow, steps))
+    if not len(coarse):
+        raise DataError("there are no coarse images to scale up; give at least one")
     if not bool(((coarse >= -1.0) & (coarse < 2.0)).all()):
         raise DataError(
             f"coarse images lie in or near [0, 1), found {_range(coarse)}; divide bytes by 256 before scaling"
         )
-    generator = torch.Generator()
-    generator.manual_seed(check_seed(seed)) if seed is not None else generator.seed()
-    return _leave(flow, _take_up(flow, y, steps, temperature, Run(generator=generator)))
+    base = torch.Generator().seed() if seed is None else check_seed(seed)
+    at_once = len(y) if batch_size is None else positive_integer("batch_size", batch_size)
+
+    def draw(places: range, memory: Memory) -> Images:
+        generators = per_image_generators(base, (first + place for place in places))
+        run = Run(generator=generators, memory=memory)
+        return _leave(flow, _take_up(flow, y[places.start : places.stop], steps, temperature, run))
+
+    # The pilot is the first image alone, since it is there however many follow.
+    return torch.cat(list(in_batches(flow, len(y), at_once, int(flow.settles), draw)))
 
 
 @torch.no_grad()
-def project(flow: Flow, x: Images, steps: int) -> Images:
+def project(flow: Flow, x: Images, steps: SupportsIndex) -> Images:
     """Return ``P(x) = D(E(x))``; arguments as in :func:`downscale`, errors as there and in :func:`upscale`.
 
     The same as :func:`downscale` and then :func:`upscale` at temperature 0, but that the coarse image does
@@ -125,8 +150,9 @@ def project(flow: Flow, x: Images, steps: int) -> Images:
     return _leave(flow, _take_up(flow, y, steps, 0.0, EVALUATION.seeded()))
 
 
-def _take_down(flow: Flow, y: Images, steps: int) -> Images:
-    run = EVALUATION.seeded()
+def _take_down(flow: Flow, y: Images, steps: SupportsIndex) -> Images:
+    # Where a transform draws, an image's draw must not depend on those beside it.
+    run = Run(generator=per_image_generators(0, range(len(y))))
     for place in range(steps):
         kept = flow.level(place).take_apart(y, run).kept
         assert kept is not None, "only the last level keeps nothing"
@@ -134,7 +160,7 @@ def _take_down(flow: Flow, y: Images, steps: int) -> Images:
     return y
 
 
-def _take_up(flow: Flow, y: Images, steps: int, temperature: float, run: Run) -> Images:
+def _take_up(flow: Flow, y: Images, steps: SupportsIndex, temperature: float, run: Run) -> Images:
     # Those of the coarser levels are drawn too and dropped, so that a seed means here what it means there.
     latents = flow.draw_latents(len(y), temperature, run)
     for place in reversed(range(steps)):

@@ -6,12 +6,14 @@ give one value for each image that it got.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from typing import SupportsIndex
 
 from jaxtyping import Float, Integer
 from torch import Tensor
 
 from flowzoo.errors import ShapeError
+from flowzoo.integers import as_integer
 
 Shape = tuple[int, int, int]
 """``(channels, height, width)`` of one image."""
@@ -26,25 +28,29 @@ PerImage = Float[Tensor, " batch"]
 """One number for each image, ``(B,)``: a log-density, a log-determinant, a loss; in nats."""
 
 
-def as_shape(shape: Sequence[int], fewest_channels: int = 1) -> Shape:
-    """Return ``shape`` as ``(channels, height, width)``.
+def as_shape(shape: Iterable[SupportsIndex], fewest_channels: int = 1) -> Shape:
+    """Return ``shape`` as ``(channels, height, width)``, integers of Python's own.
+
+    >>> import numpy as np
+    >>> as_shape(np.array([3, 8, 8]))
+    (3, 8, 8)
 
     Args:
-        shape: Of an image.
+        shape: Of an image: a tuple, a list, a ``torch.Size`` or an array, of integers of any library.
         fewest_channels: 0 where an image may be empty, as what a split factors out that keeps everything.
 
     Raises:
         ShapeError: It is not three positive integers.
     """
-    sizes = tuple(shape)
+    given = tuple(shape)
+    sizes = [as_integer(size) for size in given]
     least = (fewest_channels, 1, 1)
     if len(sizes) != 3 or not all(
-        isinstance(size, int) and size >= at_least for size, at_least in zip(sizes, least, strict=True)
+        size is not None and size >= at_least for size, at_least in zip(sizes, least, strict=True)
     ):
-        raise ShapeError(
-            f"an image shape is (channels, height, width), three positive integers; got {tuple(shape)}"
-        )
-    return (sizes[0], sizes[1], sizes[2])
+        raise ShapeError(f"an image shape is (channels, height, width), three positive integers; got {given}")
+    channels, height, width = (size for size in sizes if size is not None)
+    return channels, height, width
 
 
 def require_even(shape: Shape, asked_by: str) -> None:

@@ -105,8 +105,10 @@ class Environment:
         threads: That torch used.
         jobs: Cells that ran at the same time, at most; times suffer from more than one.
         versions: Of ``python``, ``torch``, ``flowzoo``.
-        plugins: Distributions whose components the model was built of, with their versions.
+        plugins: Distributions whose components the cell was made of, with their versions.
         commit: Of the flowzoo source tree, with ``-dirty`` where it differs; empty outside a git checkout.
+        fingerprints: Digests of the plugins' code, as far as it computes the cell's components and metrics;
+            empty in results from before this was recorded.
     """
 
     device: str
@@ -117,6 +119,7 @@ class Environment:
     versions: Mapping[str, str]
     plugins: Mapping[str, str]
     commit: str = ""
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

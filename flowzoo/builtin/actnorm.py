@@ -59,6 +59,9 @@ class ActNorm(ConditionalBijector):
                 self.register_buffer(name, value)
         self.first_pass = FirstPass("actnorm")
 
+    def extra_repr(self) -> str:
+        return f"channels={len(self.mean)}"
+
     def forward(
         self, x: Images, context: Images | None = None, run: Run = EVALUATION
     ) -> tuple[Images, PerImage]:
@@ -84,7 +87,7 @@ class ActNorm(ConditionalBijector):
 
     @torch.no_grad()
     def _initialise(self, x: Images) -> None:
-        variance, mean = torch.var_mean(x, dim=(0, 2, 3), keepdim=True, correction=0)
+        variance, mean = torch.var_mean(x.to(log_det_dtype(x)), dim=(0, 2, 3), keepdim=True, correction=0)
         self.mean.copy_(mean[0])
         self.log_std.copy_(variance[0].sqrt().clamp(min=SMALLEST_STD).log())
         self.first_pass.finish()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, final
 
 import torch
@@ -35,6 +36,12 @@ class FirstPass(nn.Module):
         # Reading the buffer waits for the device, so a yes is remembered until the next load.
         self._known_done = self._known_done or bool(self.initialised)
         return self._known_done
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> FirstPass:
+        # Moving to another device may lose the buffer, as to_empty does.
+        _forget(self, None)
+        moved: FirstPass = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return moved
 
     def finish(self) -> None:
         """Note that the state has been set."""

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from flowzoo.builtin.log_det import log_det_dtype
+
 
 class LinearShares(NamedTuple):
     """How a square matrix contributes to, and passes on, shares of a log-determinant.
@@ -35,6 +37,7 @@ def linear_shares(weight: Float[Tensor, "n n"]) -> LinearShares:
     (tensor([0.6931, 0.0000]), tensor([[0., 1.],
             [1., 0.]]))
     """
+    weight = weight.to(log_det_dtype(weight))
     left, stretch, right = torch.linalg.svd(weight.detach())
     rotation = left @ right
     own = left.square() @ stretch.log()

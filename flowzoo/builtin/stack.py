@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Annotated, final
 
 from pydantic import Field
-from torch import nn
 
-from flowzoo.bijector import ConditionalBijector
+from flowzoo import checked
+from flowzoo.bijector import ConditionalBijector, follows_all
 from flowzoo.builtin.log_det import constant_log_det
 from flowzoo.component import BijectorSpec, Builder
 from flowzoo.errors import OptionError
+from flowzoo.part_list import PartList
 from flowzoo.run import EVALUATION, Run
 from flowzoo.shapes import Images, PerImage, Shape
 
@@ -32,23 +33,30 @@ class Stack(ConditionalBijector):
             has parameters, which would get no gradient from it.
     """
 
+    takes_all_reals = follows_all("parts", "takes_all_reals")
+    pointwise = follows_all("parts", "pointwise")
+    has_shares = follows_all("parts", "has_shares")
+
     def __init__(self, parts: Sequence[ConditionalBijector]) -> None:
         super().__init__()
         if not parts:
             raise OptionError("stack: expected at least one part; for none at all use 'identity'")
-        self.parts = nn.ModuleList(parts)
-        self._parts = tuple(parts)
-        *earlier, last = self._parts
-        self.takes_all_reals = all(part.takes_all_reals for part in self._parts)
-        self.pointwise = all(part.pointwise for part in self._parts)
-        self.has_shares = all(part.has_shares for part in self._parts)
-        self.loss_is_likelihood = last.loss_is_likelihood
+        self.parts = PartList(parts, ConditionalBijector)
+        self._refuse_untrainable()
+
+    @property
+    def loss_is_likelihood(self) -> bool:  # type: ignore[override]  # the last part's, whichever it is
+        return self.parts[-1].loss_is_likelihood
+
+    def _refuse_untrainable(self) -> None:
+        """Refuse parts that would get no gradient; they may have been replaced since the stack was built."""
+        *earlier, last = self.parts
         if not all(part.loss_is_likelihood for part in earlier):
             raise OptionError(
                 "stack: only the last part may train on something else than its likelihood; "
                 "set objective=likelihood for the parts before it"
             )
-        if not last.loss_is_likelihood and any(list(part.parameters()) for part in earlier):
+        if not last.loss_is_likelihood and any(True for part in earlier for _ in part.parameters()):
             raise OptionError(
                 "stack: the last part does not train on its likelihood, so parameters of the parts before "
                 "it would get no gradient; set the last part's objective=likelihood, or reorder the parts"
@@ -58,30 +66,31 @@ class Stack(ConditionalBijector):
         self, x: Images, context: Images | None = None, run: Run = EVALUATION
     ) -> tuple[Images, PerImage]:
         total = constant_log_det(x, 0.0)
-        for part in self._parts:
-            x, log_det = part(x, context, run)
+        for part in self.parts:
+            x, log_det = checked.forward(part, x, context, run)
             total = total + log_det
         return x, total
 
     def forward_with_shares(
         self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
     ) -> tuple[Images, Images]:
-        for part in self._parts:
-            x, shares = part.forward_with_shares(x, shares, context, run)
+        for part in self.parts:
+            x, shares = checked.forward_with_shares(part, x, shares, context, run)
         return x, shares
 
     def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
-        for part in reversed(self._parts):
-            z = part.inverse(z, context, run)
+        for part in reversed(self.parts):
+            z = checked.inverse(part, z, context, run)
         return z
 
     def loss(self, x: Images, context: Images | None = None, run: Run = EVALUATION) -> PerImage:
-        *earlier, last = self._parts
+        self._refuse_untrainable()
+        *earlier, last = self.parts
         total = constant_log_det(x, 0.0)
         for part in earlier:
-            x, log_det = part(x, context, run)
+            x, log_det = checked.forward(part, x, context, run)
             total = total + log_det
-        return last.loss(x, context, run) - total
+        return checked.loss(last, x, context, run) - total
 
 
 def build_stack(

@@ -6,7 +6,8 @@ from typing import Annotated, final
 
 from pydantic import Field
 
-from flowzoo.bijector import ConditionalBijector
+from flowzoo import checked
+from flowzoo.bijector import ConditionalBijector, follows
 from flowzoo.builtin.actnorm import ActNorm
 from flowzoo.component import BijectorSpec, Builder
 from flowzoo.run import EVALUATION, Run
@@ -31,36 +32,38 @@ class Standardise(ConditionalBijector):
         NotInitialisedError: On use before the first pass.
     """
 
+    takes_all_reals = follows("inner.takes_all_reals")
+    pointwise = follows("inner.pointwise")
+    has_shares = follows("inner.has_shares")
+    loss_is_likelihood = follows("inner.loss_is_likelihood")
+
     def __init__(self, inner: ConditionalBijector, shape: Shape, context_shape: Shape | None = None) -> None:
         super().__init__()
         self.inner = inner
         self.scale = ActNorm(shape[0], trainable=False)
         self.context_scale = ActNorm(context_shape[0], trainable=False) if context_shape else None
-        self.takes_all_reals = inner.takes_all_reals
-        self.pointwise = inner.pointwise
-        self.has_shares = inner.has_shares
-        self.loss_is_likelihood = inner.loss_is_likelihood
 
     def forward(
         self, x: Images, context: Images | None = None, run: Run = EVALUATION
     ) -> tuple[Images, PerImage]:
         x, own_log_det = self.scale(x, None, run)
-        z, log_det = self.inner(x, self._standardise_context(context, run), run)
+        z, log_det = checked.forward(self.inner, x, self._standardise_context(context, run), run)
         return z, log_det + own_log_det
 
     def forward_with_shares(
         self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
     ) -> tuple[Images, Images]:
         x, shares = self.scale.forward_with_shares(x, shares, None, run)
-        return self.inner.forward_with_shares(x, shares, self._standardise_context(context, run), run)
+        given = self._standardise_context(context, run)
+        return checked.forward_with_shares(self.inner, x, shares, given, run)
 
     def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
-        x = self.inner.inverse(z, self._standardise_context(context, run), run)
+        x = checked.inverse(self.inner, z, self._standardise_context(context, run), run)
         return self.scale.inverse(x, None, run)
 
     def loss(self, x: Images, context: Images | None = None, run: Run = EVALUATION) -> PerImage:
         x, log_det = self.scale(x, None, run)
-        return self.inner.loss(x, self._standardise_context(context, run), run) - log_det
+        return checked.loss(self.inner, x, self._standardise_context(context, run), run) - log_det
 
     def _standardise_context(self, context: Images | None, run: Run) -> Images | None:
         if context is None or self.context_scale is None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import SupportsIndex
 
 import numpy as np
 
 from flowzoo.data.dataset import ImageSource
-from flowzoo.errors import DataError, OptionError
+from flowzoo.errors import DataError
+from flowzoo.integers import positive_integer
 from flowzoo.shapes import IntegerImages
 
 
@@ -27,10 +29,9 @@ class ShuffledBatches(Iterator[IntegerImages]):
         OptionError: The batch size is not positive.
     """
 
-    def __init__(self, source: ImageSource, batch_size: int, seed: int) -> None:
-        _check(source, batch_size)
+    def __init__(self, source: ImageSource, batch_size: SupportsIndex, seed: int) -> None:
+        self._batch_size = _check(source, batch_size)
         self._source = source
-        self._batch_size = batch_size
         self._seed = seed
         self._start_epoch(0)
 
@@ -77,7 +78,7 @@ class ShuffledBatches(Iterator[IntegerImages]):
 
 
 def sequential_batches(
-    source: ImageSource, batch_size: int, limit: int | None = None
+    source: ImageSource, batch_size: SupportsIndex, limit: SupportsIndex | None = None
 ) -> Iterator[tuple[range, IntegerImages]]:
     """Go through the images once, in order, with their indices.
 
@@ -93,9 +94,9 @@ def sequential_batches(
         DataError: There are no images.
         OptionError: The batch size or the limit is not positive.
     """
-    _check(source, batch_size)
-    if limit is not None and limit < 1:
-        raise OptionError(f"limit is how many images to use, at least 1; got {limit}")
+    batch_size = _check(source, batch_size)
+    if limit is not None:
+        limit = positive_integer("limit, how many images to use,", limit)
     end = len(source) if limit is None else min(limit, len(source))
     starts = range(0, end, batch_size)
     batches = (range(start, min(start + batch_size, end)) for start in starts)
@@ -117,8 +118,8 @@ def spread(count: int, wanted: int, offset: float = 0.0) -> list[int]:
     return [int((place + offset) * count / found) for place in range(found)]
 
 
-def _check(source: ImageSource, batch_size: int) -> None:
-    if batch_size < 1:
-        raise OptionError(f"a batch holds at least 1 image; got batch_size={batch_size}")
+def _check(source: ImageSource, batch_size: SupportsIndex) -> int:
+    batch_size = positive_integer("batch_size", batch_size)
     if len(source) == 0:
         raise DataError("the split holds no images; use a source with more images")
+    return batch_size

@@ -8,9 +8,11 @@ from typing import Annotated
 from PIL import Image
 from pydantic import Field
 
+from flowzoo.component import FilePlace
 from flowzoo.data.dataset import Dataset
-from flowzoo.data.locate import TEST, TRAIN, open_images
+from flowzoo.data.locate import Opened, open_images
 from flowzoo.data.on_disk import on_disk
+from flowzoo.data.split_names import TEST, TRAIN
 from flowzoo.data.stored import ImageFiles, Prepare, StoredImages, exactly
 from flowzoo.errors import DataError
 
@@ -24,6 +26,7 @@ def build_celeba64(
     *,
     root: Annotated[
         str | None,
+        FilePlace(),
         Field(description="folder of parquet files, or of img_align_celeba and its partition; else the hub"),
     ] = None,
 ) -> Dataset:
@@ -43,24 +46,26 @@ def build_celeba64(
         Liu, Luo, Wang and Tang, "Deep Learning Face Attributes in the Wild", ICCV 2015.
         Dinh, Sohl-Dickstein and Bengio, "Density estimation using Real NVP", ICLR 2017, section 4.1.
     """
+    opened = _open(root)
     return on_disk(
         "celeba64",
-        _open(root),
+        opened.splits,
         shape=(3, 64, 64),
         prepare=_face(),
         licence="CelebA's agreement: non-commercial research only",
         source=f"mmlab.ie.cuhk.edu.hk/projects/CelebA.html; {_HUB} on the Hugging Face hub",
         pixels={"name": "logit", "alpha": 0.05},
+        skipped=opened.skipped,
     )
 
 
-def _open(root: str | None) -> dict[str, StoredImages]:
+def _open(root: str | None) -> Opened:
     if root is not None and (Path(root).expanduser() / _PARTITION).is_file():
-        return _read_partition(Path(root).expanduser())
+        return Opened(_read_partition(Path(root).expanduser()))
     return open_images(
         "celeba64",
         root,
-        {"train": TRAIN, "validation": ("valid", "validation"), "test": TEST},
+        {"train": TRAIN, "validation": ("valid", "validation", "val"), "test": TEST},
         repository=_HUB,
         fetch=f"put the parquet files of {_HUB} there, or {_PARTITION} and the folder img_align_celeba",
     )

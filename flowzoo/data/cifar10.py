@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated
 
 from pydantic import Field
 
+from flowzoo.component import FilePlace
 from flowzoo.data.dataset import Dataset
-from flowzoo.data.locate import TEST, TRAIN, open_images
+from flowzoo.data.locate import open_images
 from flowzoo.data.memory import in_memory
-from flowzoo.data.on_disk import DecodedImages, hold_out, shuffled
+from flowzoo.data.on_disk import DecodedImages, decode_all, hold_out, shuffled
+from flowzoo.data.split_names import TEST, TRAIN
 from flowzoo.data.stored import exactly
 
 _HUB = "uoft-cs/cifar10"
@@ -18,7 +21,9 @@ _HUB = "uoft-cs/cifar10"
 def build_cifar10(
     *,
     root: Annotated[
-        str | None, Field(description="folder of parquet files, or of folders train and test; else the hub")
+        str | None,
+        FilePlace(),
+        Field(description="folder of parquet files, or of folders train and test; else the hub"),
     ] = None,
 ) -> Dataset:
     """Load CIFAR-10: 60,000 colour images, 32x32.
@@ -34,7 +39,7 @@ def build_cifar10(
     References:
         Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", University of Toronto, 2009.
     """
-    stored = open_images(
+    opened = open_images(
         "cifar10",
         root,
         {"train": TRAIN, "test": TEST},
@@ -44,9 +49,10 @@ def build_cifar10(
     )
     sources = {
         split: DecodedImages(images, exactly(32, 32), 3, f"cifar10, split '{split}'")
-        for split, images in stored.items()
+        for split, images in opened.splits.items()
     }
-    train, test = (sources[split].take(range(len(sources[split]))).numpy() for split in ("train", "test"))
+    decoded = {split: decode_all(sources[split]) for split in ("train", "test")}
+    train, test = (images.numpy() for images, _ in decoded.values())
     kept, held_out = hold_out(len(train))
     return in_memory(
         "cifar10",
@@ -59,4 +65,6 @@ def build_cifar10(
         licence="its authors state none; part of the 80 Million Tiny Images, which were withdrawn in 2020",
         source=f"cs.toronto.edu/~kriz/cifar.html; {_HUB} on the Hugging Face hub",
         pixels={"name": "logit", "alpha": 0.05},
+        skipped=opened.skipped,
+        changed=sum((changed for _, changed in decoded.values()), Counter()),
     )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
-from flowzoo.errors import UnknownNameError, did_you_mean
+from flowzoo.errors import DataError, UnknownNameError, did_you_mean
+from flowzoo.registry.plugin import one_line
 from flowzoo.shapes import IntegerImages, Shape
 
 SPLITS = ("train", "validation", "test")
@@ -29,6 +32,11 @@ class DatasetInfo:
         source: Where they come from.
         pixels: The recommended pixel transform, ``{"name": ..., option: ...}``.
         sizes: How many images each split holds.
+        revisions: Short hash of the images of each split, so that one can change and the others stay what
+            they were; empty where only ``revision`` is known.
+        skipped: How many files of the user's were passed over, for each reason.
+        changed: How many images' values were changed on the way from their files, for each kind of change;
+            of images that are decoded as they are asked for, :meth:`ImageSource.inspect` returns it.
     """
 
     name: str
@@ -39,6 +47,24 @@ class DatasetInfo:
     source: str
     pixels: Mapping[str, Any]
     sizes: Mapping[str, int]
+    revisions: Mapping[str, str] = field(default_factory=dict)
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    changed: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was found in images that were read to look for damage.
+
+    Attributes:
+        images: Those that could be read, ``(N, C, H, W)``, uint8, in their order.
+        damaged: What is wrong with each of the others, with their names.
+        changed: How many images' values were changed on the way, for each kind of change.
+    """
+
+    images: IntegerImages
+    damaged: tuple[str, ...]
+    changed: Counter[str]
 
 
 class ImageSource(ABC):
@@ -58,6 +84,29 @@ class ImageSource(ABC):
         Returns:
             ``(B, C, H, W)``, uint8, on the CPU.
         """
+
+    def inspect(self, indices: Sequence[int]) -> Inspection:
+        """Read images and collect what is wrong with them, where :meth:`take` stops at the first.
+
+        By default they are taken, and their values are as they are stored.
+
+        Args:
+            indices: As in :meth:`take`.
+        """
+        with suppress(Exception):  # whatever a reader of damaged files raises: they are read one by one below
+            return Inspection(self.take(indices), (), Counter())
+        images, damaged = [], []
+        for index in indices:
+            try:
+                images.append(self.take([index]))
+            except DataError as problem:
+                damaged.append(str(problem))
+            except Exception as problem:
+                damaged.append(f"image {index} cannot be read ({one_line(problem)})")
+        return Inspection(torch.cat(images) if images else _NONE, tuple(damaged), Counter())
+
+
+_NONE = torch.zeros(0, 1, 1, 1, dtype=torch.uint8)
 
 
 class TensorImages(ImageSource):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,11 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from flowzoo.component import FilePlace
 from flowzoo.data.dataset import Dataset
-from flowzoo.data.hub import read_hub, read_parquet
+from flowzoo.data.hub import read_hub
 from flowzoo.data.idx import read_idx
+from flowzoo.data.listing import list_folder
+from flowzoo.data.locate import read_tables
 from flowzoo.data.memory import in_memory
-from flowzoo.data.on_disk import DecodedImages
+from flowzoo.data.on_disk import DecodedImages, decode_all
+from flowzoo.data.split_names import TEST, TRAIN
 from flowzoo.data.stored import StoredImages, exactly
 from flowzoo.errors import DataError
 
@@ -28,7 +33,9 @@ _FETCH = (
 def build_fashion_mnist(
     *,
     root: Annotated[
-        str | None, Field(description="folder of IDX or parquet files; without it, the hub")
+        str | None,
+        FilePlace(),
+        Field(description="folder of IDX or parquet files; without it, the hub"),
     ] = None,
     size: Annotated[Literal[16, 32], Field(description="height and width: 28 padded, or its 2x2 means")] = 32,
 ) -> Dataset:
@@ -47,7 +54,7 @@ def build_fashion_mnist(
         Xiao, Rasul and Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning
         Algorithms", arXiv:1708.07747.
     """
-    raw = _read_hub() if root is None else _read_folder(Path(root).expanduser())
+    raw, changed = _read_hub() if root is None else _read_folder(Path(root).expanduser())
     images = {split: _prepare(raw[split], size, f"fashion-mnist, {split} images") for split in raw}
     train = images["train"]
     held_out = max(1, len(train) // 12)
@@ -58,37 +65,41 @@ def build_fashion_mnist(
         licence="MIT",
         source=f"Zalando Research; {_HUB} on the Hugging Face hub, Debian package dataset-fashion-mnist",
         pixels={"name": "logit", "alpha": 1e-5},
+        changed=changed,
     )
 
 
-def _read_hub() -> dict[str, NDArray[np.uint8]]:
+def _read_hub() -> tuple[dict[str, NDArray[np.uint8]], Counter[str]]:
     try:
         return _decode(read_hub(_HUB, _SPLITS))
     except DataError as reason:
         raise DataError(f"{reason}; or without the hub: {_FETCH}") from reason
 
 
-def _read_folder(root: Path) -> dict[str, NDArray[np.uint8]]:
+def _read_folder(root: Path) -> tuple[dict[str, NDArray[np.uint8]], Counter[str]]:
+    listing = list_folder(root)
     files = {split: _find_idx(root, stem) for split, stem in (("train", "train"), ("test", "t10k"))}
     found = {split: path for split, path in files.items() if path is not None}
     if len(found) == len(files):
-        return {split: read_idx(path, dimensions=3) for split, path in found.items()}
-    if any(root.rglob("*.parquet")):
-        return _decode(read_parquet(root, _SPLITS))
+        return {split: read_idx(path, dimensions=3) for split, path in found.items()}, Counter()
+    if listing.tables:
+        return _decode(read_tables(listing, {"train": TRAIN, "test": TEST}))
     raise DataError(
         f"no Fashion-MNIST in {root}: expected train-images-idx3-ubyte and t10k-images-idx3-ubyte (or .gz), "
         f"or train-*.parquet and test-*.parquet; {_FETCH}"
     )
 
 
-def _decode(stored: dict[str, StoredImages]) -> dict[str, NDArray[np.uint8]]:
-    """Return ``(N, 28, 28)`` for each split."""
-    prepare = exactly(28, 28)
-    sources = {
-        split: DecodedImages(images, prepare, 1, f"fashion-mnist, {split} images")
-        for split, images in stored.items()
-    }
-    return {split: source.take(range(len(source)))[:, 0].numpy() for split, source in sources.items()}
+def _decode(stored: dict[str, StoredImages]) -> tuple[dict[str, NDArray[np.uint8]], Counter[str]]:
+    """Return ``(N, 28, 28)`` for each split, and how many images were changed on the way."""
+    images: dict[str, NDArray[np.uint8]] = {}
+    changed: Counter[str] = Counter()
+    for split, each in stored.items():
+        source = DecodedImages(each, exactly(28, 28), 1, f"fashion-mnist, {split} images")
+        decoded, changes = decode_all(source)
+        images[split] = decoded[:, 0].numpy()
+        changed += changes
+    return images, changed
 
 
 def _find_idx(root: Path, stem: str) -> Path | None:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from flowzoo.data.stored import StoredImages, decode_image
+from flowzoo.data.stored import StoredImages
+from flowzoo.decoding import decode_explained, decode_image
 from flowzoo.errors import DataError
 
 
@@ -27,28 +28,19 @@ def read_hub(repository: str, splits: Mapping[str, str], column: str = "image") 
     return _read(repository, {}, splits, column, repository)
 
 
-def read_parquet(root: Path, splits: Mapping[str, str], column: str = "image") -> dict[str, StoredImages]:
+def read_parquet(files: Mapping[str, Sequence[Path]], column: str, where: str) -> dict[str, StoredImages]:
     """Read images from parquet files as the hub serves them.
 
     Args:
-        root: The folder that holds ``<split>-*.parquet`` or ``<split>/*.parquet``, or folders with those.
-        splits: For each split to read, the hub's name for it.
+        files: The files of each split, in their order.
         column: Which of the table's columns holds the images.
+        where: Where the files are, for errors.
 
     Raises:
-        DataError: A split has no files, or they cannot be read.
+        DataError: They cannot be read, or the table has no such column.
     """
-    files = {theirs: find_parquet(root, theirs) for theirs in splits.values()}
-    for theirs, found in files.items():
-        if not found:
-            raise DataError(f"no {theirs}-*.parquet in {root}; copy the split's files there")
-    names = {theirs: [str(path) for path in found] for theirs, found in files.items()}
-    return _read("parquet", {"data_files": names}, splits, column, str(root))
-
-
-def find_parquet(root: Path, split: str) -> list[Path]:
-    """Return a split's parquet files below a folder, in their order."""
-    return sorted(root.rglob(f"{split}-*.parquet")) or sorted(root.rglob(f"{split}/*.parquet"))
+    names = {split: [str(path) for path in paths] for split, paths in files.items()}
+    return _read("parquet", {"data_files": names}, {split: split for split in files}, column, where)
 
 
 class _EncodedColumn(StoredImages):
@@ -72,6 +64,9 @@ class _EncodedColumn(StoredImages):
 
     def decode(self, content: bytes) -> Image.Image:
         return decode_image(content)
+
+    def decode_explained(self, content: bytes) -> tuple[Image.Image, list[str]]:
+        return decode_explained(content)
 
 
 class _ArrayColumn(StoredImages):

@@ -10,15 +10,18 @@ from typing import Annotated
 
 from pydantic import Field
 
+from flowzoo.component import FilePlace
 from flowzoo.data.dataset import Dataset
-from flowzoo.data.locate import TRAIN, VALIDATION, open_images
+from flowzoo.data.locate import open_images
 from flowzoo.data.on_disk import on_disk
+from flowzoo.data.split_names import TRAIN, VALIDATION
 from flowzoo.data.stored import exactly
 
 _LICENCE = "ImageNet's terms of access: research and education only (image-net.org/download)"
 
 Root = Annotated[
     str | None,
+    FilePlace(),
     Field(description="folder of parquet files, or of folders train and validation of image files"),
 ]
 
@@ -107,13 +110,14 @@ def _box(size: int, root: str | None, repository: str | None) -> Dataset:
 
 
 def _load(name: str, size: int, root: str | None, repository: str | None, fetch: str, source: str) -> Dataset:
-    stored = open_images(name, root, {"train": TRAIN, "test": VALIDATION}, repository=repository, fetch=fetch)
+    opened = open_images(name, root, {"train": TRAIN, "test": VALIDATION}, repository=repository, fetch=fetch)
     return on_disk(
         name,
-        stored,
+        opened.splits,
         shape=(3, size, size),
         prepare=exactly(size, size),
         licence=_LICENCE,
         source=source,
         pixels={"name": "logit", "alpha": 0.05},
+        skipped=opened.skipped,
     )

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from pathlib import Path
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
 
-from flowzoo.data.hub import find_parquet, read_hub, read_parquet
-from flowzoo.data.stored import SUFFIXES, ImageFiles, StoredImages
+from flowzoo.data.hub import read_hub, read_parquet
+from flowzoo.data.listing import Listing, is_archive, list_folder, outermost
+from flowzoo.data.split_names import find_one, names_a_split
+from flowzoo.data.stored import ImageFiles, StoredImages
 from flowzoo.errors import DataError
 
-TRAIN = ("train",)
-VALIDATION = ("validation", "valid", "val")
-TEST = ("test",)
+
+@dataclass(frozen=True)
+class Opened:
+    """The images of a data set as they are stored.
+
+    Attributes:
+        splits: The images of each split.
+        skipped: How many files were passed over, for each reason.
+    """
+
+    splits: dict[str, StoredImages]
+    skipped: Counter[str] = field(default_factory=Counter)
 
 
 def open_images(
@@ -23,58 +36,125 @@ def open_images(
     repository: str | None,
     column: str = "image",
     fetch: str,
-) -> dict[str, StoredImages]:
+) -> Opened:
     """Open the images of each split, wherever they are.
 
     Args:
         name: The data set's, for errors.
         root: Folder of parquet files as the hub serves them, ``<split>-*.parquet``, or of folders of image
-            files, ``<split>`` or ``<split>_...``; without it, the hub.
+            files, ``<split>`` or ``<split>_...``, in upper or lower case; without it, the hub.
         splits: For each split to open, the names that files and folders may have for it; the hub's is first.
         repository: ``"owner/name"`` on the hub; None if it is on no hub.
         column: Which column of the parquet files holds the images.
         fetch: How to get the images, for errors.
 
     Raises:
-        DataError: They are not there or cannot be read.
+        DataError: They are not there, cannot be read, or two folders may hold those of one split.
     """
     if root is None:
         if repository is None:
             raise DataError(f"{name} needs the option root, the folder of its files; {fetch}")
-        return _read_hub(repository, splits, column, fetch)
-    folder = Path(root).expanduser()
-    files = {split: find_files(folder, names) for split, names in splits.items()}
-    if all(files.values()):
-        return {split: ImageFiles(paths) for split, paths in files.items()}
-    found = {split: _name_of(folder, names) for split, names in splits.items()}
-    if any(find_parquet(folder, each) for each in found.values()):
-        return read_parquet(folder, found, column)
-    missing = next(names[0] for split, names in splits.items() if not files[split])
+        return Opened(_read_hub(repository, splits, column, fetch))
+    return open_folder(name, list_folder(Path(root).expanduser()), splits, column=column, fetch=fetch)
+
+
+def open_folder(
+    name: str, listing: Listing, splits: Mapping[str, tuple[str, ...]], *, column: str, fetch: str
+) -> Opened:
+    """Open the images of each split in a folder that is listed already; arguments as above."""
+    root = listing.root
+    folders = {split: find_one(listing.folders(), names, str(root)) for split, names in splits.items()}
+    found = {split: folder for split, folder in folders.items() if folder is not None}
+    if len(found) == len(splits):
+        stored: dict[str, StoredImages] = {
+            split: ImageFiles(listing.below(folder)) for split, folder in found.items()
+        }
+        return Opened(stored, listing.skipped + _outside(listing, found.values()))
+    if find_tables(listing, splits):
+        return Opened(read_tables(listing, splits, column), listing.skipped + _unused(listing.images))
+    missing = next(names[0] for split, names in splits.items() if split not in found)
     raise DataError(
-        f"no {name} in {folder}: expected {missing}-*.parquet or a folder {missing} of image files; {fetch}"
+        f"no {name} in {root}: expected {missing}-*.parquet or a folder {missing} of image files; {fetch}"
+        f"{said_of_rest(listing)}"
     )
 
 
-def find_files(folder: Path, names: tuple[str, ...]) -> list[Path]:
-    """Return the image files of a split, in the order of their paths, or none.
+def find_tables(listing: Listing, splits: Mapping[str, tuple[str, ...]]) -> dict[str, list[Path]]:
+    """Return the parquet files of those splits that have any, in the files' order.
+
+    Files ``<split>-*.parquet`` are meant; where a split has none such, all files of a folder ``<split>``.
 
     Args:
-        folder: Holds a folder for each split.
-        names: That the split's folder may have, bare or followed by ``_`` and more, as in ``train_64x64``.
+        listing: Of the folder.
+        splits: For each split, the names that its files and their folder may have.
+
+    Raises:
+        DataError: A split's files have several names, or lie in several folders.
     """
-    candidates = [place for name in names for place in (folder / name, *sorted(folder.glob(f"{name}_*")))]
-    return next((files for place in candidates if (files := image_files(place))), [])
+    found = {}
+    for split, names in splits.items():
+        files = [path for path in listing.tables if names_a_split(PurePath(path).stem, names)]
+        files = files or [path for path in listing.tables if names_a_split(_folder_of(path), names)]
+        if files:
+            found[split] = [listing.root / path for path in files]
+            _require_one_place(listing.root, names[0], files, names)
+    return found
 
 
-def image_files(folder: Path) -> list[Path]:
-    """Return all image files below a folder, in the order of their paths; hidden ones are left out."""
-    paths = [  # os.walk and strings, since there may be a million
-        os.path.join(place, name)
-        for place, _, names in os.walk(folder)
-        for name in names
-        if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-    ]
-    return [Path(path) for path in sorted(paths)]
+def read_tables(
+    listing: Listing, splits: Mapping[str, tuple[str, ...]], column: str = "image"
+) -> dict[str, StoredImages]:
+    """Open the parquet files of each split; arguments as above.
+
+    Raises:
+        DataError: A split has none, or they cannot be read.
+    """
+    tables = find_tables(listing, splits)
+    for split, names in splits.items():
+        if split not in tables:
+            raise DataError(f"no {names[0]}-*.parquet in {listing.root}; copy the split's files there")
+    return read_parquet({split: tables[split] for split in splits}, column, str(listing.root))
+
+
+def said_of_rest(listing: Listing) -> str:
+    """Return a hint for errors: what a folder without enough images holds instead."""
+    archives = [path for path in listing.others if is_archive(path)]
+    if archives:
+        return f"; if {archives[0]} holds the images, unpack it"
+    skipped = ", ".join(f"{count} {reason}" for reason, count in listing.skipped.most_common(3))
+    return f"; files skipped: {skipped}" if skipped else ""
+
+
+def _require_one_place(root: Path, split: str, files: Sequence[str], names: tuple[str, ...]) -> None:
+    folders = sorted({os.path.dirname(path) or "." for path in files})
+    called = sorted({_called(path, names) for path in files})
+    for several in (folders, called):
+        if len(several) > 1:
+            raise DataError(
+                f"in {root}, the parquet files of {several[0]} and of {several[1]} may each be the split "
+                f"'{split}'; keep one of them there, or give root as the folder of one"
+            )
+
+
+def _called(path: str, names: tuple[str, ...]) -> str:
+    """Return by which of a split's names a file goes, or its folder."""
+    for text in (PurePath(path).stem.casefold(), _folder_of(path).casefold()):
+        for name in names:
+            if names_a_split(text, (name,)):
+                return name
+    return ""
+
+
+def _folder_of(path: str) -> str:
+    return PurePath(path).parent.name
+
+
+def _outside(listing: Listing, folders: Collection[str]) -> Counter[str]:
+    return _unused([path for path in listing.images if outermost(path) not in folders])
+
+
+def _unused(images: Sequence[str]) -> Counter[str]:
+    return Counter({"images outside the splits": len(images)} if images else {})
 
 
 def _read_hub(
@@ -84,7 +164,3 @@ def _read_hub(
         return read_hub(repository, {split: names[0] for split, names in splits.items()}, column)
     except DataError as reason:
         raise DataError(f"{reason}; or give the option root, a folder, and {fetch}") from reason
-
-
-def _name_of(folder: Path, names: tuple[str, ...]) -> str:
-    return next((name for name in names if find_parquet(folder, name)), names[0])

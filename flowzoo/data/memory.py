@@ -23,6 +23,8 @@ def in_memory(
     licence: str,
     source: str,
     pixels: Mapping[str, Any],
+    skipped: Mapping[str, int] | None = None,
+    changed: Mapping[str, int] | None = None,
 ) -> Dataset:
     """Make a data set of arrays: check their values, and take shape, sizes and revision from them.
 
@@ -34,6 +36,8 @@ def in_memory(
         licence: Under which the images may be used.
         source: Where they come from.
         pixels: The recommended pixel transform.
+        skipped: How many files were passed over, for each reason.
+        changed: How many images' values were changed on the way from their files, for each kind of change.
 
     Raises:
         DataError: A split is empty, its images differ in shape from the others' or a value is not such.
@@ -59,6 +63,9 @@ def in_memory(
         source=source,
         pixels=dict(pixels),
         sizes={split: len(images[split]) for split in SPLITS},
+        revisions={split: _content_hash({split: images[split]}) for split in SPLITS},
+        skipped=dict(skipped or {}),
+        changed=dict(changed or {}),
     )
     return Dataset(info, {split: TensorImages(torch.from_numpy(images[split])) for split in SPLITS})
 
@@ -84,7 +91,7 @@ def _require(good: NDArray[np.bool_], where: str, problem: str) -> None:
 
 def _content_hash(images: Mapping[str, NDArray[np.uint8]]) -> str:
     digest = hashlib.sha256()
-    for split in SPLITS:
+    for split in (each for each in SPLITS if each in images):
         digest.update(f"{split}:{images[split].shape}:".encode())
         digest.update(images[split].data)
     return digest.hexdigest()[:16]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image
 
 from flowzoo.data.batches import spread
-from flowzoo.data.dataset import SPLITS, Dataset, DatasetInfo, ImageSource
-from flowzoo.data.stored import Prepare, StoredImages, as_array
+from flowzoo.data.dataset import SPLITS, Dataset, DatasetInfo, ImageSource, Inspection
+from flowzoo.data.inspection import refuse_damaged
+from flowzoo.data.stored import GREY_MODES, Prepare, StoredImages, as_array
 from flowzoo.errors import DataError
 from flowzoo.shapes import IntegerImages, Shape
 
@@ -19,6 +23,9 @@ MOST_HELD_OUT = 5000
 """Images held out for validation, at most; a tenth of a small training split."""
 
 _READ_AT_ONCE = 500
+
+_FIRST = 8
+"""Images of each split by which it is judged whether they are the wrong ones."""
 
 
 class DecodedImages(ImageSource):
@@ -51,14 +58,57 @@ class DecodedImages(ImageSource):
 
     def take(self, indices: Sequence[int]) -> IntegerImages:
         places = [self._places[index] for index in indices]
-        arrays = []
-        for place, content in zip(places, self._stored.read(places), strict=True):
-            try:
-                image = self._prepare(self._stored.decode(content))
-            except DataError as reason:
-                raise DataError(f"{self._where}: {self._stored.label(place)} {reason}") from reason
-            arrays.append(as_array(image, self._channels))
+        contents = self._stored.read(places)
+        arrays = [
+            as_array(self._decode(place, content)[0], self._channels)
+            for place, content in zip(places, contents, strict=True)
+        ]
         return torch.from_numpy(np.stack(arrays))
+
+    def inspect(self, indices: Sequence[int]) -> Inspection:
+        arrays: list[NDArray[np.uint8]] = []
+        damaged: list[str] = []
+        changed: Counter[str] = Counter()
+        for place, content in self._contents([self._places[index] for index in indices], damaged):
+            try:
+                image, changes = self._decode(place, content)
+            except DataError as problem:
+                damaged.append(str(problem))
+            else:
+                arrays.append(as_array(image, self._channels))
+                changed.update(changes)
+        images = torch.from_numpy(np.stack(arrays)) if arrays else torch.zeros(0, 1, 1, 1, dtype=torch.uint8)
+        return Inspection(images, tuple(damaged), changed)
+
+    def _contents(self, places: Sequence[int], damaged: list[str]) -> Iterator[tuple[int, bytes]]:
+        """Yield what is stored at places; why some cannot be read is added to ``damaged``."""
+        try:
+            contents = self._stored.read(places)
+        except DataError:
+            for place in places:
+                try:
+                    (content,) = self._stored.read([place])
+                except DataError as problem:
+                    damaged.append(str(problem))
+                else:
+                    yield place, content
+        else:
+            yield from zip(places, contents, strict=True)
+
+    def _decode(self, place: int, content: bytes) -> tuple[Image.Image, list[str]]:
+        """Return a prepared image, and how its values were and will be changed on the way to an array."""
+        try:
+            decoded, changes = self._stored.decode_explained(content)
+            image = self._prepare(decoded)
+        except DataError as reason:
+            raise DataError(f"{self._where}: {self._stored.label(place)} {reason}") from reason
+        grey = decoded.mode in GREY_MODES
+        further = {
+            "grey repeated for colour": grey and self._channels == 3,
+            "colour weighted for grey": not grey and self._channels == 1,
+            "scaled up, from fewer pixels than asked for": min(decoded.size) < min(image.size),
+        }
+        return image, [*changes, *(change for change, happens in further.items() if happens)]
 
 
 def on_disk(
@@ -70,6 +120,7 @@ def on_disk(
     licence: str,
     source: str,
     pixels: Mapping[str, Any],
+    skipped: Mapping[str, int] | None = None,
 ) -> Dataset:
     """Make a data set of stored images with values 0..255.
 
@@ -79,7 +130,8 @@ def on_disk(
     Each split comes shuffled, the same way every time, since its first images would often be of one class.
 
     The revision is a hash of name, shape and images as they are stored. It depends neither on paths nor on
-    how images are divided among files, but does on their encoding. Each load reads all of them for it.
+    how images are divided among files, but does on their encoding. Each load reads all of them for it. Each
+    split has one of its own besides.
 
     Args:
         name: The data set's registered name.
@@ -89,32 +141,54 @@ def on_disk(
         licence: Under which the images may be used.
         source: Where they come from.
         pixels: The recommended pixel transform.
+        skipped: How many files were passed over, for each reason.
 
     Raises:
-        DataError: A split is empty, or its first image is damaged or does not belong.
+        DataError: A split is empty, or its first images are damaged or do not belong.
     """
     places: dict[str, Sequence[int]] = {split: range(len(images)) for split, images in stored.items()}
     if "validation" not in stored:
         places["train"], places["validation"] = hold_out(len(stored["train"]))
-    sources = {}
+    sources: dict[str, DecodedImages] = {}
     for split in SPLITS:
         where = f"{name}, split '{split}'"
         if len(places[split]) == 0:
-            raise DataError(f"{where}: there are no images; use a source that holds more of them")
+            held_out = "validation" not in stored and len(stored["train"]) == 1
+            left = " left, since its only one is held out for validation" if held_out else ""
+            raise DataError(f"{where}: there are no images{left}; use a source that holds more of them")
         images = stored.get(split, stored["train"])
         sources[split] = DecodedImages(images, prepare, shape[0], where, shuffled(places[split]))
-        sources[split].take([0])  # the wrong images are refused now, not in the midst of a run
+    try:
+        revision, revisions = _content_hashes(name, stored, places, shape)
+    except DataError:
+        unreadable = [problem for images in stored.values() for problem in _unreadable(images)]
+        refuse_damaged(unreadable, sum(map(len, stored.values())))
+        raise
+    _refuse_wrong_images(sources.values())
     info = DatasetInfo(
         name=name,
-        revision=_content_hash(name, stored, shape),
+        revision=revision,
         shape=shape,
         bins=256,
         licence=licence,
         source=source,
         pixels=dict(pixels),
         sizes={split: len(sources[split]) for split in SPLITS},
+        revisions=revisions,
+        skipped=dict(skipped or {}),
     )
     return Dataset(info, sources)
+
+
+def decode_all(source: DecodedImages) -> tuple[IntegerImages, Counter[str]]:
+    """Return all images of a source that fit in memory, and how many were changed on the way.
+
+    Raises:
+        DataError: Some cannot be used; it names the first few.
+    """
+    found = source.inspect(range(len(source)))
+    refuse_damaged(found.damaged, len(source))
+    return found.images, found.changed
 
 
 def hold_out(count: int) -> tuple[list[int], list[int]]:
@@ -138,16 +212,50 @@ def shuffled(places: Sequence[int]) -> list[int]:
     return [places[place] for place in order.tolist()]
 
 
-def _content_hash(name: str, stored: Mapping[str, StoredImages], shape: Shape) -> str:
+def _content_hashes(
+    name: str, stored: Mapping[str, StoredImages], places: Mapping[str, Sequence[int]], shape: Shape
+) -> tuple[str, dict[str, str]]:
+    """Return a hash of all images, and one of each split's."""
     # Two data sets may prepare the same files in two ways, so name and shape count too.
-    digest = hashlib.sha256(f"{name}:{shape}:".encode())
+    head = f"{name}:{shape}:".encode()
+    digest = hashlib.sha256(head)
+    splits = {split: hashlib.sha256(head) for split in SPLITS}
+    held_out = set() if "validation" in stored else set(places["validation"])
     for split in SPLITS:
         images = stored.get(split)
         if images is None:
             continue
         digest.update(f"{split}:{len(images)}:".encode())
-        for start in range(0, len(images), _READ_AT_ONCE):
-            for content in images.read(range(start, min(start + _READ_AT_ONCE, len(images)))):
-                digest.update(len(content).to_bytes(8, "big"))
-                digest.update(content)
-    return digest.hexdigest()[:16]
+        for place, content in _contents(images):
+            length = len(content).to_bytes(8, "big")
+            own = splits["validation" if split == "train" and place in held_out else split]
+            for each in (digest, own):
+                each.update(length)
+                each.update(content)
+    return digest.hexdigest()[:16], {split: each.hexdigest()[:16] for split, each in splits.items()}
+
+
+def _contents(images: StoredImages) -> Iterator[tuple[int, bytes]]:
+    for start in range(0, len(images), _READ_AT_ONCE):
+        indices = range(start, min(start + _READ_AT_ONCE, len(images)))
+        yield from zip(indices, images.read(indices), strict=True)
+
+
+def _refuse_wrong_images(sources: Collection[DecodedImages]) -> None:
+    """Refuse a split of wrong images now, not in the midst of a run: none of its first ones can be used.
+
+    A single damaged image is no reason. Training inspects all images and finds it; evaluation of another
+    split does not need it.
+    """
+    for source in sources:
+        first = source.inspect(range(min(len(source), _FIRST)))
+        if len(first.images) == 0:
+            refuse_damaged(first.damaged, len(first.damaged))
+
+
+def _unreadable(images: StoredImages) -> Iterator[str]:
+    for index in range(len(images)):
+        try:
+            images.read([index])
+        except DataError as problem:
+            yield str(problem)

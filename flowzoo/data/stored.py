@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
+from flowzoo.decoding import decode_explained, decode_image
 from flowzoo.errors import DataError
 
 Prepare = Callable[[Image.Image], Image.Image]
 """Brings a decoded image to the data set's size; raises :class:`DataError` for one that does not belong."""
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
-
-_EIGHT_BITS = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
+GREY_MODES = frozenset({"1", "L", "LA", "La"})
+"""Pillow's modes of images without colour."""
 
 
 class StoredImages(ABC):
@@ -36,6 +34,10 @@ class StoredImages(ABC):
     @abstractmethod
     def decode(self, content: bytes) -> Image.Image:
         """Return an image of what :meth:`read` returned for it; a :class:`DataError` if it is damaged."""
+
+    def decode_explained(self, content: bytes) -> tuple[Image.Image, list[str]]:
+        """As :meth:`decode`, and say how it changes the stored values; not at all by default."""
+        return self.decode(content), []
 
     def label(self, index: int) -> str:
         """Return how errors call the image at ``index``."""
@@ -59,34 +61,18 @@ class ImageFiles(StoredImages):
         try:
             return [self._paths[index].read_bytes() for index in indices]
         except OSError as reason:
-            raise DataError(f"cannot read {reason.filename}: {reason.strerror}; mend the folder") from reason
+            raise DataError(
+                f"cannot read {reason.filename}: {reason.strerror}; fetch it again or remove it"
+            ) from reason
 
     def decode(self, content: bytes) -> Image.Image:
         return decode_image(content)
 
+    def decode_explained(self, content: bytes) -> tuple[Image.Image, list[str]]:
+        return decode_explained(content)
+
     def label(self, index: int) -> str:
         return str(self._paths[index])
-
-
-def decode_image(content: bytes) -> Image.Image:
-    """Decode an image file and turn it the right way up.
-
-    Args:
-        content: Of a PNG, a JPEG or another file that Pillow reads.
-
-    Raises:
-        DataError: It is damaged, or holds more than 8 bits a value.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's, of odd metadata and large images
-            image = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
-            image.load()
-    except Exception as reason:  # Pillow's many readers let through struct, value, syntax and index errors
-        raise DataError(f"cannot be decoded ({type(reason).__name__}); fetch it again") from reason
-    if image.mode not in _EIGHT_BITS:
-        raise DataError(f"has Pillow's mode {image.mode}, more than 8 bits a value; convert it")
-    return image
 
 
 def exactly(height: int, width: int) -> Prepare:

@@ -28,8 +28,11 @@ from flowzoo.evaluation.findings import Findings, Row
 from flowzoo.evaluation.notes import stated
 from flowzoo.evaluation.pilot import fly_pilot
 from flowzoo.flow import Flow, FlowTerms, trainable
+from flowzoo.integers import positive_integer
 from flowzoo.metric import NOT_AUDITED
+from flowzoo.origin import naming_the_component
 from flowzoo.run import Ledger, Run, per_image_generators
+from flowzoo.seeds import check_seed
 from flowzoo.shapes import IntegerImages, PerImage
 from flowzoo.units import bits_per_dim, nats_to_bits
 
@@ -93,6 +96,7 @@ class Likelihood:
 
 
 @torch.no_grad()
+@naming_the_component()
 def evaluate_likelihood(
     flow: Flow,
     source: ImageSource,
@@ -134,8 +138,8 @@ def evaluate_likelihood(
             ``draws`` is not positive.
         NumericalError: A likelihood is not finite.
     """
-    if draws < 1:
-        raise OptionError(f"draws must be at least 1, got {draws}")
+    draws, seed = positive_integer("draws", draws), check_seed(seed)
+    limit = None if limit is None else positive_integer("limit, how many images to use,", limit)
     if not 0.0 < audit_seconds < math.inf:
         raise OptionError(f"the seconds of the audit must be a number above 0, got {audit_seconds}")
     use_exact = flow.dimensions <= EXACT_UP_TO if exact is None else exact

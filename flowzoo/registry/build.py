@@ -9,9 +9,10 @@ from typing import Any
 from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.identity import IdentityBijector
 from flowzoo.component import Component, Kind, Spec
-from flowzoo.errors import FlowzooError, PluginError
+from flowzoo.errors import FlowzooError, PartError, PluginError
 from flowzoo.level import Level
 from flowzoo.network import Network
+from flowzoo.origin import mark
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.lookup import Registry
 from flowzoo.registry.options import check
@@ -57,7 +58,7 @@ class ZooBuilder:
         self.bins = bins
         self._scoring = scoring
         self.used: dict[str, Component] = {}
-        """Every component built, by ``"kind:name"``."""
+        """Every component built, by ``"kind:name"``; names are those that a recipe keeps."""
         self._approximate: set[str] = set()
 
     @property
@@ -114,20 +115,35 @@ class ZooBuilder:
         values = check(self._registry, component, options)
         builder = import_builder(component)
         by_position = (*args, self) if kind in _MADE_OF else args
-        with self.blaming(component):
+        with self.blaming(component), self._asked_by(component):
             built = builder(*by_position, **values)
         self._check_type(component, built)
-        self.used[f"{kind}:{name}"] = component
+        if kind in _MADE_OF or kind == "dataset":
+            mark(built, self._who(component))
+        key = f"{kind}:{self._registry.address(component)}"
+        self.used[key] = component
         bounded = kind == "transform" and built.stochastic
         if kind in ("bijector", "transform") and not component.exact and not bounded:
-            self._approximate.add(f"{kind}:{name}")
+            self._approximate.add(key)
         return built
+
+    @contextmanager
+    def _asked_by(self, component: Component) -> Iterator[None]:
+        """Look names up as the author of a component means them, while it is being built."""
+        before = self._registry
+        self._registry = before.seen_from(component)
+        try:
+            yield
+        finally:
+            self._registry = before
 
     @contextmanager
     def blaming(self, component: Component) -> Iterator[None]:
         """Turn whatever is no error of a user's into a PluginError that names a component and its plugin."""
         try:
             yield
+        except PartError as error:  # put together by the builder, not by a user
+            raise PluginError(f"{self._who(component)} could not be built: {error}") from error
         except FlowzooError:
             raise
         except (Exception, SystemExit) as error:  # sys.exit in a plugin must not end the program

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsIndex
 
 import torch
 
 from flowzoo.component import Spec
 from flowzoo.errors import OptionError, ShapeError
 from flowzoo.flow import Flow
+from flowzoo.integers import as_integer
 from flowzoo.recipe import Recipe
 from flowzoo.registry.build import ZooBuilder
 from flowzoo.registry.describe import OptionInfo, describe
+from flowzoo.registry.listing import list_models as list_models
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.lookup import Registry
 from flowzoo.registry.options import resolve, resolve_spec
@@ -23,7 +25,7 @@ from flowzoo.shapes import Shape, as_shape
 
 def create_model(
     name: str,
-    image_shape: Sequence[int],
+    image_shape: Iterable[SupportsIndex],
     *,
     bins: int = 256,
     pixels: str | Spec | Mapping[str, Any] = "affine",
@@ -33,8 +35,9 @@ def create_model(
     """Create a model by name.
 
     Args:
-        name: As in :func:`list_models`.
-        image_shape: ``(C, H, W)`` of the images.
+        name: As in :func:`~flowzoo.registry.listing.list_models`; ``"distribution/name"`` where several
+            plugins bring one.
+        image_shape: ``(C, H, W)`` of the images, integers of any library.
         bins: How many integers a value of the data can take: 256 for bytes.
         pixels: Bijector from ``[0, 1)`` to the space of the finest level: ``"affine"``, ``"logit"``, or
             ``{"name": "logit", "alpha": 0.01}``.
@@ -57,11 +60,6 @@ def create_model(
     'gaussian'
     """
     return assemble(default_registry(), name, image_shape, bins, pixels, seed, options)
-
-
-def list_models(pattern: str = "*") -> list[str]:
-    """Return the names of the installed models that match a pattern with shell wildcards."""
-    return default_registry().names("model", pattern)
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,7 @@ def model_info(name: str) -> ModelInfo:
 def assemble(
     registry: Registry,
     name: str,
-    image_shape: Sequence[int],
+    image_shape: Iterable[SupportsIndex],
     bins: int,
     pixels: str | Spec | Mapping[str, Any],
     seed: int | None,
@@ -121,13 +119,13 @@ def assemble(
     :func:`create_model`, whose own arguments are refused among the options.
     """
     shape = _image_shape(image_shape)
-    _check_bins(bins)
-    if seed is not None:
-        check_seed(seed)
+    bins = _check_bins(bins)
+    seed = None if seed is None else check_seed(seed)
     taken = next((each for each in options if each in _ELSEWHERE), None)
     if taken is not None:
         raise OptionError(f"'{taken}' is no option of the model; {_ELSEWHERE[taken]}")
     model = registry.find("model", name)
+    address = registry.address(model)
     resolved = resolve(registry, model, options)
     pixel_spec = resolve_spec(registry, "bijector", pixels)
     builder = ZooBuilder(registry, bins, scoring)
@@ -135,21 +133,23 @@ def assemble(
         # torch.manual_seed would seed the accelerators too, which fork_rng leaves alone here.
         generator = torch.default_generator
         generator.manual_seed(seed) if seed is not None else generator.seed()
-        levels = builder.levels(Spec(name, **resolved), shape)
+        levels = builder.levels(Spec(address, **resolved), shape)
         pixel_bijector = builder.bijector(pixel_spec, shape)
         with builder.blaming(model):
             flow = Flow(shape, levels, pixel_bijector, bins)
+    flow.layout = {name: tuple(tensor.shape) for name, tensor in flow.state_dict().items()}
     used = builder.used
     flow.approximate = builder.approximate
-    owners = [registry.plugin_of(component) for component in used.values()]
+    owners = {key: registry.plugin_of(used[key]) for key in sorted(used)}
     flow.recipe = Recipe(
-        model=name,
+        model=address,
         image_shape=shape,
         bins=bins,
         pixels={"name": pixel_spec.name, **pixel_spec.options},
         options=resolved,
-        plugins={owner.distribution: owner.version for owner in owners},
+        plugins={owner.distribution: owner.version for owner in owners.values()},
         revisions={key: used[key].revision for key in sorted(used)},
+        owners={key: owner.distribution for key, owner in owners.items()},
     )
     return flow
 
@@ -164,7 +164,7 @@ _ELSEWHERE = {
 """Where to give what models cannot have as options."""
 
 
-def _image_shape(shape: Sequence[int]) -> Shape:
+def _image_shape(shape: Iterable[SupportsIndex]) -> Shape:
     try:
         return as_shape(shape)
     except TypeError:
@@ -173,6 +173,8 @@ def _image_shape(shape: Sequence[int]) -> Shape:
         ) from None
 
 
-def _check_bins(bins: int) -> None:
-    if isinstance(bins, bool) or not isinstance(bins, int) or bins < 2:
+def _check_bins(bins: int) -> int:
+    found = as_integer(bins)
+    if found is None or found < 2:
         raise OptionError(f"bins is {bins!r:.60}; allowed: int >= 2")
+    return found

@@ -16,6 +16,7 @@ from pydantic_core import to_jsonable_python
 
 from flowzoo.component import Component, Kind, Spec
 from flowzoo.errors import FlowzooError, OptionError, PluginError, did_you_mean
+from flowzoo.integers import plain_number
 from flowzoo.registry.allowed import allowed, choices
 from flowzoo.registry.lookup import Registry
 from flowzoo.registry.signature import Option, options_of
@@ -47,7 +48,7 @@ def resolve(registry: Registry, component: Component, given: Mapping[str, Any]) 
 def resolve_spec(registry: Registry, kind: Kind, value: str | Spec | Mapping[str, Any]) -> Spec:
     """Return a component asked for in any of the accepted forms, with all its options; errors as above."""
     try:
-        return _nested(registry, None, kind, value)
+        return _nested(registry, registry, None, kind, value)
     except OptionError:
         raise
     except ValueError as error:
@@ -100,7 +101,10 @@ def check_option(
             f"allowed: {allowed(option.schema)}"
         )
     value = given[option.name] if is_given else default
-    nested = functools.partial(_nested, registry, default if is_given else None)
+    authors = registry.seen_from(component)
+    nested = functools.partial(
+        _nested, registry if is_given else authors, authors, default if is_given else None
+    )
     try:
         text = json.dumps(value, default=_to_plain)
         return option.adapter.validate_json(text, strict=True, context=nested)
@@ -123,11 +127,19 @@ def _plain(component: Component, values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: plain_value(options[name], value) for name, value in values.items()}
 
 
-def _nested(registry: Registry, default: Any, kind: Kind, value: Any) -> Spec:
-    """Resolve an option that takes a component, over the default's options if it is the same component."""
+def _nested(registry: Registry, authors: Registry, default: Any, kind: Kind, value: Any) -> Spec:
+    """Resolve an option that takes a component, over the default's options if it is the same component.
+
+    Args:
+        registry: Where what is given is found.
+        authors: The same registry, as the author of the option means it: where the default is found.
+        default: The option's default; None where there is none, or where it is what is given.
+        kind: The kind that the option takes.
+        value: What is given.
+    """
     name, given = _take_apart(value)
     try:
-        return _resolve_nested(registry, default, kind, name, given)
+        return _resolve_nested(registry, authors, default, kind, name, given)
     except RecursionError:
         raise PluginError(
             f"the default options of {kind} '{name}' ask for it again, without end; "
@@ -136,22 +148,37 @@ def _nested(registry: Registry, default: Any, kind: Kind, value: Any) -> Spec:
 
 
 def _resolve_nested(
-    registry: Registry, default: Any, kind: Kind, name: str | None, given: Mapping[str, Any]
+    registry: Registry,
+    authors: Registry,
+    default: Any,
+    kind: Kind,
+    name: str | None,
+    given: Mapping[str, Any],
 ) -> Spec:
+    component: Component | None = None if name is None else registry.find(kind, name)
     family: Mapping[str, Any] | None = None
     if isinstance(default, Spec | str | Mapping):
         default_name, default_options = _take_apart(default)
-        if name in (None, default_name):
-            name = default_name
-            if name is not None:
-                family = resolve(registry, registry.find(kind, name), default_options)
-    if name is None:
+        meant = None if default_name is None else _find(authors, kind, default_name, required=name is None)
+        component = component or meant
+        if meant is not None and component is meant:
+            family = resolve(authors, meant, default_options)
+    if component is None:
         raise OptionError(
             f"options {sorted(given)} are given for a {kind} without its name; "
             f"add 'name'; installed: {', '.join(registry.names(kind)) or 'none'}"
         )
-    component = registry.find(kind, name)
-    return Spec(name, **_plain(component, check(registry, component, given, family)))
+    return Spec(registry.address(component), **_plain(component, check(registry, component, given, family)))
+
+
+def _find(registry: Registry, kind: Kind, name: str, required: bool) -> Component | None:
+    """Return a component; None if it is not there and another one was asked for."""
+    try:
+        return registry.find(kind, name)
+    except FlowzooError:
+        if required:
+            raise
+        return None
 
 
 def _take_apart(value: Any) -> tuple[str | None, Mapping[str, Any]]:
@@ -186,7 +213,8 @@ def _to_plain(value: Any) -> Any:
         return {"name": value.name, **value.options}
     if isinstance(value, Mapping):
         return dict(value)
-    return to_jsonable_python(value)
+    number = plain_number(value)
+    return to_jsonable_python(value) if number is value else number
 
 
 def _refused(component: Component, option: Option, value: Any, error: ValidationError) -> OptionError:

@@ -21,6 +21,8 @@ class Plugin:
         components: What it registers.
         seconds: How long it took to load and list.
         imported_torch: Whether listing its components imported torch, which makes every command slow.
+        skipped: What is wrong with each component that it registers and that cannot be used, in one line.
+        core: Whether it is flowzoo's own, whose names nobody can take.
     """
 
     name: str
@@ -29,6 +31,8 @@ class Plugin:
     components: tuple[Component, ...]
     seconds: float
     imported_torch: bool
+    skipped: tuple[str, ...] = ()
+    core: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,21 +54,41 @@ class PluginFailure:
 
 @dataclass(frozen=True)
 class Clash:
-    """Components of the same kind and name, brought by several plugins.
+    """Components of the same kind and name, brought by several plugins; qualified names tell them apart.
 
     Attributes:
         kind: Their kind.
         name: Their name.
-        distributions: The distributions that bring them.
+        distributions: The distributions whose component is not found under the bare name.
+        core: Whether flowzoo itself has a component of this name, which is found under it.
     """
 
     kind: str
     name: str
     distributions: tuple[str, ...]
+    core: bool = False
 
     def __str__(self) -> str:
         owners = " and ".join(self.distributions)
-        return f"{self.kind} '{self.name}' is brought by {owners}; uninstall all but one of them"
+        what = f"{self.kind} '{self.name}'"
+        addresses = [qualified(each, self.name) for each in self.distributions]
+        twice = next((each for each in addresses if addresses.count(each) > 1), None)
+        if twice is not None:
+            owner = twice.partition("/")[0]
+            return f"{what} is registered more than once by {owner}; the plugin must give one another name"
+        use = " or ".join(addresses)
+        if self.core:
+            return f"{what} of {owners} has a name of flowzoo's own, which keeps it; use {use}"
+        return f"{what} is brought by {owners}; use {use}, or uninstall all but one of them"
+
+
+def qualified(distribution: str, name: str) -> str:
+    """Return the name of a distribution's component that no other distribution can have.
+
+    >>> qualified("Flowzoo_Mine", "glow")
+    'flowzoo-mine/glow'
+    """
+    return f"{canonical(distribution)}/{name}"
 
 
 def canonical(name: str) -> str:

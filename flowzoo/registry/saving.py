@@ -4,34 +4,44 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import safetensors
 import torch
 from pydantic import TypeAdapter, ValidationError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 import flowzoo
-from flowzoo.errors import FlowzooError, OptionError, SavedModelError
-from flowzoo.files import umask
+from flowzoo.errors import FlowzooError, OptionError, SavedModelError, UnwritableModelError
+from flowzoo.files import refusal, umask
 from flowzoo.flow import Flow
 from flowzoo.recipe import Recipe
+from flowzoo.registry.drift import refuse_drift
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.lookup import Registry
 from flowzoo.registry.models import assemble
-from flowzoo.registry.plugin import canonical
+from flowzoo.registry.probe import Probe, take_probe
+from flowzoo.registry.provenance import Provenance, changes, provenance_of, refuse_revisions
+from flowzoo.registry.weights import weights_of
 
 FORMAT = 1
-"""Version of the folder's layout."""
+"""Version of the folder's layout. What older readers may leave out, such as the probe, does not raise it."""
+
+TRAIN_AGAIN = "train the model again"
 
 _CONFIG = "config.json"
 _WEIGHTS = "model.safetensors"
+
+T = TypeVar("T")
+
+_LOGGER = logging.getLogger("flowzoo")
 
 
 def save_model(flow: Flow, folder: str | os.PathLike[str]) -> None:
@@ -42,9 +52,15 @@ def save_model(flow: Flow, folder: str | os.PathLike[str]) -> None:
         folder: Where to; a model saved there before is replaced.
 
     Raises:
-        SavedModelError: The folder holds something else than a saved model, or cannot be written.
+        SavedModelError: The folder holds something else than a saved model; or the model has other tensors
+            than its recipe builds (:mod:`flowzoo.registry.weights`).
+        UnwritableModelError: The system does not let it be written; a model saved there before stays.
     """
     target = _locate(folder)
+    if not hasattr(flow, "recipe"):  # a wrapper that forwards no attributes, as DistributedDataParallel
+        raise SavedModelError(
+            f"a {type(flow).__name__} cannot be saved; save the model itself, which its wrapper calls module"
+        )
     if flow.recipe is None:
         raise SavedModelError("this model has no recipe; only models made by create_model can be saved")
     try:
@@ -58,43 +74,70 @@ def save_model(flow: Flow, folder: str | os.PathLike[str]) -> None:
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     except OSError as error:
-        raise SavedModelError(f"cannot save a model to {target}: {error}") from error
+        raise UnwritableModelError(f"cannot save a model to {target}: {refusal(error)}") from error
 
 
 def load_model(
     folder: str | os.PathLike[str],
     device: str | torch.device = "cpu",
     registry: Registry | None = None,
+    *,
+    check: bool = True,
 ) -> Flow:
     """Load a saved model. Nothing that is read can run code, and nothing in the folder is changed.
+
+    A component with another revision than the saved one is refused. Another version with the same revision is
+    logged as a warning, and the model's log-likelihood of the few images that are stored with it has to be
+    what it was (:mod:`flowzoo.registry.probe`).
 
     Args:
         folder: What :func:`save_model` wrote.
         device: Where the model goes.
         registry: Where its components are found; by default among what is installed.
+        check: Compare the log-likelihood of the stored images, and log versions that differ.
 
     Returns:
         The model, which computes what it computed when it was saved.
 
     Raises:
-        SavedModelError: The folder is missing or damaged, or does not fit what is installed.
+        SavedModelError: The folder is missing or damaged, or does not fit what is installed; or the model
+            computes something else than when it was saved.
         OptionError: There is no such device.
     """
     source = _locate(folder)
     registry = default_registry() if registry is None else registry
     try:
-        recipe, weights = _read(source)
+        saved, weights = _read(source)
     except OSError as error:
         raise SavedModelError(f"cannot read the model in {source}: {error}") from error
-    _check_installed(source, recipe, registry)
+    recipe, then = saved.recipe, saved.provenance
+    refuse_revisions(then, registry, str(source), "was saved", TRAIN_AGAIN)
+    bound = then.bind(registry)
     try:
         flow = assemble(
-            registry, recipe.model, recipe.image_shape, recipe.bins, recipe.pixels, 0, recipe.options
+            bound, recipe.model, recipe.image_shape, recipe.bins, recipe.pixels, 0, recipe.options
         )
     except FlowzooError as error:
         raise SavedModelError(f"{source} does not fit what is installed: {error}") from error
     _fill(flow, weights, source)
-    return _move(flow, device)
+    flow = _move(flow, device)
+    if check:
+        changed = changes(then, provenance_of(bound, then.revisions), files=False)
+        if changed:
+            _LOGGER.warning("%s was saved with %s", source, ", ".join(changed))
+        if saved.probe is not None:
+            refuse_drift(flow, saved.probe, then, registry, str(source), TRAIN_AGAIN)
+    return flow
+
+
+def saved_provenance(folder: str | os.PathLike[str]) -> Provenance:
+    """Return what a saved model was made with.
+
+    Raises:
+        SavedModelError: The folder is missing or damaged.
+    """
+    source = _present(_locate(folder))
+    return _saved(source, _read_config(source)).provenance
 
 
 def _locate(folder: str | os.PathLike[str]) -> Path:
@@ -113,13 +156,17 @@ def _locate(folder: str | os.PathLike[str]) -> Path:
 def _write(flow: Flow, recipe: Recipe, draft: Path) -> None:
     weights = draft / _WEIGHTS
     # Copies, because safetensors refuses tensors that share memory.
-    state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in flow.state_dict().items()}
-    save_file(state, weights)
-    weights.chmod(0o666 & ~umask())  # safetensors makes it readable to its owner alone
+    state = {name: tensor.cpu().contiguous().clone() for name, tensor in weights_of(flow).items()}
+    # Written here, since safetensors' own writing raises an error that is no OSError where there is no room.
+    weights.write_bytes(save(state))
     plain = asdict(recipe)
+    now = _made_with(recipe)
     config = {
         "format": FORMAT,
         "flowzoo": flowzoo.__version__,
+        "versions": now.versions,
+        "fingerprints": now.fingerprints,
+        "probe": asdict(take_probe(flow)),
         "recipe": plain,
         "recipe_sha256": _recipe_digest(plain),
         "weights_sha256": _digest(weights),
@@ -177,15 +224,15 @@ def _refuse_to_replace(target: Path) -> None:
         )
 
 
-def _read(target: Path) -> tuple[Recipe, dict[str, Tensor]]:
+def _read(target: Path) -> tuple[_Saved, dict[str, Tensor]]:
     """Read recipe and weights; again if meanwhile another process replaced the model."""
     while True:
         source = _present(target)
         before = _identity(source)
         try:
             config = _read_config(source)
-            recipe = _read_recipe(source, config)
-            return recipe, _read_weights(source, config)
+            saved = _saved(source, config)
+            return saved, _read_weights(source, config)
         except (SavedModelError, OSError):
             now = _present(target)
             if (now, _identity(now)) == (source, before):
@@ -225,45 +272,48 @@ def _read_config(source: Path) -> dict[str, Any]:
     return config
 
 
-def _read_recipe(source: Path, config: dict[str, Any]) -> Recipe:
+@dataclass(frozen=True)
+class _Extras:
+    """What a config holds besides the recipe; models that were saved before it was recorded have none."""
+
+    versions: dict[str, str] = field(default_factory=dict)
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    probe: Probe | None = None
+
+
+class _Saved(NamedTuple):
+    recipe: Recipe
+    provenance: Provenance
+    probe: Probe | None
+
+
+def _made_with(recipe: Recipe) -> Provenance:
+    recorded = Provenance(recipe.revisions, recipe.owners, recipe.plugins)
     try:
-        return TypeAdapter(Recipe).validate_python(config.get("recipe"))
+        return provenance_of(recorded.bind(default_registry()), recipe.revisions)
+    except FlowzooError:  # the model was built of components of a registry of its own
+        return recorded
+
+
+def _saved(source: Path, config: dict[str, Any]) -> _Saved:
+    recipe = _read_recipe(source, config)
+    extras = _validated(source, "", TypeAdapter(_Extras), config)
+    versions = {"flowzoo": str(config.get("flowzoo", "?")), **extras.versions, **recipe.plugins}
+    provenance = Provenance(recipe.revisions, recipe.owners, versions, extras.fingerprints)
+    return _Saved(recipe, provenance, extras.probe)
+
+
+def _read_recipe(source: Path, config: dict[str, Any]) -> Recipe:
+    return _validated(source, "recipe", TypeAdapter(Recipe), config.get("recipe"))
+
+
+def _validated(source: Path, name: str, adapter: TypeAdapter[T], data: Any) -> T:
+    try:
+        return adapter.validate_python(data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in ("recipe", *first["loc"]))
+        where = ".".join(str(part) for part in (name, *first["loc"]) if part != "")
         raise SavedModelError(f"{source / _CONFIG} is damaged: {where}: {first['msg']}") from error
-
-
-def _check_installed(source: Path, recipe: Recipe, registry: Registry) -> None:
-    """Refuse to build a model of other components than those that it was saved with."""
-    for distribution, version in recipe.plugins.items():
-        if registry.installed(distribution) is None:
-            absence = _absence(distribution, registry)
-            raise SavedModelError(f"{source} needs {distribution} {version}, which {absence}")
-    for key, saved in recipe.revisions.items():
-        kind, _, name = key.partition(":")
-        try:
-            component = registry.find(kind, name)  # type: ignore[arg-type]  # find refuses what is no kind
-        except FlowzooError as error:
-            raise SavedModelError(f"{source} does not fit what is installed: {error}") from error
-        if component.revision != saved:
-            plugin = registry.plugin_of(component)
-            wrote = recipe.plugins.get(plugin.distribution, "of another version")
-            raise SavedModelError(
-                f"{source} was saved with revision {saved} of {kind} '{name}' "
-                f"({plugin.distribution} {wrote}); {plugin.version} has revision {component.revision}, "
-                "which computes something else; "
-                f"pip install {plugin.distribution}=={wrote}, or train the model again"
-            )
-
-
-def _absence(distribution: str, registry: Registry) -> str:
-    for failure in registry.failures:
-        if canonical(failure.distribution) == canonical(distribution):
-            return f"failed to load: {failure.reason}"
-    if canonical(distribution) in map(canonical, registry.left_out):
-        return "FLOWZOO_PLUGINS leaves out; add it there"
-    return f"is not installed; pip install {distribution}"
 
 
 def _read_weights(source: Path, config: dict[str, Any]) -> dict[str, Tensor]:

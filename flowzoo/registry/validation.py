@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flowzoo.component import KINDS, Check, Component
@@ -12,26 +14,49 @@ _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _BUILD = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
-def check_components(results: list[Any]) -> list[Component]:
-    """Return the components among a hook's results, all of them checked.
+@dataclass(frozen=True)
+class Checked:
+    """What a plugin's hook returned, checked item by item.
+
+    Attributes:
+        components: Those that can be used.
+        skipped: What is wrong with each of the others, in one line.
+    """
+
+    components: tuple[Component, ...]
+    skipped: tuple[str, ...] = ()
+
+
+def check_components(results: list[Any]) -> Checked:
+    """Check the components that a hook returned; one that cannot be used does not cost the plugin the others.
 
     Args:
         results: What pluggy returns for one plugin: a list that holds what its hook returned.
 
     Raises:
-        PluginError: It is not a list of valid components, or names one twice.
+        PluginError: It is not a list of components, or none of them can be used.
     """
     if len(results) != 1 or not isinstance(results[0], list):
         found = type(results[0]).__name__ if results else "None"
         raise PluginError(f"flowzoo_components returned {found}; it must return a list of Component")
-    components = [_checked(each) for each in results[0]]
-    seen: set[tuple[str, str]] = set()
-    for component in components:
-        key = (component.kind, component.name)
-        if key in seen:
-            raise PluginError(f"registers {component.kind} '{component.name}' twice; give one another name")
-        seen.add(key)
-    return components
+    components: list[Component] = []
+    skipped: list[str] = []
+    for each in results[0]:
+        try:
+            components.append(_checked(each))
+        except PluginError as problem:
+            skipped.append(str(problem))
+    names = Counter((each.kind, each.name) for each in components)
+    skipped += [
+        f"registers {kind} '{name}' twice; give one another name"
+        for (kind, name), count in names.items()
+        if count > 1
+    ]
+    # A copy of its own, so that a component shared by two plugins is known by its plugin.
+    usable = tuple(replace(each) for each in components if names[each.kind, each.name] == 1)
+    if skipped and not usable:
+        raise PluginError(skipped[0])
+    return Checked(usable, tuple(skipped))
 
 
 def _checked(component: Any) -> Component:
@@ -45,16 +70,22 @@ def _checked(component: Any) -> Component:
             raise PluginError(
                 f"component {component.name!r}: {field} is {value!r:.60}, expected {kind.__name__}"
             )
-    where = f"component '{component.name}'"
+    where = f"component {component.name!r:.60}"
     if component.kind not in KINDS:
         hint = did_you_mean(component.kind, KINDS)
-        raise PluginError(f"{where}: no kind '{component.kind}'{hint or ';'} kinds: {', '.join(KINDS)}")
+        raise PluginError(
+            f"{where}: no kind '{component.kind}'{hint or ';'} kinds: {', '.join(KINDS)}; "
+            "a newer flowzoo may have it"
+        )
     if not _NAME.fullmatch(component.name):
         raise PluginError(f"{where}: a name is lower-case letters and digits, parted by single hyphens")
     if not _BUILD.fullmatch(component.build):
         raise PluginError(f"{where}: build is '{component.build}', expected 'package.module:callable'")
     if not component.summary.strip() or "\n" in component.summary:
         raise PluginError(f"{where}: summary must be one line that says what it is")
+    checks = component.check if isinstance(component.check, tuple) else (component.check,)
+    if not checks or not all(isinstance(each, Check) for each in checks):
+        raise PluginError(f"{where}: check is {component.check!r:.60}, expected Check, or a tuple of them")
     if component.revision < 1:
         raise PluginError(f"{where}: revision is {component.revision}, expected at least 1")
     return component
@@ -68,5 +99,4 @@ _FIELD_TYPES: dict[str, type] = {
     "reference": str,
     "revision": int,
     "exact": bool,
-    "check": Check,
 }

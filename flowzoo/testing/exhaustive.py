@@ -32,7 +32,8 @@ ROWS = 4096
 ERRORS = 5.0
 """Standard errors that are tolerated, and :data:`SLACK` for quadrature and solvers."""
 
-SLACK = 5e-3
+SLACK = 1e-2
+"""Relative to the mass."""
 
 
 @dataclass(frozen=True)
@@ -104,29 +105,30 @@ def require_that_they_add_up(totals: Totals) -> None:
     mass, mass_error = totals.mass
     found, error = totals.unbiased
     sampled, sampled_error = totals.sampled
+    slack = SLACK * mass
     require(
-        mass <= 1.0 + ERRORS * mass_error + SLACK,
+        mass <= 1.0 + ERRORS * mass_error + slack,
         f"the density holds a probability of {mass:.4f} in [0, 1), and no density holds more than 1",
     )
     require(
-        abs(found - mass) <= ERRORS * (error + mass_error) + SLACK,
+        abs(found - mass) <= ERRORS * (error + mass_error) + slack,
         f"the probabilities of all integer images add up to {found:.4f} ± {error:.2g}, and the density "
         f"holds {mass:.4f}",
     )
     require(
-        abs(sampled - mass) <= ERRORS * (sampled_error + mass_error) + SLACK,
+        abs(sampled - mass) <= ERRORS * (sampled_error + mass_error) + slack,
         f"{sampled:.4f} ± {sampled_error:.2g} of the samples lie in [0, 1), and the density holds {mass:.4f}",
     )
     for draws, (bound, spread) in totals.bounds.items():
         require(
-            bound <= mass + ERRORS * (spread + mass_error) + SLACK,
+            bound <= mass + ERRORS * (spread + mass_error) + slack,
             f"with {draws} draw(s) the bounds on the probabilities of all integer images add up to "
             f"{bound:.4f}, which is more than the density's {mass:.4f}",
         )
     most = max(totals.bounds)
     loosest, tightest = totals.bounds[min(totals.bounds)], totals.bounds[most]
     require(
-        mass - tightest[0] <= 0.5 * (mass - loosest[0]) + ERRORS * (tightest[1] + mass_error) + SLACK,
+        mass - tightest[0] <= 0.5 * (mass - loosest[0]) + ERRORS * (tightest[1] + mass_error) + slack,
         f"{most} draws bring the bounds' sum to {tightest[0]:.4f} only, from {loosest[0]:.4f} towards "
         f"{mass:.4f}",
     )
@@ -156,7 +158,7 @@ def _quadrature(flow: Flow, generator: torch.Generator) -> tuple[float, float]:
     for nodes in NODES[flow.dimensions]:
         mass, error = _integral(flow, nodes, generator)
         change, before = abs(mass - before), mass
-        if change <= SLACK + ERRORS * error:
+        if change <= SLACK * mass + ERRORS * error:
             break
     return mass, error + (0.0 if flow.stochastic else change)
 

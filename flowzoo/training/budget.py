@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flowzoo.errors import OptionError
+from flowzoo.integers import as_integer
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,11 @@ class Budget:
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.seconds is None):
             raise OptionError("give the budget either in steps or in seconds")
-        if self.steps is not None and not isinstance(self.steps, int):
-            raise OptionError(f"the budget's steps are an integer, got {self.steps!r}")
+        if self.steps is not None:
+            steps = as_integer(self.steps)
+            if steps is None:
+                raise OptionError(f"the budget's steps are an integer, got {self.steps!r}")
+            object.__setattr__(self, "steps", steps)  # Python's own, which a record can hold
         amount = self.steps if self.steps is not None else self.seconds
         if amount is None or not 0 < amount < float("inf"):
             raise OptionError(f"the budget must be positive, got {amount}")
@@ -51,6 +56,17 @@ class Budget:
         while sum(steps) > self.steps:
             steps[steps.index(max(steps))] -= 1
         return [Budget(steps=each) for each in steps]
+
+    def part(self, share: float) -> float:
+        """Return the steps, rounded up, or the seconds after which a share is used up.
+
+        >>> Budget(steps=100).part(1 / 3), Budget(seconds=60.0).part(0.5)
+        (34, 30.0)
+        """
+        if self.steps is None:
+            assert self.seconds is not None
+            return self.seconds * share
+        return math.ceil(self.steps * share - 1e-9)
 
     def used(self, steps: int, seconds: float) -> float:
         """Return the share that is used up; 1 or more when it is spent."""

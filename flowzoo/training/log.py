@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from flowzoo.files import write_atomically
+from flowzoo.files import append_line, write_atomically
 
 
 class TrainingLog:
@@ -20,9 +20,12 @@ class TrainingLog:
         self.path = path
 
     def append(self, record: dict[str, Any]) -> None:
-        """Add one record."""
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record, allow_nan=False) + "\n")
+        """Add one record.
+
+        Raises:
+            FileError: It cannot be written; the records before it stay.
+        """
+        append_line(self.path, json.dumps(record, allow_nan=False))
 
     def read(self) -> list[dict[str, Any]]:
         """Return the records up to the first line that is none, such as a last one that was cut short."""

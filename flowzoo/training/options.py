@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from flowzoo.errors import OptionError, did_you_mean
+from flowzoo.integers import plain_number
 
 
 class TrainingOptions(BaseModel):
@@ -61,7 +62,7 @@ def parse_training_options(given: Mapping[str, Any]) -> TrainingOptions:
             hint = did_you_mean(str(name), known) or ";"
             raise OptionError(f"no training option '{name}'{hint} known: {', '.join(known)}")
     try:
-        return TrainingOptions(**given)
+        return TrainingOptions(**{name: plain_number(value) for name, value in given.items()})
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))

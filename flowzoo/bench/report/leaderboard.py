@@ -10,6 +10,7 @@ from flowzoo.bench.report.grouping import comparable
 from flowzoo.bench.report.notes import notes_of
 from flowzoo.bench.report.ranking import Ranked, rank, row_terms, usual_terms
 from flowzoo.bench.report.row import PARAMETERS, TRAINING_SECONDS, Row, rows_of
+from flowzoo.bench.report.surroundings import unusual, usual_facts
 from flowzoo.bench.report.terms import QUALITY, Terms, other_terms, own_targets
 from flowzoo.bench.report.wording import clean, shape_text
 from flowzoo.bench.result import DataFacts, Place, Result
@@ -131,7 +132,7 @@ def make_report(results: Results, suite: str | None = None) -> Report:
 
 
 def _board(results: list[Result]) -> Leaderboard:
-    rows = rows_of(results)
+    rows = _marked(rows_of(results))
     with_quality = [row for row in rows if row.quality is not None]
     unaudited = [row for row in with_quality if row.is_sound and not row.audited]
     valid = [
@@ -156,6 +157,13 @@ def _board(results: list[Result]) -> Leaderboard:
         terms=terms,
         notes=tuple(notes_of(shown, [row for row in finished if row not in shown])),
     )
+
+
+def _marked(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Return the rows, each with what differs for it from most of them; the floor does not count there."""
+    counted = [row.finished for row in rows if not row.is_floor]
+    usual = usual_facts(counted if any(counted) else [row.finished for row in rows])
+    return tuple(replace(row, elsewhere=tuple(unusual(row.finished, usual))) for row in rows)
 
 
 def _metrics(rows: Iterable[Row]) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ class Row:
         failures: Cells without.
         figures: Averages by metric; parameters and seconds of training are among them.
         remark: What tells it apart from another row of the same label.
+        elsewhere: What of its machine and versions is not as for most rows; empty where all is.
     """
 
     label: str
@@ -41,6 +42,7 @@ class Row:
     failures: tuple[Result, ...]
     figures: Mapping[str, Figure]
     remark: str = ""
+    elsewhere: tuple[str, ...] = ()
 
     @property
     def quality(self) -> Figure | None:
@@ -52,6 +54,11 @@ class Row:
     def is_floor(self) -> bool:
         """Whether it is the Gaussian."""
         return self.model == FLOOR
+
+    def is_apart(self, metric: str) -> bool:
+        """Whether a figure is a speed or the like, of another machine or versions than those of most rows."""
+        figure = self.figures.get(metric)
+        return bool(self.elsewhere) and figure is not None and figure.value is not None and not figure.repeats
 
     @property
     def joint(self) -> float | None:

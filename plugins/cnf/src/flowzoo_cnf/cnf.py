@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from itertools import pairwise
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from flowzoo.api import EVALUATION, ConditionalBijector, Images, Network, PerImage, Run
+from flowzoo.api import (
+    EVALUATION,
+    ConditionalBijector,
+    Images,
+    Network,
+    OptionError,
+    PartList,
+    PerImage,
+    Run,
+    floating_dtype,
+    parameters_of,
+)
 from flowzoo_cnf.carried import Carried, solve_carried
-from flowzoo_cnf.compiled import compile_apart
+from flowzoo_cnf.compiled import CompiledApart, uncompiled
 from flowzoo_cnf.divergence import colour, hutchinson
 from flowzoo_cnf.dynamics import Dynamics
 from flowzoo_cnf.flow_matching import flow_matching_loss
@@ -57,16 +69,20 @@ class CNF(ConditionalBijector):
     """
 
     has_shares = True
+    settles = True
 
     def __init__(self, blocks: Sequence[Network], settings: Settings) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(blocks)
-        self._blocks = tuple(blocks)
+        self.blocks = PartList(blocks, Network)
         self.settings = settings
         self.loss_is_likelihood = settings.objective == "likelihood"
         self.phases = settings.phases
-        self._estimate = compile_apart(hutchinson) if settings.compiled else hutchinson
+        self._estimate = CompiledApart(hutchinson) if settings.compiled else hutchinson
 
+    def extra_repr(self) -> str:
+        return f"objective={self.settings.objective}, evaluation: {self.settings.evaluation}"
+
+    @uncompiled  # a solver's loop ends when its errors allow it, which no graph can hold
     def forward(
         self, x: Images, context: Images | None = None, run: Run = EVALUATION
     ) -> tuple[Images, PerImage]:
@@ -78,10 +94,11 @@ class CNF(ConditionalBijector):
         Raises:
             NumericalError: The solver did not get to the end.
         """
-        x = _at_least_single(x)
+        x = self._enter(x)
         z, (log_det,) = self._through_blocks(x, (x.new_zeros(x.shape[0]),), context, run)
         return z, log_det
 
+    @uncompiled
     def forward_with_shares(
         self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
     ) -> tuple[Images, Images]:
@@ -90,18 +107,19 @@ class CNF(ConditionalBijector):
         Raises:
             NumericalError: The solver did not get to the end.
         """
-        x = _at_least_single(x)
+        x = self._enter(x)
         z, (_, shares) = self._through_blocks(x, (x.new_zeros(x.shape[0]), shares), context, run)
         return z, shares
 
+    @uncompiled
     def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
         """See :meth:`flowzoo.api.ConditionalBijector.inverse`.
 
         Raises:
             NumericalError: The solver did not get to the end.
         """
-        z = _at_least_single(z)
-        for place in reversed(range(len(self._blocks))):
+        z = self._enter(z)
+        for place in reversed(range(len(self.blocks))):
             z = self._transport(place, z, context, 1.0, 0.0, run)
         return z
 
@@ -109,13 +127,13 @@ class CNF(ConditionalBijector):
         """Return the objective, ``(B,)``: nats of negative log-likelihood, or the flow-matching distance."""
         if self.settings.objective == "likelihood" or run.phase == LIKELIHOOD:
             return super().loss(x, context, run)
-        return flow_matching_loss(self._blocks, _at_least_single(x), context, run, self.settings.pairing)
+        return flow_matching_loss(list(self.blocks), self._enter(x), context, run, self.settings.pairing)
 
     def _through_blocks(
         self, x: Images, totals: Rate, context: Images | None, run: Run
     ) -> tuple[Images, Rate]:
         """Run the blocks one after another, adding up the log-determinant and, if it is there, its shares."""
-        for place in range(len(self._blocks)):
+        for place in range(len(self.blocks)):
             if run.mode == "initialise":
                 x = self._transport(place, x, context, 0.0, 1.0, run)
             else:
@@ -135,17 +153,18 @@ class CNF(ConditionalBijector):
         regularise = run.training and settings.regularised
         # Where somebody listens, the regularisers are measured in evaluation too, if they come for nothing.
         measure = run.ledger is not None and not run.training and not use_exact
-        dynamics = self._dynamics(
-            place,
-            x,
-            context,
-            run,
-            probe=None if use_exact else self._probe(x, run),
-            colours=self._colours(place, x, regularise, run) if use_exact else None,
-            shares=with_shares,
-            energy=regularise or measure,
-        )
-        found = self._solve(place, dynamics, 0.0, self._end_time(x, run), run)
+        with _full_precision(x, run):
+            dynamics = self._dynamics(
+                place,
+                x,
+                context,
+                run,
+                probe=None if use_exact else self._probe(x, run),
+                colours=self._colours(place, x, regularise, run) if use_exact else None,
+                shares=with_shares,
+                energy=regularise or measure,
+            )
+            found = self._solve(place, dynamics, 0.0, self._end_time(x, run), run)
         if regularise:
             # The papers weigh the regularisers against bits per dimension.
             unit = x.shape[1:].numel() * math.log(2.0)
@@ -158,12 +177,13 @@ class CNF(ConditionalBijector):
         self, place: int, v: Images, context: Images | None, start: float, end: float, run: Run
     ) -> Images:
         """Run one block in either direction, without its log-determinant."""
-        return self._solve(place, self._dynamics(place, v, context, run), start, end, run).v
+        with _full_precision(v, run):
+            return self._solve(place, self._dynamics(place, v, context, run), start, end, run).v
 
     def _dynamics(self, place: int, v: Images, context: Images | None, run: Run, **wanted: Any) -> Dynamics:
         solver = self._solver(v.dtype, run)
         return Dynamics(
-            self._blocks[place],
+            self.blocks[place],
             v,
             context,
             checkpointing=self.settings.checkpointing,
@@ -187,7 +207,7 @@ class CNF(ConditionalBijector):
             key = f"grid of block {place}, {start:g} to {end:g}"
             settled = run.mode == "evaluate" and not run.tight and solver.tableau is not None
             grid = run.recall(self, key) if settled else None
-            needed: list[Tensor] = [*dynamics.block.parameters()]
+            needed: list[Tensor] = [*parameters_of(dynamics.block)]
             if dynamics.context is not None:
                 needed.append(dynamics.context)
             found = solver.solve(dynamics, start, end, grid=grid, adjoint_of=needed)
@@ -237,7 +257,7 @@ class CNF(ConditionalBijector):
     def _colours(self, place: int, x: Images, norm: bool, run: Run) -> Tensor:
         # A judge takes no network's word for its reach where it can afford not to.
         trusting = not (run.tight and x.shape[1:].numel() <= UNTRUSTING_UP_TO)
-        return colour(x, self._blocks[place].reach if trusting else None, norm)
+        return colour(x, self.blocks[place].reach if trusting else None, norm)
 
     def _end_time(self, x: Images, run: Run) -> float:
         if not (run.training and self.settings.steer and len(x)):
@@ -245,6 +265,21 @@ class CNF(ConditionalBijector):
         draw = run.uniform(torch.empty((x.shape[0], 1), dtype=torch.float64))[0, 0]
         return 1.0 + self.settings.steer * (2.0 * float(draw) - 1.0)
 
+    def _enter(self, x: Images) -> Images:
+        """Bring data to a precision in which a solver's errors can be told from rounding."""
+        dtype = floating_dtype(self.blocks)
+        if dtype is not None and dtype.itemsize < 4:
+            name = str(dtype).removeprefix("torch.")
+            raise OptionError(
+                f"cnf solves its ODE in float32 or float64, and its weights are in {name}; keep these in "
+                "float32 and use torch.autocast, or training.precision=bfloat16 in training"
+            )
+        return x if x.dtype.itemsize >= 4 else x.float()
 
-def _at_least_single(x: Images) -> Images:
-    return x if x.dtype.itemsize >= 4 else x.float()
+
+def _full_precision(v: Images, run: Run) -> AbstractContextManager[Any]:
+    """Return a context in which evaluation computes as if there were no ``torch.autocast`` around it.
+
+    With products rounded to half precision no step would keep a solver's tolerance.
+    """
+    return nullcontext() if run.training else torch.autocast(v.device.type, enabled=False)

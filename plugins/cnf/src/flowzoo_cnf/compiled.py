@@ -1,11 +1,11 @@
-"""torch.compile, for functions that models share."""
+"""torch.compile: for functions that models share, and around what it cannot take."""
 
 from __future__ import annotations
 
 import inspect
 import types
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Generic, ParamSpec, TypeVar, final
 
 import torch
 from torch._dynamo.exc import BackendCompilerFailed
@@ -16,25 +16,50 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def compile_apart(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a function for one of its users alone.
+def uncompiled(function: Callable[P, R]) -> Callable[P, R]:
+    """Let ``torch.compile`` leave a function and all that it calls as they are, as a part of a model may be.
+
+    What is compiled inside for itself, by :class:`CompiledApart`, stays so.
+    """
+    disabled: Callable[P, R] = torch.compiler.disable(function)
+    return disabled
+
+
+@final
+class CompiledApart(Generic[P, R]):
+    """A function, compiled for one of its users alone, when it is first called.
 
     torch limits how often a piece of code may be compiled anew, counting all its users together; each has
-    shapes of its own, and so gets a copy.
-    """
-    plain = inspect.unwrap(function)
-    assert isinstance(plain, types.FunctionType)
-    copy = types.FunctionType(plain.__code__.replace(), plain.__globals__, plain.__name__)
-    compiled = torch.compile(copy)
+    shapes of its own, and so gets a copy. What was compiled stays in its process: a copy of the user, or one
+    that was pickled, compiles again.
 
-    def call(*arguments: P.args, **named: P.kwargs) -> R:
+    Args:
+        function: A plain function of a module.
+
+    Raises:
+        OptionError: On a call, where nothing can be compiled.
+    """
+
+    def __init__(self, function: Callable[P, R]) -> None:
+        self._function = function
+        self._compiled: Callable[P, R] | None = None
+
+    def __call__(self, *arguments: P.args, **named: P.kwargs) -> R:
+        if self._compiled is None:
+            self._compiled = torch.compile(_copied(self._function))
         try:
-            result: R = compiled(*arguments, **named)
+            return self._compiled(*arguments, **named)
         except BackendCompilerFailed as error:
             reason = str(error).strip().splitlines()[0]
             raise OptionError(
                 f"torch.compile failed ({reason}); install a C++ compiler, or set compiled=false"
             ) from error
-        return result
 
-    return call
+    def __reduce__(self) -> tuple[type[CompiledApart[P, R]], tuple[Callable[P, R]]]:
+        return type(self), (self._function,)
+
+
+def _copied(function: Callable[P, R]) -> Callable[P, R]:
+    plain = inspect.unwrap(function)
+    assert isinstance(plain, types.FunctionType)
+    return types.FunctionType(plain.__code__.replace(), plain.__globals__, plain.__name__)

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from flowzoo.api import Builder, Images, Network, Prepared, Shape, Time
+from flowzoo.api import Builder, Images, Network, PartList, Prepared, Shape, Time
 from flowzoo_cnf.softplus import push_softplus
 
 
@@ -46,8 +46,8 @@ class ConvField(Network):
         self.channels = channels
         self.reach = layers
         widths = [channels + context_channels, *[hidden] * (layers - 1), output_channels]
-        self._layers = [TimedConv(before, after, timed) for before, after in pairwise(widths)]
-        self.layers = nn.ModuleList(self._layers)
+        convolutions = (TimedConv(before, after, timed) for before, after in pairwise(widths))
+        self.layers = PartList(convolutions, TimedConv)
         for parameter in self.layers[-1].parameters():
             nn.init.zeros_(parameter)
 
@@ -56,7 +56,7 @@ class ConvField(Network):
         if context is not None:
             x = torch.cat([x, _to_size(context, x)], dim=1)
         x = _channels_last(x)
-        for place, layer in enumerate(self._layers):
+        for place, layer in enumerate(self.layers):
             x = layer(F.softplus(x) if place else x, time)
         return x
 
@@ -108,7 +108,7 @@ class PreparedConvField(Prepared):
         self, network: ConvField, context: Images | None, like: Images, tangent: Images | None
     ) -> None:
         super().__init__(network, context)
-        layers = network._layers
+        layers = list(network.layers)
         first = layers[0].conv.weight
         self._weights = [
             first[:, : network.channels].contiguous(),

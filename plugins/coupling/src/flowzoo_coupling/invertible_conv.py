@@ -59,6 +59,9 @@ class InvertibleConv(ConditionalBijector):
         lower, upper = self._triangles()
         return (lower @ upper)[self.order]
 
+    def extra_repr(self) -> str:
+        return f"channels={len(self.order)}"
+
     def forward(
         self, x: Images, context: Images | None = None, run: Run = EVALUATION
     ) -> tuple[Images, PerImage]:
@@ -71,7 +74,7 @@ class InvertibleConv(ConditionalBijector):
     ) -> tuple[Images, Images]:
         weight = self.weight
         own, carry = linear_shares(weight)
-        return self._mix(x, weight), self._mix(shares, carry) + own[:, None, None]
+        return self._mix(x, weight), self._mix(shares, carry.to(shares.dtype)) + own[:, None, None]
 
     def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
         # The matrix is small beside the pixels: it is inverted, in double precision, and mixes them.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, final
 
-from flowzoo.api import EVALUATION, ConditionalBijector, Images, PerImage, Run, Shape, Squeeze
+from flowzoo.api import EVALUATION, ConditionalBijector, Images, PerImage, Run, Shape, Squeeze, follows
 
 
 class View(NamedTuple):
@@ -38,13 +38,14 @@ class OnSqueezed(ConditionalBijector):
         view: What :func:`squeezed_view` returned.
     """
 
+    has_shares = follows("inner.has_shares")
+    loss_is_likelihood = follows("inner.loss_is_likelihood")
+
     def __init__(self, inner: ConditionalBijector, view: View) -> None:
         super().__init__()
         self.inner = inner
         self.squeeze = Squeeze()
         self.squeezes_context = view.squeezes_context
-        self.has_shares = inner.has_shares
-        self.loss_is_likelihood = inner.loss_is_likelihood
 
     def forward(
         self, x: Images, context: Images | None = None, run: Run = EVALUATION

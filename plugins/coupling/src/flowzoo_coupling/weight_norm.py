@@ -46,9 +46,11 @@ class WeightNormConv(nn.Module):
 def weight_scales(module: nn.Module) -> list[Tensor]:
     """Return the scales of the weight-normalised layers of any module, whoever wrote it.
 
-    They are its parameters called ``weight_scale``, at whatever depth.
+    They are its parameters called ``weight_scale``, at whatever depth, or what stands for such a parameter:
+    a parametrisation of it, or its copy in a replica of ``torch.nn.DataParallel``.
     """
-    return [each for name, each in module.named_parameters() if name.rpartition(".")[2] == SCALE]
+    found = (getattr(each, SCALE, None) for each in module.modules())
+    return [each for each in found if isinstance(each, Tensor)]
 
 
 def _lengths(filters: Tensor) -> Tensor:

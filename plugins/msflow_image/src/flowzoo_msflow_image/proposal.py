@@ -9,7 +9,15 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from flowzoo.api import FirstPass, Images, PerImage, Run, constant_log_det, standard_normal_log_prob
+from flowzoo.api import (
+    FirstPass,
+    Images,
+    PerImage,
+    Run,
+    constant_log_det,
+    log_det_dtype,
+    standard_normal_log_prob,
+)
 
 SMALLEST_WIDTH = 1e-6
 """Stands in for the width where no block of the first batch has any details."""
@@ -99,6 +107,6 @@ class Gaussian(Proposal):
 
     @torch.no_grad()
     def _initialise(self, mean: Images, bands: Images) -> None:
-        spread = (bands - mean.repeat(1, 4, 1, 1)).square().mean().sqrt()
+        spread = (bands - mean.repeat(1, 4, 1, 1)).to(log_det_dtype(bands)).square().mean().sqrt()
         self.log_width.copy_(spread.clamp(min=SMALLEST_WIDTH).log())
         self.first_pass.finish()

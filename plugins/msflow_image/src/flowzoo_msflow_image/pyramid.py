@@ -17,6 +17,7 @@ from flowzoo.api import (
     Run,
     Shape,
     Squeeze,
+    follows,
     require_even,
 )
 from flowzoo_msflow_image.proposal import Gaussian, Proposal, Uniform
@@ -41,11 +42,11 @@ class Pyramid(ResolutionTransform):
     """
 
     stochastic = True
+    dequantises = follows("proposal.dequantises")
 
     def __init__(self, proposal: Proposal) -> None:
         super().__init__()
         self.proposal = proposal
-        self.dequantises = proposal.dequantises
         self._squeeze = Squeeze()
 
     def forward(self, x: Images, run: Run = EVALUATION) -> tuple[Images, PerImage]:

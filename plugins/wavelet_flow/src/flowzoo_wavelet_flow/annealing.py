@@ -17,6 +17,7 @@ from flowzoo.api import (
     PerImage,
     Run,
     check_seed,
+    positive_integer,
     standard_normal_log_prob,
 )
 from flowzoo_wavelet_flow.nuts import ADVICE, nuts
@@ -81,7 +82,10 @@ def annealed_sample(
     References:
         Yu, Derpanis and Brubaker, "Wavelet Flow", 2020; Hoffman and Gelman, "The No-U-Turn Sampler", 2014.
     """
-    _check(n, temperature, warmup, steps)
+    _check_temperature(temperature)
+    n, warmup, steps = (
+        positive_integer(name, value) for name, value in (("n", n), ("warmup", warmup), ("steps", steps))
+    )
     generator = torch.Generator().manual_seed(check_seed(seed))
     run = Run(generator=generator, exact=True)
     x: Images | None = None
@@ -135,9 +139,6 @@ def _report(
         progress(Progress(level, done, total, state))
 
 
-def _check(n: int, temperature: float, warmup: int, steps: int) -> None:
+def _check_temperature(temperature: float) -> None:
     if not 0.0 < temperature < float("inf"):
         raise OptionError(f"the temperature is {temperature}; give a finite number greater than 0")
-    for name, value in (("n", n), ("warmup", warmup), ("steps", steps)):
-        if not isinstance(value, int) or value < 1:
-            raise OptionError(f"{name} is {value!r}; give an integer of at least 1")

@@ -20,6 +20,7 @@ from flowzoo.api import (
     PerImage,
     Run,
     Shape,
+    follows,
     log_det_dtype,
 )
 from flowzoo_wavelet_flow.reach import Reach, measure_reach
@@ -60,6 +61,9 @@ class Crops(ConditionalBijector):
         without a halo.
     """
 
+    takes_all_reals = follows("inner.takes_all_reals")
+    has_shares = follows("inner.has_shares")
+
     def __init__(
         self,
         inner: ConditionalBijector,
@@ -71,9 +75,7 @@ class Crops(ConditionalBijector):
     ) -> None:
         super().__init__()
         self.inner = inner
-        self.takes_all_reals = inner.takes_all_reals
-        self.has_shares = inner.has_shares
-        self.loss_is_likelihood = inner.loss_is_likelihood
+        self._narrow = False
         self._rows, self._columns = (whole(side) for side in shape[1:])
         if max(shape[1:]) <= size:
             return
@@ -81,8 +83,11 @@ class Crops(ConditionalBijector):
         reach = measure_reach(inner, shape[0], context_shape[0] if context_shape else 0)
         used = reach if halo is None else Reach(min(halo, reach.halo), reach.step)
         self._rows, self._columns = (cut(side, size, used) for side in shape[1:])
-        narrow = used.aligned(used.halo) < reach.halo
-        self.loss_is_likelihood = not (narrow and self.tiles > 1)
+        self._narrow = used.aligned(used.halo) < reach.halo
+
+    @property
+    def loss_is_likelihood(self) -> bool:  # type: ignore[override]  # the inner bijector's, on whole tiles
+        return self.inner.loss_is_likelihood and not (self._narrow and self.tiles > 1)
 
     @property
     def tiles(self) -> int:

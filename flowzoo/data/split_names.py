@@ -1,0 +1,128 @@
+"""What folders for splits are called, and which names only look as if they were such."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from flowzoo.errors import DataError
+
+TRAIN = ("train", "training")
+VALIDATION = ("validation", "valid", "val", "dev")
+TEST = ("test", "testing")
+
+NAMES = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
+"""The names of each split, in lower case; folders' may be in any case."""
+
+KNOWN = "train, training, validation, valid, val, dev, test or testing (in any case)"
+
+_UNCLEAR = frozenset({"eval", "evaluation", "holdout", "heldout", "trn", "tst", "tests", "cv"})
+"""Words that stand for some split, but not always for the same."""
+
+_STEMS = ("training", "train", "testing", "test", "validation", "valid", "holdout")
+
+_GLUED = re.compile(r"(my)?(val|dev|eval)(set|split|data|images?|imgs?|[a-d])?")
+"""Short words that many others hold: they count only where they stand in such company."""
+
+_ORDINARY = frozenset(
+    {
+        *("trains", "trainer", "trainers", "trainee", "trainees", "terrain", "terrains", "strain", "strains"),
+        *("constrain", "restrain", "quatrain", "tester", "testers", "testament", "testimony", "testimonial"),
+        *("testimonials", "contest", "contests", "protest", "protests", "attest", "detest", "invalid"),
+        *(
+            "latest",
+            "greatest",
+            "fastest",
+            "lightest",
+            "brightest",
+            "hottest",
+            "cutest",
+            "shortest",
+            "smartest",
+        ),
+        *(
+            "softest",
+            "quietest",
+            "sweetest",
+            "whitest",
+            "wettest",
+            "fattest",
+            "flattest",
+            "tightest",
+            "neatest",
+        ),
+        *("straightest", "strictest", "validator"),
+    }
+)
+"""Words that begin or end like a split's name by chance."""
+
+
+def names_a_split(name: str, names: Iterable[str]) -> bool:
+    """Whether a folder or file is called like a split: by one of the names, alone or beside other words.
+
+    >>> [names_a_split(each, ("train",)) for each in ("Train", "train_64x64", "train2017", "trains")]
+    [True, True, True, False]
+    """
+    return affixes(name, names) is not None
+
+
+def affixes(name: str, names: Iterable[str]) -> tuple[str, str] | None:
+    """Return what stands before and after a split's name in a folder's; None if the name is not in it.
+
+    >>> affixes("train_64x64", ("train",)), affixes("VAL", ("val",)), affixes("strain", ("train",))
+    (('', '_64x64'), ('', ''), None)
+    """
+    word = "|".join(names)
+    found = re.fullmatch(rf"({word})([\W\d_].*)?|(.*[\W\d_])({word})", name.casefold())
+    if found is None:
+        return None
+    return found[3] or "", found[2] or ""
+
+
+def looks_like_a_split(name: str) -> bool:
+    """Whether somebody may have meant a split by a folder's name.
+
+    >>> [looks_like_a_split(each) for each in ("Test", "mytest", "trainA", "hold-out", "eval", "val set")]
+    [True, True, True, True, True, True]
+    >>> [looks_like_a_split(each) for each in ("cat", "contest", "terrain", "festival", "devices", "1")]
+    [False, False, False, False, False, False]
+    """
+    text = name.casefold()
+    words = re.findall(r"[^\W\d_]+", text)
+    known = {each for names in NAMES.values() for each in names} | _UNCLEAR
+    if "".join(words) in known or any(word in known for word in words):
+        return True
+    return any(
+        _GLUED.fullmatch(word)
+        or (word not in _ORDINARY and (word.startswith(_STEMS) or word.endswith(_STEMS)))
+        for word in words
+    )
+
+
+def find_one(candidates: Iterable[str], names: tuple[str, ...], where: str) -> str | None:
+    """Return which of the candidates is called like a split; None if none is.
+
+    Args:
+        candidates: Names of folders.
+        names: The names of the split.
+        where: The folder that they lie in, for errors.
+
+    Raises:
+        DataError: Several are.
+    """
+    found = [each for each in candidates if names_a_split(each, names)]
+    if len(found) > 1:
+        raise DataError(
+            f"in {where}, the folders {' and '.join(sorted(found))} may each be the split '{names[0]}'; "
+            "keep one of them there, or put their images into one folder"
+        )
+    return found[0] if found else None
+
+
+def split_of(name: str) -> str | None:
+    """Return the split that a folder or file is called like; None if it is not.
+
+    >>> split_of("VAL_2"), split_of("cat")
+    ('validation', None)
+    """
+    return next((split for split, names in NAMES.items() if names_a_split(name, names)), None)

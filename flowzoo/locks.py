@@ -1,0 +1,61 @@
+"""Locks on folders: what one process works in, no other one changes."""
+
+from __future__ import annotations
+
+import errno
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from flowzoo.errors import InUseError
+from flowzoo.files import writing
+
+_WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
+"""What file systems answer that know no locks; some network and FUSE file systems are such."""
+
+
+@contextmanager
+def hold(path: Path, busy: str, timeout: float = 0.0) -> Iterator[None]:
+    """Hold a lock file for as long as the block runs.
+
+    The system lets go of it when the process ends, however it ends, so what a killed process leaves behind
+    locks nobody out.
+
+    Args:
+        path: Of the lock file; its folder exists.
+        busy: What to say where another process holds it.
+        timeout: Seconds to wait for it.
+
+    Raises:
+        InUseError: Another process holds it.
+        FileError: The lock file cannot be made.
+    """
+    lock = FileLock(path, timeout=timeout)
+    if _acquire(lock, path, busy):
+        try:
+            yield
+        finally:
+            lock.release()
+    else:
+        yield
+
+
+def _acquire(lock: FileLock, path: Path, busy: str) -> bool:
+    """Return whether the lock is held: it is not where the file system knows no locks."""
+    with writing(path), warnings.catch_warnings():
+        # Where it can, filelock goes over to lock files that need no help of the file system, and warns.
+        warnings.simplefilter("ignore")
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise InUseError(busy) from error
+        except NotImplementedError:
+            return False
+        except OSError as error:
+            if error.errno in _WITHOUT_LOCKS:
+                return False
+            raise
+    return True

@@ -1,0 +1,46 @@
+"""Parts of a model in number formats that do not go together, told in one line."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
+from torch import nn
+
+from flowzoo.errors import FlowzooError, OptionError
+from flowzoo.tensors import floating_dtypes
+
+M = TypeVar("M", bound=nn.Module)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def explains_formats(method: Callable[Concatenate[M, P], R]) -> Callable[Concatenate[M, P], R]:
+    """Turn what torch raises about number formats into one line, for a method of a module.
+
+    Where all parameters are in one format of at least 32 bits, errors pass as they are. To look at all of
+    them takes time, and so is left until there is an error.
+
+    Raises:
+        OptionError: Parts are in different formats, or in one that torch does not compute everything in.
+    """
+
+    @functools.wraps(method)
+    def call(self: M, /, *args: P.args, **named: P.kwargs) -> R:
+        try:
+            return method(self, *args, **named)
+        except FlowzooError:
+            raise
+        except RuntimeError as error:
+            formats = floating_dtypes(self)
+            if len(formats) < 2 and all(each.itemsize >= 4 for each in formats):
+                raise
+            names = " and ".join(str(each).removeprefix("torch.") for each in formats)
+            reason = str(error).strip().splitlines()[0]
+            raise OptionError(
+                f"the model's weights are in {names}, with which torch cannot compute it ({reason}); "
+                "bring all of them to one format that it can, as model.float() does"
+            ) from error
+
+    return call
