@@ -23,6 +23,9 @@ SIZES: dict[Shape, int] = {(1, 2, 2): 2, (1, 2, 1): 3}
 NODES = {2: (12, 24), 4: (4, 6, 9, 13, 18)}
 """Of the quadrature, along each dimension, by the number of dimensions; more until nothing changes."""
 
+ROUNDS = 16
+"""A density that is narrow beside a pixel's bin takes many draws."""
+
 PASSES = 3
 """Of the quadrature over a model that draws part of what its levels see."""
 
@@ -44,11 +47,18 @@ class Effort:
         draws: ``K``, how many draws of noise a bound is taken over; several.
         repeats: Bounds at most draws, over which their expectation is estimated.
         samples: Of the model.
+        precision: Of the sum, relative: more is drawn, up to :data:`ROUNDS` times as much, until it is met.
     """
 
     draws: tuple[int, ...] = (1, 4, 16)
     repeats: int = 4
     samples: int = 512
+    precision: float = 0.05
+
+    @property
+    def most(self) -> int:
+        """The most draws of noise."""
+        return ROUNDS * max(self.draws) * self.repeats
 
 
 EFFORT = Effort()
@@ -72,17 +82,12 @@ class Totals:
 
     def __init__(self, flow: Flow, effort: Effort = EFFORT, seed: int = 0) -> None:
         generator = torch.Generator().manual_seed(seed)
-        nats = flow.dimensions * math.log(2.0)
-        images = _all_images(flow)
-        count = max(effort.draws) * effort.repeats
-        rows = [
-            -nats * flow.bits_per_dim(some, Run(generator=generator, exact=True))
-            for some in images.repeat(count, 1, 1, 1).split(ROWS)
-        ]
-        log_probs = torch.cat(rows).reshape(count, len(images))
         self.mass = _quadrature(flow, generator)
-        sums = log_probs.exp().sum(1)
-        self.unbiased = (float(sums.mean()), float(sums.std()) / math.sqrt(count))
+        log_probs = _draw(flow, effort, generator)
+        self.unbiased = _total(log_probs)
+        while self.unbiased[1] > effort.precision * self.mass[0] and len(log_probs) < effort.most:
+            log_probs = torch.cat([log_probs, _draw(flow, effort, generator)])
+            self.unbiased = _total(log_probs)
         self.bounds = {draws: _bound(log_probs, draws) for draws in effort.draws}
         samples = flow.sample(effort.samples, seed=seed).flatten(1)
         inside = float(((samples >= 0) & (samples < 1)).all(1).double().mean())
@@ -150,6 +155,24 @@ def tiny(kind: type[Model], trial: Trial, shape: Shape, seed: int = 0) -> Model 
 def _all_images(flow: Flow) -> Tensor:
     axes = [torch.arange(flow.bins, dtype=torch.uint8)] * flow.dimensions
     return torch.cartesian_prod(*axes).reshape(-1, *flow.image_shape)
+
+
+def _draw(flow: Flow, effort: Effort, generator: torch.Generator) -> Tensor:
+    """Return estimates of the log-probability of every integer image, ``(draws, images)``, nats."""
+    images = _all_images(flow)
+    nats = flow.dimensions * math.log(2.0)
+    count = max(effort.draws) * effort.repeats
+    rows = [
+        -nats * flow.bits_per_dim(some, Run(generator=generator, exact=True))
+        for some in images.repeat(count, 1, 1, 1).split(ROWS)
+    ]
+    return torch.cat(rows).reshape(count, len(images))
+
+
+def _total(log_probs: Tensor) -> tuple[float, float]:
+    """Return the mean over draws of the sum over images, and its standard error."""
+    sums = log_probs.exp().sum(1)
+    return float(sums.mean()), float(sums.std()) / math.sqrt(len(sums))
 
 
 def _quadrature(flow: Flow, generator: torch.Generator) -> tuple[float, float]:

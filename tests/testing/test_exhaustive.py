@@ -21,10 +21,10 @@ from flowzoo.testing.exhaustive import (
 )
 from flowzoo.testing.models import Model
 from flowzoo.testing.result import CheckFailed
-from tests.testing.broken import after
+from tests.testing.broken.example import after
 
 MODELS = [component.name for component in default_registry().components("model")]
-THOROUGH = Effort(draws=(1, 8, 64), repeats=8, samples=4096)
+THOROUGH = Effort(draws=(1, 8, 64), repeats=4, samples=2048)
 
 
 @pytest.mark.parametrize("name", MODELS)
