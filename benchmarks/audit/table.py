@@ -2,8 +2,9 @@
 
     python benchmarks/audit/table.py quick standard --root fashion-mnist=/usr/share/datasets/fashion-mnist
 
-Every model is built with the suite's own options at full size and trained for a few steps only, so that its
-weights have left their start. The audit is the one that ``flowzoo evaluate`` makes, on the first test images.
+Every model is built with the suite's own options at full size and trained for a few steps only, without
+warm-up, so that its weights have left their start. The audit is the one that ``flowzoo evaluate`` makes, on
+the first test images.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ def audit(cell: Cell, roots: Mapping[str, str], steps: int, images: int, seconds
             options=cell.options,
             pixels=cell.pixels,
             data_options=options,
-            training={**cell.training, "validations": 1, "validation_images": 8},
+            training={**cell.training, "validations": 1, "validation_images": 8, "warmup": 0},
             seed=cell.seed,
             device="cpu",
         )

@@ -53,7 +53,7 @@ class Effort:
     draws: tuple[int, ...] = (1, 4, 16)
     repeats: int = 4
     samples: int = 512
-    precision: float = 0.05
+    precision: float = 0.08
 
     @property
     def most(self) -> int:

@@ -25,6 +25,9 @@ AGREE = 1e-3
 COTANGENTS = 8
 """Random rows by which reverse mode is compared with finite differences."""
 
+FEW_ROWS, NOTICEABLE = 8, 0.2
+"""Rows by which a map is timed first, and seconds that are no mere overhead."""
+
 SINGULAR = 1e-15
 """Share of the largest pivot below which double precision cannot tell the smallest from zero."""
 
@@ -158,19 +161,27 @@ def jacobian_of(
 
 def seconds_a_product(mapping: RowMap, way: Way) -> float:
     """Return how long one product with the Jacobian takes among as many as are computed at once."""
-    start = mapping.start[0]
-    rows = start.expand(rows_at_once(len(start), way), -1)
+    most = rows_at_once(len(mapping.start[0]), way)
+    few = min(FEW_ROWS, most)
+    seconds = _seconds(mapping, way, few)
+    # What takes long with few rows takes as long a row with many.
+    return seconds / few if seconds > NOTICEABLE or few == most else _seconds(mapping, way, most) / most
+
+
+def _seconds(mapping: RowMap, way: Way, count: int) -> float:
+    """Return how long so many products take together."""
+    rows = mapping.start[0].expand(count, -1)
     direction = mapping.room[0].expand_as(rows)
     watch = Stopwatch()
     if way == "forward mode":
         _push(mapping, 0, rows, direction)
     elif way == "reverse mode":
         with torch.no_grad():
-            size = mapping(start[None], 0).shape[1]
+            size = mapping(rows[:1], 0).shape[1]
         _pull(mapping, 0, rows, rows.new_ones((len(rows), size)))
     else:
         _difference(mapping, 0, rows, direction, STEPS[1])
-    return watch.seconds() / len(rows)
+    return watch.seconds()
 
 
 def rows_at_once(values: int, way: Way) -> int:

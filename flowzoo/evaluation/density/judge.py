@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from flowzoo.evaluation.density.jacobian import (
+    FEW_ROWS,
+    NOTICEABLE,
     Derivative,
     RowMap,
     choose_derivative,
@@ -107,7 +109,7 @@ def judge(
         return None
     log_det, derivative = found
     count = len(log_det)
-    stated, log_latents = whole.stated(exact)[:count], whole.latents()[:count]
+    stated, log_latents = whole.stated(exact, count), whole.latents()[:count]
     return Judged(method, settings, whole, stated, log_latents, log_det, derivative)
 
 
@@ -117,9 +119,11 @@ def _is_hopeless(flow: Flow, x: Tensor, settings: Settings, seconds: float) -> b
     flow.encode(x[:1], settings.run([0]))  # whatever loads at the first call is no fault of the model
     watch = Stopwatch()
     flow.encode(x[:1], settings.run([0]))
-    if passes * watch.seconds() / TOGETHER > HOPELESS * seconds:
+    alone = watch.seconds()
+    if passes * alone / TOGETHER > HOPELESS * seconds:
         return True
-    rows = rows_at_once(flow.dimensions, "forward mode")
+    most = rows_at_once(flow.dimensions, "forward mode")
+    rows = min(FEW_ROWS, most) if alone > NOTICEABLE / FEW_ROWS else most
     watch = Stopwatch()
     flow.encode(x[:1].expand(rows, -1, -1, -1), settings.run([0] * rows))
     return passes * watch.seconds() / rows > HOPELESS * seconds

@@ -75,10 +75,10 @@ class Whole:
             total = total + standard_normal_log_prob(z)
         return total
 
-    def stated(self, exact: bool) -> Tensor:
-        """Return the model's own ``log p(x)``, ``(N,)``, nats, under the same noise."""
-        with self._noise_of(self.start) as x:
-            return self._flow.log_prob(x, self._settings.run(exact=exact))
+    def stated(self, exact: bool, count: int) -> Tensor:
+        """Return the model's own ``log p(x)`` of the first images, nats, under the same noise."""
+        with self._noise_of(self.start[:count]) as x:
+            return self._flow.log_prob(x, self._settings.run(range(count), exact=exact))
 
     def estimates(self, image: int, generators: Generators) -> Tensor:
         """Return estimates of one image's ``log p(x)``, ``(P,)``, one for each generator of probes."""

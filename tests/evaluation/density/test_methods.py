@@ -82,7 +82,7 @@ def test_the_noise_is_that_of_the_model_s_own_pass() -> None:
     x = torch.rand((2, 1, 4, 4), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     generators = per_image_generators(0, range(2))
     expected = flow.log_prob(x, Run(generator=tuple(each.clone_state() for each in generators)))
-    assert torch.equal(Whole(flow, x, Settings(generators)).stated(exact=False), expected)
+    assert torch.equal(Whole(flow, x, Settings(generators)).stated(exact=False, count=2), expected)
 
 
 @pytest.mark.parametrize("name", RECIPES)
