@@ -16,6 +16,8 @@ ALLOWED_SKIPS = {
     "[dataset-cifar10-": "no Debian package has the files; tests/data/test_public_datasets.py makes some up",
     "[dataset-imagenet": "no Debian package has the files; tests/data/test_public_datasets.py makes some up",
     "[dataset-images-": "they are the user's own files; tests/data/test_images.py makes some up",
+    "peak memory cannot be reset here": "a container may forbid writing /proc/self/clear_refs",
+    "this processor cannot flush denormals": "not every processor can",
 }
 """Tests that ``--no-skips`` lets be skipped: a part of the test's id and reason, and why it cannot run."""
 
@@ -54,6 +56,14 @@ def _without_skip(config: pytest.Config, report: Any) -> Any:
         report.outcome = "failed"
         report.longrepr = f"skipped, which --no-skips does not allow ({reason})"
     return report
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the tests' floors out of the user's cache, and out of what the tests find."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLOWZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from flowzoo.errors import ShapeError as ShapeError
     from flowzoo.errors import UnknownNameError as UnknownNameError
     from flowzoo.flow import Flow as Flow
+    from flowzoo.registry.listing import list_models as list_models
     from flowzoo.registry.models import ModelInfo as ModelInfo
     from flowzoo.registry.models import create_model as create_model
-    from flowzoo.registry.models import list_models as list_models
     from flowzoo.registry.models import model_info as model_info
     from flowzoo.registry.saving import load_model as load_model
     from flowzoo.registry.saving import save_model as save_model
@@ -50,7 +50,7 @@ _HOMES = {
     "UnknownNameError": "flowzoo.errors",
     "create_model": "flowzoo.registry.models",
     "downscale": "flowzoo.scaling",
-    "list_models": "flowzoo.registry.models",
+    "list_models": "flowzoo.registry.listing",
     "load_model": "flowzoo.registry.saving",
     "model_info": "flowzoo.registry.models",
     "project": "flowzoo.scaling",

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from flowzoo.component import Builder as Builder
     from flowzoo.component import Check as Check
     from flowzoo.component import Component as Component
+    from flowzoo.component import FilePlace as FilePlace
     from flowzoo.component import Kind as Kind
     from flowzoo.component import NetworkSpec as NetworkSpec
     from flowzoo.component import Published as Published
@@ -105,6 +106,7 @@ _HOMES = {
     "DatasetInfo": "flowzoo.data.dataset",
     "did_you_mean": "flowzoo.errors",
     "EVALUATION": "flowzoo.run",
+    "FilePlace": "flowzoo.component",
     "FirstPass": "flowzoo.builtin.first_pass",
     "floating_dtype": "flowzoo.tensors",
     "Flow": "flowzoo.flow",

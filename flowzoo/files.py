@@ -1,4 +1,4 @@
-"""Writing files so that they are either whole or not there, and saying in one line why one cannot be written."""
+"""Writing files: each is whole or not there, and what cannot be written is said in one line."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def check_output(path: Path, kind: str = "file") -> None:
         # The system's own word: it knows about read-only file systems, and about who may do what.
         handle, trial = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
         os.close(handle)
-        os.unlink(trial)
+        Path(trial).unlink(missing_ok=True)
 
 
 def umask() -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, SupportsFloat, SupportsIndex
 
 import torch
@@ -14,17 +15,23 @@ from flowzoo.dequantisation import dequantise
 from flowzoo.errors import DataError, NumericalError, OptionError, ShapeError
 from flowzoo.integers import positive_integer
 from flowzoo.level import Level, LevelTerms
+from flowzoo.memory import Memory
+from flowzoo.origin import name_of, origin_of
 from flowzoo.part_list import PartList
 from flowzoo.precision import explains_formats
 from flowzoo.recipe import Recipe
 from flowzoo.run import EVALUATION, Ledger, Run, per_image_generators
 from flowzoo.seeds import check_seed
+from flowzoo.settling import in_batches
 from flowzoo.shapes import Images, IntegerImages, PerImage, Shape, as_shape
 from flowzoo.tensors import first_tensor, floating_dtype, is_replica
 from flowzoo.units import bits_per_dim
 
 Temperature = SupportsFloat | Iterable[SupportsFloat]
 """Of all levels, or of each, coarsest first."""
+
+PILOT_IMAGES = 8
+"""Images that a model draws first where it settles its solvers' steps on them."""
 
 
 class FlowTerms(NamedTuple):
@@ -118,13 +125,22 @@ class Flow(nn.Module):
 
     @property
     def separable(self) -> bool:
-        """Whether every level can be trained without the others."""
+        """Whether every level can be trained without the others: its parameters are its own."""
+        shared = Counter(id(each) for level in self.levels for each in set(level.parameters()))
+        if any(levels > 1 for levels in shared.values()):
+            return False
         return all(level.separable for level in self.levels)
 
     @property
     def stochastic(self) -> bool:
         """Whether part of what the levels see is drawn, so that ``log p(x)`` is a bound and has spread."""
         return any(level.transform.stochastic for level in self.levels)
+
+    @property
+    def settles(self) -> bool:
+        """Whether a bijector of its levels chooses on a few images what all others meet, as solvers do."""
+        bijectors = (each for each in self.modules() if isinstance(each, ConditionalBijector))
+        return any(each.settles for each in bijectors)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -225,25 +241,54 @@ class Flow(nn.Module):
 
     @torch.no_grad()
     def sample(
-        self, n: SupportsIndex, temperature: Temperature = 1.0, seed: SupportsIndex | None = None
+        self,
+        n: SupportsIndex,
+        temperature: Temperature = 1.0,
+        seed: SupportsIndex | None = None,
+        batch_size: SupportsIndex | None = None,
     ) -> Images:
         """Draw images.
+
+        Every image has noise of its own, so the first images of a seed are the same however many are drawn
+        and in whatever batches: to rounding, or to the tolerance of a solver that settles no steps
+        (:attr:`settles`).
 
         Args:
             n: How many.
             temperature: Standard deviation of the latents, one for all levels or a list, coarsest first.
             seed: Makes the draw repeatable; the global random state is not touched either way.
+            batch_size: Images at once; by default all of them.
 
         Returns:
             ``(n, C, H, W)``, in ``[0, 1)`` up to what the model leaves outside.
 
         Raises:
-            OptionError: ``n`` or a temperature is out of range.
+            OptionError: ``n``, a temperature, the seed or the batch size is out of range.
         """
-        generator = torch.Generator()
-        generator.manual_seed(check_seed(seed)) if seed is not None else generator.seed()
-        run = Run(generator=generator)
-        return self.decode(self.draw_latents(n, temperature, run), run)
+        return torch.cat(list(self.sample_batches(n, temperature, seed, batch_size)))
+
+    @torch.no_grad()
+    def sample_batches(
+        self,
+        n: SupportsIndex,
+        temperature: Temperature = 1.0,
+        seed: SupportsIndex | None = None,
+        batch_size: SupportsIndex | None = None,
+    ) -> Iterator[Images]:
+        """Draw the images of :meth:`sample` batch by batch; arguments and errors as there.
+
+        A model that settles its solvers' steps begins with a batch of :data:`PILOT_IMAGES`.
+        """
+        n = positive_integer("n, how many images to draw,", n)
+        if batch_size is not None:
+            batch_size = positive_integer("batch_size, how many images to draw at once,", batch_size)
+        base = torch.Generator().seed() if seed is None else check_seed(seed)
+
+        def draw(indices: range, memory: Memory) -> Images:
+            run = Run(generator=per_image_generators(base, indices), memory=memory)
+            return self.decode(self.draw_latents(len(indices), temperature, run), run)
+
+        yield from in_batches(self, n, batch_size or n, PILOT_IMAGES if self.settles else 0, draw)
 
     def draw_latents(
         self, n: SupportsIndex, temperature: Temperature = 1.0, run: Run = EVALUATION
@@ -415,14 +460,16 @@ def _refuse_untrainable(levels: PartList[Level]) -> None:
     for place, level in enumerate(levels):
         if not level.joint.loss_is_likelihood:
             raise OptionError(
-                f"level {place}'s joint trains on the likelihood of the whole, and is set to train on "
-                "something else; set the joint's objective=likelihood"
+                f"level {place}'s joint trains on the likelihood of the whole, and "
+                f"{_innermost(level.joint, _has_other_loss)} is set to train on something else; "
+                "set the joint's objective=likelihood"
             )
         trainable_before = trainable_before or not level.separable
         if trainable_before and not level.conditional.loss_is_likelihood:
             raise OptionError(
                 f"level {place}'s conditional does not train on its likelihood, so the trainable transform, "
-                "joint or split before it would get no gradient; set the bijector's objective=likelihood"
+                f"joint or split before it would get no gradient from "
+                f"{_innermost(level.conditional, _has_other_loss)}; set the bijector's objective=likelihood"
             )
 
 
@@ -438,13 +485,13 @@ def _refuse_unscorable(levels: Sequence[Level], pixels: ConditionalBijector) -> 
             mixing.append(pixels)
         if mixing:
             raise OptionError(
-                f"{asked}, and {type(mixing[0]).__name__} mixes pixels before it; use transform=identity or "
+                f"{asked}, and {name_of(mixing[0])} mixes pixels before it; use transform=identity or "
                 "transform=squeeze and logit or affine pixels, or a split that needs no scores"
             )
         silent = next((each.joint for each in before if not each.joint.has_shares), None)
         if silent is not None:
             raise OptionError(
-                f"{asked}, and {type(silent).__name__} cannot tell them; "
+                f"{asked}, and {_innermost(silent, _has_no_shares)} cannot tell them; "
                 "use another joint, or a split that needs no scores"
             )
         if all(each.joint.pointwise for each in before):
@@ -452,6 +499,21 @@ def _refuse_unscorable(levels: Sequence[Level], pixels: ConditionalBijector) -> 
                 f"{asked}, and no joint treats them differently; set one that does, such as joint=realnvp, "
                 "or use a split that needs no scores"
             )
+
+
+def _innermost(part: ConditionalBijector, declares: Callable[[ConditionalBijector], bool]) -> str:
+    """Return the name of the part that makes a bijector declare something; wrappers only pass it on."""
+    found = [each for each in part.modules() if isinstance(each, ConditionalBijector) and declares(each)]
+    known = [each for each in found if origin_of(each)]
+    return name_of((known or found)[-1])
+
+
+def _has_no_shares(bijector: ConditionalBijector) -> bool:
+    return not bijector.has_shares
+
+
+def _has_other_loss(bijector: ConditionalBijector) -> bool:
+    return not bijector.loss_is_likelihood
 
 
 def _require_finite(values: Tensor, what: str, advice: str) -> None:

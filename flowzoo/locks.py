@@ -44,7 +44,7 @@ def hold(path: Path, busy: str, timeout: float = 0.0) -> Iterator[None]:
 
 
 def _acquire(lock: FileLock, path: Path, busy: str) -> bool:
-    """Return whether the lock is held; not where the file system knows no locks, which must keep nobody out."""
+    """Return whether the lock is held: it is not where the file system knows no locks."""
     with writing(path), warnings.catch_warnings():
         # Where it can, filelock goes over to lock files that need no help of the file system, and warns.
         warnings.simplefilter("ignore")

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from flowzoo.data.dataset import Dataset
     from flowzoo.flow import Flow
 
+NOT_AUDITED = "not audited: nothing has checked that it is a density"
+"""The objection to a likelihood without an audit."""
+
 Better = Literal["lower", "higher", ""]
 """Which figures are better; empty where neither is."""
 
@@ -20,8 +23,8 @@ class Trained:
     """A trained model, and what a metric may know of its training.
 
     Attributes:
-        flow: The model with its best weights, on the device to measure on; each metric gets one of its own,
-            which it may change.
+        flow: The model with its best weights, on the device to measure on. A metric leaves it as it is, its
+            mode and its parameters included, and works on a ``copy.deepcopy`` of it where it needs another.
         dataset: What the model was trained on.
         training: All options of the trainer, by name, as plain data.
         log: Records of the training log: those with ``validation_bits_per_dim`` hold ``step`` and ``seconds``
@@ -55,6 +58,8 @@ class Measurement:
         conditions: Under which it holds, by name: draws, images, batch size, ...
         details: Further figures: ``curve`` holds ``[seconds, bits/dim]`` pairs, ``joint_bpd`` a figure that
             is no bound, ...
+        audit_seconds: What auditing the figure took; None where nothing was audited. Two measurements that
+            differ in it alone are equal.
     """
 
     value: float | None
@@ -66,6 +71,7 @@ class Measurement:
     objections: tuple[str, ...] = ()
     conditions: Mapping[str, Any] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
+    audit_seconds: float | None = field(default=None, compare=False)
 
 
 class Metric(ABC):
@@ -84,5 +90,6 @@ class Metric(ABC):
             trained: The model.
 
         Raises:
-            FlowzooError: It cannot be measured; the suite then records that, and measures the others.
+            FlowzooError: It cannot be measured, as where the metric is not made for the model's number of
+                bins; the suite then records that, and measures the others.
         """

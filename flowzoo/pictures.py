@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
+from flowzoo.decoding import bits_a_value
 from flowzoo.dequantisation import quantise
 from flowzoo.errors import DataError, OptionError, ShapeError
-from flowzoo.files import write_atomically
-from flowzoo.shapes import Images, Shape
+from flowzoo.files import check_output, write_atomically
+from flowzoo.shapes import Images, Shape, as_shape
 
 SMALLEST_SIDE = 64
 """Images smaller than this are enlarged, each value becoming a square of pixels."""
+
+GAP = 2
+"""Pixels between two images."""
 
 
 def save_grid(images: Images, path: Path, bins: int, columns: int | None = None) -> None:
@@ -32,26 +37,65 @@ def save_grid(images: Images, path: Path, bins: int, columns: int | None = None)
         OptionError: The images are neither grey nor colour, or :func:`check_picture_path` refuses the path.
         FileError: The file cannot be written.
     """
-    count, channels, height, width = images.shape
-    _check_channels(channels)
     check_picture_path(path)
-    values = quantise(images.detach().cpu(), bins).to(torch.float64) * (255.0 / (bins - 1))
-    pixels = values.round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
-    columns = columns or math.ceil(math.sqrt(count))
-    rows = math.ceil(count / columns)
-    scale = max(1, math.ceil(SMALLEST_SIDE / min(height, width)))
-    tile_height, tile_width, gap = height * scale, width * scale, 2
-    canvas = np.full(
-        (rows * (tile_height + gap) + gap, columns * (tile_width + gap) + gap, channels), 128, np.uint8
-    )
-    for index, tile in enumerate(pixels):
-        row, column = divmod(index, columns)
-        top, left = gap + row * (tile_height + gap), gap + column * (tile_width + gap)
-        large = tile.repeat(scale, axis=0).repeat(scale, axis=1)
-        canvas[top : top + tile_height, left : left + tile_width] = large
-    buffer = io.BytesIO()
-    Image.fromarray(canvas.squeeze(-1) if channels == 1 else canvas).save(buffer, format="PNG")
-    write_atomically(path, buffer.getvalue())
+    grid = Grid(len(images), as_shape(images.shape[1:]), bins, columns)
+    grid.place(images, range(len(images)))
+    grid.save(path)
+
+
+class Grid:
+    """A picture of images in rows, filled batch by batch: it holds bytes, and the images may go.
+
+    Args:
+        count: How many images it has room for.
+        shape: ``(C, H, W)`` of the images; ``C`` is 1 (grey) or 3 (colour).
+        bins: How many integers a value of the data can take; the highest is drawn white.
+        columns: Images a row, about the square root of ``count`` by default.
+
+    Raises:
+        OptionError: The images are neither grey nor colour.
+    """
+
+    def __init__(self, count: int, shape: Shape, bins: int, columns: int | None = None) -> None:
+        channels, height, width = shape
+        _check_channels(channels)
+        self._bins = bins
+        self._columns = columns or math.ceil(math.sqrt(count))
+        self._scale = max(1, math.ceil(SMALLEST_SIDE / min(height, width)))
+        self._tile = height * self._scale, width * self._scale
+        rows = math.ceil(count / self._columns)
+        self._canvas = np.full(
+            (rows * (self._tile[0] + GAP) + GAP, self._columns * (self._tile[1] + GAP) + GAP, channels),
+            128,
+            np.uint8,
+        )
+
+    def place(self, images: Images, places: Iterable[int]) -> None:
+        """Draw images where they belong.
+
+        Args:
+            images: ``(N, C, H, W)`` in ``[0, 1)``; values outside are clipped.
+            places: Of each image, counted row by row from 0.
+        """
+        values = quantise(images.detach().cpu(), self._bins).to(torch.float64) * (255.0 / (self._bins - 1))
+        pixels = values.round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+        height, width = self._tile
+        for place, tile in zip(places, pixels, strict=True):
+            row, column = divmod(place, self._columns)
+            top, left = GAP + row * (height + GAP), GAP + column * (width + GAP)
+            large = tile.repeat(self._scale, axis=0).repeat(self._scale, axis=1)
+            self._canvas[top : top + height, left : left + width] = large
+
+    def save(self, path: Path) -> None:
+        """Write the picture.
+
+        Raises:
+            FileError: The file cannot be written.
+        """
+        grey = self._canvas.shape[-1] == 1
+        buffer = io.BytesIO()
+        Image.fromarray(self._canvas.squeeze(-1) if grey else self._canvas).save(buffer, format="PNG")
+        write_atomically(path, buffer.getvalue())
 
 
 def load_picture(path: Path, shape: Shape) -> Images:
@@ -78,7 +122,7 @@ def load_picture(path: Path, shape: Shape) -> Images:
                 raise ShapeError(
                     f"{path} is {found} pixels (height x width), expected {height}x{width}; resize it"
                 )
-            if picture.mode not in _EIGHT_BITS:
+            if picture.mode not in _EIGHT_BITS or bits_a_value(picture) > 8:
                 raise DataError(
                     f"{path} has pixels of mode {picture.mode}; save it with 8 bits a value, grey or RGB"
                 )
@@ -96,13 +140,11 @@ def check_picture_path(path: Path) -> None:
 
     Raises:
         OptionError: It is not one of a PNG file, its folder does not exist, or it is a folder itself.
+        FileError: The system does not let files be written there.
     """
     if path.suffix.lower() != ".png":
         raise OptionError(f"pictures are PNG files; '{path}' does not end in .png")
-    if not path.parent.is_dir():
-        raise OptionError(f"there is no folder {path.parent}; make it first")
-    if path.is_dir():
-        raise OptionError(f"{path} is a folder; name a PNG file")
+    check_output(path, "PNG file")
 
 
 _EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")

@@ -14,7 +14,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,10 +24,33 @@ from flowzoo.errors import FileError, SavedModelError
 from flowzoo.files import make_folder, write_json
 from flowzoo.flow import Flow
 from flowzoo.locks import hold
+from flowzoo.registry.provenance import Provenance
 from flowzoo.registry.saving import load_model
 from flowzoo.shell import word
 
 FORMAT = 1
+
+NEW_RUN = "start a new run"
+"""What is left to do with a run that cannot go on."""
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """What was found in a run's data set when training began; empty in records of older versions.
+
+    Attributes:
+        sizes: How many images each split held.
+        revisions: Content hash of each split; empty where the data set states none.
+        skipped: How many files were passed over, for each reason.
+        changed: How many images' values were changed on the way from their files, for each kind of change.
+        shared: How many images of one split are in another one too, by ``"test in train"``.
+    """
+
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    revisions: Mapping[str, str] = field(default_factory=dict)
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    changed: Mapping[str, int] = field(default_factory=dict)
+    shared: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -39,7 +62,7 @@ class RunRecord:
         options: The model's options, all of them: defaults that change later change nothing here.
         pixels: The pixel transform, likewise.
         data: Registered name of the data set.
-        data_options: Its options.
+        data_options: Its options; those that say where files are hold absolute paths.
         data_revision: Its content hash.
         training: All options of the trainer.
         budget: ``{"steps": ..., "seconds": ...}``, one of them None.
@@ -50,6 +73,10 @@ class RunRecord:
         first_validation: When the first model is there to be kept, in the budget's unit; None where none is
             kept before the end, or unknown.
         format: Version of this record.
+        data_report: What was found in the data set when training began.
+        provenance: Revisions and versions of what it was last trained with; None in records from before this
+            was kept.
+        earlier_versions: Of what it was trained with before, where it was resumed with others.
     """
 
     model: str
@@ -66,13 +93,20 @@ class RunRecord:
     seconds: float = 0.0
     first_validation: float | None = None
     format: int = FORMAT
+    data_report: DataReport = field(default_factory=DataReport)
+    provenance: Provenance | None = None
+    earlier_versions: tuple[Mapping[str, str], ...] = ()
 
     @property
     def fingerprint(self) -> str:
         """A digest of what decides the weights but the budget: no run goes on under another one."""
         asked = asdict(self)
         # The data set's options are where its files are and what its revision tells.
-        for left_out in ("budget", "data_options", "status", "steps", "seconds", "first_validation", "format"):
+        # Revisions are compared one by one, so that what differs can be named.
+        for left_out in (
+            *("budget", "data_options", "data_report", "provenance", "earlier_versions"),
+            *("status", "steps", "seconds", "first_validation", "format"),
+        ):
             del asked[left_out]
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
@@ -120,7 +154,7 @@ class RunFolder:
             try:
                 yield
             finally:
-                # While it is held: filelock sees that a file that it has waited for is gone, and makes another.
+                # While it is held; filelock notices where the file that it has locked is gone.
                 with suppress(OSError):
                     self._lock.unlink(missing_ok=True)
 
@@ -215,8 +249,7 @@ class RunFolder:
             ) from error
         except OSError as error:
             raise SavedModelError(
-                f"cannot read {self._record}: {error.strerror or error}; "
-                "give a run folder that you may read"
+                f"cannot read {self._record}: {error.strerror or error}; give a run folder that you may read"
             ) from error
         except (ValueError, KeyError, TypeError) as error:
             raise SavedModelError(f"{self._record} is damaged ({error}); train again") from error

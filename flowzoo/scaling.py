@@ -25,9 +25,11 @@ import torch
 from flowzoo.builtin.log_det import widest_dtype
 from flowzoo.errors import DataError, NumericalError, OptionError, ShapeError
 from flowzoo.flow import Flow
-from flowzoo.integers import as_integer
-from flowzoo.run import EVALUATION, Run
+from flowzoo.integers import as_integer, positive_integer
+from flowzoo.memory import Memory
+from flowzoo.run import EVALUATION, Run, per_image_generators
 from flowzoo.seeds import check_seed
+from flowzoo.settling import in_batches
 from flowzoo.shapes import Images, Shape
 
 
@@ -90,10 +92,14 @@ def upscale(
     steps: SupportsIndex,
     temperature: float = 1.0,
     seed: SupportsIndex | None = None,
+    *,
+    first: int = 0,
+    batch_size: SupportsIndex | None = None,
 ) -> Images:
     """Draw images that :func:`downscale` takes to a given one.
 
-    With the same seed and temperature the noise is that of :meth:`~flowzoo.flow.Flow.sample`.
+    With the same seed and temperature the noise is that of :meth:`~flowzoo.flow.Flow.sample`, image by image:
+    more images, or other batches, change none of those before.
 
     Args:
         flow: The model; its levels have to keep smaller images.
@@ -101,6 +107,8 @@ def upscale(
         steps: Through how many of the finest levels.
         temperature: Standard deviation of these levels' latents; at 0 the result is ``D(coarse)``.
         seed: Makes the draw repeatable; the global random state is not touched either way.
+        first: Which of the seed's images the first one is; another number is another draw.
+        batch_size: Images at once; by default all of them.
 
     Returns:
         ``(B, C, H, W)``, in ``[0, 1)`` up to what the model leaves outside; dtype as :func:`downscale`.
@@ -112,13 +120,24 @@ def upscale(
         NumericalError: The result is not finite.
     """
     y = _enter(flow, coarse, coarse_shape(flow, steps))
+    if not len(coarse):
+        raise DataError("there are no coarse images to scale up; give at least one")
     if not bool(((coarse >= -1.0) & (coarse < 2.0)).all()):
         raise DataError(
             f"coarse images lie in or near [0, 1), found {_range(coarse)}; divide bytes by 256 before scaling"
         )
-    generator = torch.Generator()
-    generator.manual_seed(check_seed(seed)) if seed is not None else generator.seed()
-    return _leave(flow, _take_up(flow, y, steps, temperature, Run(generator=generator)))
+    base = torch.Generator().seed() if seed is None else check_seed(seed)
+    size = (
+        len(y) if batch_size is None else positive_integer("batch_size, how many images at once,", batch_size)
+    )
+
+    def draw(places: range, memory: Memory) -> Images:
+        generators = per_image_generators(base, (first + place for place in places))
+        run = Run(generator=generators, memory=memory)
+        return _leave(flow, _take_up(flow, y[places.start : places.stop], steps, temperature, run))
+
+    # The pilot is the first image alone, since it is there however many follow.
+    return torch.cat(list(in_batches(flow, len(y), size, int(flow.settles), draw)))
 
 
 @torch.no_grad()
@@ -134,7 +153,8 @@ def project(flow: Flow, x: Images, steps: SupportsIndex) -> Images:
 
 
 def _take_down(flow: Flow, y: Images, steps: SupportsIndex) -> Images:
-    run = EVALUATION.seeded()
+    # Where a transform draws, an image's draw must not depend on those beside it.
+    run = Run(generator=per_image_generators(0, range(len(y))))
     for place in range(steps):
         kept = flow.level(place).take_apart(y, run).kept
         assert kept is not None, "only the last level keeps nothing"

@@ -9,8 +9,8 @@ import shlex
 def word(path: str | os.PathLike[str]) -> str:
     """Return a path as a shell takes it: quoted where it must be, and never mistaken for an option.
 
-    >>> word("runs/first"), word("my runs/it's"), word("-x"), word("")
-    ('runs/first', '\\'my runs/it\\'"\\'"\\'s\\'', './-x', "''")
+    >>> print(word("runs/first"), word("my runs"), word("-x"))
+    runs/first 'my runs' ./-x
     """
     text = os.fspath(path)
     return shlex.quote(f"./{text}" if text.startswith("-") else text)

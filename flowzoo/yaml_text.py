@@ -1,8 +1,7 @@
-"""YAML to plain data: no objects, no key given twice, and ``1e-3`` is a number."""
+"""YAML to plain data: no objects, no key given twice; ``1e-3`` is a number, and what is quoted is text."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +31,14 @@ def parse_yaml(text: str) -> Any:
 
     >>> parse_yaml("{learning_rate: 1e-3, levels: 2}")
     {'learning_rate': 0.001, 'levels': 2}
+    >>> parse_yaml("{label: '007', note: '1e-3', name: 'yes'}")
+    {'label': '007', 'note': '1e-3', 'name': 'yes'}
 
     Raises:
         yaml.YAMLError: It is not YAML, is nested without end, or gives a key twice.
     """
     try:
-        return _numbers(yaml.load(text, Loader=_Loader))
+        return yaml.load(text, Loader=_Loader)
     except RecursionError as error:
         raise yaml.YAMLError("it is nested without end; write it as a plain mapping") from error
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -46,7 +47,15 @@ def parse_yaml(text: str) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """A safe loader that refuses a key given twice, of which YAML would silently drop one."""
+    """A safe loader that reads ``1e-3`` as a number, for which YAML 1.1 wants a point.
+
+    It refuses a key given twice, of which YAML would silently drop one.
+    """
+
+    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
+        tag: str = super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
+        plain = kind is yaml.ScalarNode and implicit[0]
+        return _FLOAT if plain and tag == _TEXT and _is_number(value) else tag
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -61,15 +70,12 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _numbers(value: Any) -> Any:
-    """Read ``1e-3`` as the number that it is meant to be; YAML 1.1 takes it for text."""
-    if isinstance(value, Mapping):
-        return {key: _numbers(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_numbers(each) for each in value]
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
+_TEXT, _FLOAT = "tag:yaml.org,2002:str", "tag:yaml.org,2002:float"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

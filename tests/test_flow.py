@@ -405,3 +405,17 @@ def test_a_model_of_a_wider_format_than_its_images_keeps_its_digits() -> None:
     flow = cascade()
 
     assert flow.log_prob(images().float()).dtype == torch.float64
+
+
+def test_levels_that_share_a_parameter_do_not_train_apart() -> None:
+    def level(conditional: ConditionalBijector) -> Level:
+        return Level(BlockMean(0.5), IdentityBijector(), KeepFirstChannels(), conditional)
+
+    def flow(first: ActNorm, second: ActNorm) -> Flow:
+        last = Level(IdentityTransform(), IdentityBijector(), KeepNothing(), ActNorm(1))
+        return Flow((1, 8, 8), [level(first), level(second), last], Affine())
+
+    shared = ActNorm(3)
+
+    assert flow(ActNorm(3), ActNorm(3)).separable
+    assert not flow(shared, shared).separable

@@ -9,6 +9,7 @@ from PIL import Image
 
 from flowzoo.errors import DataError, OptionError, ShapeError
 from flowzoo.pictures import load_picture, save_grid
+from tests.test_decoding import deep_png
 
 
 def test_a_grid_shows_the_images_row_by_row(tmp_path: Path) -> None:
@@ -70,3 +71,10 @@ def test_what_is_no_such_picture_is_refused(tmp_path: Path) -> None:
     for name in ("text.png", "cut.png", "none.png", "."):
         with pytest.raises(DataError, match=r"as a picture .*; give a PNG file"):
             load_picture(tmp_path / name, (1, 2, 3))
+
+
+def test_a_colour_picture_of_16_bits_is_refused_rather_than_cut(tmp_path: Path) -> None:
+    path = tmp_path / "deep.png"
+    path.write_bytes(deep_png(2, 3))
+    with pytest.raises(DataError, match="8 bits a value"):
+        load_picture(path, (3, 4, 4))

@@ -22,7 +22,7 @@ from flowzoo.builtin.squeeze import Squeeze
 from flowzoo.errors import DataError, NumericalError, OptionError, ShapeError
 from flowzoo.flow import Flow
 from flowzoo.level import Level
-from flowzoo.run import EVALUATION, Run
+from flowzoo.run import EVALUATION, Run, per_image_generators
 from flowzoo.scaling import coarse_shape, downscale, project, upscale
 from flowzoo.shapes import Images, Shape
 from flowzoo.testing import randomise
@@ -175,7 +175,7 @@ def test_a_stochastic_transform_draws_the_coarse_image_and_upscales_from_any() -
     assert 0.0 < float((coarse - avg_pool2d(x, 2)).abs().max()) < 0.1
     fine = upscale(flow, coarse, 1, temperature=0.5, seed=0)
     factored = torch.cat([coarse, Squeeze()(fine)[0]], dim=1)[:, 2:]
-    latents = flow.draw_latents(3, 0.5, Run(generator=torch.Generator().manual_seed(0)))
+    latents = flow.draw_latents(3, 0.5, Run(generator=per_image_generators(0, range(3))))
     same(flow.level(0).conditional(factored, coarse)[0], latents[0])
 
 

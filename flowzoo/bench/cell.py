@@ -25,11 +25,11 @@ class Cell:
     Attributes:
         suite: The suite's name.
         label: The row's.
-        model: Registered name.
+        model: Registered name, qualified where several plugins bring one of that name.
         options: The model's.
         pixels: The pixel transform; None for what the data set recommends.
         training: The trainer's options.
-        data: Registered name of the data set.
+        data: Registered name of the data set, likewise.
         data_label: The data's in the suite.
         data_options: Its options.
         published: Under which name papers give figures for the data.
@@ -74,16 +74,16 @@ def cells_of(suite: Suite, training: Mapping[str, Any] | None = None) -> list[Ce
     """
     rows = [row for row in rows_of(suite) if not missing(suite, row)]
     _refuse_mistakes(suite, rows)
-    metrics = tuple((metric.name, metric.options) for metric in suite.metrics)
+    metrics = tuple((_address("metric", metric.name), metric.options) for metric in suite.metrics)
     return [
         Cell(
             suite=suite.name,
             label=row.label or row.name,
-            model=row.name,
+            model=_address("model", row.name),
             options=row.options,
             pixels=row.pixels if row.pixels is not None else data.pixels,
             training={**suite.training, **row.training, **(training or {})},
-            data=data.name,
+            data=_address("dataset", data.name),
             data_label=data.label or data.name,
             data_options=data.options,
             published=data.published,
@@ -102,7 +102,7 @@ def cells_of(suite: Suite, training: Mapping[str, Any] | None = None) -> list[Ce
 def rows_of(suite: Suite) -> list[ModelEntry]:
     """Return a suite's entries with patterns replaced by what they stand for, in the order of the suite."""
     registry = default_registry()
-    named = {entry.name for entry in suite.models if not entry.is_pattern}
+    named = {_address("model", entry.name) for entry in suite.models if not entry.is_pattern}
     rows: list[ModelEntry] = []
     for entry in suite.models:
         if not entry.is_pattern:
@@ -113,6 +113,26 @@ def rows_of(suite: Suite) -> list[ModelEntry]:
                 named.add(name)
                 rows.append(entry.model_copy(update={"name": name}))
     return rows
+
+
+def _address(kind: Kind, name: str) -> str:
+    """Return the name under which a component is kept; what cannot be found keeps the name it was given."""
+    registry = default_registry()
+    try:
+        return registry.address(registry.find(kind, name))
+    except FlowzooError:
+        return name
+
+
+def ambiguous(suite: Suite) -> dict[str, str]:
+    """Return the models that a suite's patterns match and leave out, since several plugins bring them."""
+    patterns = [entry.name for entry in suite.models if entry.is_pattern and "/" not in entry.name]
+    return {
+        clash.name: str(clash)
+        for clash in default_registry().clashes
+        if clash.kind == "model" and not clash.core
+        if any(fnmatchcase(clash.name, pattern) for pattern in patterns)
+    }
 
 
 def missing(suite: Suite, row: ModelEntry) -> str:
@@ -172,12 +192,33 @@ def _refuse_mistakes(suite: Suite, rows: list[ModelEntry]) -> None:
     found = [*_found(_pattern_matches, suite.models), *_found(_model_is_right, rows)]
     found += [*_found(_data_is_right, suite.data), *_found(_metric_is_right, suite.metrics)]
     found += _found(_training_is_right, [suite.training, *(row.training for row in suite.models)])
+    found += dict.fromkeys(said for row in rows for said in _budget_mistakes(suite, row))
     found += _alike("models", [row.label or row.name for row in rows])
     found += _alike("data", [data.label or data.name for data in suite.data])
     found += [f"seeds: {seed} is there twice" for seed in _twice(suite.seeds)]
-    found += [f"metrics: '{name}' is there twice" for name in _twice([each.name for each in suite.metrics])]
+    metrics = [_address("metric", each.name) for each in suite.metrics]
+    found += [f"metrics: '{name}' is there twice" for name in _twice(metrics)]
     if found:
         raise mistakes(suite.name, found)
+
+
+def _budget_mistakes(suite: Suite, row: ModelEntry) -> Iterator[str]:
+    """Say why a row's budget cannot be kept to."""
+    budget = row.budget or suite.budget
+    if suite.timeout is not None and budget.seconds is not None and budget.seconds >= suite.timeout:
+        yield (
+            f"the budget of {budget.seconds:g} s is not below the timeout of {suite.timeout:g} s, so that "
+            "no cell could end; set a longer timeout or a smaller budget"
+        )
+    try:
+        batch_size = parse_training_options({**suite.training, **row.training}).batch_size
+    except FlowzooError:
+        return  # said of the options
+    if budget.images is not None and budget.images < batch_size:
+        yield (
+            f"the budget of {budget.images} images is less than one batch of {batch_size}; "
+            "set a larger budget or a smaller training.batch_size"
+        )
 
 
 def _twice(names: list[T]) -> list[T]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from flowzoo.bench.report.differences import differences
+from flowzoo.bench.report.surroundings import differing, machine_of, software_of
 from flowzoo.bench.result import Place, Result
 from flowzoo.bench.store import Results
 from flowzoo.metric import Measurement
@@ -15,7 +17,8 @@ from flowzoo.metric import Measurement
 Verdict = Literal["equal", "better", "worse", "changed", "unclear", "differs", "unknown", "not comparable"]
 """``equal``: the same figure. ``better``, ``worse`` and, where neither direction is better, ``changed``: by
 more than twice the uncertainty. ``unclear``: by less. ``differs``: with no uncertainty known. ``unknown``:
-one has no figure. ``not comparable``: they have other units, or one must not be ranked."""
+one has no figure. ``not comparable``: they have other units, one must not be ranked, or they are speeds or
+times on different machines."""
 
 PAIRED = (
     "The uncertainty is sqrt(e1² + e2²), as if both had been measured on images of their own. Models "
@@ -86,11 +89,15 @@ class Comparison:
         pairs: Rows in both.
         only_first: Rows in A alone, in words.
         only_second: Rows in B alone.
+        machines: What differs between the machines, with the number of rows for which it does.
+        versions: What differs between the versions, likewise.
     """
 
     pairs: tuple[Pair, ...]
     only_first: tuple[str, ...]
     only_second: tuple[str, ...]
+    machines: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
 
 
 def compare(first: Results, second: Results) -> Comparison:
@@ -100,20 +107,22 @@ def compare(first: Results, second: Results) -> Comparison:
     one that is left on either side is compared across places.
     """
     ours, theirs = _by_row(first.results), _by_row(second.results)
-    pairs: list[Pair] = []
+    cells: list[tuple[Result, Result]] = []
     alone: tuple[list[Result], list[Result]] = ([], [])
     for row in sorted({*ours, *theirs}):
         left, right = dict(ours.get(row, {})), dict(theirs.get(row, {}))
         for where in sorted({*left} & {*right}):
-            pairs.append(_pair(left.pop(where), right.pop(where)))
+            cells.append((left.pop(where), right.pop(where)))
         if len(left) == len(right) == 1:
-            pairs.append(_pair(left.popitem()[1], right.popitem()[1]))
+            cells.append((left.popitem()[1], right.popitem()[1]))
         alone[0].extend(left.values())
         alone[1].extend(right.values())
     return Comparison(
-        pairs=tuple(pairs),
+        pairs=tuple(_pair(one, other) for one, other in cells),
         only_first=tuple(_told(each, alone[1]) for each in alone[0]),
         only_second=tuple(_told(each, alone[0]) for each in alone[1]),
+        machines=_counted([_machines(one, other) for one, other in cells]),
+        versions=_counted([_versions(one, other) for one, other in cells]),
     )
 
 
@@ -131,13 +140,15 @@ def _by_row(results: Iterable[Result]) -> dict[_Row, dict[Place, Result]]:
 def _pair(first: Result, second: Result) -> Pair:
     both = first.status == second.status == "finished"
     names = _ordered({**first.metrics, **second.metrics}) if both else []
+    machines = _machines(first, second)
+    changes = [_change(name, first.metrics.get(name), second.metrics.get(name), machines) for name in names]
     return Pair(
         suite=first.suite,
         data=first.data.name,
         revision=first.data.revision,
         label=first.label,
         seed=first.seed,
-        changes=tuple(_change(name, first.metrics.get(name), second.metrics.get(name)) for name in names),
+        changes=tuple(changes),
         differences=differences(first, second),
         statuses=(first.status, second.status),
     )
@@ -147,7 +158,9 @@ def _ordered(metrics: Mapping[str, Any]) -> list[str]:
     return sorted(metrics, key=lambda name: (name != "bits-per-dim", name))
 
 
-def _change(metric: str, first: Measurement | None, second: Measurement | None) -> Change:
+def _change(
+    metric: str, first: Measurement | None, second: Measurement | None, machines: Sequence[str]
+) -> Change:
     one = first or second
     assert one is not None
     a, b = (None if each is None else each.value for each in (first, second))
@@ -164,6 +177,8 @@ def _change(metric: str, first: Measurement | None, second: Measurement | None) 
     invalid = [name for name, each in (("A", first), ("B", second)) if not each.valid]
     if invalid:
         return stated("not comparable", f"not valid in {' and '.join(invalid)}")
+    if machines and not (first.repeats and second.repeats):
+        return stated("not comparable", f"on different machines ({'; '.join(machines)})")
     uncertainty = _uncertainty(first, second)
     repeats = first.repeats and second.repeats
     if a == b and (repeats or uncertainty is None):
@@ -186,6 +201,33 @@ def _uncertainty(first: Measurement, second: Measurement) -> float | None:
 def _missing(first: Measurement | None, second: Measurement | None) -> str:
     without = [name for name, each in (("A", first), ("B", second)) if each is None or each.value is None]
     return f"no figure in {' and '.join(without)}"
+
+
+def _machines(first: Result, second: Result) -> tuple[str, ...]:
+    if first.environment is None or second.environment is None:
+        return ()
+    places = (dict(zip(("device", "precision"), each.place, strict=True)) for each in (first, second))
+    ours, theirs = (
+        place | dict(machine_of(environment))
+        for place, environment in zip(places, (first.environment, second.environment), strict=True)
+    )
+    return tuple(f"{name}: {one} -> {other}" for name, one, other in differing(ours, theirs))
+
+
+def _versions(first: Result, second: Result) -> tuple[str, ...]:
+    if first.environment is None or second.environment is None:
+        return ()
+    changes = differing(software_of(first.environment), software_of(second.environment))
+    return tuple(f"{name}: {one} -> {other}" for name, one, other in changes)
+
+
+def _counted(found: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Return each difference once, with the number of rows where it is not there for all."""
+    counts = Counter(each for row in found for each in row)
+    return tuple(
+        each if count == len(found) else f"{each} ({count} of {len(found)} rows)"
+        for each, count in counts.items()
+    )
 
 
 def _told(result: Result, others: Iterable[Result]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,11 @@ import torch
 
 import flowzoo
 from flowzoo.bench.result import Environment
+from flowzoo.registry.provenance import Provenance
 
 
 def describe_environment(
-    device: torch.device, precision: str, jobs: int, plugins: Mapping[str, str]
+    device: torch.device, precision: str, jobs: int, made_with: Provenance
 ) -> Environment:
     """Return what has to stand beside figures that are measured in this process.
 
@@ -25,7 +25,7 @@ def describe_environment(
         device: That computes.
         precision: Of training.
         jobs: Cells that run at the same time, at most.
-        plugins: Versions of the distributions that the model is built of.
+        made_with: What is installed of the cell's components.
     """
     return Environment(
         device=str(device),
@@ -39,8 +39,9 @@ def describe_environment(
             "flowzoo": flowzoo.__version__,
             "numpy": metadata.version("numpy"),
         },
-        plugins=dict(plugins),
+        plugins={each: made_with.version(each) for each in dict.fromkeys(made_with.owners.values())},
         commit=source_commit(Path(flowzoo.__file__).parent),
+        fingerprints=dict(made_with.fingerprints),
     )
 
 

@@ -13,9 +13,10 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from flowzoo.bench.cell import Cell
+from flowzoo.bench.cell import Cell, file_part
 from flowzoo.bench.environment import describe_environment
 from flowzoo.bench.failure import explain
+from flowzoo.bench.kept import made_with
 from flowzoo.bench.result import Environment, Failure, Result
 from flowzoo.data.dataset import Dataset
 from flowzoo.data.load import load_dataset
@@ -26,7 +27,6 @@ from flowzoo.flow import Flow
 from flowzoo.metric import Measurement, Metric, Trained
 from flowzoo.pictures import save_grid
 from flowzoo.registry.build import build_component
-from flowzoo.registry.loader import default_registry
 from flowzoo.registry.saving import load_model
 from flowzoo.runfolder import RunFolder, RunRecord
 from flowzoo.training.budget import Budget
@@ -102,7 +102,7 @@ class CellRun:
         """Return where the cell runs; of one that was interrupted, with the most jobs that ever slowed it."""
         path = self._work / "environment.json"
         precision = str(self._plan.training["precision"])
-        found = describe_environment(self._device, precision, self._jobs, _plugins(self._plan))
+        found = describe_environment(self._device, precision, self._jobs, made_with(self._cell, self._plan))
         if path.is_file():
             with suppress(ValidationError):
                 before = _ENVIRONMENT.validate_json(path.read_bytes())
@@ -151,7 +151,7 @@ class CellRun:
 
         Times are measured again wherever anything about the environment is another.
         """
-        path = self._work / f"{name}.json"
+        path = self._work / f"{file_part(name)}.json"
         if path.is_file():
             with suppress(ValidationError):
                 kept = _KEPT.validate_json(path.read_bytes())
@@ -211,16 +211,6 @@ def _require_plain(name: str, found: Any) -> None:
 def _ended(result: Result, failure: Failure | None) -> Result:
     date = datetime.now(UTC).isoformat(timespec="seconds")
     return replace(result, status="failed" if failure else "finished", failure=failure, date=date)
-
-
-def _plugins(plan: Result) -> dict[str, str]:
-    registry = default_registry()
-    found: dict[str, str] = {}
-    for key in plan.components:
-        kind, _, name = key.partition(":")
-        plugin = registry.plugin_of(registry.find(kind, name))  # type: ignore[arg-type]
-        found[plugin.distribution] = plugin.version
-    return found
 
 
 class _Reporter:

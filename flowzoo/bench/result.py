@@ -15,7 +15,13 @@ from flowzoo.component import Published
 from flowzoo.errors import FlowzooError
 from flowzoo.metric import Measurement
 
-SCHEMA = 1
+SCHEMA = 2
+
+QUALITY = "bits-per-dim"
+"""The metric by which suites rank."""
+
+DENSITY = "density"
+"""The condition of :data:`QUALITY` that holds the outcome of the density audit; schema 1 has none."""
 
 Status = Literal["finished", "failed"]
 
@@ -99,8 +105,10 @@ class Environment:
         threads: That torch used.
         jobs: Cells that ran at the same time, at most; times suffer from more than one.
         versions: Of ``python``, ``torch``, ``flowzoo``.
-        plugins: Distributions whose components the model was built of, with their versions.
+        plugins: Distributions whose components the cell was made of, with their versions.
         commit: Of the flowzoo source tree, with ``-dirty`` where it differs; empty outside a git checkout.
+        fingerprints: Digests of the plugins' code, as far as it computes the cell's components and metrics;
+            empty in results from before this was recorded.
     """
 
     device: str
@@ -111,6 +119,7 @@ class Environment:
     versions: Mapping[str, str]
     plugins: Mapping[str, str]
     commit: str = ""
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -171,6 +180,12 @@ class Result:
         return (self.suite, self.data.name, self.label, self.seed)
 
     @property
+    def audited(self) -> bool:
+        """Whether its likelihood was audited; one that was not is never ranked beside those that were."""
+        measured = self.metrics.get(QUALITY)
+        return measured is not None and bool(measured.conditions.get(DENSITY))
+
+    @property
     def place(self) -> Place:
         """Where it ran; ``cuda:1`` is of the kind ``cuda``."""
         if self.environment is None:
@@ -186,13 +201,15 @@ def read_result(data: Any) -> Result:
     """Return the record that plain data holds.
 
     Raises:
-        ResultError: It is no record, or one of another schema.
+        ResultError: It is no record, or one of a schema that is not known.
     """
     if not isinstance(data, dict) or "schema" not in data:
         raise ResultError("it is no result of flowzoo bench (it states no schema)")
+    if data["schema"] == 1 and type(data["schema"]) is int:
+        data = _from_schema_1(data)
     if data["schema"] != SCHEMA:
         raise ResultError(
-            f"it has schema {data['schema']!r:.20}, and this flowzoo reads {SCHEMA}; "
+            f"it has schema {data['schema']!r:.20}, and this flowzoo reads {SCHEMA} and 1; "
             "use the flowzoo that wrote it, or run the suite again"
         )
     try:
@@ -201,6 +218,11 @@ def read_result(data: Any) -> Result:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ResultError(f"it is damaged ({where}: {first['msg']})") from error
+
+
+def _from_schema_1(data: dict[str, Any]) -> dict[str, Any]:
+    """Return a record of schema 1 as one of schema 2: likelihoods were not audited, and so state no audit."""
+    return {**data, "schema": 2}
 
 
 _READER = TypeAdapter(Result)

@@ -13,17 +13,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from filelock import FileLock, Timeout
-
 from flowzoo.bench.cell import Cell, file_part
 from flowzoo.bench.failure import explain_exit, last_lines
+from flowzoo.bench.kept import changed_since, made_with
 from flowzoo.bench.planning import Plans
 from flowzoo.bench.process import Message, Worker
 from flowzoo.bench.result import Failure, Result
-from flowzoo.bench.store import ResultsError, read_results, write_result
+from flowzoo.bench.store import ResultsError, read_results, suite_folder, write_result
 from flowzoo.bench.suite import LONGEST
 from flowzoo.bench.watcher import SilentWatcher, Watcher
-from flowzoo.errors import FileError, FlowzooError, OptionError
+from flowzoo.errors import FileError, FlowzooError, InUseError, OptionError
+from flowzoo.files import make_folder, writing
+from flowzoo.locks import hold
 
 Overwrite = Literal["never", "always", "failed"]
 
@@ -119,23 +120,17 @@ class Runner:
             FileError: The folder cannot be written.
             OptionError: There is no such device.
         """
-        folder = self._out / cells[0].suite
+        folder = suite_folder(self._out, cells[0].suite)
         hidden = folder / ".work"
+        busy = f"another flowzoo bench run is working in {folder}; wait for it, or choose another --out"
         try:
-            hidden.mkdir(parents=True, exist_ok=True)
-            with FileLock(hidden / "lock", timeout=0):
+            make_folder(hidden)
+            with hold(hidden / "lock", busy), writing(folder, "cannot work in"):
                 return self._run(cells, folder, hidden)
-        except Timeout as error:
-            raise RunnerError(
-                f"another flowzoo bench run is working in {folder}; wait for it, or choose another --out"
-            ) from error
-        except FlowzooError:
-            raise
-        except OSError as error:
-            raise FileError(
-                f"cannot work in {folder}: {error.strerror or error}; mend that, or choose another --out; "
-                "what is finished stays"
-            ) from error
+        except InUseError as error:
+            raise RunnerError(busy) from error
+        except FileError as error:
+            raise FileError(f"{error}; finished cells are kept, and the same command goes on") from error
 
     def _run(self, cells: Sequence[Cell], folder: Path, hidden: Path) -> list[Result]:
         for leftover in folder.glob(".*.part"):  # of a process that was killed while it wrote
@@ -156,7 +151,7 @@ class Runner:
             found = self._found(planned)
             if found is not None:
                 results[index] = found
-                self._watcher.skipped(cell, found)
+                self._keep(cell, plan, found)
             elif plan.failure is not None:
                 self._watcher.started(cell)
                 results[index] = self._end(planned, plan.failure)
@@ -176,6 +171,13 @@ class Runner:
             return None
         failed = result.status == "failed" or result.unmeasured
         return None if failed and self._overwrite == "failed" else result
+
+    def _keep(self, cell: Cell, plan: Result, found: Result) -> None:
+        changed = changed_since(found, made_with(cell, plan)) if plan.failure is None else ""
+        if changed:
+            self._watcher.outdated(cell, found, changed)
+        else:
+            self._watcher.skipped(cell, found)
 
     def _work_through(self, waiting: Sequence[tuple[int, _Planned]]) -> dict[int, Result]:
         """Run cells, as many at a time as asked for, and return their results by place."""

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from flowzoo.bench.result import Result, ResultError, read_result
-from flowzoo.errors import FileError, FlowzooError
-from flowzoo.files import write_json
+from flowzoo.errors import FlowzooError
+from flowzoo.files import make_folder, write_json
+from flowzoo.shell import word
 
 Identity = tuple[str, str, str, int, str, str, str]
 """Suite, data set, label, seed, data revision, kind of device and precision; the last three are empty where
@@ -103,18 +104,18 @@ def read_results(folder: Path) -> Results:
     )
 
 
+def suite_folder(out: Path, suite: str) -> Path:
+    """Return the folder of a suite's results; that of a qualified name lies beside the others."""
+    return out / suite.replace("/", "-")
+
+
 def write_result(path: Path, result: Result) -> None:
     """Write a result as JSON, whole or not at all; its folder is made.
 
     Raises:
         FileError: It cannot be written there.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(
-            f"cannot make the folder {path.parent}: {error.strerror or error}; choose another place"
-        ) from error
+    make_folder(path.parent)
     write_json(path, result.plain())
 
 
@@ -197,7 +198,7 @@ def _nothing(folder: Path, skipped: list[SkippedFile]) -> str:
 
 
 def _advice(folder: Path) -> str:
-    return f"run: flowzoo bench run quick --out {folder}"
+    return f"run: flowzoo bench run quick --out {word(folder)}"
 
 
 _DIGITS = 30

@@ -15,6 +15,10 @@ from flowzoo.yaml_text import read_yaml
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^/\\\x00-\x1f.][^/\\\x00-\x1f]*$")]
 """Names stand in file names, so they hold no slash and nothing invisible, and begin with no dot."""
 
+_PART = r"[^/\\\x00-\x1f.][^/\\\x00-\x1f]*"
+Registered = Annotated[str, Field(min_length=1, max_length=200, pattern=rf"^({_PART}/)?{_PART}$")]
+"""Names of components may be qualified by the distribution that brings them."""
+
 LONGEST = 1e7
 """Seconds: the longest time-out, some four months."""
 
@@ -62,7 +66,7 @@ class ModelEntry(_Part):
         budget: Instead of the suite's.
     """
 
-    name: Name
+    name: Registered
     label: Name | None = None
     options: dict[str, Any] = {}
     pixels: str | dict[str, Any] | None = None
@@ -93,7 +97,7 @@ class DataEntry(_Part):
         published: The name under which papers give figures for it, such as ``CIFAR-10``.
     """
 
-    name: Name
+    name: Registered
     label: Name | None = None
     options: dict[str, Any] = {}
     pixels: str | dict[str, Any] | None = None
@@ -103,7 +107,7 @@ class DataEntry(_Part):
 class MetricEntry(_Part):
     """A metric and its options; in YAML a name, or a mapping with ``name`` and options beside it."""
 
-    name: Name
+    name: Registered
     options: dict[str, Any] = {}
 
 

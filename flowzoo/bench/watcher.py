@@ -9,11 +9,17 @@ from flowzoo.bench.result import Result
 
 
 class Watcher(Protocol):
-    """Is told how a suite gets on: which cells are planned, have a result already, start, and end."""
+    """Is told how a suite gets on: which cells are planned, have a result already, start, and end.
+
+    A result that is kept is either as it would be made now (``skipped``), or versions or code have changed
+    since, which are told in words (``outdated``).
+    """
 
     def planned(self, done: int, total: int) -> None: ...
 
     def skipped(self, cell: Cell, result: Result) -> None: ...
+
+    def outdated(self, cell: Cell, result: Result, changed: str) -> None: ...
 
     def started(self, cell: Cell) -> None: ...
 
@@ -29,6 +35,9 @@ class SilentWatcher:
         """Do nothing."""
 
     def skipped(self, cell: Cell, result: Result) -> None:
+        """Do nothing."""
+
+    def outdated(self, cell: Cell, result: Result, changed: str) -> None:
         """Do nothing."""
 
     def started(self, cell: Cell) -> None:

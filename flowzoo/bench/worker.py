@@ -8,6 +8,7 @@ once, so that no work goes on that nobody waits for.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -19,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
 from pydantic import TypeAdapter
 
 from flowzoo.bench.cell import Cell
@@ -31,6 +31,7 @@ from flowzoo.bench.result import read_result
 from flowzoo.bench.store import write_result
 from flowzoo.device import prepare_device
 from flowzoo.errors import FlowzooError
+from flowzoo.locks import hold
 
 Send = Callable[[dict[str, Any]], None]
 
@@ -45,6 +46,9 @@ def main() -> None:
     """Do the job that standard input asks for."""
     messages = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # what a plugin prints must not fail its cell
     job = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_starter, daemon=True).start()
 
@@ -96,7 +100,7 @@ def _run(job: dict[str, Any], send: Send) -> None:
     torch.set_num_threads(job["threads"])
     work.mkdir(parents=True, exist_ok=True)
     # The process of an interrupted runner may take a moment to notice that it is alone.
-    with FileLock(work / "lock", timeout=60):
+    with hold(work / "lock", f"another process is running this cell in {work}", timeout=60):
         run = CellRun(
             _CELL.validate_python(job["cell"]),
             read_result(job["plan"]),

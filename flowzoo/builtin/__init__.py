@@ -11,6 +11,9 @@ from flowzoo.hooks import hookimpl
 flowzoo_api_version = 1
 
 _GLOW = "Kingma and Dhariwal, Glow, 2018, arXiv:1807.03039"
+_OAS = (
+    "Chen, Wiesel, Eldar and Hero, Shrinkage Algorithms for MMSE Covariance Estimation, 2010, arXiv:0907.4698"
+)
 _REALNVP = "Dinh, Sohl-Dickstein and Bengio, Density Estimation Using Real NVP, 2017, arXiv:1605.08803"
 
 
@@ -94,6 +97,8 @@ def _bijectors() -> list[Component]:
             name="gaussian",
             build="flowzoo.builtin.gaussian:build_gaussian",
             summary="Whitening by a Gaussian with full covariance, fitted in closed form",
+            reference=_OAS,
+            revision=2,
             check=Check(shape=(1, 2, 4), context_shape=(1, 2, 2)),
         ),
     ]
@@ -132,6 +137,8 @@ def _models() -> list[Component]:
             name="gaussian",
             build="flowzoo.builtin.gaussian_model:build_gaussian_model",
             summary="One Gaussian with full covariance: the floor that every model has to beat",
+            reference=_OAS,
+            revision=2,
             check=Check(shape=(1, 4, 4)),
         ),
     ]

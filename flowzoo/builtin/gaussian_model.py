@@ -20,7 +20,11 @@ def build_gaussian_model(
     *,
     ridge: Annotated[
         float,
-        Field(gt=0.0, lt=1.0, description="share of the mean variance added where the fit is singular"),
+        Field(
+            gt=0.0,
+            lt=1.0,
+            description="share of the mean variance added where rounding leaves it singular",
+        ),
     ] = 1e-8,
 ) -> list[Level]:
     """Build one level whose conditional is a :class:`~flowzoo.builtin.gaussian.Gaussian`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from typing import Annotated, Any
 
@@ -9,8 +10,10 @@ import typer
 from typer.core import TyperGroup
 
 import flowzoo
+from flowzoo.cli import streams
 from flowzoo.cli.bench import app as bench
 from flowzoo.cli.check import check
+from flowzoo.cli.command import add_command
 from flowzoo.cli.console import complain
 from flowzoo.cli.diagnose import diagnose
 from flowzoo.cli.evaluate import evaluate
@@ -22,9 +25,13 @@ from flowzoo.cli.splits import splits
 from flowzoo.cli.train import train
 from flowzoo.cli.upscale import upscale
 from flowzoo.errors import FlowzooError
+from flowzoo.files import refusal
+from flowzoo.origin import blamed, raised_in
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
+UNREAD = 141
+"""As a shell reports a program that was ended because nobody reads what it prints."""
 
 
 class _Commands(TyperGroup):
@@ -33,14 +40,41 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except FlowzooError as error:
+        except BrokenPipeError as error:
+            streams.abandon()
+            raise typer.Exit(UNREAD) from error
+        except (FlowzooError, OSError) as error:
             if ctx.params["debug"]:
                 traceback.print_exc()
-            complain(f"error: {error}")
+            complain(f"error: {_in_words(error)}")
+            raise typer.Exit(USAGE_ERROR) from error
+        except (Exception, SystemExit) as error:  # sys.exit in a plugin must not end the program unsaid
+            if ctx.params["debug"] or not raised_in(error):
+                raise
+            complain(f"error: {_fault(error)}")
             raise typer.Exit(USAGE_ERROR) from error
         except KeyboardInterrupt as error:
             complain("interrupted")
             raise typer.Exit(INTERRUPTED) from error
+
+
+def _in_words(error: FlowzooError | OSError) -> str:
+    """Return an error in one line; one of the system that names no file is a fault of ours, and is raised."""
+    if isinstance(error, FlowzooError):
+        return blamed(error)
+    if error.filename is None or error.errno is None:
+        if not raised_in(error):
+            raise error
+        return _fault(error)
+    return f"cannot use {error.filename}: {refusal(error)}"
+
+
+def _fault(error: BaseException) -> str:
+    """Return what went wrong inside a component."""
+    return (
+        f"{blamed(error)}. Report this to whoever publishes that component; "
+        "flowzoo --debug COMMAND shows the traceback"
+    )
 
 
 app = typer.Typer(
@@ -69,19 +103,25 @@ def options(
     """A zoo of multi-scale normalising flows for images."""
 
 
-app.command("list", epilog="Example: flowzoo list 'msflow-*' --kind model")(list_components)
-app.command("show", epilog="Example: flowzoo show mrcnf --image-shape 3x32x32 --set levels=4")(show)
-app.command("train", epilog="Example: flowzoo train mrcnf --data digits --out runs/first --seconds 60")(train)
-app.command("evaluate", epilog="Example: flowzoo evaluate runs/first")(evaluate)
-app.command("diagnose", epilog="Example: flowzoo diagnose runs/first")(diagnose)
-app.command("sample", epilog="Example: flowzoo sample runs/first -n 64 -o samples.png")(sample)
-app.command("upscale", epilog="Example: flowzoo upscale runs/first --steps 2 -o upscaled.png")(upscale)
-app.command("splits", epilog="Example: flowzoo splits runs/first -o splits.png")(splits)
+add_command(app, "list", list_components, "flowzoo list 'msflow-*' --kind model")
+add_command(app, "show", show, "flowzoo show mrcnf --image-shape 3x32x32 --set levels=4")
+add_command(app, "train", train, "flowzoo train mrcnf --data digits --out runs/first --seconds 60")
+add_command(app, "evaluate", evaluate, "flowzoo evaluate runs/first")
+add_command(app, "diagnose", diagnose, "flowzoo diagnose runs/first")
+add_command(app, "sample", sample, "flowzoo sample runs/first -n 64 -o samples.png")
+add_command(app, "upscale", upscale, "flowzoo upscale runs/first --steps 2 -o upscaled.png")
+add_command(app, "splits", splits, "flowzoo splits runs/first -o splits.png")
 app.add_typer(bench, name="bench")
-app.command("plugins", epilog="Example: flowzoo plugins --strict")(plugins)
-app.command("check", epilog="Example: flowzoo check haar --kind transform")(check)
+add_command(app, "plugins", plugins, "flowzoo plugins --strict")
+add_command(app, "check", check, "flowzoo check haar --kind transform")
 
 
 def main() -> None:
     """Run the command line."""
-    app(prog_name="flowzoo")
+    streams.prepare()
+    try:
+        app(prog_name="flowzoo")
+    except OSError as error:  # help or the version, which do not fit where they are written
+        complain(f"error: cannot write to standard output: {refusal(error)}")
+        streams.abandon()
+        sys.exit(USAGE_ERROR)

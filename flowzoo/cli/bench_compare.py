@@ -40,6 +40,7 @@ def compare(
         print_json({**plain, "uncertainty": PAIRED, "skipped": skipped})
         return
     out = console()
+    _print_surroundings(out, found)
     for pair in found.pairs:
         _print_pair(out, pair)
     _print_rest(out, found)
@@ -50,6 +51,20 @@ def compare(
         out.print("* more than twice the uncertainty. " + PAIRED, style="dim")
     else:
         out.print("no row is in both; rows are compared of the same suite, data revision, label and seed")
+
+
+def _print_surroundings(out: Console, found: Comparison) -> None:
+    from flowzoo.bench.report.wording import clean
+
+    told = (
+        ("A and B ran on different machines, so speeds and times do not compare", found.machines),
+        ("A and B ran with different versions, which speeds and figures may come from", found.versions),
+    )
+    for heading, lines in told:
+        if lines:
+            out.print(f"{heading}: {clean('; '.join(lines), 400)}", style="yellow")
+    if found.machines or found.versions:
+        out.print()
 
 
 def _print_pair(out: Console, pair: Pair) -> None:

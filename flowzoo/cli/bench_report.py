@@ -35,7 +35,7 @@ def report(
     from flowzoo.bench.report.markdown import markdown as markdown_text
     from flowzoo.bench.report.page import page
     from flowzoo.bench.store import read_results
-    from flowzoo.files import write_atomically
+    from flowzoo.files import write_text
 
     found = read_results(results)
     made = make_report(found, suite)
@@ -48,7 +48,7 @@ def report(
     ]
     for path, text in kinds:
         if path is not None:
-            write_atomically(path, text().encode())
+            write_text(path, text())
             console().print(f"wrote {path}", soft_wrap=True)
 
 

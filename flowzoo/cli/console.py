@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-import sys
 from typing import Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from flowzoo.cli.streams import results
+
 _UNLIMITED = 10_000
+
+
+class _ResultsConsole(Console):
+    """A console that leaves it to the program what happens when nobody reads any more."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 def console() -> Console:
     """Return the console for results; in a pipe or a file its lines are as long as they have to be."""
-    unlimited = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-    return Console(width=_UNLIMITED if unlimited else None, highlight=False, markup=False)
+    out = results()
+    unlimited = not out.isatty() and "COLUMNS" not in os.environ
+    return _ResultsConsole(file=out, width=_UNLIMITED if unlimited else None, highlight=False, markup=False)
 
 
 def table(*headers: str) -> Table:
@@ -33,7 +43,12 @@ def table(*headers: str) -> Table:
 
 def print_json(data: Any) -> None:
     """Print plain data as JSON."""
-    typer.echo(json.dumps(data, indent=2))
+    say(json.dumps(data, indent=2))
+
+
+def say(line: str) -> None:
+    """Print a line of a command's results."""
+    print(line, file=results())
 
 
 def complain(message: str) -> None:

@@ -12,7 +12,8 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from flowzoo.cli.choose import JsonOption
-from flowzoo.cli.console import console, print_json, table
+from flowzoo.cli.console import complain, console, print_json, table
+from flowzoo.cli.moved import MovedOption, read_moved
 
 if TYPE_CHECKING:
     from flowzoo.evaluation.diagnosis import Diagnosis
@@ -26,6 +27,7 @@ def diagnose(
     ] = 64,
     seed: Annotated[int, typer.Option("--seed", help="Of noise, probes and samples.")] = 0,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    assignments: MovedOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what each solver of a trained run costs, on a batch of images and one of samples.
@@ -33,9 +35,13 @@ def diagnose(
     Forward is from images to likelihoods, backward from noise to samples. Errors are those that the
     solver estimates itself; evaluate's audit measures the true one.
     """
+    moved = read_moved(assignments)
     from flowzoo.evaluation.diagnosis import diagnose_run
 
-    found = diagnose_run(run, split, images=images, seed=seed, device=device)
+    places = {"data_options": moved} if moved else {}
+    found = diagnose_run(run, split, images=images, seed=seed, device=device, **places)
+    for note in found.data_notes:
+        complain(f"note: {note}")
     if as_json:
         print_json(asdict(found))
     else:

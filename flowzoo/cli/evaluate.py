@@ -10,9 +10,13 @@ import typer
 
 from flowzoo.cli.choose import JsonOption
 from flowzoo.cli.console import console, print_json, table
+from flowzoo.cli.moved import MovedOption, read_moved
+from flowzoo.cli.streams import results
+from flowzoo.errors import FileError
 
 if TYPE_CHECKING:
     from flowzoo.evaluation.audit import Audit
+    from flowzoo.evaluation.density.outcome import DensityAudit
     from flowzoo.evaluation.report import Evaluation
 
 NEVER_RANKED = "never ranked"
@@ -34,19 +38,37 @@ def evaluate(
     ] = None,
     audit: Annotated[
         bool,
-        typer.Option("--audit/--no-audit", help="Judge the solver's error on up to 16 images."),
+        typer.Option(
+            "--audit/--no-audit", help="Check that the figure is that of a density, and the solver's error."
+        ),
     ] = True,
+    audit_seconds: Annotated[
+        float, typer.Option("--audit-seconds", help="Time for the Jacobians of the audit, roughly.")
+    ] = 20.0,
     floor: Annotated[bool, typer.Option("--floor/--no-floor", help="Fit the Gaussian floor too.")] = True,
+    cache: Annotated[
+        bool, typer.Option("--cache/--no-cache", help="Fit the floor once for all runs on the same data.")
+    ] = True,
     batch_size: Annotated[int, typer.Option("--batch-size", help="Images at once.")] = 100,
     seed: Annotated[int, typer.Option("--seed", help="Of noise and probes.")] = 0,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="JSON file to write.", show_default="RUN/evaluation-SPLIT.json"),
+    ] = None,
+    assignments: MovedOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure bits/dim of a trained run and write it to RUN/evaluation-SPLIT.json."""
-    from flowzoo.cli.progress import counting
-    from flowzoo.evaluation.report import evaluate_run
+    """Measure bits/dim of a trained run, show it, and write it to RUN/evaluation-SPLIT.json."""
+    moved = read_moved(assignments)
+    from flowzoo.cli.progress import counting_each
+    from flowzoo.evaluation.report import evaluate_run, evaluation_file, write_evaluation
+    from flowzoo.files import check_output
 
-    with counting("images") as progress:
+    if output is not None:
+        check_output(output, "JSON file")
+    with counting_each() as count:
+        audited = count("% of the audit")
         evaluation = evaluate_run(
             run,
             split,
@@ -57,13 +79,25 @@ def evaluate(
             batch_size=batch_size,
             seed=seed,
             audit=audit,
+            audit_seconds=audit_seconds,
             device=device,
-            progress=progress,
+            cache=cache,
+            data_options=moved,
+            progress=count("images"),
+            auditing=lambda share: audited(round(100 * share), 100),
+            floor_progress=count("images for the Gaussian floor"),
         )
-    if as_json:
-        print_json(asdict(evaluation))
-    else:
-        _print(evaluation)
+    try:
+        print_json(asdict(evaluation)) if as_json else _print(evaluation)
+        results().flush()
+    finally:
+        # Shown first, and kept even if nobody reads: it took long to measure.
+        try:
+            write_evaluation(evaluation, output or evaluation_file(run, split))
+        except FileError as error:
+            raise FileError(
+                f"{error}; the figure above is complete, --output FILE keeps it elsewhere"
+            ) from error
 
 
 def _print(evaluation: Evaluation) -> None:
@@ -89,15 +123,22 @@ def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("data", f"{evaluation.data} {evaluation.data_revision}, {evaluation.split} split"),
         ("bits/dim", bits(evaluation.bits_per_dim, evaluation.standard_error) + _caveat(evaluation)),
     ]
-    if evaluation.gaussian_bits_per_dim is not None:
-        floor = bits(evaluation.gaussian_bits_per_dim, evaluation.gaussian_standard_error)
-        facts.append(("gaussian", f"{floor}  (closed form, same pixels)"))
+    floor = evaluation.gaussian_bits_per_dim
+    if floor is None:
+        facts.append(("gaussian", evaluation.gaussian_remark))
+    else:
+        remarks = ["closed form, same pixels", evaluation.gaussian_remark]
+        if evaluation.bits_per_dim >= floor:
+            remarks.append(f"{evaluation.model} is worse than this floor")
+        said = "; ".join(filter(None, remarks))
+        facts.append(("gaussian", f"{bits(floor, evaluation.gaussian_standard_error)}  ({said})"))
     facts += [
         ("images", f"{evaluation.images}, {evaluation.draws} draw(s) of uniform dequantisation each"),
         ("proposal", evaluation.proposal),
         ("trace", evaluation.trace),
         ("solver", evaluation.solver),
-        ("audit", "" if evaluation.audit is None else _audit(evaluation.audit)),
+        ("density", "not audited" if evaluation.density is None else _density(evaluation.density)),
+        ("solver's error", "" if evaluation.audit is None else _audit(evaluation.audit)),
         ("evaluations", f"{evaluation.evaluations:g} a batch" if evaluation.evaluations else ""),
         ("parameters", f"{evaluation.parameters:,}"),
         ("seconds", f"{evaluation.seconds:.1f}"),
@@ -115,7 +156,17 @@ def _audit(audit: Audit) -> str:
     )
 
 
+def _density(density: DensityAudit) -> str:
+    if density.worst is None:
+        return f"failed ({density.seconds:.1f} s)"
+    return (
+        f"{'passed' if density.passed else 'failed'}: log p off by {density.worst:.2g} bits/dim at worst on "
+        f"{density.images} image(s), {density.tolerance:g} allowed; judged: {density.method}, by "
+        f"{density.derivatives}, in {density.seconds:.1f} s"
+    )
+
+
 def _caveat(evaluation: Evaluation) -> str:
-    if evaluation.valid:
-        return ""
-    return f"  ({'; '.join([*evaluation.objections, NEVER_RANKED])})"
+    objections = [] if evaluation.valid else [*evaluation.objections, NEVER_RANKED]
+    said = [*evaluation.data_notes, *objections]
+    return f"  ({'; '.join(said)})" if said else ""

@@ -12,6 +12,9 @@ from flowzoo.component import KINDS, Component, Kind
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.lookup import Registry
 
+_WHY = "flowzoo plugins says why"
+_WHICH = "flowzoo plugins says which, and their qualified names"
+
 _ORDER: tuple[Kind, ...] = ("model", *(kind for kind in KINDS if kind != "model"))
 
 
@@ -29,13 +32,13 @@ def list_components(
     if as_json:
         print_json([_as_data(registry, each) for group in found.values() for each in group])
     else:
-        _print_groups(found)
+        _print_groups(registry, found)
     if not any(found.values()):
         complain(f"no {kind} is installed")
     _mention_failures(registry)
 
 
-def _print_groups(found: dict[Kind, list[Component]]) -> None:
+def _print_groups(registry: Registry, found: dict[Kind, list[Component]]) -> None:
     rows = table("", "")
     for kind, group in found.items():
         if group:
@@ -43,24 +46,29 @@ def _print_groups(found: dict[Kind, list[Component]]) -> None:
                 rows.add_row("")
             rows.add_row(f"{kind}s", style="bold")
         for component in group:
-            rows.add_row(f"  {component.name}", component.summary)
+            rows.add_row(f"  {registry.address(component)}", component.summary)
     console().print(rows)
 
 
 def _mention_failures(registry: Registry) -> None:
     amiss = [each.distribution for each in registry.failures]
     if amiss:
-        complain(f"failed to load: {', '.join(amiss)}; flowzoo plugins says why")
-    if registry.clashes:
-        names = ", ".join(f"{each.kind} '{each.name}'" for each in registry.clashes)
-        complain(f"left out, because several plugins bring them: {names}; flowzoo plugins says which")
+        complain(f"failed to load: {', '.join(amiss)}; {_WHY}")
+    skipped = [each.distribution for each in registry.plugins if each.skipped]
+    if skipped:
+        complain(f"left out, because they cannot be used: components of {', '.join(skipped)}; {_WHY}")
+    for core, reason in ((False, "several plugins bring them"), (True, "flowzoo has these names itself")):
+        clashes = [each for each in registry.clashes if each.core == core]
+        names = ", ".join(f"{each.kind} '{each.name}'" for each in clashes)
+        if names:
+            complain(f"left out, because {reason}: {names}; {_WHICH}")
 
 
 def _as_data(registry: Registry, component: Component) -> dict[str, Any]:
     plugin = registry.plugin_of(component)
     return {
         "kind": component.kind,
-        "name": component.name,
+        "name": registry.address(component),
         "summary": component.summary,
         "reference": component.reference,
         "revision": component.revision,

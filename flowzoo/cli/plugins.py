@@ -13,11 +13,13 @@ from flowzoo.registry.loader import default_registry, load_registry
 from flowzoo.registry.lookup import Registry
 from flowzoo.registry.plugin import Plugin, PluginFailure
 
-StrictOption = Annotated[bool, typer.Option("--strict", help="Fail if a plugin failed or clashes.")]
+StrictOption = Annotated[
+    bool, typer.Option("--strict", help="Fail if a plugin failed, clashes or lacks components.")
+]
 
 
 def plugins(as_json: JsonOption = False, strict: StrictOption = False) -> None:
-    """List the plugins: those that loaded, those that failed or are slow, and names that clash."""
+    """List the plugins: those that loaded, those that failed or are slow, and components left out."""
     registry = load_registry(strict=True) if strict else default_registry()
     rows = [_loaded(registry, each) for each in registry.plugins] + [
         _failed(each) for each in registry.failures
@@ -27,6 +29,7 @@ def plugins(as_json: JsonOption = False, strict: StrictOption = False) -> None:
 
 def _loaded(registry: Registry, plugin: Plugin) -> dict[str, Any]:
     clashes = [str(each) for each in registry.clashes if plugin.distribution in each.distributions]
+    skipped = [f"left out: {each}" for each in plugin.skipped]
     slow = ["imports torch while its components are listed"] if plugin.imported_torch else []
     return {
         "plugin": plugin.name,
@@ -34,8 +37,8 @@ def _loaded(registry: Registry, plugin: Plugin) -> dict[str, Any]:
         "version": plugin.version,
         "components": dict(Counter(component.kind for component in plugin.components)),
         "milliseconds": round(1000 * plugin.seconds, 1),
-        "status": "clash" if clashes else "slow" if slow else "ok",
-        "reasons": clashes + slow,
+        "status": "incomplete" if skipped else "clash" if clashes else "slow" if slow else "ok",
+        "reasons": skipped + clashes + slow,
     }
 
 
@@ -70,7 +73,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
         console().print(reasons)
 
 
-_STYLES = {"failed": "red", "clash": "red", "slow": "yellow"}
+_STYLES = {"failed": "red", "incomplete": "red", "clash": "red", "slow": "yellow"}
 
 
 def _label(row: dict[str, Any]) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -13,6 +14,10 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 if TYPE_CHECKING:
     from flowzoo.training.reporter import Progress as TrainingProgress
+
+
+_SECONDS_A_LINE = 10.0
+"""Between lines that say how far reading the images is."""
 
 
 class TrainingBar:
@@ -31,6 +36,8 @@ class TrainingBar:
         self._task: TaskID | None = None
         self._shown: tuple[str, float | None] = ("", None)
         self._speed: float | None = None
+        self._inspection: TaskID | None = None
+        self._last_line = time.monotonic()
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -43,6 +50,24 @@ class TrainingBar:
         traceback: TracebackType | None,
     ) -> None:
         self._bar.stop()
+
+    def inspected(self, done: int, total: int) -> None:
+        """Show how many images have been read to look for damage; without a terminal, if it takes long."""
+        if self._bar.disable:
+            if time.monotonic() - self._last_line > _SECONDS_A_LINE:
+                self._last_line = time.monotonic()
+                self.say([f"reading all images once: {done:,} of {total:,}"])
+            return
+        if self._inspection is None:
+            self._inspection = self._bar.add_task("reading all images once", total=total, figures="")
+        self._bar.update(self._inspection, completed=done)
+        if done == total:
+            self._bar.remove_task(self._inspection)
+
+    def say(self, lines: Sequence[str]) -> None:
+        """Print lines above the bar."""
+        for line in lines:
+            self._console.print(line, soft_wrap=True, markup=False)
 
     def update(self, progress: TrainingProgress) -> None:
         """Show where training stands."""
@@ -92,15 +117,26 @@ def clock(seconds: float) -> str:
 @contextmanager
 def counting(what: str) -> Iterator[Callable[[int, int], None]]:
     """Show a bar of things done, of how many, on a terminal; yields the function to tell it with."""
+    with counting_each() as count:
+        yield count(what)
+
+
+@contextmanager
+def counting_each() -> Iterator[Callable[[str], Callable[[int, int], None]]]:
+    """Show a bar for each kind of thing that is counted, once there is one.
+
+    Yields a function that takes the name of the things and returns what :func:`counting` yields for them.
+    """
     bar = Progress(
-        TextColumn("{task.completed:.0f}/{task.total:.0f} " + what),
+        TextColumn("{task.completed:.0f}/{task.total:.0f} {task.description}"),
         BarColumn(bar_width=None),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
         disable=not sys.stderr.isatty(),
     )
-    with bar:
+
+    def count(what: str) -> Callable[[int, int], None]:
         task: TaskID | None = None
 
         def tell(done: int, total: int) -> None:
@@ -109,4 +145,7 @@ def counting(what: str) -> Iterator[Callable[[int, int], None]]:
                 task = bar.add_task(what, total=total)
             bar.update(task, completed=done)
 
-        yield tell
+        return tell
+
+    with bar:
+        yield count

@@ -50,23 +50,26 @@ def show(
     options = describe(registry, component)
     if assignments and image_shape is None:
         raise OptionError("--set changes the model that --image-shape builds; give that too")
-    levels = None if image_shape is None else _levels(component, image_shape, assignments or [])
+    name = registry.address(component)
+    levels = None if image_shape is None else _levels(component, name, image_shape, assignments or [])
     if as_json:
         data = {
-            **_facts(component, plugin),
+            **_facts(component, name, plugin),
             "published": [asdict(each) for each in component.published],
             "options": [asdict(each) for each in options],
         }
         print_json(data if levels is None else {**data, "levels": levels})
         return
-    _print_facts(component, plugin)
+    _print_facts(component, name, plugin)
     _print_published(component)
     _print_options(options)
     if levels is not None:
         _print_levels(levels)
 
 
-def _levels(component: Component, image_shape: str, assignments: list[str]) -> list[dict[str, Any]]:
+def _levels(
+    component: Component, name: str, image_shape: str, assignments: list[str]
+) -> list[dict[str, Any]]:
     """Build a model and return shapes and parameters of its levels, finest first."""
     from flowzoo.registry.models import assemble
 
@@ -76,7 +79,7 @@ def _levels(component: Component, image_shape: str, assignments: list[str]) -> l
     if settings.training or settings.data or settings.pixels:
         raise OptionError("show takes options of the model only; training, data and pixels change no level")
     asked = _parse_shape(image_shape)
-    flow = assemble(default_registry(), component.name, asked, 256, "affine", 0, settings.options)
+    flow = assemble(default_registry(), name, asked, 256, "affine", 0, settings.options)
     levels = []
     shape = flow.image_shape
     for place, latent in enumerate(flow.latent_shapes):
@@ -95,10 +98,10 @@ def _parse_shape(text: str) -> tuple[int, ...]:
     return tuple(int(size) for size in sizes)
 
 
-def _facts(component: Component, plugin: Plugin) -> dict[str, Any]:
+def _facts(component: Component, name: str, plugin: Plugin) -> dict[str, Any]:
     return {
         "kind": component.kind,
-        "name": component.name,
+        "name": name,
         "summary": component.summary,
         "reference": component.reference,
         "distribution": plugin.distribution,
@@ -108,14 +111,15 @@ def _facts(component: Component, plugin: Plugin) -> dict[str, Any]:
     }
 
 
-def _print_facts(component: Component, plugin: Plugin) -> None:
-    console().print(Text.assemble((component.name, "bold cyan"), f" ({component.kind})"))
+def _print_facts(component: Component, name: str, plugin: Plugin) -> None:
+    console().print(Text.assemble((name, "bold cyan"), f" ({component.kind})"))
     console().print(component.summary)
     rows = table("", "")
     if component.reference:
         rows.add_row("paper", component.reference)
     rows.add_row("from", f"{plugin.distribution} {plugin.version}")
-    rows.add_row("exact", "yes" if component.exact else f"no: {component.check.reason or 'a bound'}")
+    reason = next((each.reason for each in component.checks if each.reason), "a bound")
+    rows.add_row("exact", "yes" if component.exact else f"no: {reason}")
     console().print()
     console().print(rows)
 

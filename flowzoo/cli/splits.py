@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from flowzoo.cli.console import say
+
 PICTURE_SIDE = 256
 
 
@@ -20,14 +22,11 @@ def splits(
     transforms only move pixels, such as realnvp, glow or lcma.
     """
     from flowzoo.pictures import check_picture_path, save_grid
-    from flowzoo.registry.saving import load_model
     from flowzoo.runfolder import RunFolder
     from flowzoo.scoring import levels_of_pixels
 
     check_picture_path(output)
-    folder = RunFolder(run)
-    folder.read()
-    flow = load_model(folder.model)
+    flow = RunFolder(run).load_model()
     places = levels_of_pixels(flow)
     # A bin for each level, and two at least, so that the highest is white.
     bins = max(2, len(flow.levels))
@@ -35,4 +34,4 @@ def splits(
     large = places.repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
     save_grid((large + 0.5) / bins, output, bins)
     counts = ", ".join(f"level {place}: {int((places == place).sum())}" for place in range(len(flow.levels)))
-    typer.echo(f"wrote {output}; values factored out at {counts}")
+    say(f"wrote {output}; values factored out at {counts}")

@@ -64,9 +64,11 @@ class SuiteProgress:
 
     def skipped(self, cell: Cell, result: Result) -> None:
         """Count a cell that has a result already."""
-        self._done += 1
-        self._found += 1
-        self._line(cell, result, "as before")
+        self._keep(cell, result, "as before")
+
+    def outdated(self, cell: Cell, result: Result, changed: str) -> None:
+        """Count a cell that has a result already, and say what has changed since it was made."""
+        self._keep(cell, result, f"kept: made with {changed}")
 
     def started(self, cell: Cell) -> None:
         """Add a bar for a cell."""
@@ -87,6 +89,11 @@ class SuiteProgress:
         self._done += 1
         self._line(cell, result, clock(time.monotonic() - began))
         self._show_count()
+
+    def _keep(self, cell: Cell, result: Result, remark: str) -> None:
+        self._done += 1
+        self._found += 1
+        self._line(cell, result, remark)
 
     def _line(self, cell: Cell, result: Result, remark: str) -> None:
         width = len(str(self._cells))

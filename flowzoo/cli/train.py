@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from flowzoo.cli.console import say
+from flowzoo.cli.moved import read_moved
 from flowzoo.cli.settings import read_settings
-from flowzoo.errors import OptionError
+from flowzoo.errors import FileError, OptionError
+from flowzoo.shell import word
 
 
 def train(
@@ -38,6 +43,7 @@ def train(
     and so on, the data set's, such as data.root, and pixels. docs/training-and-evaluation.md has them all.
     """
     settings = read_settings(config, assignments or [])
+    from flowzoo.cli.data_report import said_of
     from flowzoo.cli.progress import TrainingBar, clock
     from flowzoo.training.budget import Budget
     from flowzoo.training.start import resume_run, start_run
@@ -45,18 +51,20 @@ def train(
     given = steps is not None or seconds is not None
     budget = Budget(steps=steps, seconds=seconds) if given else None
     if resume:
-        if model or config or assignments or data is not None or seed is not None:
+        if model or config or data is not None or seed is not None:
             raise OptionError(
-                "--resume goes on with the run as it is; leave out MODEL, --data, --seed, --config and --set"
+                "--resume goes on with the run as it is; leave out MODEL, --data, --seed, --config and --set "
+                "(but for --set data.root=FOLDER, where the images have moved)"
             )
-        with TrainingBar() as bar:
-            record = resume_run(out, budget=budget, device=device, reporter=bar)
-    else:
-        if not model:
-            raise OptionError("name the model to train (flowzoo list shows them), or add --resume")
-        if budget is None:
-            raise OptionError("say how long to train: --seconds 60, or --steps 1000")
-        with TrainingBar() as bar:
+        moved = read_moved(assignments)
+    elif not model:
+        raise OptionError("name the model to train (flowzoo list shows them), or add --resume")
+    elif budget is None:
+        raise OptionError("say how long to train: --seconds 60, or --steps 1000")
+    with _saying_what_is_kept(out), TrainingBar() as bar:
+        if budget is None or resume:
+            record = resume_run(out, budget=budget, data_options=moved, device=device, reporter=bar)
+        else:
             record = start_run(
                 out,
                 model,
@@ -69,6 +77,22 @@ def train(
                 seed=seed or 0,
                 device=device,
                 reporter=bar,
+                inspected=bar.inspected,
+                begins=lambda record: bar.say(said_of(record)),
             )
-    typer.echo(f"trained {record.model} on {record.data}: {record.steps} steps, {clock(record.seconds)}")
-    typer.echo(f"next: flowzoo evaluate {out}    flowzoo sample {out} -o {out}/samples.png")
+    say(f"trained {record.model} on {record.data}: {record.steps} steps, {clock(record.seconds)}")
+    say(f"next: flowzoo evaluate {word(out)}    flowzoo sample {word(out)} -o {word(out / 'samples.png')}")
+
+
+@contextmanager
+def _saying_what_is_kept(out: Path) -> Iterator[None]:
+    """Add to the error of a file that cannot be written how training goes on from where it was."""
+    try:
+        yield
+    except FileError as error:
+        if not (out / "run.json").is_file():
+            raise
+        raise FileError(
+            f"{error}; training up to the last checkpoint is kept, go on with: "
+            f"flowzoo train --resume --out {word(out)}"
+        ) from error

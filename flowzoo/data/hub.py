@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from flowzoo.data.decoding import changes_in, decode_image
 from flowzoo.data.stored import StoredImages
+from flowzoo.decoding import decode_explained, decode_image
 from flowzoo.errors import DataError
 
 
@@ -65,8 +65,8 @@ class _EncodedColumn(StoredImages):
     def decode(self, content: bytes) -> Image.Image:
         return decode_image(content)
 
-    def changes(self, content: bytes) -> list[str]:
-        return changes_in(content)
+    def decode_explained(self, content: bytes) -> tuple[Image.Image, list[str]]:
+        return decode_explained(content)
 
 
 class _ArrayColumn(StoredImages):

@@ -13,13 +13,13 @@ from flowzoo.component import FilePlace
 from flowzoo.data.batches import spread
 from flowzoo.data.dataset import Dataset
 from flowzoo.data.listing import Listing, list_folder
-from flowzoo.data.locate import Opened, find_tables, open_folder, said_of_archives
+from flowzoo.data.locate import Opened, find_tables, open_folder, said_of_rest
 from flowzoo.data.on_disk import on_disk
 from flowzoo.data.split_names import KNOWN, NAMES, affixes, find_one, looks_like_a_split, split_of
 from flowzoo.data.stored import ImageFiles, StoredImages, square
 from flowzoo.errors import DataError
 
-_ANYWAY = "or set the option pool=true, which divides all images anew, whatever their folders are called"
+_ANYWAY = "or divide all images anew with the option pool=true"
 
 _LISTS = frozenset({".txt", ".csv", ".tsv", ".json", ".lst"})
 
@@ -41,11 +41,11 @@ def build_images(
     """Load images of one's own; of each, the square in the middle is scaled to one size.
 
     The folder holds folders ``train``, ``test`` and perhaps ``validation``, with image files at any depth, or
-    parquet files ``train-*.parquet`` and so on. Folders may also be called ``training``, ``testing``, ``valid``,
-    ``val`` or ``dev``, in upper or lower case. Without such, all image files below it are used and one in
-    ten, spread evenly in the order of their names, is for testing; folders that only look like splits are
-    refused. Without a validation split, up to 5,000 training images are held out for it. Pictures that nearly
-    repeat, such as a video's, belong in one split: put them into folders.
+    parquet files ``train-*.parquet`` and so on. Folders may also be called ``training``, ``testing``,
+    ``valid``, ``val`` or ``dev``, in upper or lower case. Without such, all image files below it are used and
+    one in ten, spread evenly in the order of their names, is for testing; folders that only look like splits
+    are refused. Without a validation split, up to 5,000 training images are held out for it. Pictures that
+    nearly repeat, such as a video's, belong in one split: put them into folders.
 
     Args:
         root: The folder.
@@ -79,9 +79,8 @@ def _open(listing: Listing, column: str) -> Opened:
         _refuse_unclear_pool(listing)
         return _pool(listing)
     _refuse_unclear_splits(listing, present)
-    wanted = {
-        split: names for split, names in NAMES.items() if split in {*present, *tables} or split != "validation"
-    }
+    needed = {"train", "test", *present, *tables}
+    wanted = {split: names for split, names in NAMES.items() if split in needed}
     fetch = f"give each split its files, or put image files there without folders for splits, {_ANYWAY}"
     return open_folder("images", listing, wanted, column=column, fetch=fetch)
 
@@ -90,9 +89,9 @@ def _pool(listing: Listing) -> Opened:
     files = [listing.root / path for path in listing.images]
     if len(files) < 3:
         raise DataError(
-            f"{len(files)} image files in {listing.root}, expected 3 or more; give a folder of PNG or JPEG files, "
-            f"of folders train and test with such, or of train-*.parquet and test-*.parquet"
-            f"{said_of_archives(listing)}"
+            f"{len(files)} image files in {listing.root}, expected 3 or more; give a folder of PNG or JPEG "
+            "files, of folders train and test with such, or of train-*.parquet and test-*.parquet"
+            f"{said_of_rest(listing)}"
         )
     return Opened(_divide(files), listing.skipped)
 
@@ -111,21 +110,22 @@ def _refuse_unclear_splits(listing: Listing, present: Mapping[str, str]) -> None
     for folder in listing.folders():
         if folder not in present.values() and looks_like_a_split(folder):
             raise DataError(
-                f"in {root}, the folder {folder} may be meant as a split too; splits are called {KNOWN}: "
+                f"in {root}, the folder {folder} looks like a split too, but splits are called {KNOWN}; "
                 f"rename it or move it elsewhere, {_ANYWAY}"
             )
-    around = {folder: affixes(folder, NAMES[split]) for split, folder in present.items()}
-    if len(set(around.values())) > 1:
+    around = {affixes(folder, NAMES[split]) for split, folder in present.items()}
+    if len(around) > 1:
         raise DataError(
-            f"in {root}, the folders {' and '.join(present.values())} are called in different ways, so it is "
-            f"not clear that they belong together; call them {', '.join(present)}, {_ANYWAY}"
+            f"in {root}, the folders {' and '.join(present.values())} are named in different ways, so they "
+            f"may not belong together; call them {', '.join(present)}, {_ANYWAY}"
         )
     for split, folder in present.items():
         inner = _inner_folders(listing, folder)
-        if inner and all(split_of(each) not in (None, split) for each in inner):
+        found = {split_of(each) for each in inner}
+        if None not in found and found - {split}:
             raise DataError(
-                f"in {root / folder}, the folders {', '.join(sorted(inner))} look like splits within a split; "
-                f"move their images to where they belong, {_ANYWAY}"
+                f"in {root / folder}, the folders {', '.join(sorted(inner))} look like splits inside the "
+                f"split '{split}'; move their images to where they belong, {_ANYWAY}"
             )
 
 
@@ -141,10 +141,10 @@ def _refuse_unclear_pool(listing: Listing) -> None:
     root = listing.root
     for folder in _all_folders(listing):
         if looks_like_a_split(folder.name):
-            above = "" if folder.parent == PurePath() else f", or give root as {root / folder.parent}"
+            above = "" if folder.parent == PurePath() else f", give root as {root / folder.parent}"
             raise DataError(
-                f"in {root}, the folder {folder} may be meant as a split; splits are the outermost folders, "
-                f"called {KNOWN}: rename or move it{above}, {_ANYWAY}"
+                f"in {root}, the folder {folder} looks like a split, but splits are the outermost folders, "
+                f"called {KNOWN}; rename or move it{above}, {_ANYWAY}"
             )
     by_split: dict[str, str] = defaultdict(str)
     for path in listing.images:
@@ -156,10 +156,10 @@ def _refuse_unclear_pool(listing: Listing) -> None:
             f"in {root}, files such as {' and '.join(by_split.values())} are called like splits; "
             f"move them into folders train and test, {_ANYWAY}"
         )
-    for path in map(PurePath, listing.others):
-        if path.suffix.lower() in _LISTS and split_of(path.stem) == "train":
+    for other in map(PurePath, listing.others):
+        if other.suffix.lower() in _LISTS and split_of(other.stem) == "train":
             raise DataError(
-                f"in {root}, {path} may be the list of the images to train on, and lists are not read; "
+                f"in {root}, {other} may be the list of the images to train on, and lists are not read; "
                 f"move the images into folders train and test, {_ANYWAY}"
             )
 

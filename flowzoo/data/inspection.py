@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +53,7 @@ def inspect_dataset(
     for split in SPLITS:
         found: list[NDArray[np.uint64]] = []
         for indices, inspection in _inspections(dataset, split):
-            damaged += [*inspection.damaged, *_wrong(inspection.images, dataset.info, split)]
+            damaged += inspection.damaged
             changed += inspection.changed
             found.append(_digests(inspection.images))
             done += len(indices)
@@ -61,6 +61,12 @@ def inspect_dataset(
         digests[split] = np.concatenate(found)
     refuse_damaged(damaged, total)
     return Findings(dict(changed), _shared(digests))
+
+
+def inspect_split(dataset: Dataset, split: str) -> None:
+    """Read every image of one split once; arguments and errors as in :func:`inspect_dataset`."""
+    damaged = [each for _, inspection in _inspections(dataset, split) for each in inspection.damaged]
+    refuse_damaged(damaged, len(dataset.split(split)))
 
 
 def refuse_damaged(damaged: Sequence[str], total: int) -> None:
@@ -86,7 +92,9 @@ def _inspections(dataset: Dataset, split: str) -> Iterator[tuple[range, Inspecti
     source = dataset.split(split)
     for start in range(0, len(source), _AT_ONCE):
         indices = range(start, min(start + _AT_ONCE, len(source)))
-        yield indices, source.inspect(indices)
+        found = source.inspect(indices)
+        wrong = _wrong(found.images, dataset.info, split)
+        yield indices, replace(found, damaged=(*found.damaged, *wrong))
 
 
 def _wrong(images: IntegerImages, info: DatasetInfo, split: str) -> list[str]:

@@ -180,7 +180,7 @@ def _scan(place: str) -> os._ScandirIterator[str]:
 
 def _unreadable(place: str, error: OSError) -> DataError:
     return DataError(
-        f"cannot read the folder {place}: {error.strerror}; allow reading it, or move it out of the data's folder"
+        f"cannot read the folder {place}: {error.strerror}; change its permissions, or move it elsewhere"
     )
 
 

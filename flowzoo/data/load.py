@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from flowzoo.data.dataset import Dataset
-from flowzoo.errors import DataError, PluginError
+from flowzoo.errors import PluginError
+from flowzoo.origin import mark, origin_of
 from flowzoo.registry.build import build_component
+from flowzoo.registry.loader import default_registry
+from flowzoo.registry.paths import with_absolute_paths
 
 
 def load_dataset(name: str, /, **options: Any) -> Dataset:
@@ -15,7 +18,7 @@ def load_dataset(name: str, /, **options: Any) -> Dataset:
 
     Args:
         name: Its name, such as ``"digits"``.
-        options: The data set's options.
+        options: The data set's options; in those that say where files are, ``~`` stands for the home folder.
 
     Raises:
         UnknownNameError: No plugin brings a data set of that name.
@@ -23,31 +26,26 @@ def load_dataset(name: str, /, **options: Any) -> Dataset:
         DataError: The images cannot be had.
         PluginError: The plugin that brings it fails.
     """
-    dataset = build_component("dataset", name, **options)
+    dataset = build_component("dataset", name, **absolute_options(name, options))
     if not isinstance(dataset, Dataset):
         raise PluginError(
             f"data set '{name}' built a {type(dataset).__name__}, expected a Dataset; "
             "its plugin must return that"
         )
+    for source in dataset.splits.values():
+        mark(source, origin_of(dataset))
     return dataset
 
 
-def load_revision(name: str, revision: str, options: Mapping[str, Any]) -> Dataset:
-    """Load a data set again, and refuse it if its images are not those of before.
+def absolute_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a data set's options such that they mean the same files from any folder.
 
     Args:
         name: Its name.
-        revision: Content hash that it had.
-        options: The data set's options.
+        options: The options.
 
     Raises:
-        DataError: The images differ.
-        FlowzooError: As :func:`load_dataset`.
+        UnknownNameError: No plugin brings a data set of that name.
+        PluginError: The plugin that brings it fails.
     """
-    dataset = load_dataset(name, **options)
-    if dataset.info.revision != revision:
-        raise DataError(
-            f"the run was started on revision {revision} of {name}, and this is "
-            f"{dataset.info.revision}: the images differ; start a new run"
-        )
-    return dataset
+    return with_absolute_paths(default_registry().find("dataset", name), options)

@@ -75,7 +75,7 @@ def open_folder(
     missing = next(names[0] for split, names in splits.items() if split not in found)
     raise DataError(
         f"no {name} in {root}: expected {missing}-*.parquet or a folder {missing} of image files; {fetch}"
-        f"{said_of_archives(listing)}"
+        f"{said_of_rest(listing)}"
     )
 
 
@@ -116,10 +116,13 @@ def read_tables(
     return read_parquet({split: tables[split] for split in splits}, column, str(listing.root))
 
 
-def said_of_archives(listing: Listing) -> str:
-    """Return a hint for errors where a folder holds archives that may hold the images."""
+def said_of_rest(listing: Listing) -> str:
+    """Return a hint for errors: what a folder without enough images holds instead."""
     archives = [path for path in listing.others if is_archive(path)]
-    return f"; if {archives[0]} holds the images, unpack it" if archives else ""
+    if archives:
+        return f"; if {archives[0]} holds the images, unpack it"
+    skipped = ", ".join(f"{count} {reason}" for reason, count in listing.skipped.most_common(3))
+    return f"; files skipped: {skipped}" if skipped else ""
 
 
 def _require_one_place(root: Path, split: str, files: Sequence[str], names: tuple[str, ...]) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from flowzoo.data.batches import spread
 from flowzoo.data.dataset import SPLITS, Dataset, DatasetInfo, ImageSource, Inspection
@@ -22,6 +23,9 @@ MOST_HELD_OUT = 5000
 """Images held out for validation, at most; a tenth of a small training split."""
 
 _READ_AT_ONCE = 500
+
+_FIRST = 8
+"""Images of each split by which it is judged whether they are the wrong ones."""
 
 
 class DecodedImages(ImageSource):
@@ -55,7 +59,10 @@ class DecodedImages(ImageSource):
     def take(self, indices: Sequence[int]) -> IntegerImages:
         places = [self._places[index] for index in indices]
         contents = self._stored.read(places)
-        arrays = [self._array(place, content)[0] for place, content in zip(places, contents, strict=True)]
+        arrays = [
+            as_array(self._decode(place, content)[0], self._channels)
+            for place, content in zip(places, contents, strict=True)
+        ]
         return torch.from_numpy(np.stack(arrays))
 
     def inspect(self, indices: Sequence[int]) -> Inspection:
@@ -64,12 +71,12 @@ class DecodedImages(ImageSource):
         changed: Counter[str] = Counter()
         for place, content in self._contents([self._places[index] for index in indices], damaged):
             try:
-                array, changes = self._array(place, content)
+                image, changes = self._decode(place, content)
             except DataError as problem:
                 damaged.append(str(problem))
             else:
-                arrays.append(array)
-                changed.update([*self._stored.changes(content), *changes])
+                arrays.append(as_array(image, self._channels))
+                changed.update(changes)
         images = torch.from_numpy(np.stack(arrays)) if arrays else torch.zeros(0, 1, 1, 1, dtype=torch.uint8)
         return Inspection(images, tuple(damaged), changed)
 
@@ -88,20 +95,20 @@ class DecodedImages(ImageSource):
         else:
             yield from zip(places, contents, strict=True)
 
-    def _array(self, place: int, content: bytes) -> tuple[NDArray[np.uint8], list[str]]:
-        """Return an image's values, and what became of them after they were decoded."""
+    def _decode(self, place: int, content: bytes) -> tuple[Image.Image, list[str]]:
+        """Return a prepared image, and how its values were and will be changed on the way to an array."""
         try:
-            decoded = self._stored.decode(content)
+            decoded, changes = self._stored.decode_explained(content)
             image = self._prepare(decoded)
         except DataError as reason:
             raise DataError(f"{self._where}: {self._stored.label(place)} {reason}") from reason
         grey = decoded.mode in GREY_MODES
-        changes = {
+        further = {
             "grey repeated for colour": grey and self._channels == 3,
             "colour weighted for grey": not grey and self._channels == 1,
             "scaled up, from fewer pixels than asked for": min(decoded.size) < min(image.size),
         }
-        return as_array(image, self._channels), [change for change, happens in changes.items() if happens]
+        return image, [*changes, *(change for change, happens in further.items() if happens)]
 
 
 def on_disk(
@@ -137,12 +144,12 @@ def on_disk(
         skipped: How many files were passed over, for each reason.
 
     Raises:
-        DataError: A split is empty, or its first image is damaged or does not belong.
+        DataError: A split is empty, or its first images are damaged or do not belong.
     """
     places: dict[str, Sequence[int]] = {split: range(len(images)) for split, images in stored.items()}
     if "validation" not in stored:
         places["train"], places["validation"] = hold_out(len(stored["train"]))
-    sources = {}
+    sources: dict[str, DecodedImages] = {}
     for split in SPLITS:
         where = f"{name}, split '{split}'"
         if len(places[split]) == 0:
@@ -151,8 +158,13 @@ def on_disk(
             raise DataError(f"{where}: there are no images{left}; use a source that holds more of them")
         images = stored.get(split, stored["train"])
         sources[split] = DecodedImages(images, prepare, shape[0], where, shuffled(places[split]))
-        sources[split].take([0])  # the wrong images are refused now, not in the midst of a run
-    revision, revisions = _content_hashes(name, stored, places, shape)
+    try:
+        revision, revisions = _content_hashes(name, stored, places, shape)
+    except DataError:
+        unreadable = [problem for images in stored.values() for problem in _unreadable(images)]
+        refuse_damaged(unreadable, sum(map(len, stored.values())))
+        raise
+    _refuse_wrong_images(sources.values())
     info = DatasetInfo(
         name=name,
         revision=revision,
@@ -227,3 +239,23 @@ def _contents(images: StoredImages) -> Iterator[tuple[int, bytes]]:
     for start in range(0, len(images), _READ_AT_ONCE):
         indices = range(start, min(start + _READ_AT_ONCE, len(images)))
         yield from zip(indices, images.read(indices), strict=True)
+
+
+def _refuse_wrong_images(sources: Collection[DecodedImages]) -> None:
+    """Refuse a split of wrong images now, not in the midst of a run: none of its first ones can be used.
+
+    A single damaged image is no reason. Training inspects all images and finds it; evaluation of another
+    split does not need it.
+    """
+    for source in sources:
+        first = source.inspect(range(min(len(source), _FIRST)))
+        if len(first.images) == 0:
+            refuse_damaged(first.damaged, len(first.damaged))
+
+
+def _unreadable(images: StoredImages) -> Iterator[str]:
+    for index in range(len(images)):
+        try:
+            images.read([index])
+        except DataError as problem:
+            yield str(problem)

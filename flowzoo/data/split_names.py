@@ -14,7 +14,7 @@ TEST = ("test", "testing")
 NAMES = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
 """The names of each split, in lower case; folders' may be in any case."""
 
-KNOWN = "train (or training), validation (or valid, val, dev) and test (or testing), in upper or lower case"
+KNOWN = "train, training, validation, valid, val, dev, test or testing (in any case)"
 
 _UNCLEAR = frozenset({"eval", "evaluation", "holdout", "heldout", "trn", "tst", "tests", "cv"})
 """Words that stand for some split, but not always for the same."""
@@ -25,12 +25,34 @@ _GLUED = re.compile(r"(my)?(val|dev|eval)(set|split|data|images?|imgs?|[a-d])?")
 """Short words that many others hold: they count only where they stand in such company."""
 
 _ORDINARY = frozenset(
-    """
-    trains trainer trainers trainee trainees terrain terrains strain strains constrain restrain quatrain
-    tester testers testament testimony testimonial testimonials contest contests protest protests attest detest
-    latest greatest fastest lightest brightest hottest cutest shortest smartest softest quietest sweetest whitest
-    wettest fattest flattest tightest neatest straightest strictest invalid validator
-    """.split()
+    {
+        *("trains", "trainer", "trainers", "trainee", "trainees", "terrain", "terrains", "strain", "strains"),
+        *("constrain", "restrain", "quatrain", "tester", "testers", "testament", "testimony", "testimonial"),
+        *("testimonials", "contest", "contests", "protest", "protests", "attest", "detest", "invalid"),
+        *(
+            "latest",
+            "greatest",
+            "fastest",
+            "lightest",
+            "brightest",
+            "hottest",
+            "cutest",
+            "shortest",
+            "smartest",
+        ),
+        *(
+            "softest",
+            "quietest",
+            "sweetest",
+            "whitest",
+            "wettest",
+            "fattest",
+            "flattest",
+            "tightest",
+            "neatest",
+        ),
+        *("straightest", "strictest", "validator"),
+    }
 )
 """Words that begin or end like a split's name by chance."""
 
@@ -38,8 +60,8 @@ _ORDINARY = frozenset(
 def names_a_split(name: str, names: Iterable[str]) -> bool:
     """Whether a folder or file is called like a split: by one of the names, alone or beside other words.
 
-    >>> [names_a_split(each, ("train",)) for each in ("Train", "train_64x64", "train2017", "images-train", "trains")]
-    [True, True, True, True, False]
+    >>> [names_a_split(each, ("train",)) for each in ("Train", "train_64x64", "train2017", "trains")]
+    [True, True, True, False]
     """
     return affixes(name, names) is not None
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from flowzoo.data.decoding import changes_in, decode_image
+from flowzoo.decoding import decode_explained, decode_image
 from flowzoo.errors import DataError
 
 Prepare = Callable[[Image.Image], Image.Image]
@@ -35,9 +35,9 @@ class StoredImages(ABC):
     def decode(self, content: bytes) -> Image.Image:
         """Return an image of what :meth:`read` returned for it; a :class:`DataError` if it is damaged."""
 
-    def changes(self, content: bytes) -> list[str]:
-        """Return how decoding changes the values of what :meth:`read` returned; not at all by default."""
-        return []
+    def decode_explained(self, content: bytes) -> tuple[Image.Image, list[str]]:
+        """As :meth:`decode`, and say how it changes the stored values; not at all by default."""
+        return self.decode(content), []
 
     def label(self, index: int) -> str:
         """Return how errors call the image at ``index``."""
@@ -61,13 +61,15 @@ class ImageFiles(StoredImages):
         try:
             return [self._paths[index].read_bytes() for index in indices]
         except OSError as reason:
-            raise DataError(f"cannot read {reason.filename}: {reason.strerror}; mend the folder") from reason
+            raise DataError(
+                f"cannot read {reason.filename}: {reason.strerror}; fetch it again or remove it"
+            ) from reason
 
     def decode(self, content: bytes) -> Image.Image:
         return decode_image(content)
 
-    def changes(self, content: bytes) -> list[str]:
-        return changes_in(content)
+    def decode_explained(self, content: bytes) -> tuple[Image.Image, list[str]]:
+        return decode_explained(content)
 
     def label(self, index: int) -> str:
         return str(self._paths[index])

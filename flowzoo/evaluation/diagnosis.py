@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from flowzoo.data.batches import spread
-from flowzoo.data.load import load_revision
 from flowzoo.dequantisation import dequantise
 from flowzoo.device import prepare_device
 from flowzoo.evaluation.advice import advise
@@ -19,6 +20,7 @@ from flowzoo.flow import Flow
 from flowzoo.integers import positive_integer
 from flowzoo.memory import Memory
 from flowzoo.run import Ledger, Run, per_image_generators
+from flowzoo.rundata import load_run_data
 from flowzoo.runfolder import RunFolder
 from flowzoo.seeds import check_seed
 from flowzoo.shapes import IntegerImages
@@ -35,6 +37,7 @@ class Diagnosis:
         backward_seconds: From latents to as many samples.
         rows: What was measured, forward and backward; none where no component has anything to report.
         advice: Sentences that follow from it.
+        data_notes: How the images differ from those that the run was started on.
     """
 
     images: int
@@ -43,6 +46,7 @@ class Diagnosis:
     backward_seconds: float
     rows: tuple[Row, ...]
     advice: tuple[str, ...]
+    data_notes: tuple[str, ...] = ()
 
 
 @torch.no_grad()
@@ -88,7 +92,13 @@ def diagnose(flow: Flow, images: IntegerImages, seed: int = 0) -> Diagnosis:
 
 
 def diagnose_run(
-    path: Path | str, split: str = "test", *, images: int = 64, seed: int = 0, device: str = "auto"
+    path: Path | str,
+    split: str = "test",
+    *,
+    images: int = 64,
+    seed: int = 0,
+    device: str = "auto",
+    data_options: Mapping[str, Any] | None = None,
 ) -> Diagnosis:
     """Diagnose the model of a run folder on images of its data set.
 
@@ -98,10 +108,11 @@ def diagnose_run(
         images: How many, spread evenly over the split.
         seed: Of noise, probes and samples.
         device: As :func:`~flowzoo.device.prepare_device` takes it.
+        data_options: Options of the data set that say where its files are, where they have moved.
 
     Raises:
         SavedModelError: The folder holds no run, or no model yet.
-        DataError: The data set is not the one that the model was trained on.
+        DataError: The images are not to be had.
         OptionError: An option is out of range.
         NumericalError: A solver did not get to the end, or a result is not finite.
     """
@@ -110,5 +121,7 @@ def diagnose_run(
     folder = RunFolder(path)
     record = folder.read()
     flow = folder.load_model(str(prepare_device(device)))
-    source = load_revision(record.data, record.data_revision, record.data_options).split(split)
-    return diagnose(flow, source.take(spread(len(source), images)), seed)
+    data = load_run_data(record, data_options)
+    source = data.dataset.split(split)
+    found = diagnose(flow, source.take(spread(len(source), images)), seed)
+    return replace(found, data_notes=tuple(note for each, note in data.changes.items() if each == split))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,28 +12,131 @@ import torch
 from flowzoo.data.batches import sequential_batches
 from flowzoo.data.dataset import Dataset
 from flowzoo.dequantisation import dequantise
+from flowzoo.errors import FlowzooError
+from flowzoo.evaluation.floor_cache import cached_floor
+from flowzoo.evaluation.floor_worth import remarks_on_floor
+from flowzoo.evaluation.likelihood import evaluate_likelihood
 from flowzoo.flow import Flow
 from flowzoo.registry.models import create_model
 from flowzoo.run import Run
 from flowzoo.shapes import Images
 
+UP_TO = 3072
+"""Dimensions up to which the floor is fitted beside a model: memory grows with their square."""
 
-def fit_gaussian(dataset: Dataset, pixels: Mapping[str, Any], seed: int = 0) -> Flow:
+_BATCH_VALUES = 2**23
+"""Values in a batch: the Gaussian is fitted again after each, so few large ones take less time than many."""
+
+Progress = Callable[[int, int], None]
+"""Is told how many images of how many are done."""
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What the Gaussian reaches.
+
+    Attributes:
+        bits_per_dim: None where it could not be fitted or measured.
+        standard_error: Of that; None for one image.
+        remark: Why there is no figure, or what it is worth; empty where there is nothing to say.
+    """
+
+    bits_per_dim: float | None
+    standard_error: float | None
+    remark: str = ""
+
+
+def measure_floor(
+    dataset: Dataset,
+    pixels: Mapping[str, Any],
+    split: str = "test",
+    *,
+    images: int | None = None,
+    draws: int = 1,
+    seed: int = 0,
+    cached: bool = True,
+    progress: Progress = lambda done, total: None,
+) -> Floor:
+    """Fit the Gaussian and measure it as a model is measured. Whatever goes wrong is told in the remark.
+
+    Args:
+        dataset: Its training split is fitted.
+        pixels: The pixel transform, that of the model to compare with.
+        split: Which images to measure on.
+        images: The first so many only.
+        draws: Of dequantisation noise, for each image.
+        seed: Of the noise of the images that it is measured on.
+        cached: Take a fit that another run has made, and keep this one for others.
+        progress: Is told how far the fit is.
+    """
+    dimensions = math.prod(dataset.info.shape)
+    if dimensions > UP_TO:
+        gigabytes = 8 * dimensions**2 / 1e9
+        return Floor(
+            None,
+            None,
+            f"not fitted: images have {dimensions:,} dimensions, more than the limit of {UP_TO:,}; "
+            f"its covariance would take {gigabytes:.1f} GB",
+        )
+    try:
+        gaussian, problem = _fitted(dataset, pixels, cached, progress)
+        found = evaluate_likelihood(gaussian, dataset.split(split), draws=draws, limit=images, seed=seed)
+        fitted_to = len(dataset.split("train"))
+    # The figure that it stands beside is there already, and nothing that happens here may cost it.
+    except Exception as error:
+        return Floor(None, None, f"could not be fitted: {_reason(error)}")
+    remarks = remarks_on_floor(found.bits_per_dim, fitted_to, dimensions, dataset.info.bins)
+    return Floor(found.bits_per_dim, found.standard_error, "; ".join(filter(None, [*remarks, problem])))
+
+
+def fit_gaussian(
+    dataset: Dataset,
+    pixels: Mapping[str, Any],
+    seed: int = 0,
+    progress: Progress = lambda done, total: None,
+) -> Flow:
     """Return the model ``gaussian`` fitted to the training split.
 
     Args:
         dataset: Its training split is used.
         pixels: The pixel transform, that of the model to compare with.
         seed: Of the dequantisation noise.
+        progress: Is told how far the fit is.
     """
-    flow = create_model(
-        "gaussian", dataset.info.shape, bins=dataset.info.bins, pixels=dict(pixels), seed=seed
-    )
+    flow = _unfitted(dataset, pixels)
     run = Run(generator=torch.Generator().manual_seed(seed))
+    source = dataset.split("train")
 
     def batches() -> Iterator[Images]:
-        for _, images in sequential_batches(dataset.split("train"), batch_size=1000):
+        size = max(1000, _BATCH_VALUES // flow.dimensions)
+        for indices, images in sequential_batches(source, batch_size=size):
             yield dequantise(images, dataset.info.bins, run)
+            # The fit to a batch is over when the next one is asked for.
+            progress(indices.stop, len(source))
 
     flow.initialise(batches())
     return flow
+
+
+def _unfitted(dataset: Dataset, pixels: Mapping[str, Any]) -> Flow:
+    return create_model("gaussian", dataset.info.shape, bins=dataset.info.bins, pixels=dict(pixels), seed=0)
+
+
+def _fitted(
+    dataset: Dataset, pixels: Mapping[str, Any], cached: bool, progress: Progress
+) -> tuple[Flow, str]:
+    def fit() -> Flow:
+        return fit_gaussian(dataset, pixels, progress=progress)
+
+    if not cached:
+        return fit(), ""
+    recipe = _unfitted(dataset, pixels).recipe
+    assert recipe is not None, "create_model notes its recipe"
+    return cached_floor(recipe, dataset.info, fit)
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())[:300]
+    if isinstance(error, MemoryError) or "allocate memory" in text:
+        return "there is not enough memory for its covariance"
+    return text if text and isinstance(error, FlowzooError) else f"{type(error).__name__} {text}".strip()

@@ -22,11 +22,15 @@ from flowzoo.data.dataset import ImageSource
 from flowzoo.dequantisation import dequantise
 from flowzoo.errors import NumericalError, OptionError
 from flowzoo.evaluation.audit import Audit, audit_likelihood
+from flowzoo.evaluation.density.audit import SECONDS, Figure, audit_density
+from flowzoo.evaluation.density.outcome import DensityAudit
 from flowzoo.evaluation.findings import Findings, Row
 from flowzoo.evaluation.notes import stated
 from flowzoo.evaluation.pilot import fly_pilot
 from flowzoo.flow import Flow, FlowTerms, trainable
 from flowzoo.integers import positive_integer
+from flowzoo.metric import NOT_AUDITED
+from flowzoo.origin import naming_the_component
 from flowzoo.run import Ledger, Run, per_image_generators
 from flowzoo.seeds import check_seed
 from flowzoo.shapes import IntegerImages, PerImage
@@ -45,7 +49,8 @@ class Likelihood:
         standard_error: Spread of the per-image values over the square root of their number; the noise of
             probes, drawn for each image on its own, is part of it.
         valid: Whether the figure may be ranked: there are no ``objections``.
-        objections: Why the figure must not be ranked. It is no bound on the likelihood of the images where a
+        objections: Why the figure must not be ranked. The density audit failed, or was not asked for
+            (``density``). It is no bound on the likelihood of the images where a
             bijector declares its ``log_det`` to be neither exact nor unbiased
             (:attr:`~flowzoo.flow.Flow.approximate`); and a solver's error has to be audited, and small
             (:meth:`~flowzoo.evaluation.audit.Audit.is_small`).
@@ -60,11 +65,12 @@ class Likelihood:
         trace: ``exact``, or how it was estimated; empty for models that compute it in closed form.
         solver: ODE solver and tolerance; empty for models without.
         audit: The solver's error on some of the images; None for models without, or if not asked for.
+        density: The outcome of the density audit; None if not asked for.
         shares: Bits/dim by row: each level's terms, the pixels and ``log2 bins``; the rows add up.
         evaluations: Function evaluations of all vector fields, for one batch on average.
         components: What components measured of themselves, on average over batches.
         parameters: Trainable parameters of the model.
-        seconds: Spent, without the audit.
+        seconds: Spent, without the audits.
         seed: Of noise and probes.
     """
 
@@ -80,6 +86,7 @@ class Likelihood:
     trace: str
     solver: str
     audit: Audit | None
+    density: DensityAudit | None
     shares: Mapping[str, float] = field(repr=False)
     evaluations: float
     components: tuple[Row, ...] = field(repr=False)
@@ -89,6 +96,7 @@ class Likelihood:
 
 
 @torch.no_grad()
+@naming_the_component()
 def evaluate_likelihood(
     flow: Flow,
     source: ImageSource,
@@ -99,7 +107,9 @@ def evaluate_likelihood(
     batch_size: int = 100,
     seed: int = 0,
     audit: bool = True,
+    audit_seconds: float = SECONDS,
     progress: Callable[[int], None] = lambda images: None,
+    auditing: Callable[[float], None] = lambda share: None,
 ) -> Likelihood:
     """Measure bits per dimension.
 
@@ -114,10 +124,14 @@ def evaluate_likelihood(
         exact: Ask for exact log-determinants (True), take what the model does (False), or ask for them on
             images of up to 64 dimensions (None).
         limit: Use the first images only.
-        batch_size: Images at once; the pilot of a model that takes notes has up to 32, the audit up to 16.
+        batch_size: Images at once; the pilot of a model that takes notes has up to 32, the audit of the
+            solver up to 16.
         seed: Of noise and probes.
-        audit: Measure the solver's error too (:mod:`~flowzoo.evaluation.audit`), for models that have one.
+        audit: Check that the figure is that of a density (:mod:`flowzoo.evaluation.density`), and measure
+            the error of solvers (:mod:`~flowzoo.evaluation.audit`). A figure without is never ranked.
+        audit_seconds: How long the density audit may spend on Jacobians, roughly.
         progress: Told how many images are done after each batch.
+        auditing: Told which share of the density audit is done.
 
     Raises:
         OptionError: More than one draw with an estimated trace, whose noise would inflate the figure; or
@@ -126,6 +140,8 @@ def evaluate_likelihood(
     """
     draws, seed = positive_integer("draws", draws), check_seed(seed)
     limit = None if limit is None else positive_integer("limit, how many images to use,", limit)
+    if not 0.0 < audit_seconds < math.inf:
+        raise OptionError(f"the seconds of the audit must be a number above 0, got {audit_seconds}")
     use_exact = flow.dimensions <= EXACT_UP_TO if exact is None else exact
     sequence = sequential_batches(source, batch_size, limit)
     count = len(source) if limit is None else min(limit, len(source))
@@ -160,7 +176,28 @@ def evaluate_likelihood(
             audited = audit_likelihood(flow, source, count, seed, use_exact, memory)
         except NumericalError as problem:
             unjudged = f"could not be audited: {problem}"
-    objections = tuple(_objections(flow, audited, unjudged if solver else "", standard_error))
+    density: DensityAudit | None = None
+    if audit:
+
+        def measure(copied: Flow, images: IntegerImages, run: Run) -> Tensor:
+            log_prob = _draw_log_prob(copied, images, draws, run).log_prob
+            return bits_per_dim(log_prob, copied.dimensions, copied.bins)
+
+        figure = Figure(
+            flow=flow,
+            source=source,
+            bits=bits,
+            draws=draws,
+            measure=measure,
+            seed=seed,
+            exact=use_exact,
+            memory=memory,
+            solved=bool(solver),
+            estimated=any(fact != "exact" for fact in ledger.notes.get("trace", ())),
+        )
+        density = audit_density(figure, audit_seconds, auditing)
+    unjudged = unjudged if solver and audit else ""
+    objections = tuple(_objections(flow, density, audited, unjudged, standard_error))
     return Likelihood(
         bits_per_dim=float(bits.mean()),
         standard_error=standard_error,
@@ -174,6 +211,7 @@ def evaluate_likelihood(
         trace=stated(ledger, "trace"),
         solver=solver,
         audit=audited,
+        density=density,
         shares={name: share / count for name, share in rows.items()} | {"log2 bins": math.log2(flow.bins)},
         evaluations=ledger.counts.get("evaluations", 0.0) / (batches * draws),
         components=findings.rows(),
@@ -253,8 +291,9 @@ def _refuse_noisy_draws(draws: int, ledger: Ledger) -> None:
 
 
 def _objections(
-    flow: Flow, audit: Audit | None, unjudged: str, standard_error: float | None
+    flow: Flow, density: DensityAudit | None, audit: Audit | None, unjudged: str, standard_error: float | None
 ) -> Iterator[str]:
+    yield from (NOT_AUDITED,) if density is None else density.objections
     if flow.approximate:
         yield "no bound on the likelihood of the images: a log-determinant is approximated"
     if unjudged and audit is None:

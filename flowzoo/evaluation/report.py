@@ -7,19 +7,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from flowzoo.data.dataset import Dataset
-from flowzoo.data.load import load_revision
+from flowzoo.data.inspection import inspect_split
 from flowzoo.device import prepare_device
-from flowzoo.evaluation.floor import fit_gaussian
+from flowzoo.evaluation.density.audit import SECONDS
+from flowzoo.evaluation.floor import Floor, measure_floor
 from flowzoo.evaluation.likelihood import Likelihood, evaluate_likelihood
 from flowzoo.files import write_json
 from flowzoo.flow import Flow
+from flowzoo.rundata import RunData, load_run_data
 from flowzoo.runfolder import RunFolder
 
-SCHEMA = 2
-
-FLOOR_UP_TO = 3072
-"""Dimensions up to which the Gaussian floor is fitted: its covariance has their square."""
+SCHEMA = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +28,15 @@ class Evaluation(Likelihood):
         schema: Version of this record.
         model: Registered name.
         data: Registered name of the data set.
-        data_revision: Its content hash.
+        data_revision: Its content hash: the run's, or today's if the images of this split have changed since.
+        data_notes: How these images differ from those that the run was started on; empty if they do not. The
+            figure is one of other images, and is to be compared with figures of the same revision alone.
         split: Which images.
         bins: ``M``, integers that a value can take; ``n = log2 M``.
         pixels: The pixel transform.
         gaussian_bits_per_dim: Of the closed-form Gaussian with the same pixels on the same images, or None.
         gaussian_standard_error: Of that.
+        gaussian_remark: Why there is no such figure, or what it is worth; empty where it is sound.
         training_steps: Of the run so far; the model is that of its best validation.
         training_seconds: Of the run so far.
     """
@@ -49,8 +50,10 @@ class Evaluation(Likelihood):
     pixels: Mapping[str, Any]
     gaussian_bits_per_dim: float | None
     gaussian_standard_error: float | None
+    gaussian_remark: str
     training_steps: int
     training_seconds: float
+    data_notes: tuple[str, ...] = ()
 
 
 def evaluate_run(
@@ -64,10 +67,15 @@ def evaluate_run(
     batch_size: int = 100,
     seed: int = 0,
     audit: bool = True,
+    audit_seconds: float = SECONDS,
     device: str = "auto",
+    cache: bool = True,
+    data_options: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    floor_progress: Callable[[int, int], None] = lambda done, total: None,
+    auditing: Callable[[float], None] = lambda share: None,
 ) -> Evaluation:
-    """Evaluate the model of a run folder and write ``evaluation-SPLIT.json`` into it.
+    """Evaluate the model of a run folder; :func:`write_evaluation` keeps what is found.
 
     Args:
         path: The run folder.
@@ -75,23 +83,33 @@ def evaluate_run(
         images: Use the first so many only.
         draws: Of dequantisation noise, and of coarse images where the model draws them, for each image.
         exact: As in :func:`~flowzoo.evaluation.likelihood.evaluate_likelihood`.
-        floor: Fit the Gaussian floor too, on images of up to 3,072 dimensions.
+        floor: Fit the Gaussian floor too (:mod:`flowzoo.evaluation.floor`). Where that fails, the record says
+            why.
         batch_size: Images at once.
         seed: Of noise and probes.
-        audit: Measure the solver's error too, for models that have one.
+        audit: Check that the figure is that of a density, and measure the error of solvers.
+        audit_seconds: How long the density audit may spend on Jacobians, roughly.
         device: As :func:`~flowzoo.device.prepare_device` takes it.
+        cache: Take a floor that was fitted for another run on the same data, and keep a new one.
+        data_options: Options of the data set that say where its files are, where they have moved.
         progress: Told how many images of how many are done.
+        floor_progress: Told to how many training images of how many the floor is fitted.
+        auditing: Told which share of the density audit is done.
 
     Raises:
         SavedModelError: The folder holds no run, or no model yet.
-        DataError: The data set is not the one that the model was trained on.
+        DataError: The images are not to be had; or they differ from those that the run was started on, and
+            its record does not say in which split.
         OptionError: An option is out of range, or does not fit the model.
     """
     folder = RunFolder(path)
     record = folder.read()
     flow = folder.load_model(str(prepare_device(device)))
-    dataset = load_revision(record.data, record.data_revision, record.data_options)
+    data = load_run_data(record, data_options)
+    dataset = data.dataset
     source = dataset.split(split)
+    if split in data.changes:
+        inspect_split(dataset, split)  # the others were inspected when training began
     total = min(len(source), images or len(source))
     done = 0
 
@@ -109,35 +127,66 @@ def evaluate_run(
         batch_size=batch_size,
         seed=seed,
         audit=audit,
+        audit_seconds=audit_seconds,
         progress=advance,
+        auditing=auditing,
     )
-    floor_bits, floor_error = (None, None)
-    if floor and record.model != "gaussian" and flow.dimensions <= FLOOR_UP_TO:
-        floor_bits, floor_error = _floor(flow, dataset, split, images, draws, seed)
-    evaluation = Evaluation(
+    gaussian = Floor(None, None)
+    if floor and record.model != "gaussian":
+        gaussian = measure_floor(
+            dataset,
+            _pixels(flow),
+            split,
+            images=images,
+            draws=draws,
+            seed=seed,
+            cached=cache,
+            progress=floor_progress,
+        )
+    return Evaluation(
         schema=SCHEMA,
         model=record.model,
         data=record.data,
-        data_revision=record.data_revision,
+        data_revision=dataset.info.revision if split in data.changes else record.data_revision,
         split=split,
         bins=flow.bins,
         pixels=_pixels(flow),
         **vars(found),
-        gaussian_bits_per_dim=floor_bits,
-        gaussian_standard_error=floor_error,
+        gaussian_bits_per_dim=gaussian.bits_per_dim,
+        gaussian_standard_error=gaussian.standard_error,
+        gaussian_remark=gaussian.remark,
         training_steps=record.steps,
         training_seconds=record.seconds,
+        data_notes=_notes(data, split, gaussian.bits_per_dim is not None),
     )
-    write_json(folder.path / f"evaluation-{split}.json", asdict(evaluation))
-    return evaluation
 
 
-def _floor(
-    flow: Flow, dataset: Dataset, split: str, images: int | None, draws: int, seed: int
-) -> tuple[float, float | None]:
-    gaussian = fit_gaussian(dataset, _pixels(flow))
-    found = evaluate_likelihood(gaussian, dataset.split(split), draws=draws, limit=images, seed=seed)
-    return found.bits_per_dim, found.standard_error
+def write_evaluation(evaluation: Evaluation, path: Path) -> None:
+    """Write an evaluation as JSON.
+
+    Args:
+        evaluation: What was found.
+        path: Of the file; :func:`evaluation_file` says where a run keeps it.
+
+    Raises:
+        FileError: It cannot be written.
+    """
+    write_json(path, asdict(evaluation))
+
+
+def evaluation_file(run: Path | str, split: str) -> Path:
+    """Return where a run keeps the evaluation of a split."""
+    return RunFolder(run).path / f"evaluation-{split}.json"
+
+
+def _notes(data: RunData, split: str, has_floor: bool) -> tuple[str, ...]:
+    """Return how the images that the figures rest on differ from those of before."""
+    rests_on = {split: ""} | ({"train": " (the floor is fitted to them)"} if has_floor else {})
+    return tuple(
+        data.changes[each] + (remark if each != split else "")
+        for each, remark in rests_on.items()
+        if each in data.changes
+    )
 
 
 def _pixels(flow: Flow) -> Mapping[str, Any]:

@@ -17,26 +17,16 @@ def allowed(schema: Schema) -> str:
     "'mean' | 'max'"
     """
     if "anyOf" in schema:
-        inherited = {"format": schema["format"]} if "format" in schema else {}
-        return " | ".join(
-            allowed({**each, **inherited} if each.get("type") == "string" else each) for each in schema["anyOf"]
-        )
+        return " | ".join(allowed(each) for each in schema["anyOf"])
     found = choices(schema)
     if found:
         return " | ".join(repr(each) for each in found)
-    if is_path(schema):
-        return "path"
     kind = str(schema.get("type", "anything"))
     if kind == "array":
         return _array(schema) + _range(schema, "minItems", "maxItems", "length ")
     if kind == "object":
         return "mapping"
     return _WORDS.get(kind, kind) + _range(schema, "minimum", "maximum") + _step(schema)
-
-
-def is_path(schema: Schema) -> bool:
-    """Whether a schema is that of a path, by itself or beside None."""
-    return str(schema.get("format", "")) in _PATHS or any(map(is_path, schema.get("anyOf", ())))
 
 
 def choices(schema: Schema) -> list[Any]:
@@ -46,9 +36,6 @@ def choices(schema: Schema) -> list[Any]:
     listed = [each for option in schema.get("anyOf", ()) for each in choices(option)]
     return listed or list(schema.get("enum", ()))
 
-
-_PATHS = ("path", "file-path", "directory-path")
-"""What pydantic calls the formats of paths."""
 
 _WORDS = {"integer": "int", "number": "float", "boolean": "True | False", "null": "None", "string": "text"}
 

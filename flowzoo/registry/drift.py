@@ -15,7 +15,9 @@ UNCHECKED = "FLOWZOO_UNCHECKED"
 """Environment variable: set to anything, it lets models compute something else than when they were saved."""
 
 
-def refuse_drift(flow: Flow, probe: Probe, then: Provenance, registry: Registry, subject: str) -> None:
+def refuse_drift(
+    flow: Flow, probe: Probe, then: Provenance, registry: Registry, subject: str, remedy: str
+) -> None:
     """Refuse a model whose log-likelihood of the probe's images is another.
 
     Args:
@@ -24,6 +26,7 @@ def refuse_drift(flow: Flow, probe: Probe, then: Provenance, registry: Registry,
         then: What it was made with.
         registry: Where its components are found now.
         subject: What holds the model, such as a folder.
+        remedy: What to do if the old code cannot be had: ``train the model again``.
 
     Raises:
         SavedModelError: It computes something else, or the probe is damaged.
@@ -37,8 +40,8 @@ def refuse_drift(flow: Flow, probe: Probe, then: Provenance, registry: Registry,
     if found is not None:
         raise SavedModelError(
             f"{subject}: the model computes something else than when it was saved: {_said(found)}; "
-            f"{_cause_and_fix(then, registry)}, or use the model as it is now: check=False in Python, "
-            f"{UNCHECKED}=1 in the environment"
+            f"{_cause_and_fix(then, registry)}, {remedy}, or use it as it is now (check=False in Python, "
+            f"{UNCHECKED}=1 in the environment)"
         )
 
 

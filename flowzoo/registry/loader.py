@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import sys
 import time
 from collections.abc import Iterable
@@ -18,6 +19,7 @@ import pluggy
 import flowzoo
 from flowzoo import hooks
 from flowzoo.errors import PluginError
+from flowzoo.registry.entry_points import Found, find_plugins
 from flowzoo.registry.lookup import Registry
 from flowzoo.registry.plugin import Plugin, PluginFailure, canonical, one_line
 from flowzoo.registry.validation import Checked, check_components
@@ -45,29 +47,35 @@ def load_registry(strict: bool = False) -> Registry:
     Raises:
         PluginError: In strict mode, for the first of them.
     """
-    entry_points = [each for each in metadata.entry_points(group=hooks.GROUP) if each.value != BUILTIN.value]
+    installed, damaged = find_plugins()
+    found = [_BUILTIN, *(each for each in installed if each.entry_point.value != BUILTIN.value)]
     restriction = os.environ.get(RESTRICTION)
     if restriction is None:
-        return load_plugins([BUILTIN, *entry_points], strict=strict)
+        return load_plugins(found, strict=strict, failures=damaged)
     wanted = [name.strip() for name in restriction.split(",") if name.strip()]
-    asked_for = [each for each in entry_points if any(_answers_to(each, name) for name in wanted)]
-    left_out = [distribution_name(each) for each in entry_points if each not in asked_for]
-    known = [BUILTIN, *entry_points]
-    unmatched = [_unmatched(name, known) for name in wanted if not any(_answers_to(e, name) for e in known)]
-    return load_plugins([BUILTIN, *asked_for], strict=strict, failures=unmatched, left_out=left_out)
+    asked_for = [each for each in found[1:] if any(_answers_to(each, name) for name in wanted)]
+    left_out = [each.distribution for each in found[1:] if each not in asked_for]
+    failures = [each for each in damaged if canonical(each.distribution) in map(canonical, wanted)]
+    failures += [
+        _unmatched(name, found)
+        for name in wanted
+        if not any(_answers_to(each, name) for each in found)
+        and canonical(name) not in (canonical(each.distribution) for each in damaged)
+    ]
+    return load_plugins([_BUILTIN, *asked_for], strict=strict, failures=failures, left_out=left_out)
 
 
 def load_plugins(
-    entry_points: Iterable[metadata.EntryPoint],
+    found: Iterable[Found],
     *,
     strict: bool = False,
     failures: Iterable[PluginFailure] = (),
     left_out: Iterable[str] = (),
 ) -> Registry:
-    """Load plugins from entry points, each alone.
+    """Load plugins, each alone.
 
     Args:
-        entry_points: One a plugin.
+        found: The plugins.
         strict: Raise for a plugin that fails, clashes or has a component that cannot be used, instead of
             recording it.
         failures: Those known before anything is loaded.
@@ -78,8 +86,8 @@ def load_plugins(
     """
     plugins: list[Plugin] = []
     failed = list(failures)
-    for entry_point in entry_points:
-        loaded = _load(entry_point)
+    for each in found:
+        loaded = _load(each)
         plugins.append(loaded) if isinstance(loaded, Plugin) else failed.append(loaded)
     registry = Registry(plugins, failed, left_out)
     if strict and failed:
@@ -92,39 +100,34 @@ def load_plugins(
     return registry
 
 
-def distribution_name(entry_point: metadata.EntryPoint) -> str:
-    """Return the name of the distribution that brings an entry point."""
-    if entry_point.dist is None:
-        return "flowzoo"
-    # An installation that was cut short may lack its metadata.
-    return entry_point.dist.name or entry_point.name
-
-
-def _load(entry_point: metadata.EntryPoint) -> Plugin | PluginFailure:
-    distribution = distribution_name(entry_point)
-    version = flowzoo.__version__ if entry_point.dist is None else entry_point.dist.version or "?"
+def _load(found: Found) -> Plugin | PluginFailure:
+    name = found.entry_point.name
     had_torch = "torch" in sys.modules
     start = time.perf_counter()
     try:
-        found = _list_components(entry_point)
+        checked = _list_components(found.entry_point)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # sys.exit in a plugin must not end the program either
-        return PluginFailure(entry_point.name, distribution, version, one_line(error))
+        return PluginFailure(name, found.distribution, found.version, one_line(error))
     return Plugin(
-        name=entry_point.name,
-        distribution=distribution,
-        version=version,
-        components=found.components,
+        name=name,
+        distribution=found.distribution,
+        version=found.version,
+        components=checked.components,
         seconds=time.perf_counter() - start,
         imported_torch=not had_torch and "torch" in sys.modules,
-        skipped=found.skipped,
-        core=entry_point.dist is None and entry_point.value == BUILTIN.value,
+        skipped=checked.skipped,
+        core=found is _BUILTIN,
     )
 
 
 def _list_components(entry_point: metadata.EntryPoint) -> Checked:
     """Import a plugin, check that it was written for this API, call its hook and check what it returns."""
+    if not _ENTRY_POINT.fullmatch(entry_point.value):
+        raise PluginError(
+            f"its entry point is '{entry_point.value}', expected package.module; correct it in the plugin"
+        )
     module = entry_point.load()
     _check_api_version(getattr(module, "flowzoo_api_version", None))
     manager = pluggy.PluginManager(hooks.GROUP)
@@ -148,11 +151,17 @@ def _check_api_version(stated: object) -> None:
         )
 
 
-def _answers_to(entry_point: metadata.EntryPoint, name: str) -> bool:
-    return canonical(name) in (canonical(entry_point.name), canonical(distribution_name(entry_point)))
+def _answers_to(found: Found, name: str) -> bool:
+    return canonical(name) in (canonical(found.entry_point.name), canonical(found.distribution))
 
 
-def _unmatched(name: str, known: Iterable[metadata.EntryPoint]) -> PluginFailure:
-    installed = ", ".join(each.name for each in known)
+def _unmatched(name: str, known: Iterable[Found]) -> PluginFailure:
+    installed = ", ".join(each.entry_point.name for each in known)
     reason = f"{RESTRICTION} names it, but it is not installed; installed: {installed}"
     return PluginFailure(name, name, "", reason)
+
+
+_BUILTIN = Found(BUILTIN, "flowzoo", flowzoo.__version__)
+
+_ENTRY_POINT = re.compile(r"\w[\w.]*(\s*:\s*\w[\w.]*)?(\s*\[.*\])?\s*")
+"""What importlib can load: a module, or something in it; extras may follow."""

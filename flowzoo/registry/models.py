@@ -15,6 +15,7 @@ from flowzoo.integers import as_integer
 from flowzoo.recipe import Recipe
 from flowzoo.registry.build import ZooBuilder
 from flowzoo.registry.describe import OptionInfo, describe
+from flowzoo.registry.listing import list_models as list_models
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.lookup import Registry
 from flowzoo.registry.options import resolve, resolve_spec
@@ -34,7 +35,8 @@ def create_model(
     """Create a model by name.
 
     Args:
-        name: As in :func:`list_models`; ``"distribution/name"`` where several plugins bring one.
+        name: As in :func:`~flowzoo.registry.listing.list_models`; ``"distribution/name"`` where several
+            plugins bring one.
         image_shape: ``(C, H, W)`` of the images, integers of any library.
         bins: How many integers a value of the data can take: 256 for bytes.
         pixels: Bijector from ``[0, 1)`` to the space of the finest level: ``"affine"``, ``"logit"``, or
@@ -58,11 +60,6 @@ def create_model(
     'gaussian'
     """
     return assemble(default_registry(), name, image_shape, bins, pixels, seed, options)
-
-
-def list_models(pattern: str = "*") -> list[str]:
-    """Return the names of the installed models that match a pattern with shell wildcards."""
-    return default_registry().names("model", pattern)
 
 
 @dataclass(frozen=True)

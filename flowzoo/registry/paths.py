@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from flowzoo.component import Component
-from flowzoo.registry.allowed import Schema, is_path
+from flowzoo.registry.allowed import Schema
 from flowzoo.registry.signature import options_of
+
+_FORMATS = ("path", "file-path", "directory-path")
+"""What pydantic calls the formats of paths."""
 
 
 def path_options(component: Component) -> list[str]:
     """Return the names of the options that say where files are.
 
-    They are those annotated with :class:`pathlib.Path`, or marked by :class:`~flowzoo.component.FilePlace`; lists
-    and mappings of such are among them.
+    They are those annotated with :class:`pathlib.Path`, or marked by
+    :class:`~flowzoo.component.FilePlace`; lists and mappings of such are among them.
 
     Raises:
         PluginError: The component's builder cannot be imported or its options cannot be read.
@@ -37,7 +40,7 @@ def with_absolute_paths(component: Component, given: Mapping[str, Any]) -> dict[
 
 
 def _holds_paths(schema: Schema) -> bool:
-    if is_path(schema):
+    if schema.get("format") in _FORMATS:
         return True
     inner = [schema.get("items"), schema.get("additionalProperties"), *schema.get("anyOf", ())]
     return any(_holds_paths(each) for each in inner if isinstance(each, Mapping))
@@ -45,7 +48,8 @@ def _holds_paths(schema: Schema) -> bool:
 
 def _absolute(value: Any) -> Any:
     if isinstance(value, str | os.PathLike):
-        return str(Path(value).expanduser().absolute())
+        # Not Path.expanduser, which raises an error for an unknown user's "~name".
+        return str(Path(os.path.expanduser(value)).absolute()) if os.fspath(value) else ""
     if isinstance(value, Mapping):
         return {key: _absolute(each) for key, each in value.items()}
     return [_absolute(each) for each in value] if isinstance(value, list | tuple) else value

@@ -71,10 +71,11 @@ class Clash:
     def __str__(self) -> str:
         owners = " and ".join(self.distributions)
         what = f"{self.kind} '{self.name}'"
-        addresses = list(dict.fromkeys(qualified(each, self.name) for each in self.distributions))
-        if len(addresses) < len(self.distributions):
-            twice = next(each for each in self.distributions if self.distributions.count(each) > 1)
-            return f"{what} is registered more than once by {twice}; the plugin must give one another name"
+        addresses = [qualified(each, self.name) for each in self.distributions]
+        twice = next((each for each in addresses if addresses.count(each) > 1), None)
+        if twice is not None:
+            owner = twice.partition("/")[0]
+            return f"{what} is registered more than once by {owner}; the plugin must give one another name"
         use = " or ".join(addresses)
         if self.core:
             return f"{what} of {owners} has a name of flowzoo's own, which keeps it; use {use}"

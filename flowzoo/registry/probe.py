@@ -17,14 +17,16 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from flowzoo.dequantisation import quantise
-from flowzoo.errors import NotInitialisedError, NumericalError
+from flowzoo.errors import NotInitialisedError, NumericalError, SavedModelError
 from flowzoo.flow import Flow
 from flowzoo.memory import Memory
 from flowzoo.registry.plugin import one_line
@@ -77,6 +79,9 @@ class Probe:
     draws: tuple[float, ...] = ()
 
 
+_READER = TypeAdapter(Probe)
+
+
 @dataclass(frozen=True)
 class Deviation:
     """How a model differs from its probe.
@@ -119,6 +124,24 @@ def take_probe(flow: Flow, images: IntegerImages | None = None) -> Probe:
         ) as error:  # whatever a plugin raises must not keep a model from its file
             reason = reason or one_line(error)
     return Probe(reason)
+
+
+def read_probe(plain: Any, source: Path) -> Probe:
+    """Return the probe that plain data holds.
+
+    Args:
+        plain: As ``dataclasses.asdict`` returned it and JSON kept it.
+        source: The file that it stands in.
+
+    Raises:
+        SavedModelError: It is none.
+    """
+    try:
+        return _READER.validate_python(plain)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in ("probe", *first["loc"]))
+        raise SavedModelError(f"{source} is damaged: {where}: {first['msg']}; copy it again") from error
 
 
 def images_of(probe: Probe, flow: Flow) -> IntegerImages:

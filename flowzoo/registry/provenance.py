@@ -41,6 +41,16 @@ class Provenance:
         """Return a registry in which names stand for the components that this was made of."""
         return registry.bound_to(self.owners, self.versions)
 
+    def only(self, keys: Iterable[str]) -> Provenance:
+        """Return the part of this that is about some components, ``kind:name``, as far as it is recorded."""
+        wanted = set(keys)
+        owners = {key: owner for key, owner in self.owners.items() if key in wanted}
+        return Provenance(
+            revisions={key: revision for key, revision in self.revisions.items() if key in wanted},
+            owners=owners,
+            versions={owner: self.version(owner) for owner in owners.values()},
+        )
+
     def version(self, distribution: str) -> str:
         """Return a distribution's version, empty if it is not recorded."""
         return _by_canonical_name(self.versions).get(canonical(distribution), "")

@@ -34,6 +34,8 @@ from flowzoo.registry.weights import weights_of
 FORMAT = 1
 """Version of the folder's layout. What older readers may leave out, such as the probe, does not raise it."""
 
+TRAIN_AGAIN = "train the model again"
+
 _CONFIG = "config.json"
 _WEIGHTS = "model.safetensors"
 
@@ -109,7 +111,7 @@ def load_model(
     except OSError as error:
         raise SavedModelError(f"cannot read the model in {source}: {error}") from error
     recipe, then = saved.recipe, saved.provenance
-    refuse_revisions(then, registry, str(source), "was saved", "train the model again")
+    refuse_revisions(then, registry, str(source), "was saved", TRAIN_AGAIN)
     bound = then.bind(registry)
     try:
         flow = assemble(
@@ -124,7 +126,7 @@ def load_model(
         if changed:
             _LOGGER.warning("%s was saved with %s", source, ", ".join(changed))
         if saved.probe is not None:
-            refuse_drift(flow, saved.probe, then, registry, str(source))
+            refuse_drift(flow, saved.probe, then, registry, str(source), TRAIN_AGAIN)
     return flow
 
 

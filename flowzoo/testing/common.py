@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import safetensors.torch
 import torch
+from torch import Tensor
 
 from flowzoo.errors import NotInitialisedError
-from flowzoo.testing.draws import BATCH, Draws, global_state_left_alone, randomise
+from flowzoo.shapes import Images
+from flowzoo.testing.draws import (
+    BATCH,
+    Draws,
+    global_settings,
+    global_state_left_alone,
+    global_states,
+    randomise,
+    scrambled,
+)
 from flowzoo.testing.result import require, require_close, require_equal
 from flowzoo.testing.subject import Subject
 from flowzoo.testing.trial import Trial
@@ -16,7 +26,7 @@ _ROUNDING = 1e-9
 
 
 def keeps_images_apart(kind: type[Subject], trial: Trial) -> None:
-    """An image's outputs depend on no other image of the batch, nor on its place in it."""
+    """An image's outputs depend on no other image of the batch, its size, or the image's place in it."""
     subject = kind.ready(trial)
     x, context = subject.images(), subject.context()
     alone = subject.evaluate(x, context, Draws())
@@ -33,6 +43,15 @@ def keeps_images_apart(kind: type[Subject], trial: Trial) -> None:
     permuted = subject.evaluate(x[order], None if context is None else context[order], Draws(indices=order))
     for name, value in permuted.items():
         require_close(value, alone[name][order], _ROUNDING, f"'{name}' of the permuted batch")
+    for size in (1, 2 * BATCH + 1):
+        batch, given = _repeated(x, size), None if context is None else _repeated(context, size)
+        for name, value in subject.evaluate(batch, given, Draws(indices=range(size))).items():
+            both = min(size, BATCH)
+            expected = alone[name][:both]
+            require(len(value) == size, f"'{name}' of a batch of {size} has shape {tuple(value.shape)}")
+            require_close(
+                value[:both], expected, _ROUNDING, f"'{name}' in a batch of {size} instead of {BATCH}"
+            )
 
 
 def has_gradients(kind: type[Subject], trial: Trial) -> None:
@@ -78,10 +97,39 @@ def saves_its_state(kind: type[Subject], trial: Trial) -> None:
     x, context = subject.images(), subject.context()
     saved = safetensors.torch.save(subject.state())
     loaded = kind(trial.build(seed=1), trial)
-    randomise(loaded.module, seed=1)
+    randomise(loaded.module, trial.mixed(1))
     loaded.module.load_state_dict(safetensors.torch.load(saved))
     expected = subject.evaluate(x, context, Draws())
     require_equal(loaded.evaluate(x, context, Draws()), expected, "after saving and loading")
+    others = {id(each) for each in loaded.module.parameters()}
+    shared = [name for name, each in subject.module.named_parameters() if id(each) in others]
+    require(not shared, f"two that are built share the parameter {', '.join(shared)}; make one for each")
+
+
+def follows_its_parameters(kind: type[Subject], trial: Trial) -> None:
+    """What was computed from old weights is forgotten, whether new ones are loaded or written in place."""
+    subject, other = kind.ready(trial), kind.ready(trial, seed=1)
+    x, context = subject.images(), subject.context()
+    # One that has computed nothing before: not even the first pass.
+    fresh = kind(trial.build(), trial)
+    fresh.module.load_state_dict(other.state())
+    expected = fresh.evaluate(x, context, Draws())
+    _fill_caches(subject, x, context)
+    subject.module.load_state_dict(other.state())
+    require_equal(subject.evaluate(x, context, Draws()), expected, "after a call and new weights")
+    subject = kind.ready(trial, seed=1)
+    with torch.no_grad():
+        for parameter in subject.module.parameters():
+            parameter.mul_(0.5)
+        _fill_caches(subject, x, context)
+        for parameter, new in zip(subject.module.parameters(), other.module.parameters(), strict=True):
+            parameter.copy_(new)
+    require_equal(subject.evaluate(x, context, Draws()), expected, "after a call and an optimiser's step")
+
+
+def _fill_caches(subject: Subject, x: Images, context: Images | None) -> None:
+    subject.evaluate(x, context, Draws())
+    subject.objectives(x, context, Draws(mode="train"))
 
 
 def makes_one_first_pass(kind: type[Subject], trial: Trial) -> None:
@@ -105,7 +153,7 @@ def makes_one_first_pass(kind: type[Subject], trial: Trial) -> None:
 
 
 def repeats_itself(kind: type[Subject], trial: Trial) -> None:
-    """The same call gives the same result, and neither evaluation nor a loss changes the saved state."""
+    """The same call gives the same result after any other, and no call changes the saved state."""
     subject = kind.ready(trial)
     x, context = subject.images(), subject.context()
     state = subject.state()
@@ -113,10 +161,27 @@ def repeats_itself(kind: type[Subject], trial: Trial) -> None:
     subject.objectives(x, context, Draws(seed=3, mode="train"))
     require_equal(subject.evaluate(x, context, Draws()), first, "in a second evaluation")
     require_equal(subject.state(), state, "state after evaluation")
+    x, context = subject.images(seed=7), subject.context(seed=7)
+    expected = kind.ready(trial).evaluate(x, context, Draws())
+    require_equal(subject.evaluate(x, context, Draws()), expected, "after evaluations of other images")
 
 
 def leaves_global_state_alone(kind: type[Subject], trial: Trial) -> None:
-    """Nothing but building draws from the global random state."""
+    """Only building draws from the global random state; nothing sets it, and no result depends on it."""
+    results: list[dict[str, Tensor]] = []
+    states: list[dict[str, object]] = []
+    for seed in (1, 2):
+        with scrambled(seed):
+            results.append(_use(kind, trial))
+            states.append(global_states())
+    for library, state in states[0].items():
+        require(state != states[1][library], f"sets the global random state of {library}")
+    require_equal(results[0], results[1], "with another global random state")
+
+
+def _use(kind: type[Subject], trial: Trial) -> dict[str, Tensor]:
+    """Build a component, use it, and return all that is computed."""
+    settings = global_settings()
     subject = kind(trial.build(), trial)
     x, context = subject.images(), subject.context()
     with global_state_left_alone("the first pass over data"):
@@ -125,6 +190,17 @@ def leaves_global_state_alone(kind: type[Subject], trial: Trial) -> None:
         subject.evaluate(x, context, Draws())
     with global_state_left_alone("the loss"):
         subject.objectives(x, context, Draws(mode="train"))
+    # Without those guards, which put the state back, for Python's own state and for all results.
+    found = subject.evaluate(x, context, Draws())
+    found |= subject.objectives(x, context, Draws(mode="train"))
+    trial.make(trial)
+    for name, value in global_settings().items():
+        require(value == settings[name], f"changes {name} for everybody, from {settings[name]} to {value}")
+    return found
+
+
+def _repeated(images: Images, size: int) -> Images:
+    return torch.cat([images, images.flip(0), images])[:size]
 
 
 def _require_refusal(fresh: Subject) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from flowzoo.perturbation import randomise as randomise
 from flowzoo.run import Mode, Run, per_image_generators
 from flowzoo.shapes import Images, Shape
 from flowzoo.testing.result import require
@@ -26,17 +28,19 @@ class Draws:
         indices: The images' indices, one generator each.
         mode: Of the run.
         exact: Whether estimated log-determinants shall be exact.
+        phase: Of the training; empty where none is asked for.
     """
 
     seed: int = 0
     indices: Sequence[int] = tuple(range(BATCH))
     mode: Mode = "evaluate"
     exact: bool = False
+    phase: str = ""
 
     def run(self) -> Run:
         """Return a fresh run."""
         generators = per_image_generators(self.seed, self.indices)
-        return Run(mode=self.mode, generator=generators, exact=self.exact)
+        return Run(mode=self.mode, generator=generators, exact=self.exact, phase=self.phase)
 
 
 def draw_images(shape: Shape, count: int = BATCH, seed: int = 0) -> Images:
@@ -51,26 +55,50 @@ def draw_noise(like: Tensor, seed: int = 0) -> Tensor:
     return torch.randn(like.shape, generator=generator, dtype=like.dtype).to(like.device)
 
 
-@torch.no_grad()
-def randomise(module: nn.Module, seed: int) -> None:
-    """Add noise to every parameter, so that layers that start at zero do something.
+@contextmanager
+def scrambled(seed: int) -> Iterator[None]:
+    """Give torch, NumPy and Python a global random state that nothing else uses, and put the old ones back.
 
-    Its spread is ``0.3 / sqrt(fan-in)``: a layer changes much, and a stack of them stays tame.
+    What a component computes must not depend on that state, nor on what was tried before it. So every check
+    starts from such a state, and not from one that a component might happen to set itself.
     """
-    generator = torch.Generator().manual_seed(seed)
-    for parameter in module.parameters():
-        fan_in = max(1, parameter[0].numel()) if parameter.ndim else 1
-        noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
-        parameter.add_((0.3 / fan_in**0.5 * noise).to(parameter))
+    old_torch, old_numpy, old_python = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    words = torch.randint(2**32, (3,), generator=torch.Generator().manual_seed(_mark(seed))).tolist()
+    try:
+        torch.default_generator.manual_seed(words[0])
+        np.random.seed(words[1])
+        random.seed(words[2])
+        yield
+    finally:
+        torch.set_rng_state(old_torch)
+        np.random.set_state(old_numpy)
+        random.setstate(old_python)
 
 
 @contextmanager
 def global_state_left_alone(what: str) -> Iterator[None]:
     """Fail the check if torch's or NumPy's global random state changes inside."""
-    before = _global_states()
-    yield
-    for library, state in _global_states().items():
-        require(state == before[library], f"{what} changes the global random state of {library}")
+    with scrambled(0):
+        before = _global_states()
+        yield
+        for library, state in _global_states().items():
+            require(state == before[library], f"{what} changes the global random state of {library}")
+
+
+def global_states() -> dict[str, object]:
+    """Return the global random states of torch, NumPy and Python, such that they can be compared."""
+    return {**_global_states(), "Python": random.getstate()}
+
+
+def global_settings() -> dict[str, object]:
+    """Return torch's settings that concern all code of a process."""
+    return {
+        "the default dtype": torch.get_default_dtype(),
+        "the default device": torch.get_default_device(),
+        "whether gradients are recorded": torch.is_grad_enabled(),
+        "the number of threads": torch.get_num_threads(),
+        "whether algorithms are deterministic": torch.are_deterministic_algorithms_enabled(),
+    }
 
 
 def _global_states() -> dict[str, object]:
@@ -80,3 +108,8 @@ def _global_states() -> dict[str, object]:
         "torch": torch.get_rng_state().numpy().tobytes(),
         "numpy": (name, np.asarray(keys).tobytes(), *rest),
     }
+
+
+def _mark(seed: int) -> int:
+    # Far from the seeds that anybody writes into code.
+    return 0x6B69745F + seed

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from flowzoo.bijector import standard_normal_log_prob
+from flowzoo.run import Mode
 from flowzoo.shapes import Images, PerImage, Shape
 from flowzoo.testing.brute_force import brute_force_log_det
 from flowzoo.testing.draws import BATCH, Draws
@@ -24,6 +25,10 @@ class Invertible(Subject):
     def output_shape(self) -> Shape:
         """Return the shape of ``y`` that the component states."""
 
+    @final
+    def stated_shapes(self) -> object:
+        return self.output_shape()
+
     @abstractmethod
     def forward(self, x: Images, context: Images | None, draws: Draws) -> tuple[Images, PerImage]:
         """Return ``y`` and the log-determinant."""
@@ -32,6 +37,11 @@ class Invertible(Subject):
     def inverse(self, y: Images, context: Images | None, draws: Draws) -> Images:
         """Return the ``x`` of which ``y`` is the image."""
 
+    @property
+    def takes_all_reals(self) -> bool:
+        """Whether every finite value can be tried, and not those in ``[0, 1)`` alone."""
+        return True
+
     @abstractmethod
     def other_outputs(self, y: Images) -> Images:
         """Return values like ``y`` that are the image of no ``x`` already tried."""
@@ -39,7 +49,11 @@ class Invertible(Subject):
     @final
     def outputs(self, x: Images, context: Images | None, draws: Draws) -> dict[str, Tensor]:
         y, log_det = self.forward(x, context, draws)
-        return {"y": y, "log_det": log_det, "inverse": self.inverse(0.99 * y, context, draws)}
+        return {
+            "y": y,
+            "log_det": log_det,
+            "inverse": self.inverse(self.hand_over(0.99 * y), context, draws),
+        }
 
 
 def has_shapes(kind: type[Invertible], trial: Trial) -> None:
@@ -72,12 +86,15 @@ def inverts(kind: type[Invertible], trial: Trial) -> None:
 
 
 def has_exact_log_det(kind: type[Invertible], trial: Trial) -> None:
-    """``log_det`` equals ``log |det dy/dx|`` of the whole Jacobian, by automatic differentiation."""
+    """``log_det`` equals ``log |det dy/dx|`` of the whole Jacobian, in evaluation and in training."""
     subject = kind.ready(trial)
-    x = subject.images().requires_grad_()
-    y, log_det = subject.forward(x, subject.context(), Draws(exact=True))
-    expected = brute_force_log_det(y, x)
-    require_close(log_det, expected, trial.check.tolerance, "log_det against the brute-force Jacobian")
+    modes: tuple[Mode, ...] = ("evaluate", "train")
+    for mode in modes:
+        x = subject.images().requires_grad_()
+        y, log_det = subject.forward(x, subject.context(), Draws(mode=mode, exact=True))
+        expected = brute_force_log_det(y, x)
+        what = f"log_det{' in training' if mode == 'train' else ''} against the brute-force Jacobian"
+        require_close(log_det, expected, trial.check.tolerance, what)
 
 
 def draws_its_log_det(kind: type[Invertible], trial: Trial) -> None:

@@ -13,7 +13,8 @@ from torch import Tensor
 from flowzoo.errors import FlowzooError
 from flowzoo.network import Network
 from flowzoo.shapes import Images, Shape
-from flowzoo.testing.draws import BATCH, Draws, draw_noise
+from flowzoo.testing.draws import BATCH, Draws, draw_noise, randomise
+from flowzoo.testing.readings import Readings
 from flowzoo.testing.result import require, require_close
 from flowzoo.testing.subject import Subject
 from flowzoo.testing.trial import Trial
@@ -41,7 +42,7 @@ class Net(Subject):
     def _times(self, x: Images, draws: Draws) -> Tensor | None:
         if not self.trial.timed:
             return None
-        return (torch.tensor([*draws.indices]) / BATCH).to(x)
+        return (torch.tensor([*draws.indices], dtype=torch.float64) / BATCH).to(x)
 
 
 def in_all_variants(check: Callable[[type[Net], Trial], None]) -> Callable[[type[Net], Trial], None]:
@@ -79,20 +80,21 @@ def pushes_tangents(kind: type[Net], trial: Trial) -> None:
     """The prepared network computes the network, and pushes tangents as the brute-force Jacobian does.
 
     So it does for one tangent, for several, and for several that all images share; and what comes out has the
-    gradients with respect to the image and the parameters that the brute-force product has.
+    gradients with respect to the image, the context and the parameters that the brute-force product has.
     """
     if not trial.timed:
         return
     subject = kind.ready(trial)
     network, context, at = subject.module, subject.context(), 0.25
     x = subject.images().requires_grad_()
+    given = {"the input": x} if context is None else {"the input": x, "the context": context.requires_grad_()}
     time = torch.tensor(at, dtype=torch.float64)
     prepared = network.prepare(context, x)
     y = network(x, context, time)
     require_close(prepared(x, at), y, _ROUNDING, "the prepared network")
     jacobian = torch.autograd.functional.jacobian(lambda v: network(v, context, time), x, create_graph=True)
     parameters = {name: each for name, each in network.named_parameters() if each.requires_grad}
-    inputs = {"the input": x, **parameters}
+    inputs = {**given, **parameters}
     own = draw_noise(torch.stack([x, x]))
     shared = own[:, :1]
     pixels = [-4, -3, -2, -1]
@@ -112,6 +114,45 @@ def pushes_tangents(kind: type[Net], trial: Trial) -> None:
         wanted = _gradients([y, expected], list(inputs.values()))
         for name, gradient, brute_force in zip(inputs, found, wanted, strict=True):
             require_close(gradient, brute_force, _ROUNDING, f"the gradient of {what} with respect to {name}")
+
+
+@torch.no_grad()
+def prepares_anew(kind: type[Net], trial: Trial) -> None:
+    """What is prepared follows the parameters and the context, and leaves what it is given alone."""
+    if not trial.timed:
+        return
+    subject = kind.ready(trial)
+    network, at, x = subject.module, 0.25, subject.images()
+    time = torch.tensor(at, dtype=torch.float64)
+    first, second = subject.context(), subject.context(seed=7)
+    given = [each for each in (x, first, second) if each is not None]
+    copies = [each.clone() for each in given]
+    prepared, other = network.prepare(first, x), network.prepare(second, x)
+    for what, ready, context in (("first", prepared, first), ("second", other, second)):
+        expected = network(x, context, time)
+        require_close(ready(x, at), expected, _ROUNDING, f"the {what} of two prepared networks")
+        ready.push(x, draw_noise(x), at)
+    randomise(network, seed=3)
+    again = network.prepare(first, x)(x, at)
+    require_close(again, network(x, first, time), _ROUNDING, "prepared again after the parameters changed")
+    network.load_state_dict({name: 0.5 * value for name, value in subject.state().items()})
+    again = network.prepare(first, x)(x, at)
+    require_close(again, network(x, first, time), _ROUNDING, "prepared again after weights were loaded")
+    alike = all(torch.equal(each, copy) for each, copy in zip(given, copies, strict=True))
+    require(alike, "prepare or push changes a tensor that it was given")
+
+
+@torch.no_grad()
+def reads_no_values(kind: type[Net], trial: Trial) -> None:
+    """Nothing is decided by the values of the input: forward mode and ``vmap`` cannot go through that."""
+    subject = kind.ready(trial)
+    x, context = subject.images(), subject.context()
+    with Readings([x] if context is None else [x, context]) as readings:
+        subject.outputs(x, context, Draws())
+    require(
+        not readings.found,
+        f"what it computes is decided by values of the input, by {readings.found}; use torch.where instead",
+    )
 
 
 def stays_within_its_reach(kind: type[Net], trial: Trial) -> None:

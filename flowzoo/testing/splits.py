@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import final
 
 import torch
 from torch import Tensor
 
+from flowzoo.errors import NotInitialisedError
 from flowzoo.shapes import Images
 from flowzoo.split import SplitPolicy
 from flowzoo.testing.draws import Draws, draw_noise
-from flowzoo.testing.permutation import numbered, require_permutation
+from flowzoo.testing.permutation import numbered, require_moves, require_permutation
 from flowzoo.testing.result import require
 from flowzoo.testing.subject import Subject
 from flowzoo.testing.trial import Trial
@@ -22,12 +24,16 @@ class Split(Subject):
 
     module: SplitPolicy
 
+    def stated_shapes(self) -> object:
+        return self.module.shapes(self.check.shape)
+
     def first_pass(self, seed: int = 0) -> None:
-        self.module.fit(draw_noise(self.images()[:1], seed + 100))
+        self.module.fit(self.hand_over(draw_noise(self.images()[:1], seed + 100)))
 
     def outputs(self, x: Images, context: Images | None, draws: Draws) -> dict[str, Tensor]:
         kept, factored = self.module.split(x)
-        found = {"factored": factored, "merged": self.module.merge(kept, factored)}
+        given = None if kept is None else self.hand_over(kept)
+        found = {"factored": factored, "merged": self.module.merge(given, self.hand_over(factored))}
         return found if kept is None else {"kept": kept, **found}
 
     def objectives(self, x: Images, context: Images | None, draws: Draws) -> dict[str, Tensor]:
@@ -53,10 +59,29 @@ def merges_what_it_split(kind: type[Split], trial: Trial) -> None:
 
 
 def permutes(kind: type[Split], trial: Trial) -> None:
-    """Every value goes to one place, the same for all images, so that the log-determinant is 0."""
+    """Every value goes to one place, the same for all images and values, so the log-determinant is 0."""
     split = kind.ready(trial).module
-    parts = split.split(numbered(trial.check.shape))
-    require_permutation([part for part in parts if part is not None], trial.check.shape)
+
+    def move(y: Images) -> Sequence[Images]:
+        return [part for part in split.split(y) if part is not None]
+
+    require_moves(move, trial.check.shape)
+
+
+def is_fitted_first(kind: type[Split], trial: Trial) -> None:
+    """A policy that ``fit`` decides cannot be used before, and names a stand-in for gathering scores."""
+    subject = kind(trial.build(), trial)
+    x = subject.images()
+    before, unfitted = subject.state(), _outputs_unless_refused(subject, x)
+    subject.first_pass()
+    changed = [name for name, value in subject.state().items() if not torch.equal(value, before[name])]
+    fitted = subject.evaluate(x, None, Draws())
+    if unfitted is None or changed or any(not torch.equal(unfitted[name], fitted[name]) for name in fitted):
+        require(unfitted is None, "fit decides the split, but it can be used before")
+        require(
+            subject.module.unscored() is not None,
+            "fit decides the split, but unscored() names no stand-in to gather scores with",
+        )
 
 
 def keeps_all_while_unscored(kind: type[Split], trial: Trial) -> None:
@@ -76,3 +101,10 @@ def keeps_all_while_unscored(kind: type[Split], trial: Trial) -> None:
     assert everything is not None
     require_permutation([everything], trial.check.shape)
     require(torch.equal(stand_in.merge(everything, nothing), y), "its merge(split(y)) is not y")
+
+
+def _outputs_unless_refused(subject: Split, x: Images) -> dict[str, Tensor] | None:
+    try:
+        return subject.evaluate(x, None, Draws())
+    except NotInitialisedError:
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Self, final
 
 import torch
@@ -17,6 +18,9 @@ FIRST_BATCH = 64
 """Images in each batch of the first pass over data: more than a tiny image has dimensions."""
 
 
+HandOver = Callable[[Tensor], Tensor]
+
+
 class Subject(ABC):
     """A built component, its module in float64.
 
@@ -28,6 +32,8 @@ class Subject(ABC):
     def __init__(self, module: nn.Module, trial: Trial) -> None:
         self.module = module.double()
         self.trial = trial
+        self.hand_over: HandOver = _as_it_is
+        """What is done to every tensor before the component gets it, for checks of how it is laid out."""
 
     @final
     @property
@@ -41,17 +47,25 @@ class Subject(ABC):
         """Build a component, let it see data, and make every parameter random."""
         subject = cls(trial.build(seed), trial)
         subject.first_pass()
-        randomise(subject.module, seed)
+        randomise(subject.module, trial.mixed(seed))
         return subject
 
     def images(self, seed: int = 0) -> Images:
         """Return images to try the component on."""
-        return draw_images(self.check.shape, seed=seed)
+        return draw_images(self.check.shape, seed=self.trial.mixed(seed))
 
     def context(self, seed: int = 0) -> Images | None:
         """Return contexts for those images, or None where the component takes none."""
         shape = self.check.context_shape
-        return None if shape is None else draw_images(shape, seed=seed + 1000)
+        return None if shape is None else draw_images(shape, seed=self.trial.mixed(seed + 1000))
+
+    def stated_shapes(self) -> object:
+        """Return what the component states about the shapes that come out.
+
+        Raises:
+            ShapeError: It does not take images of the trial's shape.
+        """
+        return self.check.shape
 
     @abstractmethod
     def first_pass(self, seed: int = 0) -> None:
@@ -69,9 +83,26 @@ class Subject(ABC):
     @torch.no_grad()
     def evaluate(self, x: Images, context: Images | None, draws: Draws) -> dict[str, Tensor]:
         """Return the :meth:`outputs`, without a graph for gradients."""
-        return self.outputs(x, context, draws)
+        return self.outputs(self.hand_over(x), self._handed_over(context), draws)
+
+    @final
+    def minimise(self, x: Images, context: Images | None, draws: Draws) -> dict[str, Tensor]:
+        """Return the :meth:`objectives`, with :attr:`hand_over` done to what they are computed from."""
+        return self.objectives(self.hand_over(x), self._handed_over(context), draws)
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """The phases of training that the component asks for, by name."""
+        return ()
 
     @final
     def state(self) -> dict[str, Tensor]:
-        """Return a copy of the state that is saved."""
-        return {name: value.detach().clone() for name, value in self.module.state_dict().items()}
+        """Return a copy of the state, as models save it."""
+        return {name: value.detach().contiguous().clone() for name, value in self.module.state_dict().items()}
+
+    def _handed_over(self, context: Images | None) -> Images | None:
+        return None if context is None else self.hand_over(context)
+
+
+def _as_it_is(tensor: Tensor) -> Tensor:
+    return tensor

@@ -7,14 +7,25 @@ from typing import final
 import torch
 from torch import Tensor
 
-from flowzoo.run import Ledger, Run
+from flowzoo.run import Ledger, Mode, Run
 from flowzoo.shapes import Images, PerImage, Shape
 from flowzoo.testing.draws import Draws, draw_images, draw_noise
 from flowzoo.testing.invertible import Invertible
-from flowzoo.testing.permutation import numbered, require_permutation
+from flowzoo.testing.permutation import require_moves
+from flowzoo.testing.result import require
 from flowzoo.testing.subject import FIRST_BATCH
 from flowzoo.testing.trial import Trial
+from flowzoo.testing.variants import takes
 from flowzoo.transform import ResolutionTransform
+
+_SMALL = ((1, 2, 2), (1, 2, 4), (1, 4, 4), (2, 4, 4))
+"""Shapes of which the smallest that fits is taken, to see how draws are distributed."""
+
+_DRAWS = 16384
+_FEW = 4
+_STANDARD_ERRORS = 6.0
+_WIDEST = 0.25
+"""A density is about even over the box, so the average cannot be off by more unless something is wrong."""
 
 
 @final
@@ -38,9 +49,8 @@ class Transform(Invertible):
 
     @torch.no_grad()
     def first_pass(self, seed: int = 0) -> None:
-        self.module(
-            draw_images(self.check.shape, FIRST_BATCH, seed + 100), Run(mode="initialise", ledger=Ledger())
-        )
+        x = self.hand_over(draw_images(self.check.shape, FIRST_BATCH, seed + 100))
+        self.module(x, Run(mode="initialise", ledger=Ledger()))
 
     def objectives(self, x: Images, context: Images | None, draws: Draws) -> dict[str, Tensor]:
         # What follows a transform weighs its outputs anyhow.
@@ -53,5 +63,61 @@ def moves_values(kind: type[Transform], trial: Trial) -> None:
     """A transform that declares to permute moves every value to one place, the same for all images."""
     subject = kind.ready(trial)
     if subject.module.permutes:
-        y, _ = subject.forward(numbered(trial.check.shape), None, Draws())
-        require_permutation([y], trial.check.shape)
+        require_moves(lambda x: [subject.forward(x, None, Draws())[0]], trial.check.shape)
+
+
+@torch.no_grad()
+def draws_from_a_density(kind: type[Transform], trial: Trial) -> None:
+    """``exp(-log_det)`` is the density of what is drawn: over a box, its inverse averages to the box's size.
+
+    That is ``E[1_box(c) / q(c)] = |box|``, for a box around the middle half of the draws. It is tried on the
+    smallest image that the transform takes, where few values are drawn.
+    """
+    for shape in _SMALL:
+        small = trial.with_check(shape=shape)
+        if takes(kind, small):
+            break
+    subject = kind.ready(small)
+    x = subject.images()[:1].repeat(_DRAWS, 1, 1, 1)
+    y, log_det = subject.module(x, Run(generator=torch.Generator().manual_seed(trial.mixed(0))))
+    values = y.flatten(1)
+    drawn = values[:, (values != values[:1]).any(0)]
+    if drawn.shape[1] > _FEW or drawn.shape[1] != values.shape[1] - x[0].numel():
+        return  # more is drawn than a box can hold, or it is mixed with the image
+    low, high = torch.quantile(drawn, torch.tensor([0.25, 0.75], dtype=drawn.dtype), dim=0)
+    inside = ((drawn > low) & (drawn < high)).all(1)
+    weights = torch.where(inside, log_det.exp(), 0.0) / (high - low).prod()
+    allowed = min(_STANDARD_ERRORS * float(weights.std()) / _DRAWS**0.5, _WIDEST)
+    require(
+        bool((weights.mean() - 1.0).abs() <= allowed),
+        f"log_det is not -log q of what is drawn: E[1/q] over a box is {weights.mean():.3g} of its size, "
+        f"expected 1 within {allowed:.2g}",
+    )
+
+
+@torch.no_grad()
+def draws_if_it_says_so(kind: type[Transform], trial: Trial) -> None:
+    """``stochastic`` says whether something is drawn, and so does ``Component.exact``."""
+    subject = kind.ready(trial)
+    stated = subject.module.stochastic
+    x = subject.images()
+    modes: tuple[Mode, ...] = ("evaluate", "train")
+    for mode in modes:
+        y, log_det = subject.forward(x, None, Draws(mode=mode))
+        other, other_log_det = subject.forward(x, None, Draws(mode=mode, seed=1))
+        drawn = not (torch.equal(y, other) and torch.equal(log_det, other_log_det))
+        says = f"its attribute stochastic is {stated}"
+        require(
+            drawn == stated, f"{'something' if drawn else 'nothing'} is drawn in mode '{mode}', and {says}"
+        )
+    require(
+        stated != trial.component.exact,
+        f"its attribute stochastic is {stated} and its component declares exact={trial.component.exact}",
+    )
+    if subject.module.dequantises:
+        require(stated, "it says that it dequantises, and not that it draws")
+        _, log_det = subject.forward(x, None, Draws())
+        require(
+            torch.equal(log_det, log_det[:1].expand_as(log_det)),
+            "it dequantises, and its draw is not uniform",
+        )

@@ -16,55 +16,81 @@ from flowzoo.registry.models import create_model
 
 @dataclass(frozen=True)
 class Trial:
-    """A component, and how to build it for what its :class:`~flowzoo.component.Check` declares.
+    """A component, and how to build it for what one :class:`~flowzoo.component.Check` declares.
 
     Attributes:
-        component: What the component declares.
+        component: What the component declares; of its checks, the one that is tried.
         make: Builds it for a trial; called anew for every check.
         timed: Whether a network is built to be given a time.
+        name: Under which it is found: its own, qualified where several plugins bring one of that name.
+        seed: Of everything that is random in the trial: weights, images, contexts and draws of directions.
+        title: What tells this trial from the component's others; empty where it has one trial only.
     """
 
     component: Component
     make: Callable[[Trial], Any]
     timed: bool = False
+    name: str = ""
+    seed: int = 0
+    title: str = ""
 
     @property
     def check(self) -> Check:
         """What the component declares about how it is tried."""
-        return self.component.check
+        return self.component.checks[0]
 
     def build(self, seed: int = 0) -> Any:
-        """Build the component with random weights that depend on the seed only."""
+        """Build the component with random weights that depend on the seeds only."""
         with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
+            torch.default_generator.manual_seed(self.mixed(seed))
             return self.make(self)
+
+    def mixed(self, seed: int) -> int:
+        """Return a seed for this trial, from one for any."""
+        return seed + 1_000_003 * self.seed
 
     def with_check(self, **changes: Any) -> Trial:
         """Return the same trial with another shape, context shape, options or tolerance."""
         return replace(self, component=replace(self.component, check=replace(self.check, **changes)))
 
 
-def trial_of(kind: Kind, name: str, **options: Any) -> Trial:
-    """Return the trial of a registered component.
+def trials_of(kind: Kind, name: str, seed: int = 0, **options: Any) -> tuple[Trial, ...]:
+    """Return the trials of a registered component, one for each :class:`~flowzoo.component.Check`.
 
     Args:
         kind: The component's kind.
         name: Its registered name.
-        options: Instead of, or besides, the options that the component declares for its trial.
+        seed: Of weights and images.
+        options: Instead of, or besides, the options that the component declares for its trials.
 
     Raises:
         UnknownNameError: There is no such component.
     """
-    component = default_registry().find(kind, name)
-    trial = Trial(component, _make)
-    return trial.with_check(options={**component.check.options, **options})
+    registry = default_registry()
+    component = registry.find(kind, name)
+    several = len(component.checks) > 1
+    return tuple(
+        Trial(
+            component=replace(component, check=replace(check, options={**check.options, **options})),
+            make=_make,
+            name=registry.address(component),
+            seed=seed,
+            title=(check.name or f"trial {place}") if several else "",
+        )
+        for place, check in enumerate(component.checks, 1)
+    )
+
+
+def trial_of(kind: Kind, name: str, **options: Any) -> Trial:
+    """Return the first trial of a registered component; arguments and errors as :func:`trials_of`."""
+    return trials_of(kind, name, **options)[0]
 
 
 def _make(trial: Trial) -> Any:
     component, check = trial.component, trial.check
     if component.kind == "model":
         seed = torch.default_generator.initial_seed() % 2**63
-        return create_model(component.name, check.shape, seed=seed, **check.options)
+        return create_model(trial.name or component.name, check.shape, seed=seed, **check.options)
     # The number of output channels differs from the input's, so that the two cannot be confused.
     network = (check.shape, check.shape[0] + 1, check.context_shape, trial.timed)
     by_position: dict[Kind, tuple[Any, ...]] = {
@@ -74,4 +100,4 @@ def _make(trial: Trial) -> Any:
         "network": network,
     }
     arguments = by_position.get(component.kind, ())
-    return build_component(component.kind, component.name, *arguments, **check.options)
+    return build_component(component.kind, trial.name or component.name, *arguments, **check.options)

@@ -33,6 +33,7 @@ class Position:
             before the first.
         batches: State of the shuffled batches.
         memory: What the model's components have kept in the stage.
+        probe: What the model computes here (:mod:`flowzoo.registry.probe`); None in checkpoints from before.
     """
 
     fingerprint: str
@@ -45,6 +46,7 @@ class Position:
     best: float | None
     batches: Mapping[str, Any]
     memory: Mapping[str, Mapping[str, Any]]
+    probe: Mapping[str, Any] | None = None
 
 
 def save_checkpoint(path: Path, position: Position, groups: Mapping[str, Mapping[str, Tensor]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from flowzoo.data.dataset import Dataset
 from flowzoo.errors import NumericalError
 from flowzoo.flow import Flow
 from flowzoo.memory import Memory
+from flowzoo.registry.probe import Probe, images_of, take_probe
 from flowzoo.registry.saving import save_model
 from flowzoo.run import Ledger
 from flowzoo.runfolder import RunFolder
@@ -29,7 +30,7 @@ from flowzoo.training.log import TrainingLog
 from flowzoo.training.options import TrainingOptions
 from flowzoo.training.reporter import Progress, Reporter
 from flowzoo.training.stage import Stage
-from flowzoo.training.step import TrainingStep
+from flowzoo.training.step import NotFiniteError, TrainingStep
 
 LOG_EVERY = 10
 """Steps between two records of the training loss."""
@@ -39,6 +40,9 @@ TRAIN_PER_VALIDATION = 5.0
 
 CHECKPOINT_SECONDS = 60.0
 """Longest stretch of training that an interruption can cost, give or take a step."""
+
+FEW_IMAGES = 32
+"""A first pass over fewer images is the first suspect where a model gives no finite loss from the start."""
 
 TensorGroups = Mapping[str, Mapping[str, Tensor]]
 """A checkpoint's tensors, by group and name."""
@@ -102,6 +106,7 @@ class TrainingLoop:
         self._validated = self._began
         self._validation_seconds = 0.0
         self._last_bits: float | None = None
+        self._probe: Probe | None = None
 
     def restore(self, saved: TensorGroups) -> None:
         """Take optimiser and weight average from a checkpoint."""
@@ -174,11 +179,25 @@ class TrainingLoop:
         except NumericalError as problem:
             kept = self._folder.model
             best = f" (the best model so far is in {kept})" if kept.exists() else ""
-            raise NumericalError(f"{problem}; at step {self._position.step}{best}") from problem
+            advice = f"; {self._advice()}" if isinstance(problem, NotFiniteError) else ""
+            raise NumericalError(f"{problem}{advice}; at step {self._position.step}{best}") from problem
         self._position = replace(
             self._position, step=self._position.step + 1, stage_step=self._position.stage_step + 1
         )
         return loss, ledger, len(images) / (time.monotonic() - began)
+
+    def _advice(self) -> str:
+        """Return what may help where the loss or its gradient is not finite."""
+        if self._position.step:
+            return "try a lower training.learning_rate or training.clip"
+        # Nothing has trained yet, so nothing about the training of weights can be at fault.
+        seen = min(self._options.initial_images, len(self._dataset.split("train")))
+        if seen < FEW_IMAGES:
+            return (
+                f"the first pass over the data saw {seen} image(s), too few to measure how values spread; "
+                f"set training.initial_images to {FEW_IMAGES} or more, and use a data set that has as many"
+            )
+        return "nothing has trained yet: check the data, the pixel transform and the model's options"
 
     def _learning_rate(self) -> float:
         position, options = self._position, self._options
@@ -242,8 +261,12 @@ class TrainingLoop:
             save_model(self._step.average.flow, self._folder.model)
 
     def _save_checkpoint(self) -> None:
+        self._probe = take_probe(self._flow, _images(self._probe, self._flow))
         self._position = replace(
-            self._position, batches=self._batches.state(), memory=self._step.memory.state()
+            self._position,
+            batches=self._batches.state(),
+            memory=self._step.memory.state(),
+            probe=asdict(self._probe),
         )
         save_checkpoint(
             self._folder.checkpoint,
@@ -257,3 +280,8 @@ class TrainingLoop:
         )
         self._saved = time.monotonic()
         self._checkpointed(self._position)
+
+
+def _images(before: Probe | None, flow: Flow) -> Tensor | None:
+    """Return the images of the probe before, which need not be drawn anew."""
+    return None if before is None or before.reason else images_of(before, flow)

@@ -26,6 +26,10 @@ OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 }
 
 
+class NotFiniteError(NumericalError):
+    """A loss, or its gradient, that is not finite; what to do depends on how far training is."""
+
+
 class TrainingStep:
     """Takes steps of one stage, and holds what they change.
 
@@ -66,7 +70,8 @@ class TrainingStep:
             The loss in bits/dim, and what components reported on the way.
 
         Raises:
-            NumericalError: The loss or its gradient is not finite; the weights are as before then.
+            NotFiniteError: The loss or its gradient is not finite; the weights are as before then.
+            NumericalError: A component could not compute it.
         """
         ledger = Ledger()
         run = Run(
@@ -96,4 +101,4 @@ class TrainingStep:
 
 def _require_finite(value: float, what: str) -> None:
     if not math.isfinite(value):
-        raise NumericalError(f"the {what} is {value}; try a lower training.learning_rate or training.clip")
+        raise NotFiniteError(f"the {what} is {value}")

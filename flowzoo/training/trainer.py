@@ -13,9 +13,14 @@ from flowzoo.data.dataset import Dataset
 from flowzoo.dequantisation import dequantise
 from flowzoo.errors import SavedModelError
 from flowzoo.flow import Flow
+from flowzoo.origin import naming_the_component
+from flowzoo.registry.drift import refuse_drift
+from flowzoo.registry.loader import default_registry
+from flowzoo.registry.probe import read_probe
+from flowzoo.registry.provenance import Provenance
 from flowzoo.registry.saving import load_model, save_model
 from flowzoo.run import Run
-from flowzoo.runfolder import RunFolder
+from flowzoo.runfolder import NEW_RUN, RunFolder
 from flowzoo.scoring import Scores, fit_splits, gather_scores, scored_levels
 from flowzoo.shapes import Images
 from flowzoo.training.budget import Budget
@@ -92,7 +97,7 @@ class Trainer:
 
     @property
     def first_validation(self) -> float | None:
-        """The steps or seconds, as the budget has it, after which there is a model; None if only at the end."""
+        """Steps or seconds, as the budget has them, until there is a model; None if only at the end."""
         before = 0.0
         for stage, budget in zip(self._stages, self._budgets, strict=True):
             if not stage.scoring:
@@ -100,11 +105,16 @@ class Trainer:
             before += budget.part(1.0)
         return None
 
-    def restore(self) -> None:
+    def restore(self, then: Provenance | None) -> None:
         """Make :meth:`train` go on from the checkpoint, if there is one.
 
+        Args:
+            then: What the run was trained with, to be named if the model computes something else now; None to
+                go on whatever it computes.
+
         Raises:
-            SavedModelError: The checkpoint is damaged, or of a run that was asked for something else.
+            SavedModelError: The checkpoint is damaged, or of a run that was asked for something else, or the
+                model computes something else than when the checkpoint was written.
         """
         self._folder.tidy()
         if not self._folder.checkpoint.exists():
@@ -115,11 +125,24 @@ class Trainer:
                 f"{self._folder.path}/run.json asks for something else than the checkpoint was trained for; "
                 "undo the change, or start a new run"
             )
-        self._flow_of(self._stages[position.stage]).load_state_dict(saved["model"])
+        flow = self._flow_of(self._stages[position.stage])
+        flow.load_state_dict(saved["model"])
+        if then is not None:
+            self._check(flow, position, then)
         self._generator.set_state(saved["generator"]["state"])
         self._batches.restore(position.batches)
         self._restored = position, saved
 
+    def _check(self, flow: Flow, position: Position, then: Provenance) -> None:
+        """Refuse a model that computes something else than its checkpoint's, or than the best one so far."""
+        where = str(self._folder.path)
+        if position.probe is not None:
+            probe = read_probe(position.probe, self._folder.checkpoint)
+            refuse_drift(flow, probe, then, default_registry(), where, NEW_RUN)
+        elif self._folder.model.exists():  # the checkpoint is from before there were probes
+            load_model(self._folder.model, device=str(flow.device))
+
+    @naming_the_component()
     def train(self, checkpointed: Callable[[Position], object]) -> TrainingResult:
         """Train to the end of the budget.
 
@@ -177,7 +200,7 @@ class Trainer:
             self._scoring = None
             self._first_pass(self._flow)
         else:
-            best = load_model(self._folder.model, device=str(self._flow.device))
+            best = load_model(self._folder.model, device=str(self._flow.device), check=False)
             self._flow.load_state_dict(best.state_dict())
         following = self._stages[position.stage + 1 : position.stage + 2]
         continued = any(stage.continues for stage in following)

@@ -1,25 +1,26 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from flowzoo.bench.cell import Cell, cells_of, missing, select
+from flowzoo.bench.cell import Cell, ambiguous, cells_of, missing, select
 from flowzoo.bench.suite import SuiteError, parse_suite
 from flowzoo.errors import OptionError
 from flowzoo.registry.loader import default_registry
 
+SUITE = {
+    "summary": "For the tests",
+    "models": ["realnvp"],
+    "data": ["digits"],
+    "budget": {"steps": 10},
+    "metrics": ["parameters"],
+}
+
 
 def cells(**changes: Any) -> list[Cell]:
-    content = {
-        "summary": "For the tests",
-        "models": ["realnvp"],
-        "data": ["digits"],
-        "budget": {"steps": 10},
-        "metrics": ["parameters"],
-        **changes,
-    }
-    return cells_of(parse_suite("mine", content))
+    return cells_of(parse_suite("mine", {**SUITE, **changes}))
 
 
 def test_a_pattern_stands_for_all_models_that_no_entry_names() -> None:
@@ -147,3 +148,59 @@ def test_cells_are_selected_by_label_data_and_seed() -> None:
 def test_a_selection_without_cells_says_what_there_is() -> None:
     with pytest.raises(OptionError, match="its rows: 'realnvp'; its data: 'digits'; its seeds: 0"):
         select(cells(), models="glow")
+
+
+def test_qualified_names_are_kept_bare_where_that_is_enough() -> None:
+    (cell,) = cells(
+        models=["Flowzoo_Coupling/glow"],
+        data=["flowzoo/digits"],
+        metrics=["flowzoo/parameters", {"name": "flowzoo/bits-per-dim", "images": 8}],
+    )
+
+    assert (cell.model, cell.data) == ("glow", "digits")
+    assert [name for name, _ in cell.metrics] == ["parameters", "bits-per-dim"]
+    assert cell.label == "Flowzoo_Coupling/glow"
+    assert "Flowzoo_Coupling/glow" not in [each.label for each in cells(models=["flowzoo-coupling/*"])]
+
+
+def test_the_same_under_a_bare_and_a_qualified_name_is_the_same() -> None:
+    found = cells(models=["*", "flowzoo-coupling/glow"])
+
+    assert sorted(cell.model for cell in found) == default_registry().names("model")
+    with pytest.raises(SuiteError, match="'parameters' is there twice"):
+        cells(metrics=["parameters", "flowzoo/parameters"])
+
+
+TWIN = """
+    from flowzoo.api import Component, hookimpl
+    flowzoo_api_version = 1
+    @hookimpl
+    def flowzoo_components():
+        return [
+            Component(kind, name, "nowhere:build", "A twin.")
+            for kind, name in (("model", "twin"), ("metric", "mine"), ("dataset", "mine"), ("suite", "all"))
+        ]
+"""
+
+
+def test_of_two_plugins_of_one_name_a_suite_says_which(install_plugin: Callable[..., None]) -> None:
+    install_plugin("flowzoo-one", TWIN)
+    install_plugin("flowzoo-two", TWIN)
+    (cell,) = cells(models=["flowzoo-one/twin"], data=["flowzoo-two/mine"], metrics=["flowzoo-one/mine"])
+    assert (cell.model, cell.data, cell.metrics[0][0]) == (
+        "flowzoo-one/twin",
+        "flowzoo-two/mine",
+        "flowzoo-one/mine",
+    )
+    assert [each.model for each in cells(models=["*/twin"])] == ["flowzoo-one/twin", "flowzoo-two/twin"]
+
+    with pytest.raises(SuiteError) as caught:
+        cells(models=["twin"], data=["mine"], metrics=["mine"])
+    for kind in ("model 'twin'", "dataset 'mine'", "metric 'mine'"):
+        assert f"{kind} is brought by flowzoo-" in str(caught.value)
+
+    suite = parse_suite("mine", {**SUITE, "models": ["*", "gaussian"]})
+    left_out = ambiguous(suite)
+    assert list(left_out) == ["twin"]
+    assert "flowzoo-two/twin" in left_out["twin"]
+    assert ambiguous(parse_suite("mine", SUITE)) == {}

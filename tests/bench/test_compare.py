@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from flowzoo.bench.compare import Change, Comparison, compare
-from flowzoo.bench.result import Result
+from flowzoo.bench.result import Environment, Result
 from flowzoo.bench.store import Results, identity
 from flowzoo.metric import Measurement
 from tests.bench.report.made_up import CPU, CUDA, DIGITS, bits, failed, result
@@ -135,3 +135,37 @@ def test_a_cell_that_failed_has_no_changes() -> None:
     (pair,) = compare(results(result("a", 2.0)), results(failed("a"))).pairs
     assert pair.statuses == ("finished", "failed")
     assert pair.changes == ()
+
+
+SPEED = {"x-speed": Measurement(100.0, "images/s", "higher", 1.0, repeats=False)}
+FASTER = {"x-speed": Measurement(200.0, "images/s", "higher", 1.0, repeats=False)}
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        (replace(CPU, threads=8), "threads: 1 -> 8"),
+        (replace(CPU, jobs=2), "cells at the same time: 1 -> 2"),
+        (replace(CPU, hardware={**CPU.hardware, "processor": "EPYC"}), "processor: Xeon -> EPYC"),
+        (replace(CPU, device="cuda:0"), "device: cpu -> cuda"),
+    ],
+)
+def test_speeds_of_different_machines_are_not_compared(environment: Environment, said: str) -> None:
+    quality = {"bits-per-dim": bits(2.0)}
+    first = results(result("a", metrics=SPEED | quality), result("b"))
+    second = results(result("a", metrics=FASTER | quality, environment=environment), result("b"))
+    found = compare(first, second)
+    verdicts = {change.metric: change.verdict for change in found.pairs[0].changes}
+    assert verdicts == {"bits-per-dim": "equal", "x-speed": "not comparable"}
+    assert said in found.pairs[0].changes[1].remark
+    assert (found.machines, found.versions) == ((f"{said} (1 of 2 rows)",), ())
+
+
+def test_speeds_of_different_versions_are_compared_and_the_versions_named() -> None:
+    upgraded = replace(CPU, versions={**CPU.versions, "torch": "2.7.0"}, plugins={"flowzoo-coupling": "2"})
+    found = compare(
+        results(result("a", metrics=SPEED)), results(result("a", metrics=FASTER, environment=upgraded))
+    )
+    assert found.pairs[0].changes[0].verdict == "better"
+    assert found.machines == ()
+    assert found.versions == ("flowzoo-coupling: 0.1.0 -> 2", "torch: 2.6.0 -> 2.7.0")

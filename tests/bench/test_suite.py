@@ -58,7 +58,11 @@ def test_all_mistakes_are_named_at_once() -> None:
     [
         ({"models": []}, "models"),
         ({"models": [{"name": "*", "label": "all"}]}, "cannot share the label"),
-        ({"models": [{"name": "a/b"}]}, "models.0"),
+        ({"models": [{"name": "a/b/c"}]}, "models.0"),
+        ({"models": [{"name": "/b"}]}, "models.0"),
+        ({"models": [{"name": "a/"}]}, "models.0"),
+        ({"models": [{"name": "../b"}]}, "models.0"),
+        ({"models": [{"name": "b", "label": "a/b"}]}, "models.0"),
         ({"models": [3]}, "models.0: must be a mapping"),
         ({"name": "other"}, "leave out the key 'name'"),
         ({"budget": {"steps": 10**30}}, "budget.steps"),

@@ -3,7 +3,9 @@ import copy
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from scipy.stats import multivariate_normal
+from sklearn.covariance import OAS
 
 from flowzoo.bijector import standard_normal_log_prob
 from flowzoo.builtin.gaussian import Gaussian
@@ -30,25 +32,36 @@ def fitted(x: torch.Tensor) -> Gaussian:
     return gaussian
 
 
+def covariance_of(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return scikit-learn's estimate, of the standardised rows, in their own units."""
+    spreads = rows.std(0)
+    fit = OAS(assume_centered=True).fit((rows - rows.mean(0)) / spreads)
+    return np.asarray(fit.covariance_) * np.outer(spreads, spreads)
+
+
 def test_is_scipys_normal_with_the_moments_of_all_batches() -> None:
     x = data()
     rows = x.flatten(1).numpy()
-    expected = multivariate_normal(rows.mean(0), np.cov(rows.T, bias=True)).logpdf(rows)
+    expected = multivariate_normal(rows.mean(0), covariance_of(rows)).logpdf(rows)
 
     z, log_det = fitted(x)(x)
 
     np.testing.assert_allclose(standard_normal_log_prob(z) + log_det, expected, rtol=1e-9)
 
 
-def test_whitens() -> None:
-    x = data()
+def test_whitens_images_of_the_covariance_that_was_fitted() -> None:
+    gaussian = fitted(data())
+    normal = torch.randn(100, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
 
-    z = fitted(x)(x)[0].flatten(1)
+    x = gaussian.inverse(normal.reshape(100, *SHAPE))
 
-    torch.testing.assert_close(z.T @ z / 100, torch.eye(8, dtype=torch.float64))
+    covariance = covariance_of(data().flatten(1).numpy())
+    spread = np.linalg.cholesky(covariance)
+    np.testing.assert_allclose(x.flatten(1), normal.numpy() @ spread.T + gaussian.mean.numpy(), rtol=1e-9)
+    torch.testing.assert_close(gaussian(x)[0].flatten(1), normal)
 
 
-def test_constant_pixels_get_a_ridge() -> None:
+def test_constant_and_equal_pixels_are_taken() -> None:
     x = data()
     x[:, 0, 0, 0] = 0.5
     x[:, 0, 0, 1] = x[:, 1, 0, 0]
@@ -60,10 +73,26 @@ def test_constant_pixels_get_a_ridge() -> None:
     torch.testing.assert_close(gaussian.inverse(z), x)
 
 
-def test_too_few_images_for_their_dimensions_get_a_ridge() -> None:
-    x = data(3)
+@pytest.mark.parametrize("count", [1, 2, 3, 9])
+def test_too_few_images_for_their_dimensions_give_a_density_that_takes_others(count: int) -> None:
+    gaussian = fitted(data(count))
 
-    assert bool(fitted(x)(x)[1].isfinite().all())
+    z, log_det = gaussian(data(200, seed=1))
+
+    few = float((standard_normal_log_prob(z) + log_det).mean())
+    z, log_det = fitted(data(2000))(data(200, seed=1))
+    many = float((standard_normal_log_prob(z) + log_det).mean())
+    assert many - 25 < few < many
+
+
+def test_images_without_any_spread_are_taken() -> None:
+    x = torch.zeros(5, *SHAPE, dtype=torch.float64)
+    gaussian = fitted(x)
+
+    z, log_det = gaussian(x)
+
+    assert bool((standard_normal_log_prob(z) + log_det).isfinite().all())
+    torch.testing.assert_close(gaussian.inverse(z), x)
 
 
 def test_use_before_the_fit_is_refused() -> None:
@@ -100,7 +129,7 @@ def test_given_a_context_is_scipys_conditional_normal() -> None:
     gaussian = Gaussian((1, 2, 2), (1, 2, 2)).double()
     gaussian(x, context, Run(mode="initialise"))
     both = np.hstack([context.flatten(1).numpy(), x.flatten(1).numpy()])
-    mean, covariance = both.mean(0), np.cov(both.T, bias=True)
+    mean, covariance = both.mean(0), covariance_of(both)
     expected = multivariate_normal(mean, covariance).logpdf(both)
     expected -= multivariate_normal(mean[:4], covariance[:4, :4]).logpdf(both[:, :4])
 

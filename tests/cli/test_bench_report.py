@@ -63,7 +63,7 @@ def test_a_report_fits_80_columns_and_leaves_nothing_out(folder: Path) -> None:
         "joint_bpd, which is no likelihood of the images",
         "Failed",
         "out-of-memory",
-        "below floor",
+        "worse than floor",
         "sd 0.071",
         "10 cells, 2 failed; 1 file skipped, 1 superseded",
         "skipped quick/cut.json",

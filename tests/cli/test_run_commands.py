@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from flowzoo.cli.app import app
-from flowzoo.evaluation import report
+from flowzoo.evaluation import floor, report
 
 TINY = [
     *("--set", "levels=2"),
@@ -51,6 +51,30 @@ def test_evaluate_prints_json_with_all_that_a_figure_needs(run: Path) -> None:
     assert found["pixels"] == {"name": "logit", "alpha": 0.001}
     assert found["gaussian_bits_per_dim"] < 2.6
     assert json.loads((run / "evaluation-test.json").read_text()) == found
+
+
+def test_evaluate_shows_the_figure_where_the_floor_fails(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*arguments: Any, **options: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(floor, "fit_gaussian", failing)
+    monkeypatch.setenv("COLUMNS", "200")
+    result = flowzoo("evaluate", run, "--images", "5", "--no-cache")
+    assert result.exit_code == 0, result.output
+    rows = {line.split()[0]: " ".join(line.split()) for line in result.stdout.splitlines() if line.strip()}
+    assert rows["gaussian"].startswith("gaussian could not be fitted: there is not enough memory")
+    found = json.loads((run / "evaluation-test.json").read_text())
+    assert f"{found['bits_per_dim']:.4f}" in rows["bits/dim"]
+    assert found["gaussian_bits_per_dim"] is None
+
+
+def test_evaluate_says_that_a_model_is_worse_than_the_floor(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    result = flowzoo("evaluate", run, "--images", "5")
+    (row,) = (line for line in result.stdout.splitlines() if line.startswith("gaussian"))
+    assert row.rstrip().endswith("(closed form, same pixels; mrcnf is worse than this floor)")
 
 
 def test_evaluate_prints_a_table(run: Path) -> None:

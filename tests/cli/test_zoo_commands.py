@@ -6,7 +6,9 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 import flowzoo
@@ -280,17 +282,77 @@ def test_plugins_strictly(zoo):
 
 def test_check_reports_a_line_per_check(zoo, monkeypatch):
     shown = run("check", "haar").stdout
-    assert "ok  round-trip" in shown
+    assert ["ok", "round-trip"] in [line.split() for line in shown.splitlines()]
     assert "FAILED" not in shown
 
-    results = [CheckResult("shapes", True), CheckResult("log-det", False, "off by 0.5")]
-    monkeypatch.setattr("flowzoo.testing.check_component", lambda kind, name: results)
-    lines = [line.split() for line in run("check", "haar", code=1).stdout.splitlines()]
-    assert lines == [
-        ["ok", "shapes"],
-        ["FAILED", "log-det", "off", "by", "0.5"],
-        ["transform", "'haar':", "1", "of", "2", "checks", "passed"],
+    results = [
+        CheckResult("shapes", True, note="tried on one image"),
+        CheckResult("log-det", False, "off by 0.5"),
+        CheckResult("gradients", False, "off by 0.5", trial="narrow"),
     ]
+
+    def checked(kind, name, seed, told):
+        for each in results:
+            told(each)
+        return results
+
+    monkeypatch.setattr("flowzoo.testing.check_component", checked)
+    *lines, summary, advice = run("check", "haar", code=1).stdout.splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        ["ok", "shapes"],
+        ["FAILED", "log-det"],
+        ["FAILED", "gradients"],
+    ]
+    starts = {
+        line.index(text)
+        for line, text in zip(lines, ("tried on", "off by", "failed alike: see log-det"), strict=True)
+    }
+    assert len(starts) == 1  # the columns are aligned
+    assert "off by" not in lines[2]  # what is wrong is said once
+    assert summary == f"transform 'haar' of flowzoo {flowzoo.__version__}: 1 of 3 checks passed"
+    assert "'log-det'" in advice
+
+
+def test_check_takes_options_and_a_seed(zoo):
+    shown = run("check", "logit", "--set", "alpha=0.25", "--seed", "3").stdout
+    assert "FAILED" not in shown
+    message = run("check", "logit", "--set", "alpah=0.25", code=2).stderr
+    assert message.startswith("error: bijector 'logit' has no option 'alpah'; did you mean 'alpha'?")
+    assert "error: check takes options" in run("check", "logit", "--set", "data.root=x", code=2).stderr
+
+
+def test_check_says_how_to_give_a_data_set_its_files(zoo, tmp_path):
+    shown = run("check", "images", code=1).stdout
+    assert "NO FILES" in shown
+    assert "next: flowzoo check images --kind dataset --set root=FOLDER" in shown
+    for seed in range(40):
+        pixels = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{seed}.png")
+    shown = run("check", "images", "--set", f"root={tmp_path}", "--set", "size=8").stdout
+    assert "NO FILES" not in shown
+    assert "FAILED" not in shown
+
+
+def test_check_names_a_component_whose_plugin_fails(zoo):
+    zoo("flowzoo-broken", "raise ImportError('no scipy')")
+    message = run("check", "tilt", code=2).stderr
+    assert "flowzoo-broken (ImportError: no scipy)" in message
+    zoo(
+        "flowzoo-late",
+        """
+        from flowzoo.api import Component, hookimpl
+
+        flowzoo_api_version = 1
+
+        @hookimpl
+        def flowzoo_components():
+            return [Component("bijector", "tilt", "no_such_module:build", "Tilts.")]
+        """,
+    )
+    shown = run("check", "tilt", code=1).stdout
+    assert shown.count("PluginError: bijector 'tilt' cannot be imported") == 1
+    assert " ".join(shown.split()).count("No module named 'no_such_module'") == 1
+    assert shown.count("failed alike") > 5
 
 
 def test_the_program_runs_as_a_module_and_as_a_script(monkeypatch):
@@ -309,3 +371,58 @@ def test_lines_in_a_pipe_are_as_long_as_they_have_to_be(monkeypatch):
     assert done.stdout.splitlines()[1] == (
         "  gaussian  One Gaussian with full covariance: the floor that every model has to beat"
     )
+
+
+@pytest.fixture
+def twins(zoo):
+    """Two plugins with the same names; the second takes one of the core's too, and has one that fails."""
+    more = """            Component("bijector", "actnorm", "flowzoo_twin:build_bijector", "Mine."),
+            Component("command", "go", "flowzoo_twin:go", "Of a newer kind."),
+        ]"""
+    zoo("flowzoo-twin", PLUGIN.replace("flowzoo_toy", "flowzoo_twin").replace("        ]\n", f"{more}\n", 1))
+
+
+def test_a_qualified_name_is_taken_wherever_a_name_is(twins):
+    assert run("show", "flowzoo-twin/toy-2").stdout.startswith("flowzoo-twin/toy-2 (model)")
+    data = json.loads(run("show", "Flowzoo_Toy/toy-2", "--json", "--image-shape", "1x8x8").stdout)
+    assert (data["name"], data["distribution"]) == ("flowzoo-toy/toy-2", "flowzoo-toy")
+    assert len(data["levels"]) == 2
+    part = ["--image-shape", "1x8x8", "--set", "bijector.name=flowzoo-twin/toy", "--set", "bijector.width=4"]
+    run("show", "flowzoo-toy/toy-2", *part)
+    checked = run("check", "flowzoo-twin/actnorm", "--kind", "bijector", code=1).stdout
+    assert "bijector 'actnorm' of flowzoo-twin 1.0 built a NoneType" in " ".join(checked.split())
+    assert "bijector 'flowzoo-twin/actnorm': " in checked
+    assert "ok  round-trip" in run("check", "haar").stdout
+    listed = json.loads(run("list", "flowzoo-twin/*", "--kind", "model", "--json").stdout)
+    assert [each["name"] for each in listed] == ["flowzoo-twin/toy-2", "flowzoo-twin/toy-10"]
+    assert "flowzoo-twin/toy-2" in run("list", "*/toy-2").stdout
+
+
+def test_an_ambiguous_name_is_one_line_with_both_qualified_ones(twins):
+    for command in (["show", "toy-2"], ["check", "toy-2"]):
+        stderr = run(*command, code=2).stderr
+        assert stderr.startswith("error: model 'toy-2' is brought by flowzoo-t")
+        assert "flowzoo-toy/toy-2" in stderr
+        assert "flowzoo-twin/toy-2" in stderr
+        assert stderr.count("\n") == 1
+    unknown = run("show", "flowzoo-twin/toy-3", code=2).stderr
+    assert unknown.startswith("error: no component 'flowzoo-twin/toy-3'; did you mean 'flowzoo-twin/toy-2'?")
+
+
+def test_what_is_left_out_is_named(twins):
+    listing = run("list")
+    assert "actnorm" in listing.stdout
+    assert "toy-2" not in listing.stdout
+    assert "they cannot be used: components of flowzoo-twin; flowzoo plugins says why" in listing.stderr
+    assert "because several plugins bring them: model 'toy-10', model 'toy-2'" in listing.stderr
+    assert "because flowzoo has these names itself: bijector 'actnorm'" in listing.stderr
+    shown = CliRunner().invoke(app, ["plugins", "--json"]).stdout
+    rows = {row["distribution"]: row for row in json.loads(shown)}
+    assert (rows["flowzoo"]["status"], rows["flowzoo"]["reasons"]) == ("ok", [])
+    assert rows["flowzoo-toy"]["status"] == "clash"
+    assert rows["flowzoo-twin"]["status"] == "incomplete"
+    reasons = " ".join(rows["flowzoo-twin"]["reasons"])
+    assert "component 'go': no kind 'command'" in reasons
+    assert "bijector 'actnorm' of flowzoo-twin has a name of flowzoo's own" in reasons
+    assert "use flowzoo-twin/actnorm" in reasons
+    assert "no kind 'command'" in run("plugins", "--strict", code=2).stderr

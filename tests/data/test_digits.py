@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -25,3 +28,15 @@ def test_info():
 def test_revision_is_that_of_every_other_copy():
     # The figure is the hash of the published images: results on another set must not pass for theirs.
     assert build_digits().info.revision == "a2aa74bf65dd5fde"
+
+
+def test_they_are_the_same_wherever_scikit_learn_keeps_them(monkeypatch):
+    read = build_digits().info
+    monkeypatch.setattr("flowzoo.data.digits.find_spec", lambda name: None)
+    assert build_digits().info == read
+
+
+def test_scikit_learn_is_not_imported_for_them():
+    code = "import sys; from flowzoo.data.digits import build_digits as load; load(); print('sklearn' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

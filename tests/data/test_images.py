@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -105,3 +107,169 @@ def test_the_conformance_kit_passes_on_a_folder(tmp_path):
     results = check_component("dataset", "images", root=str(tmp_path))
     assert len(results) >= 5
     assert [result for result in results if not result.passed] == []
+
+
+def fill(root, folders, name="{place}.png"):
+    """Draw pictures into folders, so many into each, all of them different."""
+    seed = 0
+    for folder, count in folders.items():
+        for place in range(count):
+            seed += 1
+            draw(root / folder / name.format(place=place), seed, size=(8, 8))
+    return str(root)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Train", "Test"),
+        ("TRAIN", "TEST"),
+        ("training", "testing"),
+        ("train", "TEST"),
+        ("train_images", "test_images"),
+        ("images_train", "images_test"),
+        ("train2017", "test2017"),
+        ("Training set", "Test set"),
+    ],
+)
+def test_folders_that_are_called_like_splits_are_splits(tmp_path, names):
+    root = fill(tmp_path, {names[0]: 11, f"{names[1]}/deep": 4})
+    dataset = load_dataset("images", root=root, size=8)
+    assert dataset.info.sizes == {"train": 10, "validation": 1, "test": 4}
+    in_test = {path.read_bytes() for path in (tmp_path / names[1]).rglob("*.png")}
+    used = {image.tobytes() for image in images_of(dataset, "test")}
+    assert len(in_test) == len(used) == 4
+    assert not used & {image.tobytes() for image in images_of(dataset, "train")}
+
+
+@pytest.mark.parametrize("name", ["val", "Valid", "validation", "dev"])
+def test_a_validation_folder_may_have_any_of_its_names(tmp_path, name):
+    root = fill(tmp_path, {"train": 4, name: 3, "test": 2})
+    assert load_dataset("images", root=root, size=8).info.sizes == {"train": 4, "validation": 3, "test": 2}
+
+
+@pytest.mark.parametrize(
+    ("folders", "named"),
+    [
+        ({"train": 4, "val": 3, "valid": 3, "test": 2}, "val and valid"),
+        ({"train": 4, "Training": 3, "test": 2}, "Training and train"),
+        ({"train": 4, "train_masks": 4, "test": 2}, "train and train_masks"),
+        ({"train": 4, "mytest": 3}, "mytest"),
+        ({"train": 4, "test": 3, "holdout": 3}, "holdout"),
+        ({"train": 4, "eval": 3}, "eval"),
+        ({"train": 4, "test1": 3}, "train and test1"),
+        ({"trainA": 4, "testA": 3}, "testA"),
+        ({"mytrain": 4, "mytest": 3}, "mytest"),
+        ({"mytest": 4, "cat": 3}, "mytest"),
+        ({"data/train": 4, "data/test": 3}, "give root as .*data"),
+        ({"cat/train": 4, "cat/test": 2, "dog/train": 4, "dog/test": 2}, "cat/test"),
+        ({"a/b/Train": 4, "a/b/Test": 3}, "a/b/Test"),
+        ({"train/train": 4, "train/test": 3, "test/a": 2}, "look like splits inside"),
+        ({"train": 4, "": 3}, "test"),
+        ({"train": 4, "val": 3}, "test"),
+        ({"test": 4, "cat": 3}, "train"),
+    ],
+)
+def test_folders_that_may_or_may_not_be_splits_are_refused_unless_pooled(tmp_path, folders, named):
+    root = fill(tmp_path, folders)
+    refused(named, root=root, size=8)
+    info = load_dataset("images", root=root, size=8, pool=True).info
+    assert sum(info.sizes.values()) == sum(folders.values())
+
+
+def test_files_that_are_called_like_splits_are_refused(tmp_path):
+    fill(tmp_path, {"": 4}, name="train_{place}.png")
+    root = fill(tmp_path, {"": 4}, name="test_{place}.png")
+    refused("test_.*train_", root=root, size=8)
+
+
+def test_lists_of_splits_are_refused(tmp_path):
+    (tmp_path / "train.txt").write_text("0.png")
+    refused("train.txt", root=fill(tmp_path, {"images": 4}), size=8)
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        {"cat": 6, "dog": 6},
+        {"latest": 6, "contest/terrain": 6},
+        {"": 6, "festival": 6},
+    ],
+)
+def test_folders_of_classes_are_pooled(tmp_path, folders):
+    info = load_dataset("images", root=fill(tmp_path, folders), size=8).info
+    assert info.sizes == {"train": 10, "validation": 1, "test": 1}
+
+
+def test_a_class_may_be_called_like_a_split_where_the_splits_are_clear(tmp_path):
+    root = fill(tmp_path, {"train/car": 3, "train/train": 3, "test/car": 2, "test/train": 2})
+    assert load_dataset("images", root=root, size=8).info.sizes == {"train": 5, "validation": 1, "test": 4}
+
+
+def test_what_is_passed_over_is_counted(tmp_path):
+    root = fill(tmp_path, {"train": 4, "train/.thumbs": 2, "test": 3, "extra": 5, "": 1})
+    (tmp_path / "test" / "labels.csv").write_text("")
+    info = load_dataset("images", root=root, size=8).info
+    assert info.skipped == {"in .thumbs": 2, ".csv": 1, "images outside the splits": 6}
+
+
+def test_hidden_copies_are_in_no_split(tmp_path):
+    root = fill(tmp_path, {"": 25, ".ipynb_checkpoints": 25})
+    assert sum(load_dataset("images", root=root, size=8).info.sizes.values()) == 25
+
+
+@pytest.mark.parametrize(
+    ("others", "said"), [(["a.zip"], "unpack"), (["a.tar.gz"], "unpack"), (["a.heic", "b.heic"], "2 .heic")]
+)
+def test_a_folder_without_images_says_what_it_holds_instead(tmp_path, others, said):
+    for name in others:
+        (tmp_path / name).write_bytes(b"")
+    refused(said, root=str(tmp_path))
+
+
+def test_one_image_to_train_on_is_too_few(tmp_path):
+    refused("held out for validation", root=fill(tmp_path, {"train": 1, "test": 2}), size=8)
+
+
+def test_parquet_files_in_hidden_folders_are_passed_over(tmp_path, write_parquet):
+    images = np.random.default_rng(0).integers(0, 256, (10, 8, 8, 3), dtype=np.uint8)
+    for name in ("Train-0", "test"):
+        write_parquet(tmp_path / "mine" / f"{name}.parquet", images)
+    write_parquet(tmp_path / "mine" / ".ipynb_checkpoints" / "train-0-checkpoint.parquet", images[:3])
+    info = load_dataset("images", root=str(tmp_path / "mine"), size=8).info
+    assert info.sizes == {"train": 9, "validation": 1, "test": 10}
+    assert info.skipped == {"in .ipynb_checkpoints": 1}
+
+
+@pytest.mark.parametrize("second", ["other/train-0.parquet", "mine/training-0.parquet"])
+def test_parquet_files_of_one_split_with_two_names_are_refused(tmp_path, write_parquet, second):
+    images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
+    for name in ("mine/train-0.parquet", "mine/test-0.parquet", second):
+        write_parquet(tmp_path / "all" / name, images)
+    refused("may each be the split 'train'", root=str(tmp_path / "all"), size=8)
+
+
+def test_missing_files_are_all_named(tmp_path):
+    root = fill(tmp_path, {"": 5})
+    for name in ("lost1.png", "lost2.png"):
+        (tmp_path / name).symlink_to(tmp_path / "nowhere")
+    refused(r"2 of 7 images .*lost\d.*lost\d", root=root, size=8)
+
+
+def test_the_home_folder_may_be_written_as_a_tilde(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    fill(tmp_path / "pics", {"": 5})
+    assert sum(load_dataset("images", root="~/pics", size=8).info.sizes.values()) == 5
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    root = fill(tmp_path, {"": 5})
+    read = Path.read_bytes
+
+    def refuse(path):
+        if path.name == "3.png":
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    refused(r"cannot read .*3\.png: Permission denied", root=root, size=8)

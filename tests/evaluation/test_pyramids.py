@@ -69,6 +69,7 @@ def log_bound(size: int, levels: int, draws: int, proposal: str, width: float) -
         TensorImages(copies.repeat(COPIES[draws], 1, 1, 1)),
         draws=draws,
         batch_size=1000,
+        audit=False,
     )
     assert found.standard_error is not None
     nats = size**2 * math.log(2.0)

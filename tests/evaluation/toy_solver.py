@@ -35,7 +35,7 @@ class Pendulum(ConditionalBijector):
         if run.tight:
             run.note("solver", "closed form")
             half = x / 2
-            z = 2 * torch.atan(math.e * half.tan())
+            z = 2 * torch.atan(math.e * half.tan()) + _turns(x)
             slope = math.e / (half.cos() ** 2 + (math.e * half.sin()) ** 2)
             return z, slope.log().flatten(1).sum(1)
         steps = run.recall(self, "steps") or math.ceil(float(self.fineness) * float(x.abs().max()))
@@ -51,7 +51,12 @@ class Pendulum(ConditionalBijector):
 
     def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
         run.find(self, "block 0, backward", {"evaluations": 1.0, "energy": 0.5})
-        return 2 * torch.atan((z / 2).tan() / math.e)
+        return 2 * torch.atan((z / 2).tan() / math.e) + _turns(z)
+
+
+def _turns(v: Images) -> Images:
+    """Return the whole turns that a pendulum has made, which it keeps."""
+    return 2 * math.pi * (v / (2 * math.pi)).round()
 
 
 def pendulum_flow(fineness: float) -> tuple[Flow, Pendulum]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flowzoo.errors import PluginError
+from flowzoo.errors import PluginError, UnknownNameError
 from flowzoo.registry.loader import RESTRICTION, default_registry, load_registry
 
 GOOD = """
@@ -131,6 +131,88 @@ def test_a_name_that_two_plugins_bring_is_the_only_one_lost(install_plugin):
     assert [each.name for each in registry.clashes] == ["shared"]
     with pytest.raises(PluginError, match="uninstall all but one"):
         load_registry(strict=True)
+
+
+SOME_BAD = """[
+    Component("split", "good", "m:b", "S."),
+    Component("command", "go", "m:b", "S."),
+    Component("split", "My_Split", "m:b", "S."),
+    Component("split", "a/b", "m:b", "S."),
+    Component("split", "sp\u00e4t", "m:b", "S."),
+    Component("split", "", "m:b", "S."),
+    Component("split", "twin", "m:b", "S."),
+    Component("split", "twin", "m:c", "S."),
+    "rubbish",
+]"""
+
+
+def test_a_component_that_cannot_be_used_costs_the_plugin_no_other(install_plugin):
+    install_plugin("flowzoo-some", components(SOME_BAD.replace("\n", "")))
+    registry = load_registry()
+    assert registry.failures == ()
+    plugin = registry.plugins[-1]
+    assert [each.name for each in plugin.components] == ["good"]
+    for reason in (
+        "no kind 'command'",
+        "'My_Split'",
+        "'a/b'",
+        "'sp\u00e4t'",
+        "''",
+        "'twin' twice",
+        "'rubbish'",
+    ):
+        assert any(reason in each for each in plugin.skipped), reason
+    assert len(plugin.skipped) == 7
+    with pytest.raises(
+        UnknownNameError, match=r"components that cannot be used: flowzoo-some \(.*'My_Split'"
+    ):
+        registry.find("split", "my-split")
+    with pytest.raises(PluginError, match=r"of flowzoo-some: component 'go': no kind 'command'"):
+        load_registry(strict=True)
+
+
+def test_a_plugin_that_takes_names_of_the_core_s_loses_only_those(install_plugin):
+    taken = """[
+        Component("bijector", "identity", "m:b", "Mine."),
+        Component("dataset", "digits", "m:b", "Mine."),
+        Component("bijector", "mine", "m:b", "Mine."),
+    ]"""
+    install_plugin("flowzoo-greedy", components(taken.replace("\n", "")))
+    registry = load_registry()
+    for kind, name in (("bijector", "identity"), ("dataset", "digits")):
+        assert registry.plugin_of(registry.find(kind, name)).core
+        assert registry.find(kind, f"flowzoo-greedy/{name}").summary == "Mine."
+    assert registry.find("bijector", "mine").summary == "Mine."
+    assert {each.name for each in registry.clashes if each.core} == {"identity", "digits"}
+    with pytest.raises(PluginError, match="'identity' of flowzoo-greedy has a name of flowzoo's own"):
+        load_registry(strict=True)
+
+
+def test_of_two_plugins_of_one_name_one_may_fail(install_plugin):
+    install_plugin("flowzoo-one", GOOD.format(name="shared"))
+    install_plugin("flowzoo-two", GOOD.format(name="shared") + "\n    1 / 0\n")
+    registry = load_registry()
+    assert registry.plugin_of(registry.find("transform", "shared")).distribution == "flowzoo-one"
+    with pytest.raises(UnknownNameError, match=r"failed to load: flowzoo-two \(ZeroDivisionError"):
+        registry.find("transform", "flowzoo-two/shared")
+
+
+def test_a_component_that_two_plugins_hand_out_belongs_to_each(install_plugin):
+    shared = """
+        from flowzoo.api import Component, hookimpl
+        flowzoo_api_version = 1
+        COMPONENTS = [Component("transform", "shared", "nowhere:build", "A transform.")]
+        @hookimpl
+        def flowzoo_components():
+            return COMPONENTS
+    """
+    install_plugin("flowzoo-one", shared)
+    reuse = "\nfrom flowzoo_one import flowzoo_api_version, flowzoo_components\n"
+    install_plugin("flowzoo-two", reuse)
+    registry = load_registry()
+    for owner in ("flowzoo-one", "flowzoo-two"):
+        found = registry.find("transform", f"{owner}/shared")
+        assert registry.plugin_of(found).distribution == owner
 
 
 def test_a_plugin_that_imports_torch_while_listing_is_known(install_plugin, tmp_path):

@@ -10,9 +10,10 @@ from flowzoo.registry.lookup import Registry
 from flowzoo.registry.plugin import Plugin, PluginFailure
 
 
-def plugin(distribution: str, *names: str, kind: str = "model") -> Plugin:
+def plugin(distribution: str, *names: str, kind: str = "model", core: bool = False) -> Plugin:
     components = tuple(Component(kind, name, "m:b", "A component.") for name in names)  # type: ignore[arg-type]
-    return Plugin(distribution.removeprefix("flowzoo-"), distribution, "1.0", components, 0.1, False)
+    name = distribution.removeprefix("flowzoo-")
+    return Plugin(name, distribution, "1.0", components, 0.1, False, core=core)
 
 
 def test_names_match_shell_wildcards_in_natural_order():
@@ -92,3 +93,99 @@ def test_distributions_are_compared_as_pip_does():
     assert found is not None
     assert found.distribution == "flowzoo-mrcnf"
     assert registry.installed("flowzoo") is None
+    assert registry.find("model", "Flowzoo_MRCNF/mrcnf").name == "mrcnf"
+
+
+CORE = plugin("flowzoo", "glow", "gaussian", core=True)
+ONE = plugin("flowzoo-one", "shared", "mine")
+TWO = plugin("flowzoo-two", "shared", "other")
+
+
+def test_a_qualified_name_chooses_between_two():
+    registry = Registry([CORE, ONE, TWO])
+    for owner in (ONE, TWO):
+        found = registry.find("model", f"{owner.distribution}/shared")
+        assert found is owner.components[0]
+        assert registry.plugin_of(found) is owner
+        assert registry.address(found) == f"{owner.distribution}/shared"
+    assert registry.kinds_of("flowzoo-one/shared") == ["model"]
+
+
+def test_a_qualified_name_of_the_only_one_is_kept_bare():
+    registry = Registry([CORE, ONE, TWO])
+    assert registry.address(registry.find("model", "flowzoo-one/mine")) == "mine"
+    assert registry.address(registry.find("model", "flowzoo/gaussian")) == "gaussian"
+
+
+def test_an_ambiguous_name_is_refused_with_both_qualified_names():
+    with pytest.raises(PluginError, match=r"use flowzoo-one/shared or flowzoo-two/shared, or uninstall"):
+        Registry([ONE, TWO]).find("model", "shared")
+
+
+@pytest.mark.parametrize("others", [[ONE], [ONE, TWO]])
+def test_a_name_of_the_core_stays_the_core_s(others):
+    core = plugin("flowzoo", "shared", core=True)
+    for plugins in ([core, *others], [*others, core]):
+        registry = Registry(plugins)
+        assert registry.find("model", "shared") is core.components[0]
+        assert "shared" in registry.names("model")
+        assert registry.find("model", "flowzoo-one/shared") is ONE.components[0]
+        assert registry.address(ONE.components[0]) == "flowzoo-one/shared"
+        (clash,) = registry.clashes
+        assert clash.core
+        assert clash.distributions == tuple(each.distribution for each in others)
+        assert "which keeps it; use flowzoo-one/shared" in str(clash)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["flowzoo-three/shared", "flowzoo-one/other", "flowzoo-one/", "/shared", "a/b/shared", "/", "one/mine"],
+)
+def test_a_qualified_name_of_nothing_is_unknown(name):
+    with pytest.raises(UnknownNameError, match=f"no model '{name}'"):
+        Registry([ONE, TWO]).find("model", name)
+
+
+def test_a_qualified_name_of_nothing_is_answered_with_the_nearest_qualified_one():
+    with pytest.raises(UnknownNameError, match="did you mean 'flowzoo-two/shared'"):
+        Registry([ONE, TWO]).find("model", "flowzoo-two/shard")
+
+
+def test_patterns_of_qualified_names():
+    registry = Registry([ONE, TWO])
+    assert registry.names("model", "Flowzoo_One/*") == ["flowzoo-one/shared", "mine"]
+    assert registry.names("model", "*/shared") == ["flowzoo-one/shared", "flowzoo-two/shared"]
+    assert [registry.plugin_of(each) for each in registry.components("model", "*/shared")] == [ONE, TWO]
+
+
+def test_two_entry_points_of_one_distribution_cannot_be_told_apart():
+    registry = Registry([plugin("flowzoo-one", "shared"), plugin("Flowzoo_One", "shared"), TWO])
+    for name in ("shared", "flowzoo-one/shared"):
+        with pytest.raises(PluginError, match="registered more than once by flowzoo-one"):
+            registry.find("model", name)
+    assert registry.find("model", "flowzoo-two/shared") is TWO.components[0]
+
+
+def test_an_author_means_his_own_where_a_name_is_ambiguous():
+    registry = Registry([CORE, ONE, TWO, plugin("flowzoo-three", "shared", "glow")])
+    seen = registry.seen_from(TWO.components[1])
+    assert seen.find("model", "shared") is TWO.components[0]
+    assert seen.find("model", "mine") is ONE.components[1]
+    assert seen.address(TWO.components[0]) == "flowzoo-two/shared", "what is kept holds for everybody"
+    third = registry.seen_from(registry.find("model", "flowzoo-three/shared"))
+    assert third.find("model", "glow") is CORE.components[0], "nobody redefines the core's"
+
+
+def test_a_record_means_what_it_was_made_of():
+    before = Registry([CORE, ONE])
+    owners = {"model:shared": "Flowzoo_One", "model:glow": "flowzoo-three"}
+    assert before.bound_to(owners).find("model", "shared") is ONE.components[0]
+    third = plugin("flowzoo-three", "glow")
+    after = Registry([CORE, ONE, TWO, third])
+    assert after.bound_to(owners).find("model", "shared") is ONE.components[0]
+    assert after.bound_to(owners).find("model", "glow") is third.components[0]
+    assert after.bound_to({}, ["flowzoo", "flowzoo-one"]).find("model", "shared") is ONE.components[0]
+    with pytest.raises(PluginError, match="uninstall all but one"):
+        after.bound_to({}, ["flowzoo-one", "flowzoo-two"]).find("model", "shared")
+    with pytest.raises(UnknownNameError, match="no model 'flowzoo-one/shared'; did you mean"):
+        Registry([CORE, TWO]).bound_to(owners).find("model", "shared")

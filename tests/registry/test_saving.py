@@ -13,12 +13,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import flowzoo
-from flowzoo.errors import OptionError, SavedModelError
+from flowzoo.errors import OptionError, PluginError, SavedModelError
 from flowzoo.flow import Flow
 from flowzoo.registry import saving
+from flowzoo.registry.drift import UNCHECKED
 from flowzoo.registry.loader import RESTRICTION, default_registry, load_registry
 from flowzoo.registry.models import create_model
 from flowzoo.registry.saving import load_model, save_model
+from tests.registry.conftest import TOY
 
 SHAPE = (1, 4, 4)
 
@@ -292,6 +294,149 @@ def test_another_revision_does_not_fit(toy, folder):
     message = refused(folder)
     assert "was saved with revision 1 of bijector 'scale' (flowzoo-toy 1.0); 2.0 has revision 2" in message
     assert "pip install flowzoo-toy==1.0, or train the model again" in message
+
+
+def test_a_lower_revision_does_not_fit_either(toy, folder, flow, tmp_path):
+    reinstall(toy, folder, version="2.0", revision=2)
+    save_model(create_model("toy", SHAPE, bins=17), tmp_path / "newer")
+    reinstall(toy, folder)
+    assert "revision 2 of bijector 'scale' (flowzoo-toy 2.0); 1.0 has revision 1" in refused(
+        tmp_path / "newer"
+    )
+
+
+def test_another_revision_under_the_same_version_says_so(toy, folder):
+    reinstall(toy, folder, revision=2)
+    assert "install flowzoo-toy as it was then, or train the model again" in refused(folder)
+
+
+def test_a_distribution_s_name_may_be_written_in_other_ways(toy, install_plugin, folder, flow):
+    site = folder.parent / "site-packages"
+    info = next(site.glob("*.dist-info/METADATA"))
+    info.write_text(info.read_text().replace("flowzoo-toy", "Flowzoo_Toy"))
+    default_registry.cache_clear()
+    loaded = load_model(folder)
+    assert loaded.recipe.plugins["Flowzoo_Toy"] == "1.0"
+    reinstall(toy, folder, version="2.0", revision=2)
+    edit_and_sign(folder, lambda config: config["recipe"].update(plugins={"Flowzoo_Toy": "1.0"}))
+    assert "pip install flowzoo-toy==1.0, or train" in refused(folder)
+
+
+def test_another_version_of_the_same_revision_is_noted(toy, folder, caplog):
+    load_model(folder)
+    assert caplog.messages == []
+    reinstall(toy, folder, version="1.1")
+    load_model(folder)
+    assert caplog.messages == [f"{folder} was saved with flowzoo-toy 1.0 (1.1 now)"]
+    caplog.clear()
+    load_model(folder, check=False)
+    assert caplog.messages == []
+
+
+def test_versions_of_flowzoo_and_torch_are_noted(folder, caplog):
+    def older(config):
+        config["versions"].update(flowzoo="0.0.1", torch="1.0")
+        config["recipe"]["plugins"]["flowzoo"] = "0.0.1"
+
+    edit_and_sign(folder, older)
+    load_model(folder)
+    (message,) = caplog.messages
+    assert f"flowzoo 0.0.1 ({flowzoo.__version__} now), torch 1.0 (" in message
+
+
+OTHER = TOY.replace("(total * x[0].numel())", "(total * x[0].numel() * 1.01)")
+assert OTHER != TOY
+
+
+def test_a_changed_computation_under_the_same_revision_is_refused(toy, folder, monkeypatch):
+    reinstall(toy, folder, source=OTHER)
+    message = refused(folder)
+    assert "computes something else than when it was saved" in message
+    assert "bits/dim off on the stored images in the conditional of level 0" in message
+    assert "bijector 'scale', model 'toy' of flowzoo-toy 1.0 (files differ now) may have changed" in message
+    assert "install flowzoo-toy as it was then" in message
+    assert "check=False" in message
+    load_model(folder, check=False)
+    monkeypatch.setenv(UNCHECKED, "1")
+    load_model(folder)
+
+
+def test_a_changed_computation_of_another_version_names_the_one_to_install(toy, folder):
+    reinstall(toy, folder, source=OTHER, version="1.1")
+    message = refused(folder)
+    assert "of flowzoo-toy 1.0 (1.1 now) may have changed without a new revision" in message
+    assert "pip install flowzoo-toy==1.0" in message
+
+
+def test_a_model_that_fails_on_its_images_is_refused(toy, folder):
+    total = "total = self.log_scale.sum()"
+    reinstall(toy, folder, source=TOY.replace(total, "total = 1 / 0"))
+    assert "it fails on the stored images (ZeroDivisionError: division by zero)" in refused(folder)
+    reinstall(
+        toy, folder, source=TOY.replace("total = self.log_scale.sum()", "total = x.sum() * float('inf')")
+    )
+    assert "it fails on the stored images (NumericalError: " in refused(folder)
+
+
+def test_what_was_saved_before_there_were_probes_loads(folder, flow):
+    def strip(config):
+        for key in ("probe", "versions", "fingerprints"):
+            del config[key]
+        del config["recipe"]["owners"]
+
+    edit_and_sign(folder, strip)
+    assert load_model(folder).recipe == flow.recipe
+
+
+def test_what_was_saved_before_is_bound_to_its_distributions(toy, install_plugin, folder, flow):
+    edit_and_sign(folder, lambda config: config["recipe"].pop("owners"))
+    install_plugin("flowzoo-twin", TOY.replace("flowzoo_toy", "flowzoo_twin").replace("{revision}", "7"))
+    assert load_model(folder).recipe.plugins["flowzoo-toy"] == "1.0"
+
+
+def test_a_model_finds_its_parts_when_another_plugin_takes_their_names(toy, install_plugin, folder, flow):
+    other = TOY.replace("flowzoo_toy", "flowzoo_twin").replace("{revision}", "7")
+    install_plugin("flowzoo-twin", other)
+    loaded = load_model(folder)
+    assert set(loaded.recipe.plugins) == {"flowzoo", "flowzoo-toy"}
+    with pytest.raises(PluginError, match="use flowzoo-toy/toy or flowzoo-twin/toy"):
+        create_model("toy", SHAPE)
+
+
+def test_qualified_names_are_saved_where_they_are_needed(toy, install_plugin, folder):
+    install_plugin("flowzoo-twin", TOY.replace("flowzoo_toy", "flowzoo_twin").replace("{revision}", "7"))
+    mixed = create_model("flowzoo-toy/toy", SHAPE, bijector={"name": "flowzoo-twin/scale", "width": 4})
+    recipe = mixed.recipe
+    assert recipe.model == "flowzoo-toy/toy"
+    assert recipe.options["bijector"] == {"name": "flowzoo-twin/scale", "width": 4}
+    assert recipe.revisions == {
+        "bijector:affine": 1,
+        "bijector:flowzoo-twin/scale": 7,
+        "model:flowzoo-toy/toy": 1,
+    }
+    own = create_model("flowzoo-twin/toy", SHAPE).recipe
+    assert own.options["bijector"]["name"] == "flowzoo-twin/scale", "a plugin's defaults are its own"
+    save_model(mixed, folder)
+    loaded = load_model(folder)
+    assert loaded.recipe == recipe
+    x = torch.rand(3, *SHAPE)
+    assert torch.equal(loaded.log_prob(x), mixed.log_prob(x))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"images": "no base64"},
+        {"images": "eJwDAAAAAAE="},
+        {"images": 3},
+        {"rows": {}},
+        {"rows": {"bits/dim": {"values": [1.0], "tolerance": 1.0}}},
+        {"memory": [3]},
+    ],
+)
+def test_a_damaged_probe(folder, damage):
+    edit(folder, lambda config: config["probe"].update(damage))
+    assert "is damaged: " in refused(folder)
 
 
 def test_a_component_that_is_gone(toy, folder):

@@ -9,6 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from flowzoo.bench.metrics.evaluation_batch import BatchSize, Exact
+from flowzoo.bench.result import DENSITY
+from flowzoo.evaluation.density.audit import SECONDS
+from flowzoo.evaluation.density.outcome import DensityAudit
 from flowzoo.evaluation.likelihood import Likelihood, evaluate_likelihood
 from flowzoo.metric import Measurement, Metric, Trained
 
@@ -23,7 +26,8 @@ class BitsPerDim(Metric):
         draws: Of noise and coarse images, for each image.
         exact: As :func:`~flowzoo.evaluation.likelihood.evaluate_likelihood` takes it.
         batch_size: Images at once.
-        audit: Whether to measure the solver's error too.
+        audit: Whether to audit the figure.
+        audit_seconds: How long the density audit may spend on Jacobians, roughly.
         seed: Of noise and probes.
     """
 
@@ -33,6 +37,7 @@ class BitsPerDim(Metric):
     exact: bool | None
     batch_size: int
     audit: bool
+    audit_seconds: float
     seed: int
 
     def measure(self, trained: Trained) -> Measurement:
@@ -45,6 +50,7 @@ class BitsPerDim(Metric):
             batch_size=self.batch_size,
             seed=self.seed,
             audit=self.audit,
+            audit_seconds=self.audit_seconds,
         )
         seen = () if self.split == "test" else (_SEEN[self.split],)
         return Measurement(
@@ -56,6 +62,7 @@ class BitsPerDim(Metric):
             objections=(*found.objections, *seen),
             conditions={"split": self.split, **_conditions(found)},
             details=_details(found),
+            audit_seconds=None if found.density is None else found.density.seconds,
         )
 
 
@@ -75,11 +82,16 @@ def build_bits_per_dim(
     draws: Annotated[int, Field(ge=1, description="of noise and coarse images, for each image")] = 1,
     exact: Exact = None,
     batch_size: BatchSize = 100,
-    audit: Annotated[bool, Field(description="measure the solver's error too")] = True,
+    audit: Annotated[
+        bool, Field(description="check that it is a density, and the solver's error; never ranked without")
+    ] = True,
+    audit_seconds: Annotated[
+        float, Field(gt=0, allow_inf_nan=False, description="for the Jacobians of the audit, roughly")
+    ] = SECONDS,
     seed: Annotated[int, Field(ge=0, description="of noise and probes, the same for every model")] = 0,
 ) -> BitsPerDim:
     """Build the metric."""
-    return BitsPerDim(split, images, draws, exact, batch_size, audit, seed)
+    return BitsPerDim(split, images, draws, exact, batch_size, audit, audit_seconds, seed)
 
 
 def _conditions(found: Likelihood) -> Mapping[str, Any]:
@@ -91,8 +103,18 @@ def _conditions(found: Likelihood) -> Mapping[str, Any]:
         "solver": found.solver,
         "proposal": found.proposal,
         "audit": None if found.audit is None else asdict(found.audit),
+        DENSITY: None if found.density is None else _density(found.density),
         "seed": found.seed,
     }
+
+
+def _density(found: DensityAudit) -> Mapping[str, Any]:
+    """Return the outcome as JSON holds it, without its seconds, which do not repeat."""
+    plain = {
+        name: list(value) if isinstance(value, tuple) else value for name, value in asdict(found).items()
+    }
+    del plain["seconds"]
+    return {"passed": found.passed, **plain}
 
 
 def _details(found: Likelihood) -> Mapping[str, Any]:

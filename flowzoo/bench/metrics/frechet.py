@@ -131,6 +131,13 @@ def distance_to(features: Features, real: Batches) -> Callable[[Batches], float]
         distance.reset()
         for images in others:
             distance.update(images, real=False)
+        # LAPACK ends the whole process on some processors where it is given values that are not finite.
+        product = distance.real_features_cov_sum @ distance.fake_features_cov_sum
+        if not bool(torch.isfinite(product).all()):
+            raise NumericalError(
+                f"the Fréchet distance in the features {features.name} cannot be computed: "
+                "the features of some images are not finite"
+            )
         try:
             found = float(distance.compute())
         except RuntimeError as error:  # LAPACK's, of values that are not finite

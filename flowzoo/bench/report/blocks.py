@@ -14,14 +14,16 @@ from flowzoo.bench.report.wording import ARROWS, BITS, bits, clean, figure_text
 
 LIKELIHOOD = "± standard error over images; sd over seeds"
 SET_APART = "Set apart, never ranked: invalid likelihoods"
+UNAUDITED = "Set apart, not ranked: not audited, so nothing has checked that these are densities"
 ELSEWISE = "Set apart, not ranked with the rest: of other images, noise or unit"
 JOINT = "Set apart, never ranked: joint_bpd, which is no likelihood of the images"
 UNRANKED = "Not ranked: no likelihood"
 FAILED = "Failed"
+ELSEWHERE = "Set apart, not compared: speeds and times on other machines or with other versions"
 PUBLISHED = "Published figures, for context: other budgets and machines, never ranked"
 
 
-ESTIMATED, UNSTEADY = "†", "~"
+ESTIMATED, UNSTEADY, APART = "†", "~", "‡"
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,11 @@ def apart(board: Leaderboard, costs: Sequence[str] | None = None, errors: bool =
     costs = all_costs(board) if costs is None else costs
     made = (
         _elsewise(board),
+        _unaudited(board),
         _invalid(board),
         _joint(board),
         _unranked(board, costs, errors),
+        _elsewhere(board, costs, errors),
         _failed(board),
         _published(board),
     )
@@ -94,6 +98,8 @@ def legend(board: Leaderboard, costs: Sequence[str], errors: bool = False) -> It
     rows = [each.row for each in board.ranked]
     if any(row.estimated for row in rows):
         yield f"{ESTIMATED} by Hutchinson's unbiased estimate of the trace"
+    if any(row.elsewhere for row in board.rows):
+        yield f"{APART} measured on another machine or with other versions: speeds and times are set apart"
     figures = [row.figures[name] for row in rows for name in costs if name in row.figures]
     if errors and any(each.error is not None and not each.repeats for each in figures):
         yield "± of speeds: half the interquartile range of the repetitions"
@@ -123,8 +129,19 @@ def unit_of(board: Leaderboard, metric: str) -> str:
 def cost_text(board: Leaderboard, row: Row, metric: str, errors: bool = False) -> str:
     """Return a row's figure for a metric, marked with ``!`` where it is not valid.
 
-    Its error is told, or else marked with ``~`` where it is large.
+    Its error is told, or else marked with ``~`` where it is large. In place of a figure that does not compare
+    with those of the other rows stands ``‡``.
     """
+    return APART if row.is_apart(metric) else _cost_text(board, row, metric, errors)
+
+
+def name_text(board: Leaderboard, row: Row) -> str:
+    """Return a row's name with its signs."""
+    signs = [ESTIMATED] * row.estimated + [APART] * bool(row.elsewhere)
+    return " ".join([board.name(row), *signs])
+
+
+def _cost_text(board: Leaderboard, row: Row, metric: str, errors: bool) -> str:
     figure = row.figures.get(metric)
     if figure is None or figure.value is None:
         return "-"
@@ -141,7 +158,7 @@ def rank_text(ranked: Ranked) -> str:
 
 def status_text(ranked: Ranked) -> str:
     """Return what must stand beside a ranked row."""
-    below = ["below floor"] if ranked.below_floor else []
+    below = ["worse than floor"] if ranked.below_floor else []
     return "; ".join([*below, *ranked.row.remarks])
 
 
@@ -149,7 +166,7 @@ def _ranking(board: Leaderboard, costs: Sequence[str], errors: bool) -> Block:
     rows = tuple(
         (
             rank_text(each),
-            f"{board.name(each.row)} {ESTIMATED if each.row.estimated else ''}".rstrip(),
+            name_text(board, each.row),
             figure_text(each.row.figures[QUALITY]),
             *(cost_text(board, each.row, name, errors) for name in costs),
             status_text(each),
@@ -189,6 +206,14 @@ def _elsewise(board: Leaderboard) -> Block:
     return Block(ELSEWISE, (Column("model"), Column(BITS, numeric=True), Column("why")), rows)
 
 
+def _unaudited(board: Leaderboard) -> Block:
+    rows = tuple(
+        (board.name(row), figure_text(row.figures[QUALITY]), "; ".join(row.remarks))
+        for row in board.unaudited
+    )
+    return Block(UNAUDITED, (Column("model"), Column(BITS, numeric=True), Column("status")), rows)
+
+
 def _invalid(board: Leaderboard) -> Block:
     rows = tuple(
         (
@@ -216,6 +241,20 @@ def _unranked(board: Leaderboard, costs: Sequence[str], errors: bool) -> Block:
         for row in board.unranked
     )
     return Block(UNRANKED, (Column("model"), *_cost_columns(board, costs), Column("why")), rows)
+
+
+def _elsewhere(board: Leaderboard, costs: Sequence[str], errors: bool) -> Block:
+    there = [row for row in board.rows if row.elsewhere]
+    shown = [name for name in costs if any(row.is_apart(name) for row in there)]
+    rows = tuple(
+        (
+            board.name(row),
+            *(_cost_text(board, row, name, errors) if row.is_apart(name) else "-" for name in shown),
+            "; ".join(row.elsewhere),
+        )
+        for row in there
+    )
+    return Block(ELSEWHERE, (Column("model"), *_cost_columns(board, shown), Column("what differs")), rows)
 
 
 def _failed(board: Leaderboard) -> Block:

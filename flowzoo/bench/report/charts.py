@@ -43,7 +43,8 @@ def _board(board: Leaderboard, colours: Mapping[str, int]) -> dict[str, Any]:
                 "quality": row.figures[QUALITY].value,
                 "error": row.figures[QUALITY].error,
                 "costs": [_cost(row, name) for name in costs],
-                "curves": [curve for curve in map(curve_of, _details(row)) if curve],
+                # Seconds of another machine are other seconds.
+                "curves": [] if row.elsewhere else [curve for curve in map(curve_of, _details(row)) if curve],
             }
             for row in rows
         ],
@@ -78,7 +79,7 @@ def _is_axis(board: Leaderboard, metric: str) -> bool:
 
 def _cost(row: Row, metric: str) -> float | None:
     figure = row.figures.get(metric)
-    return figure.value if figure is not None and figure.valid else None
+    return figure.value if figure is not None and figure.valid and not row.is_apart(metric) else None
 
 
 def _colours(report: Report) -> dict[str, int]:

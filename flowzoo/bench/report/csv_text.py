@@ -14,11 +14,18 @@ from flowzoo.bench.report.wording import clean
 def csv_text(report: Report) -> str:
     """Return the report as CSV.
 
-    Each metric has four columns: ``NAME``, ``NAME error``, ``NAME sd`` (over seeds) and ``NAME unit``. The
-    column ``not valid`` names the metrics whose figures must not be ranked. Text that a spreadsheet would
-    take for a formula starts with an apostrophe.
+    Each metric has four columns: ``NAME``, ``NAME error``, ``NAME sd`` (over seeds) and ``NAME unit``. Speeds
+    and times of another machine or other versions than those of most rows have four of their own,
+    ``NAME elsewhere`` and so on, and ``what differs`` says why. The column ``not valid`` names the metrics
+    whose figures must not be ranked. Text that a spreadsheet would take for a formula starts with an
+    apostrophe.
     """
-    metrics = list(dict.fromkeys(name for board in report.boards for name in board.metrics))
+    rows = [row for board in report.boards for row in board.rows]
+    metrics = [
+        column
+        for name in dict.fromkeys(name for board in report.boards for name in board.metrics)
+        for column in [name, *[_apart(name)] * any(row.is_apart(name) for row in rows)]
+    ]
     text = io.StringIO()
     columns = _columns(metrics)
     writer = csv.writer(text, lineterminator="\n")
@@ -29,7 +36,7 @@ def csv_text(report: Report) -> str:
             ranked = ranks.get(id(row))
             rank = "" if ranked is None or ranked.rank is None else ranked.rank
             below = "" if ranked is None else ranked.below_floor
-            line = {"standing": standing, "rank": rank, "below floor": below}
+            line = {"standing": standing, "rank": rank, "worse than floor": below}
             line |= _facts(board, row) | _figures(row)
             writer.writerow(_cell(line.get(name, "")) for name in columns)
     return text.getvalue()
@@ -64,6 +71,7 @@ def _facts(board: Leaderboard, row: Row) -> dict[str, Any]:
         "precision": precision,
         "seeds": len(row.finished),
         "failed seeds": len(row.failures),
+        "what differs": "; ".join(row.elsewhere),
         "joint_bpd": "" if row.joint is None else row.joint,
         "published": "; ".join(f"{each.bits_per_dim:g} ({each.source})" for each in row.published),
         "failure": "; ".join(f"{each.stage}: {each.cause}: {each.reason}" for each in failures),
@@ -72,7 +80,8 @@ def _facts(board: Leaderboard, row: Row) -> dict[str, Any]:
 
 def _figures(row: Row) -> dict[str, Any]:
     cells: dict[str, Any] = {}
-    for name, figure in row.figures.items():
+    for metric, figure in row.figures.items():
+        name = _apart(metric) if row.is_apart(metric) else metric
         cells |= {
             name: figure.value,
             f"{name} error": figure.error,
@@ -81,6 +90,10 @@ def _figures(row: Row) -> dict[str, Any]:
         }
     wrong = sorted(name for name, figure in row.figures.items() if not figure.valid)
     return cells | {"not valid": "; ".join(wrong)}
+
+
+def _apart(metric: str) -> str:
+    return f"{metric} elsewhere"
 
 
 _LONGEST = 10_000
@@ -94,11 +107,12 @@ _FACTS = [
     "bins",
     "standing",
     "rank",
-    "below floor",
+    "worse than floor",
     "label",
     "model",
     "device",
     "precision",
     "seeds",
     "failed seeds",
+    "what differs",
 ]

@@ -89,5 +89,6 @@ _ESCAPES = {
     "↓": "$\\downarrow$",
     "↑": "$\\uparrow$",
     "†": "\\textdagger{}",
+    "‡": "\\textdaggerdbl{}",
     "…": "\\ldots{}",
 }

@@ -10,6 +10,7 @@ from flowzoo.bench.report.grouping import comparable
 from flowzoo.bench.report.notes import notes_of
 from flowzoo.bench.report.ranking import Ranked, rank, row_terms, usual_terms
 from flowzoo.bench.report.row import PARAMETERS, TRAINING_SECONDS, Row, rows_of
+from flowzoo.bench.report.surroundings import unusual, usual_facts
 from flowzoo.bench.report.terms import QUALITY, Terms, other_terms, own_targets
 from flowzoo.bench.report.wording import clean, shape_text
 from flowzoo.bench.result import DataFacts, Place, Result
@@ -27,6 +28,7 @@ class Leaderboard:
         place: Of all of its cells the same kind of device and precision; empty where unknown.
         ranked: Rows with a valid likelihood, best first.
         elsewise: Rows with a valid likelihood that was measured on other terms than the ranked ones.
+        unaudited: Rows whose likelihood has not been audited, and has no other fault.
         invalid: Rows with a likelihood that must not be ranked.
         unranked: Rows that were trained but have no likelihood.
         failed: Rows of which no cell finished.
@@ -43,6 +45,7 @@ class Leaderboard:
     place: Place
     ranked: tuple[Ranked, ...]
     elsewise: tuple[Row, ...]
+    unaudited: tuple[Row, ...]
     invalid: tuple[Row, ...]
     unranked: tuple[Row, ...]
     failed: tuple[Row, ...]
@@ -63,7 +66,7 @@ class Leaderboard:
         """Every row once, with what it counts as."""
         for each in self.ranked:
             yield ("floor" if each.rank is None else "ranked"), each.row
-        parts = (self.elsewise, self.invalid, self.unranked, self.failed)
+        parts = (self.elsewise, self.unaudited, self.invalid, self.unranked, self.failed)
         for standing, rows in zip(_STANDINGS, parts, strict=True):
             for row in rows:
                 yield standing, row
@@ -129,9 +132,12 @@ def make_report(results: Results, suite: str | None = None) -> Report:
 
 
 def _board(results: list[Result]) -> Leaderboard:
-    rows = rows_of(results)
+    rows = _marked(rows_of(results))
     with_quality = [row for row in rows if row.quality is not None]
-    valid = [row for row in with_quality if row.quality is not None and row.quality.valid]
+    unaudited = [row for row in with_quality if row.is_sound and not row.audited]
+    valid = [
+        row for row in with_quality if row.quality is not None and row.quality.valid and row not in unaudited
+    ]
     terms = usual_terms(valid)
     ranked = rank([row for row in valid if row_terms(row) == terms])
     finished = [row for row in rows if row.finished]
@@ -142,7 +148,8 @@ def _board(results: list[Result]) -> Leaderboard:
         place=results[0].place,
         ranked=ranked,
         elsewise=tuple(row for row in valid if row_terms(row) != terms),
-        invalid=tuple(row for row in with_quality if row.quality is not None and not row.quality.valid),
+        unaudited=tuple(sorted(unaudited, key=lambda row: (row.figures[QUALITY].value or 0.0, row.label))),
+        invalid=tuple(row for row in with_quality if row not in valid and row not in unaudited),
         unranked=tuple(row for row in finished if row.quality is None),
         failed=tuple(row for row in rows if not row.finished),
         metrics=_metrics(rows),
@@ -150,6 +157,13 @@ def _board(results: list[Result]) -> Leaderboard:
         terms=terms,
         notes=tuple(notes_of(shown, [row for row in finished if row not in shown])),
     )
+
+
+def _marked(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Return the rows, each with what differs for it from most of them; the floor does not count there."""
+    counted = [row.finished for row in rows if not row.is_floor]
+    usual = usual_facts(counted if any(counted) else [row.finished for row in rows])
+    return tuple(replace(row, elsewhere=tuple(unusual(row.finished, usual))) for row in rows)
 
 
 def _metrics(rows: Iterable[Row]) -> tuple[str, ...]:
@@ -179,4 +193,4 @@ def _joined(parts: Iterable[str]) -> str:
     return clean(" · ".join(filter(None, parts)))
 
 
-_STANDINGS = ("other terms", "invalid", "no likelihood", "failed")
+_STANDINGS = ("other terms", "not audited", "invalid", "no likelihood", "failed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -9,6 +10,7 @@ from flowzoo.bench.report.row import Row
 from flowzoo.bench.report.terms import QUALITY, own_targets, stated
 from flowzoo.bench.report.wording import clean, listed
 from flowzoo.bench.result import Result
+from flowzoo.evaluation.floor_worth import remarks_on_floor
 
 
 def notes_of(rows: Sequence[Row], apart: Sequence[Row]) -> Iterator[str]:
@@ -33,6 +35,8 @@ def notes_of(rows: Sequence[Row], apart: Sequence[Row]) -> Iterator[str]:
     for metric in sorted(own_targets(cells)):
         yield f"{clean(metric, 40)}: each row has a target of its own, so these figures do not compare"
     yield from _parted([*rows, *apart])
+    yield from _elsewhere([*rows, *apart])
+    yield from _floors([row for row in [*rows, *apart] if row.is_floor])
     jobs = {cell.environment.jobs for row in rows for cell in row.finished if cell.environment is not None}
     if any(each > 1 for each in jobs):
         yield f"up to {max(jobs)} cells ran at the same time, from which speeds and times suffer"
@@ -70,6 +74,36 @@ def _part(row: Row) -> str:
     stages, phases = (stated(row.finished, _SPEED, name) for name in ("stage", "phase"))
     whole = all(stage.startswith(_WHOLE) for stage in stages)
     return ", ".join(phases if phases and whole else stages)
+
+
+def _elsewhere(rows: Sequence[Row]) -> Iterator[str]:
+    """Name the rows of each other machine or set of versions, and what differs."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for row in rows:
+        if row.elsewhere:
+            groups.setdefault(row.elsewhere, []).append(row.label)
+    for odd, labels in groups.items():
+        yield (
+            f"{listed(sorted(set(labels)))}: measured on another machine or with other versions than most "
+            f"({'; '.join(odd)}), so speeds and times are set apart"
+        )
+    timed = any("seconds" in budget for row in rows for cell in row.finished for budget in [_given(cell)])
+    if groups and timed:
+        yield "trainings that are given seconds get further on a faster machine, so bits/dim depend on it too"
+
+
+def _floors(rows: Sequence[Row]) -> Iterator[str]:
+    """Say what makes a floor worth little."""
+    for row in rows:
+        data, quality = row.finished[0].data, row.quality
+        images = data.sizes.get("train")
+        if images and data.shape and quality is not None and quality.value is not None:
+            for remark in remarks_on_floor(quality.value, images, math.prod(data.shape), data.bins):
+                yield f"{clean(row.label, 60)}: {remark}"
+
+
+def _given(cell: Result) -> set[str]:
+    return {unit for unit, amount in cell.spent.budget.items() if amount is not None}
 
 
 def _parted(rows: Sequence[Row]) -> Iterator[str]:

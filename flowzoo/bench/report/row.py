@@ -12,7 +12,7 @@ from flowzoo.bench.report.terms import QUALITY, stated, terms_of
 from flowzoo.bench.report.wording import counted
 from flowzoo.bench.result import Place, Result
 from flowzoo.component import Published
-from flowzoo.metric import Measurement
+from flowzoo.metric import NOT_AUDITED, Measurement
 
 FLOOR = "gaussian"
 """The model that every other has to beat."""
@@ -32,6 +32,7 @@ class Row:
         failures: Cells without.
         figures: Averages by metric; parameters and seconds of training are among them.
         remark: What tells it apart from another row of the same label.
+        elsewhere: What of its machine and versions is not as for most rows; empty where all is.
     """
 
     label: str
@@ -41,6 +42,7 @@ class Row:
     failures: tuple[Result, ...]
     figures: Mapping[str, Figure]
     remark: str = ""
+    elsewhere: tuple[str, ...] = ()
 
     @property
     def quality(self) -> Figure | None:
@@ -52,6 +54,11 @@ class Row:
     def is_floor(self) -> bool:
         """Whether it is the Gaussian."""
         return self.model == FLOOR
+
+    def is_apart(self, metric: str) -> bool:
+        """Whether a figure is a speed or the like, of another machine or versions than those of most rows."""
+        figure = self.figures.get(metric)
+        return bool(self.elsewhere) and figure is not None and figure.value is not None and not figure.repeats
 
     @property
     def joint(self) -> float | None:
@@ -68,6 +75,17 @@ class Row:
     def estimated(self) -> bool:
         """Whether its likelihood rests on Hutchinson's estimate of the trace."""
         return any("hutchinson" in trace for trace in stated(self.finished, QUALITY, "trace"))
+
+    @property
+    def audited(self) -> bool:
+        """Whether the likelihoods of all of its seeds were audited."""
+        return all(each.audited for each in self.finished if QUALITY in each.metrics)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether its likelihood would be valid if it had been audited, or is."""
+        quality = self.quality
+        return quality is not None and all(each.endswith(NOT_AUDITED) for each in quality.objections)
 
     @property
     def published(self) -> tuple[Published, ...]:
@@ -158,7 +176,7 @@ def _settings(result: Result) -> str:
     """Return all that decides the figures but seed and data, as one string."""
     training = {name: value for name, value in result.training.items() if name != "seed"}
     decides = [result.model, result.options, result.pixels, training, result.components, result.spent.budget]
-    decides.append(terms_of(result))
+    decides.append([*terms_of(result), str(result.audited)])
     return json.dumps(decides, sort_keys=True, default=str)
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from flowzoo.bench.result import QUALITY as QUALITY
 from flowzoo.bench.result import Result
-
-QUALITY = "bits-per-dim"
-"""The metric by which suites rank."""
 
 TERMS = ("split", "images", "dequantisation", "unit")
 """What makes one likelihood one of the same thing as another: three conditions, and the unit."""

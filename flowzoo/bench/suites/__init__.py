@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from flowzoo.bench.suite import Suite, SuiteError, parse_suite, read_suite
 from flowzoo.registry.build import build_component
+from flowzoo.registry.loader import default_registry
 
 FOLDER = Path(__file__).parent
 
@@ -21,11 +23,21 @@ def find_suite(name: str) -> Suite:
     """
     if name.endswith((".yaml", ".yml")):
         return read_suite(Path(name))
-    found = build_component("suite", name)
+    registry = default_registry()
+    name = registry.address(registry.find("suite", name))
+    return as_suite(name, build_component("suite", name))
+
+
+def as_suite(name: str, found: Any) -> Suite:
+    """Return the suite that a builder returned: a mapping, or the path of a YAML file.
+
+    Raises:
+        OptionError: It has mistakes, or the file cannot be read.
+    """
     if isinstance(found, Path):
         found = read_suite(found)
     if isinstance(found, Mapping):
-        found = parse_suite(name, found)
+        found = parse_suite(name.rpartition("/")[2], found)
     if not isinstance(found, Suite):
         raise SuiteError(
             f"suite '{name}' built a {type(found).__name__}; its plugin must return a mapping as a suite "

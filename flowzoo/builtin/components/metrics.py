@@ -9,7 +9,8 @@ METRICS: tuple[Component, ...] = (
         kind="metric",
         name="bits-per-dim",
         build="flowzoo.bench.metrics.bits_per_dim:build_bits_per_dim",
-        summary="bits/dim of held-out images, with standard error and the solver's error",
+        summary="bits/dim of held-out images, with standard error, the solver's error and an audit",
+        revision=2,
     ),
     Component(
         kind="metric",

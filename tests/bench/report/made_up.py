@@ -35,11 +35,19 @@ CUDA = replace(CPU, device="cuda:0", hardware={"gpu": "H100"}, precision="bfloat
 
 
 def bits(
-    value: float | None, error: float | None = 0.01, joint: float | None = None, **more: Any
+    value: float | None,
+    error: float | None = 0.01,
+    joint: float | None = None,
+    audited: bool = True,
+    conditions: Mapping[str, Any] | None = None,
+    **more: Any,
 ) -> Measurement:
     """Return a measured likelihood."""
     details = {} if joint is None else {"joint_bpd": joint}
-    return Measurement(value, "bits/dim", "lower", error, details=details, **more)
+    audit = {"density": {"passed": True}} if audited else {}
+    return Measurement(
+        value, "bits/dim", "lower", error, conditions={**(conditions or {}), **audit}, details=details, **more
+    )
 
 
 def result(

@@ -50,6 +50,20 @@ def test_the_floor_has_no_rank_and_marks_what_does_not_beat_it() -> None:
     assert [each.below_floor for each in made.ranked] == [False, False, True, True]
 
 
+@pytest.mark.parametrize(
+    ("train", "value", "said"),
+    [
+        (100, 2.4, ["gaussian: a weak floor: it was fitted to only 100 images of 64 dimensions"]),
+        (1347, 5.0, ["gaussian: worse than uniform noise, which has 4.087"]),
+        (1347, 2.4, []),
+    ],
+)
+def test_a_floor_that_is_worth_little_is_noted(train: int, value: float, said: list[str]) -> None:
+    data = replace(DIGITS, sizes={**DIGITS.sizes, "train": train})
+    made = board(result("gaussian", value, data=data), result("good", 2.0, data=data))
+    assert list(made.notes) == said
+
+
 def test_a_gaussian_by_another_label_is_the_floor_too() -> None:
     made = board(result("closed form", 2.4, model="gaussian"), result("a", 2.5))
     assert ranking(made) == [(None, "closed form"), (1, "a")]
@@ -234,7 +248,7 @@ def test_other_images_are_never_ranked_with_the_rest(other: dict[str, object], r
 
 
 def test_another_unit_is_never_ranked_with_the_rest() -> None:
-    nats = {"bits-per-dim": Measurement(90.0, "nats", "lower")}
+    nats = {"bits-per-dim": replace(bits(90.0, None), unit="nats")}
     made = board(result("a", 2.0), result("b", 3.0), result("c", metrics=nats))
     assert [made.why_elsewise(row) for row in made.elsewise] == ["unit: nats, not bits/dim"]
     alone = board(result("c", metrics=nats))

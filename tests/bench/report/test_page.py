@@ -94,7 +94,7 @@ def test_everything_is_stated(text: str) -> None:
         "Kingma &amp; Dhariwal 2018",
         "CUDA out of memory",
         "step 41: loss nan",
-        "below floor",
+        "worse than floor",
         "3 seeds, sd 0.0",
         "38 cells, 2 failed; 1 file skipped, 0 superseded",
         "made-up/cut-short.json",

@@ -63,7 +63,7 @@ def test_markdown_has_everything(report: Report) -> None:
         "joint\\_bpd",
         "### Failed",
         "1.25",
-        "below floor",
+        "worse than floor",
     ):
         assert part in text
     assert "7 cells, 1 failed; 1 file skipped, 2 superseded" in text

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
+from flowzoo.bijector import Phase, standard_normal_log_prob
 from flowzoo.builtin.actnorm import ActNorm
 from flowzoo.builtin.first_pass import FirstPass
 from flowzoo.builtin.stack import Stack
 from flowzoo.component import Check
+from flowzoo.errors import DataError
 from flowzoo.run import EVALUATION, Run
 from flowzoo.testing import Trial
 from tests.testing.broken.example import (
@@ -16,13 +20,18 @@ from tests.testing.broken.example import (
     Example,
     after,
     bijection_breaks,
+    declared,
+    everywhere_breaks,
+    flavoured,
+    in_part,
     instead,
+    under_option,
 )
 from tests.toys import Wave
 
 
-def sound_bijector(_: Trial) -> Stack:
-    return Stack([ActNorm(2), Wave()])
+def sound_bijector(trial: Trial) -> Stack:
+    return Stack([ActNorm(trial.check.shape[0]), Wave()])
 
 
 def likelihood_without_gradient(stack: Stack) -> Stack:
@@ -67,11 +76,108 @@ def no_loss_gradient(stack: Stack) -> Stack:
     return after("loss", lambda loss, x, *_: loss.detach() + 0 * x.sum())(stack)
 
 
+def half_detached(stack: Stack) -> Stack:
+    """Detach what the last part adds to ``log_det``, and keep what the parts before add."""
+    return in_part(lambda stack: stack.parts[1], after("forward", lambda r, *_: (r[0], r[1].detach())))(stack)
+
+
+def other_context(change: Callable[[Tensor], Tensor]) -> Break:
+    def forward(stack: Stack, x: Tensor, context: Tensor, run: Run) -> tuple[Tensor, Tensor]:
+        return Stack.forward(stack, x, change(context), run)
+
+    return instead("forward", forward)
+
+
+def edge_detached(context: Tensor) -> Tensor:
+    return torch.cat([context[..., :1].detach(), context[..., 1:]], dim=-1)
+
+
+def loss_without_log_det(stack: Stack) -> Stack:
+    def loss(stack: Stack, x: Tensor, context: Tensor, run: Run) -> Tensor:
+        return -standard_normal_log_prob(stack(x, context, run)[0])
+
+    return instead("loss", loss)(stack)
+
+
+def with_mean_penalty(stack: Stack) -> Stack:
+    def loss(stack: Stack, x: Tensor, context: Tensor, run: Run) -> Tensor:
+        run.penalise("toy", x.mean())
+        return Stack.loss(stack, x, context, run)
+
+    return instead("loss", loss)(stack)
+
+
+def biased_estimate(stack: Stack) -> Stack:
+    def loss(stack: Stack, x: Tensor, context: Tensor, run: Run) -> Tensor:
+        noise = run.uniform(x[:, 0, 0, 0]) if run.training else 0.0
+        return Stack.loss(stack, x, context, run) + noise
+
+    return instead("loss", loss)(stack)
+
+
+def mixing(stack: Stack) -> Stack:
+    stack.pointwise = True
+    return after("forward", lambda r, x, *_: (r[0] + x.mean((1, 2, 3), keepdim=True), r[1]))(stack)
+
+
+def with_position(stack: Stack) -> Stack:
+    stack.pointwise = True
+    return after("forward", lambda r, x, *_: (r[0] + torch.linspace(0, 1, x.shape[3]).to(x), r[1]))(stack)
+
+
+def in_phases(*phases: Phase) -> Break:
+    return declared("phases", phases)
+
+
+def only_unit(stack: Stack, x: Tensor, context: Tensor, run: Run) -> tuple[Tensor, Tensor]:
+    if bool((x < 0).any()):
+        raise DataError("values below 0")
+    return Stack.forward(stack, x, context, run)
+
+
 BIJECTOR = Example(
     "bijector",
-    sound_bijector,
+    flavoured(sound_bijector),
     {
         **bijection_breaks(),
+        **everywhere_breaks(),
+        "log_det is detached": ("gradient-slopes", after("forward", lambda r, *_: (r[0], r[1].detach()))),
+        "part of log_det is detached": ("gradient-slopes", half_detached),
+        "z is detached": ("gradient-slopes", after("forward", lambda r, *_: (r[0].detach(), r[1]))),
+        "the context gets no gradient": ("gradient-slopes", other_context(lambda context: context.detach())),
+        "part of the context gets no gradient": ("gradient-slopes", other_context(edge_detached)),
+        "it says that it is pointwise, and is not": ("pointwise", mixing),
+        "it says that it is pointwise, and has weights for each pixel": ("pointwise", with_position),
+        "phases do not share the whole training": ("phases", in_phases(Phase("one", 0.5), Phase("two", 0.4))),
+        "two phases have one name": ("phases", in_phases(Phase("one", 0.5), Phase("one", 0.5))),
+        "a phase has no share": ("phases", in_phases(Phase("one", 1.0), Phase("two", 0.0))),
+        "its domain is smaller than it says": ("far-values", instead("forward", only_unit)),
+        "the loss is scaled": ("loss", after("loss", lambda loss, *_: loss / 8)),
+        "the loss lacks log_det": ("loss", loss_without_log_det),
+        "the loss is the likelihood and says that it is not": ("loss", declared("loss_is_likelihood", False)),
+        "the loss is one number for all images": ("loss", after("loss", lambda loss, *_: loss.mean())),
+        "a penalty is one number for all images": ("loss", with_mean_penalty),
+        "the loss is off in training": (
+            "loss",
+            after("loss", lambda loss, x, context, run: loss * (1.01 if run.training else 1.0)),
+        ),
+        "an estimate of the loss is biased": ("loss", biased_estimate),
+        "log_det is wrong for values above 1": (
+            "far-values",
+            after("forward", lambda r, x, *_: (r[0], r[1] + 1e-3 * (x > 1).flatten(1).sum(1))),
+        ),
+        "log_det is wrong for negative values": (
+            "far-values",
+            after("forward", lambda r, x, *_: (r[0], r[1] + 1e-3 * (x < 0).flatten(1).sum(1))),
+        ),
+        "log_det takes images to be square": (
+            "other-shapes",
+            after("forward", lambda r, x, *_: (r[0], r[1] + 1e-3 * (x.shape[2] - x.shape[3]))),
+        ),
+        "log_det is wrong under another option": (
+            "other-options",
+            under_option(after("forward", lambda r, *_: (r[0], 1.01 * r[1]))),
+        ),
         "the loss has no gradient": ("gradients", no_loss_gradient),
         "the likelihood has no gradient": ("gradients", likelihood_without_gradient),
         "the loss uses the global generator": (

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,6 +18,9 @@ from flowzoo.testing import Trial
 Make = Callable[[Trial], Any]
 Break = Callable[[Any], Any]
 """From a sound component to a broken one; it may change what it gets."""
+
+SHARED = nn.Parameter(torch.ones(2))
+"""One parameter for everything that is built."""
 
 Breaks = Mapping[str, tuple[str, Break]]
 """By what is wrong: the check that must find it, and how it is done."""
@@ -28,6 +34,8 @@ class Example:
     make: Make
     breaks: Breaks
     exact: bool = True
+    build: str = "tests.testing.broken.example:build_flavoured"
+    name: str = ""
     check: Check = Check(shape=(2, 2, 2))  # noqa: RUF009 - frozen
 
     def trial(self, break_it: Break = lambda built: built) -> Trial:
@@ -35,13 +43,44 @@ class Example:
         dataset = self.kind == "dataset"
         component = Component(
             kind=self.kind,
-            name="digits" if dataset else "toy",
-            build="flowzoo.data.digits:build_digits" if dataset else "tests.toys:Wave",
+            name=self.name or ("digits" if dataset else "toy"),
+            build=self.build if self.name or not dataset else "flowzoo.data.digits:build_digits",
             summary="A toy.",
             exact=self.exact,
             check=self.check,
         )
         return Trial(component, lambda trial: break_it(self.make(trial)))
+
+
+def build_flavoured(*, flavour: Literal["plain", "other"] = "plain") -> None:
+    """Stand in for a builder: what has options can be broken under one of them."""
+
+
+def flavoured(make: Make) -> Make:
+    """Return a maker of the same components that notes the option."""
+
+    def make_flavoured(trial: Trial) -> Any:
+        built = make(trial)
+        built.flavour = trial.check.options.get("flavour", "plain")
+        return built
+
+    return make_flavoured
+
+
+def under_option(break_it: Break) -> Break:
+    """Return a break of the component under another option than the default."""
+    return lambda built: break_it(built) if built.flavour == "other" else built
+
+
+def before(method: str, change: Callable[[Tensor], Tensor]) -> Break:
+    """Return a break that changes a method's first argument."""
+
+    def break_it(built: Any) -> Any:
+        original = getattr(built, method)
+        setattr(built, method, lambda first, *others: original(change(first), *others))
+        return built
+
+    return break_it
 
 
 def after(method: str, change: Callable[..., Any]) -> Break:
@@ -107,7 +146,118 @@ def common_breaks(method: str, tensor: Callable[[Any, Callable[[Tensor], Tensor]
     def leak(result: Any, *_: Any) -> Any:
         return tensor(result, lambda y: y - y.mean(0, keepdim=True))
 
+    def changed(change: Callable[[Tensor], Tensor]) -> Break:
+        return after(method, lambda result, *_: tensor(result, change))
+
+    def by_mode(built: Any) -> Any:
+        return changed(lambda y: y * (1.01 if built.training else 1.0))(built)
+
+    def with_lock(built: Any) -> Any:
+        built.lock = threading.Lock()
+        return built
+
+    def with_graph(built: Any) -> Any:
+        built.last = torch.ones(1, requires_grad=True).exp()
+        return built
+
+    def with_local_function(built: Any) -> Any:
+        built.activation = lambda x: x
+        return built
+
+    def keeping_tensors(built: Any) -> Any:
+        kept: list[Tensor] = []
+        return after(method, lambda result, x, *_: (kept.append(x + 1), result)[1])(built)
+
+    def keeping_numbers(built: Any) -> Any:
+        built.sizes = []
+        return after(method, lambda result, x, *_: (built.sizes.append(len(x)), result)[1])(built)
+
+    def remembering(built: Any) -> Any:
+        known: dict[Any, Any] = {}
+        return after(method, lambda result, x, *_: known.setdefault(x.shape, result))(built)
+
+    def reusing(built: Any) -> Any:
+        space: dict[Any, Tensor] = {}
+
+        def reuse(y: Tensor) -> Tensor:
+            return space.setdefault(y.shape, torch.empty_like(y)).copy_(y)
+
+        return changed(reuse)(built)
+
+    def seeding(seed: Callable[[int], object]) -> Break:
+        return after(method, lambda result, *_: (seed(0), result)[1])
+
+    def sharing(built: Any) -> Any:
+        built.shared = SHARED
+        return built
+
+    def seeded_at_creation(built: Any) -> Any:
+        torch.manual_seed(0)
+        return built
+
+    def stale(built: Any) -> Any:
+        """Keep a number that was computed from the first parameters, as an inverted matrix may be."""
+        scale = nn.Parameter(torch.ones(1))
+        built.register_parameter("stale", scale)
+        known: list[Tensor] = []
+
+        def scaled(y: Tensor) -> Tensor:
+            known[:] = known or [scale.detach().clone()]
+            return y * known[0]
+
+        return changed(scaled)(built)
+
+    def on_more_threads(built: Any) -> Any:
+        torch.set_num_threads(torch.get_num_threads() + 1)
+        return built
+
     return {
+        "old weights are remembered": ("new-weights", stale),
+        "the number of threads is set": ("global-random-state", on_more_threads),
+        "a batch of one is squeezed": (
+            "images-apart",
+            changed(lambda y: y.squeeze(0)),
+        ),
+        "large batches are computed in another way": (
+            "images-apart",
+            changed(lambda y: y * (1.0 if len(y) <= 3 else 1.01)),
+        ),
+        "half of the gradient is cut": (
+            "gradient-slopes",
+            changed(lambda y: 0.5 * y + 0.5 * y.detach()),
+        ),
+        "the order in memory is taken for granted": ("layouts", before(method, as_if_contiguous)),
+        "the input is written into": ("inputs-unchanged", before(method, lambda x: x.add_(1e-3))),
+        "results lie in the space of earlier ones": ("inputs-unchanged", reusing),
+        "module.train() changes the result": ("module-modes", by_mode),
+        "a lock is kept": ("copies", with_lock),
+        "a tensor with a graph is kept": ("copies", with_graph),
+        "a local function is kept": ("copies", with_local_function),
+        "tensors are kept": ("growth", keeping_tensors),
+        "numbers are kept on the module": ("growth", keeping_numbers),
+        "the CPU is written into the code": (
+            "other-device",
+            changed(lambda y: y + torch.zeros(y.shape, dtype=y.dtype)),
+        ),
+        "NumPy is used": (
+            "other-device",
+            changed(lambda y: y + torch.as_tensor(np.zeros_like(y.detach().numpy())).to(y)),
+        ),
+        "a constant is in single precision": ("double-precision", changed(lambda y: y * torch.tensor(1.1))),
+        "single precision is used in between": (
+            "double-precision",
+            changed(lambda y: (1.1 * y).float().to(y)),
+        ),
+        "an earlier result is given again": ("repeatable", remembering),
+        "Python's random numbers are used": (
+            "global-random-state",
+            changed(lambda y: y + 1e-3 * random.random()),
+        ),
+        "torch's generator is seeded": ("global-random-state", seeding(torch.manual_seed)),
+        "NumPy's generator is seeded": ("global-random-state", seeding(np.random.seed)),
+        "Python's generator is seeded": ("global-random-state", seeding(random.seed)),
+        "torch's generator is seeded at creation": ("global-random-state", seeded_at_creation),
+        "all that are built share a parameter": ("state", sharing),
         "an image depends on the others": ("images-apart", after(method, leak)),
         "a parameter is not used": ("gradients", dead),
         "a result is always in float32": (
@@ -118,6 +268,12 @@ def common_breaks(method: str, tensor: Callable[[Any, Callable[[Tensor], Tensor]
         "results depend on the calls before": ("repeatable", counter),
         "the global generator is used": ("global-random-state", after(method, drawing)),
     }
+
+
+def as_if_contiguous(x: Tensor) -> Tensor:
+    """Read a tensor's memory from its start, as code does that takes it to be contiguous."""
+    values = x.as_strided((x.numel(),), (1,)) if x.untyped_storage().nbytes() >= x.nbytes else x.reshape(-1)
+    return values.reshape(x.shape)
 
 
 def bijection_breaks() -> Breaks:
@@ -148,10 +304,35 @@ def bijection_breaks() -> Breaks:
         "there is no inverse": ("round-trip", instead("inverse", lambda _, y, *others: 2 * y)),
         "the inverse is a little off": ("round-trip", after("inverse", lambda x, *_: x + 1e-6)),
         "state is taken from data again": ("first-pass", initialised_again),
+        "log_det is wrong in training": (
+            "log-det",
+            after("forward", lambda r, *given: (r[0], r[1] + 1e-3 * given[-1].training)),
+        ),
     }
 
 
-def declared(attribute: str, value: bool | int) -> Break:
+def everywhere_breaks() -> Breaks:
+    """Return what can be broken in a transform or bijector where its own trial does not look."""
+    off = after("inverse", lambda x, *_: x + 1e-3)
+
+    def high(x: Tensor) -> float:
+        return 1e-3 * (x.shape[2] != x.shape[3])
+
+    return {
+        "the inverse ends at 2": ("far-values", after("inverse", lambda x, *_: x.clamp(-2.0, 2.0))),
+        "values far out overflow": (
+            "far-values",
+            after("forward", lambda r, x, *_: (r[0] + 0 * x.exp().square().square().sum(), r[1])),
+        ),
+        "the inverse is wrong where images are not square": (
+            "other-shapes",
+            after("inverse", lambda x, *_: x + high(x)),
+        ),
+        "the inverse is wrong under another option": ("other-options", under_option(off)),
+    }
+
+
+def declared(attribute: str, value: Any) -> Break:
     def declare(built: nn.Module) -> nn.Module:
         setattr(built, attribute, value)
         return built

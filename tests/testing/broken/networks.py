@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +18,9 @@ from tests.testing.broken.example import (
     after,
     common_breaks,
     declared,
+    flavoured,
     instead,
+    under_option,
 )
 
 
@@ -86,6 +90,10 @@ def next_context(net: ToyNetwork, context: Tensor | None, like: Tensor) -> Prepa
     return Prepared(net, None if context is None else context.roll(1, 0))
 
 
+def detached_context(net: ToyNetwork, context: Tensor | None, like: Tensor) -> Prepared:
+    return Prepared(net, None if context is None else context.detach())
+
+
 def first_tangent_for_all(built: Prepared, x: Tensor, tangents: Tensor, time: float) -> tuple[Tensor, Tensor]:
     return Prepared.push_many(built, x, tangents[:, :1], time)
 
@@ -106,10 +114,69 @@ def far_reach(net: ToyNetwork) -> ToyNetwork:
     return after("forward", lambda y, x, *_: y + x.mean((1, 2, 3), keepdim=True))(net)
 
 
+def prepared_once(net: ToyNetwork) -> ToyNetwork:
+    """Keep what was prepared for a context, whatever becomes of the parameters."""
+    known: dict[int, Prepared] = {}
+
+    def prepare(net: ToyNetwork, context: Tensor | None, like: Tensor) -> Prepared:
+        return known.setdefault(id(context), Prepared(copy.deepcopy(net), context))
+
+    return instead("prepare", prepare)(net)
+
+
+def old_weights(net: ToyNetwork) -> ToyNetwork:
+    """Keep a copy of the network on the network, made at the first call."""
+
+    def prepare(net: ToyNetwork, context: Tensor | None, like: Tensor) -> Prepared:
+        frozen = vars(net).setdefault("frozen", copy.deepcopy(net))
+        return Prepared(frozen, context)
+
+    return instead("prepare", prepare)(net)
+
+
+def last_context(net: ToyNetwork) -> ToyNetwork:
+    class Shared(Prepared):
+        def __call__(self, x: Tensor, time: Any) -> Tensor:
+            return net(x, latest[-1], torch.as_tensor(time, dtype=x.dtype))
+
+    latest: list[Tensor | None] = []
+
+    def prepare(net: ToyNetwork, context: Tensor | None, like: Tensor) -> Prepared:
+        latest.append(context)
+        return Shared(net, context)
+
+    return instead("prepare", prepare)(net)
+
+
+def scaled_context(net: ToyNetwork) -> ToyNetwork:
+    def prepare(net: ToyNetwork, context: Tensor | None, like: Tensor) -> Prepared:
+        return Prepared(net, None if context is None else context.mul_(1.5))
+
+    return instead("prepare", prepare)(net)
+
+
+def branching(y: Tensor, *_: Any) -> Tensor:
+    return y if y.abs().max() < 10 else y / 2
+
+
 NETWORK = Example(
     "network",
-    ToyNetwork,
+    flavoured(ToyNetwork),
     {
+        "what is prepared stays as it was first": ("prepared", prepared_once),
+        "what is prepared has the weights of the first call": ("prepared", old_weights),
+        "two that are prepared share a context": ("prepared", last_context),
+        "preparing writes into the context": ("prepared", scaled_context),
+        "it branches on the values": ("values", after("forward", branching)),
+        "it looks for large values": ("values", after("forward", lambda y, *_: y + 0 * len(y[y > 0.5]))),
+        "high images are transposed": (
+            "other-shapes",
+            after("forward", lambda y, x, *_: y if x.shape[2] == x.shape[3] else y.mT),
+        ),
+        "a channel is lost under another option": (
+            "other-options",
+            under_option(after("forward", lambda y, *_: y[:, 1:])),
+        ),
         **common_breaks("forward", lambda result, change: change(result)),
         "the number of channels is another": ("shapes", after("forward", lambda y, *_: y[:, 1:])),
         "the context is ignored": ("context", unused_input(1)),
@@ -117,6 +184,7 @@ NETWORK = Example(
         "the time is ignored": ("time", unused_input(2)),
         "one time is not as good as the same for each": ("time", one_time_only),
         "what is prepared has another context": ("push", instead("prepare", next_context)),
+        "what is prepared gives the context no gradient": ("push", instead("prepare", detached_context)),
         "push gives another value": ("push", pushed("push", lambda y, product: (2 * y, product))),
         "push gives another product": ("push", pushed("push", lambda y, product: (y, 2 * product))),
         "push's value has no gradient": ("push", pushed("push", lambda y, product: (y.detach(), product))),

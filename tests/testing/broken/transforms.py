@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
+from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from flowzoo.builtin.block_mean import BlockMean
+from flowzoo.component import Check
 from flowzoo.run import EVALUATION, Run
 from flowzoo.shapes import Shape
 from flowzoo.transform import ResolutionTransform
 from tests.testing.broken.example import (
+    Break,
     Example,
     after,
     bijection_breaks,
     declared,
+    everywhere_breaks,
+    flavoured,
     instead,
 )
 
@@ -21,9 +29,12 @@ from tests.testing.broken.example import (
 class Pyramid(ResolutionTransform):
     """A stochastic transform: puts a noisy copy in front of the image, and drops it again."""
 
+    stochastic = True
+
     def forward(self, x: Tensor, run: Run = EVALUATION) -> tuple[Tensor, Tensor]:
         noise = run.normal(x)
-        return torch.cat([x + noise, x], dim=1), 0.5 * noise.square().flatten(1).sum(1)
+        constant = 0.5 * math.log(2 * math.pi) * x[0].numel()
+        return torch.cat([x + noise, x], dim=1), 0.5 * noise.square().flatten(1).sum(1) + constant
 
     def inverse(self, y: Tensor, run: Run = EVALUATION) -> Tensor:
         return y.chunk(2, dim=1)[1]
@@ -36,19 +47,100 @@ def fixed_draws(pyramid: Pyramid, x: Tensor, run: Run) -> tuple[Tensor, Tensor]:
     return Pyramid.forward(pyramid, x, EVALUATION)
 
 
+def fixed_in_evaluation(pyramid: Pyramid, x: Tensor, run: Run) -> tuple[Tensor, Tensor]:
+    return Pyramid.forward(pyramid, x, run if run.training else EVALUATION)
+
+
+def with_noise(result: tuple[Tensor, Tensor], x: Tensor, run: Run) -> tuple[Tensor, Tensor]:
+    return result[0] + run.normal(result[0]), result[1]
+
+
+def with_noise_in_training(result: tuple[Tensor, Tensor], x: Tensor, run: Run) -> tuple[Tensor, Tensor]:
+    return with_noise(result, x, run) if run.training else result
+
+
+def on_bands(change: Callable[[Tensor], Tensor]) -> Break:
+    return after("forward", lambda r, *_: (change(r[0]), r[1]))
+
+
+def colour_major(y: Tensor) -> Tensor:
+    return y.unflatten(1, (4, -1)).transpose(1, 2).flatten(1, 2)
+
+
+def coarse_last(y: Tensor) -> Tensor:
+    return y.unflatten(1, (4, -1)).roll(-1, 1).flatten(1, 2)
+
+
+class ColourMajor(ResolutionTransform):
+    """A stochastic transform that moves blocks into channels as ``pixel_unshuffle`` does."""
+
+    stochastic = True
+    flavour = "plain"
+
+    def forward(self, x: Tensor, run: Run = EVALUATION) -> tuple[Tensor, Tensor]:
+        y = pixel_unshuffle(x, 2)
+        return y + run.normal(y), y.new_zeros(len(y))
+
+    def inverse(self, y: Tensor, run: Run = EVALUATION) -> Tensor:
+        return pixel_shuffle(y, 2)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return 4 * shape[0], shape[1] // 2, shape[2] // 2
+
+
+def sorting(transform: BlockMean) -> BlockMean:
+    """Order the channels by the values of the first image."""
+    transform.permutes = True
+
+    def forward(transform: BlockMean, x: Tensor, run: Run) -> tuple[Tensor, Tensor]:
+        return x[:, x[0].flatten(1).sum(1).argsort()], x.new_zeros(len(x))
+
+    return instead("forward", forward)(transform)
+
+
 TRANSFORM = Example(
     "transform",
-    lambda _: BlockMean(0.5),
+    flavoured(lambda _: BlockMean(0.5)),
     {
         **bijection_breaks(),
+        **everywhere_breaks(),
+        "it says that it draws": ("stochastic", declared("stochastic", True)),
+        "it draws and does not say so": ("stochastic", after("forward", with_noise)),
+        "it draws in training and does not say so": ("stochastic", after("forward", with_noise_in_training)),
+        "it dequantises and does not draw": ("stochastic", declared("dequantises", True)),
+        "bands are laid out colour-major": (
+            "bands",
+            on_bands(colour_major),
+        ),
+        "the coarse image comes last": ("bands", on_bands(coarse_last)),
+        "bands are transposed": ("bands", on_bands(lambda y: y.mT)),
+        "height and width are mixed up in the stated shape": (
+            "other-shapes",
+            after("output_shape", lambda shape, _: (shape[0], shape[2], shape[1])),
+        ),
+        "where values go depends on them": ("permutation", sorting),
         "it mixes values and declares to move them": ("permutation", declared("permutes", True)),
         "the stated shape is another": ("shapes", instead("output_shape", lambda _, shape: shape)),
     },
+    check=Check(shape=(2, 4, 4)),
 )
 STOCHASTIC = Example(
     "transform",
-    lambda _: Pyramid(),
+    flavoured(lambda _: Pyramid()),
     {
+        **everywhere_breaks(),
+        "it draws and says that it does not": ("stochastic", declared("stochastic", False)),
+        "log_det lacks the density's constant": (
+            "density",
+            after("forward", lambda r, x, _: (r[0], r[1] - 0.5 * math.log(2 * math.pi) * x[0].numel())),
+        ),
+        "log_det has the wrong sign": ("density", after("forward", lambda r, *_: (r[0], -r[1]))),
+        "it says that it dequantises, and its draw is not uniform": (
+            "stochastic",
+            declared("dequantises", True),
+        ),
+        "it draws in training only": ("stochastic", instead("forward", fixed_in_evaluation)),
+        "channels are laid out colour-major": ("bands", lambda _: ColourMajor()),
         **{name: each for name, each in bijection_breaks().items() if each[0] != "log-det"},
         "the inverse keeps the noisy copy": (
             "round-trip",
@@ -58,4 +150,5 @@ STOCHASTIC = Example(
         "log_det is infinite": ("log-det", after("forward", lambda r, *_: (r[0], r[1] / 0))),
     },
     exact=False,
+    check=Check(shape=(2, 2, 2), reason="part of it is drawn"),
 )

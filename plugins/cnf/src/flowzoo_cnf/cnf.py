@@ -69,6 +69,7 @@ class CNF(ConditionalBijector):
     """
 
     has_shares = True
+    settles = True
 
     def __init__(self, blocks: Sequence[Network], settings: Settings) -> None:
         super().__init__()

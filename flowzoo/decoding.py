@@ -26,8 +26,7 @@ _BITS_PER_SAMPLE = 258
 def decode_image(content: bytes) -> Image.Image:
     """Decode an image file and turn it the right way up.
 
-    Of several pictures in one file, such as an animation's, the first is used. What else becomes of an
-    image's values on the way to an array is what :func:`changes_in` returns.
+    Of several pictures in one file, such as an animation's, the first is used.
 
     Args:
         content: Of a PNG, a JPEG or another file that Pillow reads.
@@ -35,54 +34,63 @@ def decode_image(content: bytes) -> Image.Image:
     Raises:
         DataError: It is damaged, too large, or holds more than 8 bits a value, which would be cut off.
     """
+    return decode_explained(content)[0]
+
+
+def decode_explained(content: bytes) -> tuple[Image.Image, list[str]]:
+    """Decode an image file, and say what happens to its values between the file and an array of bytes.
+
+    Args:
+        content: As :func:`decode_image` takes it.
+
+    Returns:
+        The image, and each kind of change, none for a plain grey or RGB image of 8 bits.
+
+    Raises:
+        DataError: As :func:`decode_image`.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's, of odd metadata and large images
             opened = Image.open(io.BytesIO(content))
             _refuse_more_bits(opened)
+            changes = _changes(opened)
             image = ImageOps.exif_transpose(opened)
             image.load()
     except DataError:
         raise
     except Image.DecompressionBombError as reason:
-        raise DataError(
-            f"is too large: Pillow decodes {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels at most; scale it down"
-        ) from reason
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        raise DataError(f"is too large: Pillow decodes {most:,} pixels at most; scale it down") from reason
     except Exception as reason:  # Pillow's many readers let through struct, value, syntax and index errors
         raise DataError(f"cannot be decoded ({_cause(content, reason)}); fetch it again") from reason
-    # Left in, it makes Pillow warn at each conversion; alpha is left out there, as changes_in says.
+    # Left in, it makes Pillow warn at each conversion; alpha is left out there.
     image.info.pop("transparency", None)
-    return image
+    return image, changes
 
 
-def changes_in(content: bytes) -> list[str]:
-    """Return what happens to the values of an image file between the file and an array of bytes.
-
-    Args:
-        content: Of a file that :func:`decode_image` decodes.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        image = Image.open(io.BytesIO(content))
-        found = {
-            "turned as EXIF's orientation says": image.getexif().get(_ORIENTATION, 1) in range(2, 9),
-            "alpha channel left out": image.mode in _ALPHA or "transparency" in image.info,
-            "colours looked up in a palette": image.mode in ("P", "PA"),
-            "black and white, 1 bit a value, turned into 0 and 255": image.mode == "1",
-            "fewer than 8 bits a value stretched to 0..255": image.mode == "L" and _bits_a_value(image) < 8,
-            f"{image.mode} turned into RGB": image.mode in ("CMYK", "YCbCr"),
-            "colour profile other than sRGB ignored": _has_other_profile(image),
-            "first of several pictures in one file used": getattr(image, "is_animated", False),
-            f"{image.format} read as 8 bits a value": image.format not in _KNOWN_FORMATS,
-        }
+def _changes(image: Image.Image) -> list[str]:
+    # First, since Pillow forgets how the values are laid out once it has read a PNG up to its EXIF data.
+    few_bits = image.mode == "L" and bits_a_value(image) < 8
+    found = {
+        "turned as EXIF's orientation says": image.getexif().get(_ORIENTATION, 1) in range(2, 9),
+        "alpha channel left out": image.mode in _ALPHA or "transparency" in image.info,
+        "colours looked up in a palette": image.mode in ("P", "PA"),
+        "black and white, 1 bit a value, turned into 0 and 255": image.mode == "1",
+        "fewer than 8 bits a value stretched to 0..255": few_bits,
+        f"{image.mode} turned into RGB": image.mode in ("CMYK", "YCbCr"),
+        "colour profile other than sRGB ignored": _has_other_profile(image),
+        "first of several pictures in one file used": getattr(image, "is_animated", False),
+        f"{image.format} read as 8 bits a value": image.format not in _KNOWN_FORMATS,
+    }
     return [change for change, happens in found.items() if happens]
 
 
 def _refuse_more_bits(image: Image.Image) -> None:
     """Refuse more than 8 bits a value, which Pillow cuts to 8 without a word in colour images."""
     deep = _MORE_BITS.get(image.mode, "16 bits a value" if image.mode.startswith("I;") else "")
-    if not deep and _bits_a_value(image) > 8:
-        deep = f"{_bits_a_value(image)} bits a value"
+    if not deep and bits_a_value(image) > 8:
+        deep = f"{bits_a_value(image)} bits a value"
     if deep:
         raise DataError(
             f"holds {deep} in Pillow's mode {image.mode}, more than 8 bits a value; convert it to 8 bits"
@@ -91,12 +99,18 @@ def _refuse_more_bits(image: Image.Image) -> None:
         raise DataError(f"has Pillow's mode {image.mode}, which is not read; convert it to RGB")
 
 
-def _bits_a_value(image: Image.Image) -> int:
+def bits_a_value(image: Image.Image) -> int:
+    """Return how many bits a value has in the file that an image was opened from; Pillow may keep 8 only.
+
+    Args:
+        image: Opened from a file, and not decoded yet.
+    """
     if image.format == "TIFF":
         bits = image.getexif().get(_BITS_PER_SAMPLE, 8)
         return max(bits) if isinstance(bits, tuple) else int(bits)
     # What Pillow's decoder is told: the layout of the values, for PPM with the largest value beside it.
-    arguments = image.tile[0].args if image.tile else None
+    tiles = getattr(image, "tile", None)
+    arguments = tiles[0].args if tiles else None
     if image.format == "PNG":
         layout = re.fullmatch(r"\w+;(\d+)B?", str(arguments))
         return int(layout[1]) if layout else 8

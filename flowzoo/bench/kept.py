@@ -1,0 +1,44 @@
+"""What a cell is made with, and what of it has changed since a result that is kept was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flowzoo.bench.cell import Cell
+from flowzoo.bench.result import Environment, Result
+from flowzoo.registry.loader import default_registry
+from flowzoo.registry.provenance import Provenance, changes, provenance_of
+
+_LIBRARIES = ("flowzoo", "torch")
+
+
+def made_with(cell: Cell, plan: Result) -> Provenance:
+    """Return what is installed of a cell's components: of its model, its data set and its metrics.
+
+    Args:
+        cell: What is asked for.
+        plan: Its record without figures.
+
+    Raises:
+        FlowzooError: One of them is not installed.
+    """
+    metrics = [f"metric:{name}" for name, _ in cell.metrics]
+    return provenance_of(default_registry(), [*plan.components, *metrics])
+
+
+def changed_since(result: Result, now: Provenance) -> str:
+    """Return in words what a result was made with that is another now; empty if nothing is, or is known.
+
+    Args:
+        result: Of the same components.
+        now: What :func:`made_with` returns.
+    """
+    if result.environment is None:
+        return ""
+    return ", ".join(changes(_recorded(result.environment), now))
+
+
+def _recorded(environment: Environment) -> Provenance:
+    libraries = {name: environment.versions[name] for name in _LIBRARIES if name in environment.versions}
+    versions: Mapping[str, str] = {**libraries, **environment.plugins}
+    return Provenance(versions=versions, fingerprints=environment.fingerprints)

@@ -1,0 +1,117 @@
+"""What stochastic transforms draw, recorded and given again, so that it can be differentiated by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from flowzoo.errors import NumericalError
+from flowzoo.flow import Flow
+from flowzoo.run import Run
+
+
+@dataclass
+class Noise:
+    """The noise of one pass through all stochastic transforms, in the order in which it is asked for.
+
+    Attributes:
+        values: ``(B, ...)`` each.
+        log_prob: Log-density of all values together, ``(B,)``, nats.
+        given: Whether the values are given, rather than recorded.
+        used: How many of the given values have been asked for.
+    """
+
+    values: list[Tensor] = field(default_factory=list)
+    log_prob: Tensor | None = None
+    given: bool = False
+    used: int = 0
+
+    def flat(self, like: Tensor) -> Tensor:
+        """Return all values side by side, ``(B, E)``, float64; ``like`` has as many rows."""
+        return torch.cat(
+            [like.new_zeros((len(like), 0)), *(each.flatten(1).to(like) for each in self.values)], 1
+        )
+
+    def replayed(self, flat: Tensor) -> Noise:
+        """Return noise that gives the columns of ``(B, E)`` in place of new draws."""
+        sizes = [each[0].numel() for each in self.values]
+        parts = flat.split(sizes, dim=1)
+        values = [part.reshape(-1, *each.shape[1:]) for part, each in zip(parts, self.values, strict=True)]
+        return Noise(values=values, given=True)
+
+
+@final
+@dataclass(frozen=True)
+class _NoisyRun(Run):
+    """A run whose continuous draws are recorded, or given.
+
+    It stands in for :class:`~flowzoo.run.Run` where a transform draws, since what is drawn has to be
+    something that a Jacobian can be taken by.
+    """
+
+    noise: Noise = field(default_factory=Noise)
+
+    def normal(self, like: Tensor) -> Tensor:
+        value = self._given(like)
+        if value is None:
+            value = super().normal(like)
+            wide = value.double().flatten(1)
+            self._record(value, -0.5 * (wide.square().sum(1) + wide.shape[1] * math.log(2.0 * math.pi)))
+        return value
+
+    def uniform(self, like: Tensor) -> Tensor:
+        value = self._given(like)
+        if value is None:
+            value = super().uniform(like)
+            self._record(value, value.new_zeros(len(value)).double())
+        return value
+
+    def rademacher(self, like: Tensor) -> Tensor:
+        raise NumericalError("it draws signs, by which no density can be differentiated")
+
+    def _given(self, like: Tensor) -> Tensor | None:
+        if not self.noise.given:
+            return None
+        value = self.noise.values[self.noise.used]
+        self.noise.used += 1
+        return value.to(like.dtype)
+
+    def _record(self, value: Tensor, log_prob: Tensor) -> None:
+        self.noise.values.append(value)
+        before = self.noise.log_prob
+        self.noise.log_prob = log_prob if before is None else before + log_prob
+
+
+@contextmanager
+def noise_in(flow: Flow, noise: Noise) -> Iterator[None]:
+    """Have the stochastic transforms of a model record what they draw, or take what is given.
+
+    Other parts draw as ever: the probes of an estimated trace are no part of a density.
+    """
+
+    def swap(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        def swapped(value: Any) -> Any:
+            return with_noise(value, noise) if isinstance(value, Run) else value
+
+        return tuple(map(swapped, args)), {name: swapped(value) for name, value in kwargs.items()}
+
+    transforms = [flow.level(place).transform for place in range(len(flow.levels))]
+    handles = [
+        each.register_forward_pre_hook(swap, with_kwargs=True) for each in transforms if each.stochastic
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def with_noise(run: Run, noise: Noise) -> Run:
+    """Return a run that records its draws in ``noise``, or takes them from there."""
+    return _NoisyRun(**{each.name: getattr(run, each.name) for each in fields(Run)}, noise=noise)

@@ -1,0 +1,176 @@
+"""The judge of a model's ``log p(x)``: which Jacobian can be had in the time, and what it says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from flowzoo.evaluation.density.jacobian import (
+    Derivative,
+    RowMap,
+    choose_derivative,
+    log_abs_det,
+    rows_at_once,
+    seconds_a_product,
+)
+from flowzoo.evaluation.density.maps import Settings, Whole, parts_of
+from flowzoo.evaluation.density.stopwatch import Stopwatch
+from flowzoo.flow import Flow
+
+LEAST_IMAGES = 2
+"""Judged in any case; a method that is too slow for as many is not chosen."""
+
+MORE_IMAGES = 0.25
+"""Share of the budget within which more images are judged."""
+
+HOPELESS = 1.5
+"""Times the budget: a guess of the seconds above it, from a few passes through encode, rules a model out."""
+
+TOGETHER = 50.0
+"""At most so many times faster are rows that go through a model together than one by itself."""
+
+PRODUCT_COSTS = 3.0
+"""Passes through encode that a product with its Jacobian is reckoned at before it is timed."""
+
+OPERATIONS_A_SECOND = 4e9
+"""In double precision, of one core that decomposes matrices."""
+
+Progress = Callable[[float], None]
+"""Told which share of the products has been computed."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a model states and what is right, ``(N,)`` each, nats.
+
+    Attributes:
+        method: ``whole`` or ``by level``.
+        settings: With which the model computed.
+        whole: The model as one map.
+        stated: Its own ``log p``.
+        latents: ``log N(z; 0, I)``, less the density of noise that was drawn.
+        log_det: Judged ``log |det J|``.
+        derivative: How it was differentiated; the worst of the parts.
+    """
+
+    method: str
+    settings: Settings
+    whole: Whole
+    stated: Tensor
+    latents: Tensor
+    log_det: Tensor
+    derivative: Derivative
+
+    @property
+    def log_prob(self) -> Tensor:
+        """Judged ``log p``."""
+        return self.latents + self.log_det
+
+
+class NotSquare(Exception):
+    """A model gives another number of latents than it takes values."""
+
+
+def judge(
+    flow: Flow, x: Tensor, settings: Settings, exact: bool, seconds: float, progress: Progress
+) -> Judged | None:
+    """Judge a model's likelihoods of some images; None if that would take too long.
+
+    Args:
+        flow: The model, in float64.
+        x: ``(N, C, H, W)``, float64.
+        settings: With which the model computes.
+        exact: Whether it is asked for exact log-determinants.
+        seconds: Budget.
+        progress: See :data:`Progress`.
+
+    Raises:
+        NotSquare: It has too few or too many latents.
+    """
+    if _is_hopeless(flow, x, settings, seconds):
+        return None
+    whole = Whole(flow, x, settings)
+    values, latents = whole.start.shape[1], sum(math.prod(shape) for shape in flow.latent_shapes)
+    if values != latents:
+        raise NotSquare(f"{values} values are mapped to {latents} latents")
+    budget = _Budget(seconds, progress)
+    found = _add_up(x, [whole], budget)
+    method = "whole"
+    if found is None:
+        parts = [part for part in parts_of(flow, x, settings, exact=False) if part.start.shape[1]]
+        found = _add_up(x, parts, budget)
+        method = "by level"
+    if found is None:
+        return None
+    log_det, derivative = found
+    count = len(log_det)
+    stated, log_latents = whole.stated(exact)[:count], whole.latents()[:count]
+    return Judged(method, settings, whole, stated, log_latents, log_det, derivative)
+
+
+def _is_hopeless(flow: Flow, x: Tensor, settings: Settings, seconds: float) -> bool:
+    """Whether a few passes through encode tell that there is no time for its Jacobian."""
+    passes = LEAST_IMAGES * PRODUCT_COSTS * flow.dimensions
+    flow.encode(x[:1], settings.run([0]))  # whatever loads at the first call is no fault of the model
+    watch = Stopwatch()
+    flow.encode(x[:1], settings.run([0]))
+    if passes * watch.seconds() / TOGETHER > HOPELESS * seconds:
+        return True
+    rows = rows_at_once(flow.dimensions, "forward mode")
+    watch = Stopwatch()
+    flow.encode(x[:1].expand(rows, -1, -1, -1), settings.run([0] * rows))
+    return passes * watch.seconds() / rows > HOPELESS * seconds
+
+
+@dataclass(frozen=True)
+class _Budget:
+    """Seconds that may be spent.
+
+    Attributes:
+        seconds: In all.
+        progress: Told how far it is.
+    """
+
+    seconds: float
+    progress: Progress
+
+
+def _add_up(x: Tensor, maps: Sequence[RowMap], budget: _Budget) -> tuple[Tensor, Derivative] | None:
+    """Return the sum of the maps' ``log |det|`` for as many images as there is time for, and how it was got.
+
+    None if there is no time for :data:`LEAST_IMAGES`.
+    """
+    derivatives = [choose_derivative(each) for each in maps]
+    pairs = list(zip(maps, derivatives, strict=True))
+    each = sum(_seconds(mapping, derivative) for mapping, derivative in pairs)
+    if LEAST_IMAGES * each > budget.seconds:
+        return None
+    images = min(len(x), max(LEAST_IMAGES, int(MORE_IMAGES * budget.seconds / max(each, 1e-9))))
+    tick = _ticker(images * sum(mapping.start.shape[1] for mapping in maps), budget.progress)
+    total = x.new_zeros(images)
+    for mapping, derivative in pairs:
+        total += x.new_tensor([log_abs_det(mapping, image, derivative.way, tick) for image in range(images)])
+    return total, max(derivatives, key=lambda found: (_WAYS.index(found.way), found.error))
+
+
+_WAYS = ("forward mode", "reverse mode", "finite differences")
+
+
+def _seconds(mapping: RowMap, derivative: Derivative) -> float:
+    """Return how long the log-determinant of one image takes."""
+    values = mapping.start.shape[1]
+    return values * seconds_a_product(mapping, derivative.way) + values**3 / OPERATIONS_A_SECOND
+
+
+def _ticker(total: int, progress: Progress) -> Callable[[int], None]:
+    done = 0
+
+    def tick(products: int) -> None:
+        nonlocal done
+        done += products
+        progress(done / max(1, total))
+
+    return tick

@@ -1,0 +1,98 @@
+"""A smaller model of the same recipe, to be judged where the model itself has too many dimensions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from flowzoo.data.batches import spread
+from flowzoo.data.dataset import ImageSource
+from flowzoo.dequantisation import dequantise
+from flowzoo.errors import FlowzooError
+from flowzoo.flow import Flow
+from flowzoo.perturbation import randomise
+from flowzoo.registry.models import create_model
+from flowzoo.run import Run
+from flowzoo.scoring import fit_splits, scored_levels
+from flowzoo.shapes import IntegerImages
+
+FIRST_PASS_IMAGES = 512
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """A smaller model.
+
+    Attributes:
+        flow: The model, in the precision of the one that it stands for.
+        trained: Whether it has the other's trained weights; otherwise its own are random.
+    """
+
+    flow: Flow
+    trained: bool
+
+    def __str__(self) -> str:
+        size = "x".join(map(str, self.flow.image_shape))
+        return f"rebuilt at {size} with {'trained' if self.trained else 'perturbed'} weights"
+
+
+def smaller_sizes(flow: Flow) -> Iterator[tuple[int, int]]:
+    """Yield heights and widths of the image's proportions below its own, the largest first."""
+    _, height, width = flow.image_shape
+    steps = math.gcd(height, width)
+    for step in range(steps - 1, 0, -1):
+        yield height * step // steps, width * step // steps
+
+
+def rebuild(flow: Flow, source: ImageSource, size: tuple[int, int], seed: int) -> Rebuilt | None:
+    """Return the same recipe on smaller images; None if it cannot be built on this size.
+
+    It goes through its first pass on crops of the data. Then it gets the weights of the model, if they do not
+    depend on the size of the image; otherwise its parameters are made random.
+
+    Args:
+        flow: A model with a recipe.
+        source: Images of the model's size.
+        size: Height and width.
+        seed: Of what is random.
+    """
+    recipe = flow.recipe
+    assert recipe is not None, "only models with recipes can be built again"
+    shape = (flow.image_shape[0], *size)
+    try:
+        small = create_model(
+            recipe.model, shape, bins=recipe.bins, pixels=recipe.pixels, seed=seed, **recipe.options
+        )
+    except FlowzooError:
+        return None
+    generator = torch.Generator().manual_seed(seed)
+    scored = scored_levels(small)
+    if scored:
+        fit_splits(small, [torch.randn(small.dimensions, generator=generator).double()] * scored)
+    images = source.take(spread(len(source), FIRST_PASS_IMAGES))
+    x = dequantise(crops(images, size, generator), flow.bins, Run(generator=generator))
+    small.initialise(iter(x.split(len(x) // 2 or 1)))
+    ours, theirs = flow.state_dict(), small.state_dict()
+    floats = {name for name, value in [*ours.items(), *theirs.items()] if value.is_floating_point()}
+    fits = all(name in ours and name in theirs and ours[name].shape == theirs[name].shape for name in floats)
+    if fits:
+        small.load_state_dict({**theirs, **{name: ours[name].cpu() for name in floats}})
+    else:
+        randomise(small, seed)
+    return Rebuilt(small.to(flow.device), fits)
+
+
+def crops(images: IntegerImages, size: tuple[int, int], generator: torch.Generator) -> IntegerImages:
+    """Cut a piece of each image, at a random place."""
+    height, width = size
+    rows, columns = images.shape[-2] - height + 1, images.shape[-1] - width + 1
+    tops = torch.randint(0, rows, (len(images),), generator=generator).tolist()
+    lefts = torch.randint(0, columns, (len(images),), generator=generator).tolist()
+    cut = [
+        image[..., top : top + height, left : left + width]
+        for image, top, left in zip(images, tops, lefts, strict=True)
+    ]
+    return torch.stack(cut)

@@ -1,0 +1,75 @@
+"""Whether ``decode`` undoes ``encode``, at images and at drawn latents, and drops what was drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from flowzoo.errors import NumericalError
+from flowzoo.evaluation.density.maps import Settings
+from flowzoo.flow import Flow
+from flowzoo.run import Run
+
+
+def image_error(flow: Flow, x: Tensor, settings: Settings) -> float:
+    """Return the largest error of ``decode(encode(x))``.
+
+    What a stochastic transform draws is dropped on the way back, so ``x`` comes back whatever was drawn.
+
+    Args:
+        flow: The model, in float64.
+        x: ``(N, C, H, W)``, float64.
+        settings: Of both passes.
+    """
+    latents = flow.encode(x, settings.run())
+    return float((flow.decode(latents, settings.run()) - x).abs().max())
+
+
+def latent_error(flow: Flow, images: int, seed: int, settings: Settings) -> float:
+    """Return the largest error of ``encode(decode(z))`` for drawn ``z``, relative to ``1 + |z|``.
+
+    Level by level, since drawn latents decode to images that may leave [0, 1), or come so near its ends that
+    a logit has no digits left, and since a stochastic transform draws anew.
+
+    Args:
+        flow: The model, in float64.
+        images: How many to draw.
+        seed: Of the latents.
+        settings: Of both passes.
+
+    Raises:
+        NumericalError: They decode to something that is not finite.
+    """
+    owners = [place % len(settings.generators) for place in range(images)]
+    generator = torch.Generator().manual_seed(seed)
+    latents = flow.draw_latents(images, run=Run(generator=generator))
+    worst = 0.0
+    y: Tensor | None = None
+    for place in reversed(range(len(flow.levels))):
+        level, z = flow.level(place), latents[place]
+        kept = y
+        factored = level.conditional.inverse(z, kept, settings.run(owners))
+        merged = level.split.merge(kept, factored)
+        transformed = level.joint.inverse(merged, None, settings.run(owners))
+        again, _ = level.joint(transformed, None, settings.run(owners))
+        kept_again, factored_again = level.split.split(again)
+        z_again, _ = level.conditional(factored_again, kept_again, settings.run(owners))
+        worst = max(worst, *_errors([z_again, kept_again], [z, kept]))
+        y = level.transform.inverse(transformed, settings.run(owners))
+        if not bool(y.isfinite().all()):
+            raise NumericalError(f"level {place} decodes them to values that are not finite")
+        if not level.transform.stochastic:
+            back, _ = level.transform(y, settings.run(owners))
+            worst = max(worst, *_errors([back], [transformed]))
+    return worst
+
+
+def _errors(found: Sequence[Tensor | None], expected: Sequence[Tensor | None]) -> list[float]:
+    errors = [0.0]
+    for ours, theirs in zip(found, expected, strict=True):
+        if ours is not None and theirs is not None and theirs.numel():
+            error = float(((ours - theirs).abs() / (1.0 + theirs.abs())).max())
+            errors.append(error if error == error else float("inf"))
+    return errors

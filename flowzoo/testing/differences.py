@@ -1,0 +1,105 @@
+"""Gradients against finite differences, in training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from flowzoo.testing.draws import Draws, draw_noise
+from flowzoo.testing.result import CheckFailed
+from flowzoo.testing.subject import Subject
+from flowzoo.testing.trial import Trial
+
+_STEPS = (1e-5, 1e-6, 1e-4)
+"""One that fits is enough: a step across a kink misleads, and a much shorter one does not cross it."""
+
+_ROUNDING = 1e-6
+"""What central differences in float64 are exact to."""
+
+
+def has_right_gradients(kind: type[Subject], trial: Trial) -> None:
+    """The gradient of every objective is its slope, in the input, the context and the parameters.
+
+    Slopes are central differences in training mode, along random directions, with the same draws. In a phase
+    of the training a parameter that gets no gradient counts as frozen, and only parameters are looked at,
+    since what stands before the component may be frozen as well.
+    """
+    subject = kind.ready(trial)
+    for phase in ("", *subject.phases):
+        draws = Draws(mode="train", phase=phase)
+        for objective in subject.objectives(subject.images(), subject.context(), draws):
+            _Slopes(subject, objective, draws).hold()
+
+
+@dataclass
+class _Slopes:
+    """One objective of a component in one phase of the training."""
+
+    subject: Subject
+    objective: str
+    draws: Draws
+
+    def hold(self) -> None:
+        """Hold the gradients by each group of tensors to the slope along one direction for all of them."""
+        x, context = self.subject.images().requires_grad_(), self.subject.context()
+        given = {"the input": x}
+        if context is not None:
+            given["the context"] = context.requires_grad_()
+        parameters: dict[str, Tensor] = {
+            name: each for name, each in self.subject.module.named_parameters() if each.requires_grad
+        }
+
+        def compute() -> Tensor:
+            return self.subject.objectives(x, context, self.draws)[self.objective]
+
+        inputs = {**given, **parameters}
+        found = torch.autograd.grad(compute(), list(inputs.values()), materialize_grads=True)
+        gradients = dict(zip(inputs, found, strict=True))
+        if self.draws.phase:
+            given, parameters = {}, {n: each for n, each in parameters.items() if bool(gradients[n].any())}
+        groups: list[dict[str, Tensor]] = [*({name: each} for name, each in given.items()), parameters]
+        for group in groups:
+            problem = self._problem(compute, group, gradients)
+            if problem:
+                alone: list[dict[str, Tensor]] = [{name: each} for name, each in group.items()]
+                culprit = next((each for each in alone if self._problem(compute, each, gradients)), group)
+                when = f" in phase '{self.draws.phase}'" if self.draws.phase else ""
+                raise CheckFailed(
+                    f"the gradient of {self.objective}{when} with respect to {', '.join(culprit)} {problem}"
+                )
+
+    def _problem(
+        self, compute: Callable[[], Tensor], group: Mapping[str, Tensor], gradients: Mapping[str, Tensor]
+    ) -> str:
+        """Return what is wrong with the gradients by these tensors; nothing, if they give the slope."""
+        directions = {
+            name: draw_noise(each.detach(), seed=place) for place, (name, each) in enumerate(group.items())
+        }
+        expected = sum(float((gradients[name] * each).sum()) for name, each in directions.items())
+        allowed = max(_ROUNDING, self.subject.check.tolerance)
+        slope = 0.0
+        for step in _STEPS:
+            slope = _slope(compute, group, directions, step)
+            if abs(slope - expected) <= allowed * (1.0 + abs(expected)):
+                return ""
+        return f"gives a slope of {expected:.6g} where differences find {slope:.6g}"
+
+
+@torch.no_grad()
+def _slope(
+    compute: Callable[[], Tensor], group: Mapping[str, Tensor], directions: Mapping[str, Tensor], step: float
+) -> float:
+    """Return the central difference along a direction; the tensors are put back as they were."""
+    before = {name: each.clone() for name, each in group.items()}
+    values = []
+    for sign in (1.0, -1.0):
+        for name, each in group.items():
+            each.copy_(before[name] + sign * step * directions[name])
+        with torch.enable_grad():
+            values.append(float(compute().detach()))
+    for name, each in group.items():
+        each.copy_(before[name])
+    return (values[0] - values[1]) / (2.0 * step)

@@ -1,0 +1,59 @@
+"""Notices code that reads the values of tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, final
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+_READS = {
+    "_local_scalar_dense": "turning a tensor into a number (item, float, bool, if)",
+    "equal": "torch.equal",
+    "index": "an index that is a mask",
+    "masked_select": "torch.masked_select",
+    "nonzero": "torch.nonzero",
+    "unique_dim": "torch.unique",
+    "_unique2": "torch.unique",
+}
+"""Operations whose result, or its shape, is known only once the values are, and what they are in code."""
+
+
+@final
+class Readings(TorchDispatchMode):
+    """While it is entered, notes operations that read what was computed from some tensors.
+
+    Args:
+        tensors: Whose values must not be read.
+    """
+
+    def __init__(self, tensors: Sequence[Tensor]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.found = ""
+        # By where they lie in memory; held, so that nothing else comes to lie there.
+        self._followed = {_place(each): each for each in tensors}
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        inputs = [each for each in tree_leaves((args, kwargs)) if isinstance(each, Tensor)]
+        if any(_place(each) in self._followed for each in inputs):
+            name = func.name().removeprefix("aten::").split(".")[0]
+            masks = any(each.dtype == torch.bool for each in inputs)
+            if name in _READS and (name != "index" or masks):
+                self.found = _READS[name]
+            outputs = [each for each in tree_leaves(result) if isinstance(each, Tensor)]
+            self._followed.update({_place(each): each for each in outputs})
+        return result
+
+
+def _place(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()

@@ -1,0 +1,149 @@
+"""A run belongs to the process that trains it; whoever reads it is let in."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flowzoo.errors import FileError, InUseError, SavedModelError
+from flowzoo.evaluation.report import evaluate_run
+from flowzoo.runfolder import RunFolder, RunRecord
+from flowzoo.training.budget import Budget
+from flowzoo.training.log import TrainingLog
+from flowzoo.training.reporter import Progress
+from flowzoo.training.start import resume_run, start_run
+
+Start = Callable[..., RunRecord]
+
+SMALL = {
+    "levels": 1,
+    "last": {"checkerboard": 2, "channel": 0, "network": {"hidden": 4, "blocks": 0}},
+}
+
+
+class During:
+    """Does something once, while a run trains."""
+
+    def __init__(self, act: Callable[[], object], step: int = 3) -> None:
+        self._act = act
+        self._step = step
+        self.done = False
+
+    def update(self, progress: Progress) -> None:
+        if progress.step == self._step and not self.done:
+            self.done = True
+            self._act()
+
+
+def test_nobody_else_trains_a_run_and_everybody_may_read_it(start: Start, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+
+    def meddle() -> None:
+        before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        with pytest.raises(InUseError, match="another process is training in"):
+            resume_run(folder, device="cpu")
+        with pytest.raises(InUseError):
+            resume_run(folder / ".." / "run", budget=Budget(steps=50), device="cpu")
+        with pytest.raises(SavedModelError, match="holds a run already"):
+            start_run(folder, "gaussian", "digits", budget=Budget(steps=1), device="cpu")
+        assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        assert evaluate_run(folder, images=3, floor=False, audit=False, device="cpu").images == 3
+        assert RunFolder(folder).load_model().sample(1, seed=0).shape == (1, 1, 8, 8)
+
+    meanwhile = During(meddle)
+    start(folder, model="realnvp", options=SMALL, reporter=meanwhile)
+    assert meanwhile.done
+    assert resume_run(folder, budget=Budget(steps=8), device="cpu").steps == 8
+
+
+def test_of_two_that_start_at_once_one_trains(start: Start, tmp_path: Path) -> None:
+    folder, outcomes = tmp_path / "run", list[object]()
+
+    def begin() -> None:
+        barrier.wait()
+        try:
+            outcomes.append(start(folder, steps=40, model="realnvp", options=SMALL))
+        except (InUseError, SavedModelError) as error:
+            outcomes.append(error)
+
+    barrier = threading.Barrier(2)
+    threads = [threading.Thread(target=begin) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(isinstance(each, RunRecord) for each in outcomes) == [False, True]
+    steps = [each["step"] for each in TrainingLog(folder / "log.jsonl").read()]
+    assert steps == sorted(steps)
+    assert RunFolder(folder).read().status == "finished"
+
+
+TRAIN = """
+import sys
+from flowzoo.cli.app import main
+sys.argv = ["flowzoo", "train", "realnvp", "--out", "run", "--steps", "100000", "--set", "levels=1",
+            "--set", "last={checkerboard: 2, channel: 0, network: {hidden: 4, blocks: 0}}",
+            "--set", "training.validations=1"]
+main()
+"""
+
+
+@pytest.mark.parametrize("signal_", [signal.SIGKILL, signal.SIGINT])
+def test_a_process_that_was_ended_locks_nobody_out(tmp_path: Path, signal_: signal.Signals) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", TRAIN], cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    log = tmp_path / "run" / "log.jsonl"
+    while process.poll() is None and not (log.exists() and log.stat().st_size):
+        time.sleep(0.05)
+    with pytest.raises(InUseError):
+        resume_run(tmp_path / "run", device="cpu")
+    process.send_signal(signal_)
+    out, said = process.communicate()
+    if signal_ == signal.SIGINT:
+        assert (process.returncode, out, said) == (130, b"", b"interrupted\n")
+    with pytest.raises(SavedModelError, match="no model yet: the first validation is at step 100000"):
+        evaluate_run(tmp_path / "run", device="cpu")
+    assert resume_run(tmp_path / "run", budget=Budget(steps=2), device="cpu").steps == 2
+    assert not (tmp_path / "run" / ".lock").exists()
+
+
+def test_a_folder_that_cannot_be_locked_is_refused_before_anything_changes(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    start(folder, steps=2, model="realnvp", options=SMALL)
+    before = (folder / "run.json").read_bytes()
+    (folder / ".lock").mkdir()  # as on a file system that cannot be written, no file can be made there
+    with pytest.raises(FileError, match=r"cannot write .*\.lock: Is a directory"):
+        resume_run(folder, budget=Budget(steps=9), device="cpu")
+    assert (folder / "run.json").read_bytes() == before
+    assert evaluate_run(folder, images=3, floor=False, audit=False, device="cpu").images == 3
+
+
+@pytest.mark.parametrize(
+    ("training", "steps", "first"),
+    [({"validations": 4}, 10, 3.0), ({"validations": 3}, 9, 3.0), ({"order": "separately"}, 8, 2.0)],
+)
+def test_the_record_says_when_there_is_a_first_model(
+    start: Start, tmp_path: Path, training: dict[str, object], steps: int, first: float
+) -> None:
+    folder, appeared = tmp_path / "run", list[int]()
+
+    class Watch:
+        def update(self, progress: Progress) -> None:
+            # The step's own validation comes after it has been told.
+            if (folder / "model").exists():
+                appeared.append(progress.step - 1)
+            else:
+                assert RunFolder(folder).read().first_validation == first
+
+    start(folder, steps=steps, training=training, reporter=Watch())
+    assert appeared[0] == first
