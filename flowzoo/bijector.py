@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from flowzoo.errors import OptionError
+from flowzoo.origin import name_of
 from flowzoo.run import EVALUATION, Run
 from flowzoo.shapes import Images, PerImage
 
@@ -101,7 +102,7 @@ class ConditionalBijector(nn.Module, ABC):
         Raises:
             OptionError: The bijector cannot tell (:attr:`has_shares`).
         """
-        raise OptionError(f"{type(self).__name__} cannot tell each dimension's share of its log_det")
+        raise OptionError(f"{name_of(self)} cannot tell each dimension's share of its log_det")
 
     def loss(self, x: Images, context: Images | None = None, run: Run = EVALUATION) -> PerImage:
         """Return what training minimises, ``(B,)``; here the negative log-likelihood in nats.

@@ -18,26 +18,43 @@ Kind = Literal["transform", "bijector", "split", "network", "model", "dataset", 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
+ROUNDING = 1e-8
+"""Tolerance of a component whose errors come from rounding alone."""
+
+LARGEST_TOLERANCE = 1e-3
+"""Largest tolerance that a reason can justify: beyond it a wrong ``log_det`` would pass as an inexact one."""
+
+LARGEST_OVERLAP = 0.02
+"""Largest share of a split's images that a data set may hold in another split as well, with a reason."""
+
+
 @dataclass(frozen=True)
 class Check:
     """How the conformance kit tries a component, and how exact it has to be.
 
     Attributes:
-        shape: ``(C, H, W)`` that it is tried on; tiny, for the Jacobian is computed by brute force.
+        shape: ``(C, H, W)`` that it is tried on; tiny, for the Jacobian is computed by brute force. For a
+            data set: the shape of its images, by which suites are planned where its files are not at hand.
         context_shape: The context's shape, for bijectors and networks that take one.
         options: Options for the trial: few steps, narrow networks, a fixed grid for a solver.
         fixed: Names of options that keep their value while the kit tries other values of each option: those
             that take long or need what not every machine has.
-        tolerance: Largest allowed error of a round trip and of ``log_det`` in float64.
+        tolerance: Largest allowed error of a round trip and of ``log_det`` in float64. For a data set: the
+            largest share of a split's images that another split holds as well. Above :data:`ROUNDING` it
+            needs a reason, and it is at most :data:`LARGEST_TOLERANCE` (a data set's:
+            :data:`LARGEST_OVERLAP`).
         reason: Why the tolerance is not at rounding level, or why the component is not exact.
+        name: What tells this trial from the component's others, such as ``without context``; by default its
+            number.
     """
 
     shape: tuple[int, int, int] = (2, 4, 4)
     context_shape: tuple[int, int, int] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     fixed: tuple[str, ...] = ()
-    tolerance: float = 1e-8
+    tolerance: float = ROUNDING
     reason: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,7 +90,7 @@ class Component:
         reference: The paper or document that it follows.
         revision: Raised whenever the component computes something else than before with the same options.
         exact: Whether it is a bijection with an exact ``log_det``; False for a stochastic transform.
-        check: How the conformance kit tries it.
+        check: How the conformance kit tries it; several are tried one after another.
         published: Figures that papers state for it.
     """
 
@@ -84,8 +101,13 @@ class Component:
     reference: str = ""
     revision: int = 1
     exact: bool = True
-    check: Check = field(default_factory=Check)
+    check: Check | tuple[Check, ...] = field(default_factory=Check)
     published: tuple[Published, ...] = ()
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """How the conformance kit tries it: at least one trial."""
+        return (self.check,) if isinstance(self.check, Check) else self.check
 
 
 @dataclass(frozen=True)

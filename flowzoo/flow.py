@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, SupportsIndex
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple, SupportsFloat, SupportsIndex
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from flowzoo.errors import DataError, NumericalError, OptionError, ShapeError
 from flowzoo.integers import positive_integer
 from flowzoo.level import Level, LevelTerms
 from flowzoo.memory import Memory
+from flowzoo.origin import name_of, origin_of
 from flowzoo.part_list import PartList
 from flowzoo.precision import explains_formats
 from flowzoo.recipe import Recipe
@@ -27,6 +29,9 @@ from flowzoo.units import bits_per_dim
 
 PILOT_IMAGES = 8
 """Images that a model draws first where it settles its solvers' steps on them."""
+
+Temperature = SupportsFloat | Iterable[SupportsFloat]
+"""Of all levels, or of each, coarsest first."""
 
 
 class FlowTerms(NamedTuple):
@@ -42,8 +47,9 @@ class FlowTerms(NamedTuple):
 
     def total(self) -> PerImage:
         """Return ``log p(x)``."""
-        shares = [sum_terms(level) for level in self.levels]
-        return torch.stack([self.pixels, *(share.to(self.pixels.dtype) for share in shares)]).sum(0)
+        shares = [self.pixels, *(sum_terms(level) for level in self.levels)]
+        widest = max((share.dtype for share in shares), key=lambda dtype: dtype.itemsize)
+        return torch.stack([share.to(widest) for share in shares]).sum(0)
 
 
 def trainable(module: nn.Module) -> int:
@@ -119,7 +125,10 @@ class Flow(nn.Module):
 
     @property
     def separable(self) -> bool:
-        """Whether every level can be trained without the others."""
+        """Whether every level can be trained without the others: its parameters are its own."""
+        shared = Counter(id(each) for level in self.levels for each in set(level.parameters()))
+        if any(levels > 1 for levels in shared.values()):
+            return False
         return all(level.separable for level in self.levels)
 
     @property
@@ -144,9 +153,12 @@ class Flow(nn.Module):
         found = first_tensor(self.levels)
         return torch.device("cpu") if found is None else found.device
 
-    def level(self, index: int) -> Level:
+    def level(self, index: SupportsIndex) -> Level:
         """Return a level by its place, 0 being the finest."""
         return self.levels[index]
+
+    def extra_repr(self) -> str:
+        return f"image_shape={self.image_shape}, bins={self.bins}"
 
     def forward(
         self, x: Images, run: Run = EVALUATION, indices: Iterable[SupportsIndex] | None = None
@@ -230,10 +242,10 @@ class Flow(nn.Module):
     @torch.no_grad()
     def sample(
         self,
-        n: int,
-        temperature: float | Sequence[float] = 1.0,
-        seed: int | None = None,
-        batch_size: int | None = None,
+        n: SupportsIndex,
+        temperature: Temperature = 1.0,
+        seed: SupportsIndex | None = None,
+        batch_size: SupportsIndex | None = None,
     ) -> Images:
         """Draw images.
 
@@ -258,10 +270,10 @@ class Flow(nn.Module):
     @torch.no_grad()
     def sample_batches(
         self,
-        n: int,
-        temperature: float | Sequence[float] = 1.0,
-        seed: int | None = None,
-        batch_size: int | None = None,
+        n: SupportsIndex,
+        temperature: Temperature = 1.0,
+        seed: SupportsIndex | None = None,
+        batch_size: SupportsIndex | None = None,
     ) -> Iterator[Images]:
         """Draw the images of :meth:`sample` batch by batch; arguments and errors as there.
 
@@ -279,13 +291,13 @@ class Flow(nn.Module):
         yield from in_batches(self, n, batch_size or n, PILOT_IMAGES if self.settles else 0, draw)
 
     def draw_latents(
-        self, n: int, temperature: float | Sequence[float] = 1.0, run: Run = EVALUATION
+        self, n: SupportsIndex, temperature: Temperature = 1.0, run: Run = EVALUATION
     ) -> list[Images]:
         """Draw ``T * N(0, I)`` for each level, finest first; arguments as in :meth:`sample`."""
         run = run.seeded()
         temperatures = self._temperatures(temperature)
-        n = positive_integer("n, how many images to draw,", n)
-        blank = [torch.empty((n, *shape), dtype=self.dtype) for shape in self.latent_shapes]
+        count = positive_integer("n, how many images to draw,", n)
+        blank = [torch.empty((count, *shape), dtype=self.dtype) for shape in self.latent_shapes]
         return [(run.normal(each) * t).to(self.device) for each, t in zip(blank, temperatures, strict=True)]
 
     def bits_per_dim(
@@ -323,7 +335,7 @@ class Flow(nn.Module):
         return losses
 
     @explains_formats
-    def level_loss(self, index: int, x: Images, run: Run) -> PerImage:
+    def level_loss(self, index: SupportsIndex, x: Images, run: Run) -> PerImage:
         """Return the training loss of one level, ``(B,)`` in nats, at the cost of that level only.
 
         Args:
@@ -334,7 +346,7 @@ class Flow(nn.Module):
         return self.levels[index].loss(self.level_input(index, x, run), run)[1]
 
     @explains_formats
-    def level_input(self, index: int, x: Images, run: Run = EVALUATION) -> Images:
+    def level_input(self, index: SupportsIndex, x: Images, run: Run = EVALUATION) -> Images:
         """Return the image that reaches a level: ``x`` taken down through the finer ones."""
         y, _ = self._enter(x, run)
         for level in self.levels[:index]:
@@ -398,7 +410,7 @@ class Flow(nn.Module):
                 f"expected latents, finest level first, of shapes {list(self.latent_shapes)}; got {found}"
             )
 
-    def _temperatures(self, temperature: float | Sequence[float]) -> list[float]:
+    def _temperatures(self, temperature: Temperature) -> list[float]:
         """Return one temperature a level, finest first."""
         levels = len(self.levels)
         given = torch.as_tensor(temperature, dtype=torch.float64)
@@ -448,14 +460,16 @@ def _refuse_untrainable(levels: PartList[Level]) -> None:
     for place, level in enumerate(levels):
         if not level.joint.loss_is_likelihood:
             raise OptionError(
-                f"level {place}'s joint trains on the likelihood of the whole, and is set to train on "
-                "something else; set the joint's objective=likelihood"
+                f"level {place}'s joint trains on the likelihood of the whole, and "
+                f"{_innermost(level.joint, _has_other_loss)} is set to train on something else; "
+                "set the joint's objective=likelihood"
             )
         trainable_before = trainable_before or not level.separable
         if trainable_before and not level.conditional.loss_is_likelihood:
             raise OptionError(
                 f"level {place}'s conditional does not train on its likelihood, so the trainable transform, "
-                "joint or split before it would get no gradient; set the bijector's objective=likelihood"
+                f"joint or split before it would get no gradient from "
+                f"{_innermost(level.conditional, _has_other_loss)}; set the bijector's objective=likelihood"
             )
 
 
@@ -471,13 +485,13 @@ def _refuse_unscorable(levels: Sequence[Level], pixels: ConditionalBijector) -> 
             mixing.append(pixels)
         if mixing:
             raise OptionError(
-                f"{asked}, and {type(mixing[0]).__name__} mixes pixels before it; use transform=identity or "
+                f"{asked}, and {name_of(mixing[0])} mixes pixels before it; use transform=identity or "
                 "transform=squeeze and logit or affine pixels, or a split that needs no scores"
             )
         silent = next((each.joint for each in before if not each.joint.has_shares), None)
         if silent is not None:
             raise OptionError(
-                f"{asked}, and {type(silent).__name__} cannot tell them; "
+                f"{asked}, and {_innermost(silent, _has_no_shares)} cannot tell them; "
                 "use another joint, or a split that needs no scores"
             )
         if all(each.joint.pointwise for each in before):
@@ -485,6 +499,21 @@ def _refuse_unscorable(levels: Sequence[Level], pixels: ConditionalBijector) -> 
                 f"{asked}, and no joint treats them differently; set one that does, such as joint=realnvp, "
                 "or use a split that needs no scores"
             )
+
+
+def _innermost(part: ConditionalBijector, declares: Callable[[ConditionalBijector], bool]) -> str:
+    """Return the name of the part that makes a bijector declare something; wrappers only pass it on."""
+    found = [each for each in part.modules() if isinstance(each, ConditionalBijector) and declares(each)]
+    known = [each for each in found if origin_of(each)]
+    return name_of((known or found)[-1])
+
+
+def _has_no_shares(bijector: ConditionalBijector) -> bool:
+    return not bijector.has_shares
+
+
+def _has_other_loss(bijector: ConditionalBijector) -> bool:
+    return not bijector.loss_is_likelihood
 
 
 def _require_finite(values: Tensor, what: str, advice: str) -> None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from torch import Tensor, nn
+from torch import nn
 
+from flowzoo import checked
 from flowzoo.bijector import ConditionalBijector, standard_normal_log_prob
 from flowzoo.errors import OptionError, ShapeError
+from flowzoo.origin import name_of
 from flowzoo.part_list import require_part
 from flowzoo.run import EVALUATION, Run
 from flowzoo.shapes import Images, PerImage, Shape, as_shape
@@ -95,9 +97,7 @@ class Level(nn.Module):
             ShapeError: A part returned another shape than its interface states.
         """
         parts = self.take_apart(x, run)
-        z, log_det = self.conditional(parts.factored, parts.kept, run)
-        _require(self.conditional, "z", z, parts.factored.shape)
-        _require(self.conditional, "log_det", log_det, x.shape[:1])
+        z, log_det = checked.forward(self.conditional, parts.factored, parts.kept, run)
         terms = LevelTerms(
             parts.transform_log_det, parts.joint_log_det, standard_normal_log_prob(z) + log_det
         )
@@ -106,9 +106,9 @@ class Level(nn.Module):
     def inverse(self, kept: Images | None, z: Images, run: Run = EVALUATION) -> Images:
         """Return the level's image for a latent ``z``, given the next level's image."""
         kept = None if kept is None else self._in_own_dtype(kept)
-        factored = self.conditional.inverse(self._in_own_dtype(z), kept, run)
+        factored = checked.inverse(self.conditional, self._in_own_dtype(z), kept, run)
         merged = self.split.merge(kept, factored)
-        return self.transform.inverse(self.joint.inverse(merged, None, run), run)
+        return self.transform.inverse(checked.inverse(self.joint, merged, None, run), run)
 
     def loss(self, x: Images, run: Run = EVALUATION) -> tuple[Images | None, PerImage]:
         """Return the next level's image and this level's training loss, ``(B,)``, penalties included.
@@ -118,8 +118,7 @@ class Level(nn.Module):
         """
         own, ledger = run.collecting()
         parts = self.take_apart(x, own)
-        loss = self.conditional.loss(parts.factored, parts.kept, own)
-        _require(self.conditional, "loss", loss, x.shape[:1])
+        loss = checked.loss(self.conditional, parts.factored, parts.kept, own)
         loss = loss - parts.transform_log_det - parts.joint_log_det
         for penalty in ledger.penalties.values():
             loss = loss + penalty
@@ -130,10 +129,10 @@ class Level(nn.Module):
         """Run the steps before the conditional."""
         x = self._in_own_dtype(x)
         transformed, transform_log_det = self.transform(x, run)
-        _require(self.transform, "log_det", transform_log_det, x.shape[:1])
-        y, joint_log_det = self.joint(transformed, None, run)
-        _require(self.joint, "z", y, transformed.shape)
-        _require(self.joint, "log_det", joint_log_det, x.shape[:1])
+        stated = (len(x), *self.transform.output_shape(as_shape(x.shape[1:])))
+        checked.require_shape(self.transform, "y", transformed, stated)
+        checked.require_shape(self.transform, "log_det", transform_log_det, x.shape[:1])
+        y, joint_log_det = checked.forward(self.joint, transformed, None, run)
         kept, factored = self.split.split(y)
         return Parts(kept, factored, transform_log_det, joint_log_det)
 
@@ -166,20 +165,11 @@ _INTERFACES: dict[str, type[nn.Module]] = {
 }
 
 
-def _require(part: nn.Module, what: str, found: Tensor, shape: tuple[int, ...]) -> None:
-    """Refuse what torch would broadcast in silence."""
-    if found.shape != shape:
-        raise ShapeError(
-            f"{type(part).__name__} returned {what} of shape {tuple(found.shape)}, expected {tuple(shape)}; "
-            "the component must be mended"
-        )
-
-
 def _stated(part: nn.Module, method: str, shape: Any, fewest_channels: int = 1) -> Shape:
     try:
         return as_shape(shape, fewest_channels)
     except (ShapeError, TypeError):
         raise ShapeError(
-            f"{type(part).__name__}.{method} stated the shape {shape!r:.60}, "
+            f"{name_of(part)}.{method} stated the shape {shape!r:.60}, "
             "expected (channels, height, width); the component must be mended"
         ) from None

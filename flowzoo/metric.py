@@ -23,8 +23,8 @@ class Trained:
     """A trained model, and what a metric may know of its training.
 
     Attributes:
-        flow: The model with its best weights, on the device to measure on; each metric gets one of its own,
-            which it may change.
+        flow: The model with its best weights, on the device to measure on. A metric leaves it as it is, its
+            mode and its parameters included, and works on a ``copy.deepcopy`` of it where it needs another.
         dataset: What the model was trained on.
         training: All options of the trainer, by name, as plain data.
         log: Records of the training log: those with ``validation_bits_per_dim`` hold ``step`` and ``seconds``
@@ -90,5 +90,6 @@ class Metric(ABC):
             trained: The model.
 
         Raises:
-            FlowzooError: It cannot be measured; the suite then records that, and measures the others.
+            FlowzooError: It cannot be measured, as where the metric is not made for the model's number of
+                bins; the suite then records that, and measures the others.
         """

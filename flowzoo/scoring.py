@@ -13,9 +13,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from flowzoo import checked
 from flowzoo.builtin.log_det import widest_dtype
 from flowzoo.errors import DataError, NumericalError, OptionError, ShapeError
 from flowzoo.flow import Flow
+from flowzoo.origin import name_of
 from flowzoo.run import Run
 from flowzoo.shapes import Images
 from flowzoo.split import SplitPolicy
@@ -123,12 +125,7 @@ def _shares(scoring: Flow, levels: int, images: Images, run: Run) -> list[Scores
         shares, _ = level.transform(shares)
         places, _ = level.transform(places)
         _require_each_once(places, scoring.dimensions, level.transform)
-        z, shares = level.joint.forward_with_shares(y, shares, None, run)
-        if z.shape != y.shape or shares.shape != y.shape:
-            raise ShapeError(
-                f"{type(level.joint).__name__} returned z and shares of shapes {tuple(z.shape)} and "
-                f"{tuple(shares.shape)}, expected {tuple(y.shape)}; the component must be mended"
-            )
+        z, shares = checked.forward_with_shares(level.joint, y, shares, None, run)
         by_pixel = torch.full((scoring.dimensions,), torch.nan, dtype=torch.float64)
         by_pixel[places.long().flatten().cpu()] = shares.sum(0).flatten().double().cpu()
         found.append(by_pixel)
@@ -142,7 +139,7 @@ def _kept(split: SplitPolicy, values: Images) -> Images:
     kept, factored = split.split(values)
     assert kept is not None, "levels that are scored keep something"
     if kept.numel() + factored.numel() != values.numel():
-        raise ShapeError(f"{type(split).__name__} loses values; the component must be mended")
+        raise ShapeError(f"{name_of(split)} loses values; the component must be mended")
     return kept
 
 
@@ -151,7 +148,7 @@ def _require_each_once(places: Images, pixels: int, part: nn.Module) -> None:
     found = places.long().flatten()
     if len(found.unique()) != len(found) or not bool(((found >= 0) & (found < pixels)).all()):
         raise ShapeError(
-            f"{type(part).__name__} declares to move pixels only, and does something else; "
+            f"{name_of(part)} declares to move pixels only, and does something else; "
             "the component must be mended"
         )
 

@@ -73,10 +73,12 @@ def trial(place: str, transform: str, bijector: str, split: str) -> Trial:
         default_registry().find("bijector", bijector),
         default_registry().find("split", split),
     ]
+    declared = [check for part in parts for check in part.checks[:1]]
     check = Check(
         shape=SHAPE,
         options=options(place, transform, bijector, split),
-        tolerance=max(part.check.tolerance for part in parts),
+        tolerance=max(each.tolerance for each in declared),
+        reason="; ".join(each.reason for each in declared if each.reason),
     )
     component = Component(
         kind="model",

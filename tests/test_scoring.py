@@ -194,7 +194,7 @@ class Short(PixelScale):
     ("transform", "joint", "split", "reason"),
     [
         (Repeats(), scaled((4, 4, 4), 0), stand_in((4, 4, 4)), "Repeats declares to move pixels only"),
-        (IdentityTransform(), Short(torch.zeros(SHAPE)), stand_in(SHAPE), "Short returned z and shares"),
+        (IdentityTransform(), Short(torch.zeros(SHAPE)), stand_in(SHAPE), "Short returned shares of shape"),
         (IdentityTransform(), scaled(SHAPE, 0), Lossy(), "Lossy loses values"),
     ],
 )

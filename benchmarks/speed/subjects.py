@@ -49,7 +49,7 @@ def transform(name: str, device: torch.device) -> ResolutionTransform:
 
 def bijector(name: str, device: torch.device) -> tuple[ConditionalBijector, Tensor | None]:
     """Build a bijector that has seen data, and return it with its context, the size of the image, or None."""
-    takes_context = default_registry().find("bijector", name).check.context_shape is not None
+    takes_context = default_registry().find("bijector", name).checks[0].context_shape is not None
     built: ConditionalBijector = _build("bijector", name, SHAPE, SHAPE if takes_context else None)
     built.to(device)
     _wake(built)
@@ -85,7 +85,7 @@ def _build(kind: Kind, name: str, *args: Any) -> Any:
 def _required(component: Component) -> dict[str, Any]:
     """Return the options that have no default, as the component's own check sets them."""
     required = [each.name for each in describe(default_registry(), component) if each.required]
-    return {name: value for name, value in component.check.options.items() if name in required}
+    return {name: value for name, value in component.checks[0].options.items() if name in required}
 
 
 def _first_batch(device: torch.device) -> Tensor:

@@ -192,6 +192,7 @@ def _refuse_mistakes(suite: Suite, rows: list[ModelEntry]) -> None:
     found = [*_found(_pattern_matches, suite.models), *_found(_model_is_right, rows)]
     found += [*_found(_data_is_right, suite.data), *_found(_metric_is_right, suite.metrics)]
     found += _found(_training_is_right, [suite.training, *(row.training for row in suite.models)])
+    found += dict.fromkeys(said for row in rows for said in _budget_mistakes(suite, row))
     found += _alike("models", [row.label or row.name for row in rows])
     found += _alike("data", [data.label or data.name for data in suite.data])
     found += [f"seeds: {seed} is there twice" for seed in _twice(suite.seeds)]
@@ -199,6 +200,25 @@ def _refuse_mistakes(suite: Suite, rows: list[ModelEntry]) -> None:
     found += [f"metrics: '{name}' is there twice" for name in _twice(metrics)]
     if found:
         raise mistakes(suite.name, found)
+
+
+def _budget_mistakes(suite: Suite, row: ModelEntry) -> Iterator[str]:
+    """Say why a row's budget cannot be kept to."""
+    budget = row.budget or suite.budget
+    if suite.timeout is not None and budget.seconds is not None and budget.seconds >= suite.timeout:
+        yield (
+            f"the budget of {budget.seconds:g} s is not below the timeout of {suite.timeout:g} s, so that "
+            "no cell could end; set a longer timeout or a smaller budget"
+        )
+    try:
+        batch_size = parse_training_options({**suite.training, **row.training}).batch_size
+    except FlowzooError:
+        return  # said of the options
+    if budget.images is not None and budget.images < batch_size:
+        yield (
+            f"the budget of {budget.images} images is less than one batch of {batch_size}; "
+            "set a larger budget or a smaller training.batch_size"
+        )
 
 
 def _twice(names: list[T]) -> list[T]:

@@ -8,6 +8,7 @@ import traceback
 
 from flowzoo.bench.result import Cause, Failure
 from flowzoo.errors import FlowzooError, NumericalError
+from flowzoo.origin import blamed
 
 OUTPUT_LINES = 20
 """How much of what a failed process printed is kept."""
@@ -68,7 +69,4 @@ def _names_memory(error: BaseException) -> bool:
 
 
 def _reason(error: BaseException) -> str:
-    message = textwrap.shorten(" ".join(str(error).split()), 400)
-    if isinstance(error, FlowzooError):
-        return message
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+    return textwrap.shorten(blamed(error), 500)

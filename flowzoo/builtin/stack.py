@@ -7,6 +7,7 @@ from typing import Annotated, final
 
 from pydantic import Field
 
+from flowzoo import checked
 from flowzoo.bijector import ConditionalBijector, follows_all
 from flowzoo.builtin.log_det import constant_log_det
 from flowzoo.component import BijectorSpec, Builder
@@ -66,7 +67,7 @@ class Stack(ConditionalBijector):
     ) -> tuple[Images, PerImage]:
         total = constant_log_det(x, 0.0)
         for part in self.parts:
-            x, log_det = part(x, context, run)
+            x, log_det = checked.forward(part, x, context, run)
             total = total + log_det
         return x, total
 
@@ -74,12 +75,12 @@ class Stack(ConditionalBijector):
         self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
     ) -> tuple[Images, Images]:
         for part in self.parts:
-            x, shares = part.forward_with_shares(x, shares, context, run)
+            x, shares = checked.forward_with_shares(part, x, shares, context, run)
         return x, shares
 
     def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
         for part in reversed(self.parts):
-            z = part.inverse(z, context, run)
+            z = checked.inverse(part, z, context, run)
         return z
 
     def loss(self, x: Images, context: Images | None = None, run: Run = EVALUATION) -> PerImage:
@@ -87,9 +88,9 @@ class Stack(ConditionalBijector):
         *earlier, last = self.parts
         total = constant_log_det(x, 0.0)
         for part in earlier:
-            x, log_det = part(x, context, run)
+            x, log_det = checked.forward(part, x, context, run)
             total = total + log_det
-        return last.loss(x, context, run) - total
+        return checked.loss(last, x, context, run) - total
 
 
 def build_stack(

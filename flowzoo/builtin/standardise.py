@@ -6,6 +6,7 @@ from typing import Annotated, final
 
 from pydantic import Field
 
+from flowzoo import checked
 from flowzoo.bijector import ConditionalBijector, follows
 from flowzoo.builtin.actnorm import ActNorm
 from flowzoo.component import BijectorSpec, Builder
@@ -46,22 +47,23 @@ class Standardise(ConditionalBijector):
         self, x: Images, context: Images | None = None, run: Run = EVALUATION
     ) -> tuple[Images, PerImage]:
         x, own_log_det = self.scale(x, None, run)
-        z, log_det = self.inner(x, self._standardise_context(context, run), run)
+        z, log_det = checked.forward(self.inner, x, self._standardise_context(context, run), run)
         return z, log_det + own_log_det
 
     def forward_with_shares(
         self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
     ) -> tuple[Images, Images]:
         x, shares = self.scale.forward_with_shares(x, shares, None, run)
-        return self.inner.forward_with_shares(x, shares, self._standardise_context(context, run), run)
+        given = self._standardise_context(context, run)
+        return checked.forward_with_shares(self.inner, x, shares, given, run)
 
     def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
-        x = self.inner.inverse(z, self._standardise_context(context, run), run)
+        x = checked.inverse(self.inner, z, self._standardise_context(context, run), run)
         return self.scale.inverse(x, None, run)
 
     def loss(self, x: Images, context: Images | None = None, run: Run = EVALUATION) -> PerImage:
         x, log_det = self.scale(x, None, run)
-        return self.inner.loss(x, self._standardise_context(context, run), run) - log_det
+        return checked.loss(self.inner, x, self._standardise_context(context, run), run) - log_det
 
     def _standardise_context(self, context: Images | None, run: Run) -> Images | None:
         if context is None or self.context_scale is None:

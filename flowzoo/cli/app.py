@@ -26,6 +26,7 @@ from flowzoo.cli.train import train
 from flowzoo.cli.upscale import upscale
 from flowzoo.errors import FlowzooError
 from flowzoo.files import refusal
+from flowzoo.origin import blamed, raised_in
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
@@ -47,6 +48,11 @@ class _Commands(TyperGroup):
                 traceback.print_exc()
             complain(f"error: {_in_words(error)}")
             raise typer.Exit(USAGE_ERROR) from error
+        except (Exception, SystemExit) as error:  # sys.exit in a plugin must not end the program unsaid
+            if ctx.params["debug"] or not raised_in(error):
+                raise
+            complain(f"error: {_fault(error)}")
+            raise typer.Exit(USAGE_ERROR) from error
         except KeyboardInterrupt as error:
             complain("interrupted")
             raise typer.Exit(INTERRUPTED) from error
@@ -55,10 +61,20 @@ class _Commands(TyperGroup):
 def _in_words(error: FlowzooError | OSError) -> str:
     """Return an error in one line; one of the system that names no file is a fault of ours, and is raised."""
     if isinstance(error, FlowzooError):
-        return str(error)
+        return blamed(error)
     if error.filename is None or error.errno is None:
-        raise error
+        if not raised_in(error):
+            raise error
+        return _fault(error)
     return f"cannot use {error.filename}: {refusal(error)}"
+
+
+def _fault(error: BaseException) -> str:
+    """Return what went wrong inside a component."""
+    return (
+        f"{blamed(error)}. Report this to whoever publishes that component; "
+        "flowzoo --debug COMMAND shows the traceback"
+    )
 
 
 app = typer.Typer(

@@ -118,7 +118,8 @@ def _print_facts(component: Component, name: str, plugin: Plugin) -> None:
     if component.reference:
         rows.add_row("paper", component.reference)
     rows.add_row("from", f"{plugin.distribution} {plugin.version}")
-    rows.add_row("exact", "yes" if component.exact else f"no: {component.check.reason or 'a bound'}")
+    reason = next((each.reason for each in component.checks if each.reason), "a bound")
+    rows.add_row("exact", "yes" if component.exact else f"no: {reason}")
     console().print()
     console().print(rows)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from flowzoo.data.dataset import Dataset
 from flowzoo.errors import PluginError
+from flowzoo.origin import mark, origin_of
 from flowzoo.registry.build import build_component
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.paths import with_absolute_paths
@@ -31,6 +32,8 @@ def load_dataset(name: str, /, **options: Any) -> Dataset:
             f"data set '{name}' built a {type(dataset).__name__}, expected a Dataset; "
             "its plugin must return that"
         )
+    for source in dataset.splits.values():
+        mark(source, origin_of(dataset))
     return dataset
 
 

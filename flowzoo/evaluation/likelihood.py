@@ -30,6 +30,7 @@ from flowzoo.evaluation.pilot import fly_pilot
 from flowzoo.flow import Flow, FlowTerms, trainable
 from flowzoo.integers import positive_integer
 from flowzoo.metric import NOT_AUDITED
+from flowzoo.origin import naming_the_component
 from flowzoo.run import Ledger, Run, per_image_generators
 from flowzoo.seeds import check_seed
 from flowzoo.shapes import IntegerImages, PerImage
@@ -95,6 +96,7 @@ class Likelihood:
 
 
 @torch.no_grad()
+@naming_the_component()
 def evaluate_likelihood(
     flow: Flow,
     source: ImageSource,

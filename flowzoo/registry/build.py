@@ -12,6 +12,7 @@ from flowzoo.component import Component, Kind, Spec
 from flowzoo.errors import FlowzooError, PartError, PluginError
 from flowzoo.level import Level
 from flowzoo.network import Network
+from flowzoo.origin import mark
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.lookup import Registry
 from flowzoo.registry.options import check
@@ -117,6 +118,8 @@ class ZooBuilder:
         with self.blaming(component), self._asked_by(component):
             built = builder(*by_position, **values)
         self._check_type(component, built)
+        if kind in _MADE_OF or kind == "dataset":
+            mark(built, self._who(component))
         key = f"{kind}:{self._registry.address(component)}"
         self.used[key] = component
         bounded = kind == "transform" and built.stochastic

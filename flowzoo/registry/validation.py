@@ -83,6 +83,9 @@ def _checked(component: Any) -> Component:
         raise PluginError(f"{where}: build is '{component.build}', expected 'package.module:callable'")
     if not component.summary.strip() or "\n" in component.summary:
         raise PluginError(f"{where}: summary must be one line that says what it is")
+    checks = component.check if isinstance(component.check, tuple) else (component.check,)
+    if not checks or not all(isinstance(each, Check) for each in checks):
+        raise PluginError(f"{where}: check is {component.check!r:.60}, expected Check, or a tuple of them")
     if component.revision < 1:
         raise PluginError(f"{where}: revision is {component.revision}, expected at least 1")
     return component
@@ -96,5 +99,4 @@ _FIELD_TYPES: dict[str, type] = {
     "reference": str,
     "revision": int,
     "exact": bool,
-    "check": Check,
 }

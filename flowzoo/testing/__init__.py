@@ -17,16 +17,19 @@ What is tried, and how exact it has to be, is declared by the component's
 from flowzoo.testing.brute_force import brute_force_log_prob
 from flowzoo.testing.draws import randomise
 from flowzoo.testing.kit import check_component, checks_for, run_check
-from flowzoo.testing.result import CheckResult
-from flowzoo.testing.trial import Trial, trial_of
+from flowzoo.testing.result import CheckResult, Finding, findings
+from flowzoo.testing.trial import Trial, trial_of, trials_of
 
 __all__ = [
     "CheckResult",
+    "Finding",
     "Trial",
     "brute_force_log_prob",
     "check_component",
     "checks_for",
+    "findings",
     "randomise",
     "run_check",
     "trial_of",
+    "trials_of",
 ]

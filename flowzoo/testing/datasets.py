@@ -1,35 +1,50 @@
-"""Checks of data sets."""
+"""Checks of data sets: what they say of themselves, and how they hand out images."""
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-from collections.abc import Iterator
+import json
+from dataclasses import asdict
 
 import torch
-from torch import Tensor
 
-from flowzoo.data.batches import sequential_batches
-from flowzoo.data.dataset import SPLITS, Dataset, ImageSource
+from flowzoo.builtin.actnorm import ActNorm
+from flowzoo.builtin.identity import IdentityBijector, IdentityTransform
+from flowzoo.builtin.keep_nothing import KeepNothing
+from flowzoo.data.batches import spread
+from flowzoo.data.dataset import SPLITS, Dataset, DatasetInfo
+from flowzoo.dequantisation import dequantise
+from flowzoo.flow import Flow
+from flowzoo.level import Level
 from flowzoo.registry.build import build_component
-from flowzoo.registry.signature import import_builder
-from flowzoo.testing.result import NeedsFiles, require
+from flowzoo.shapes import as_shape
+from flowzoo.testing.contents import Contents, affordable, batches, read_contents
+from flowzoo.testing.draws import global_state_left_alone
+from flowzoo.testing.files import ROOT, listed_backwards, load
+from flowzoo.testing.other_process import digests_in_another_process
+from flowzoo.testing.result import CheckFailed, PassedWithNote, require
 from flowzoo.testing.trial import Trial
 
-LOOK_AT = 200
-"""Images of each split that are looked at, evenly spaced."""
+FEW = 50
+"""Images of each split that a check looks at where a few show the fault."""
+
+FEWEST_CHANNELS_LAST = 4
+"""Images have one, three or four channels as a rule; so few columns, and more channels, are a mix-up."""
 
 
 def describes_itself(trial: Trial) -> None:
-    """What must stand beside a figure is stated, and the recommended pixel transform can be built."""
-    dataset = _load(trial)
+    """What must stand beside a figure is stated, and it is true."""
+    dataset = load(trial)
     info = dataset.info
     for field in ("revision", "licence", "source"):
-        require(bool(getattr(info, field).strip()), f"{field} is empty")
+        require(bool(str(getattr(info, field)).strip()), f"{field} is empty")
     require(
         info.name == trial.component.name, f"its name is '{info.name}', expected '{trial.component.name}'"
     )
-    require(2 <= info.bins <= 256, f"bins is {info.bins}, expected 2..256 for uint8 images")
+    require(
+        isinstance(info.bins, int) and 2 <= info.bins <= 256,
+        f"bins is {info.bins!r}, expected 2..256 for uint8 images",
+    )
+    _require_channels_first(info)
     for split in SPLITS:
         size = len(dataset.split(split))
         require(size > 0, f"split '{split}' is empty")
@@ -37,77 +52,157 @@ def describes_itself(trial: Trial) -> None:
             info.sizes.get(split) == size,
             f"sizes states {info.sizes.get(split)} for '{split}', it has {size}",
         )
+    if info.revisions:
+        stated = {split for split in SPLITS if str(info.revisions.get(split, "")).strip()}
+        require(stated == set(SPLITS), f"revisions has those of {sorted(stated)}, expected one a split")
+    try:
+        plain = json.loads(json.dumps(asdict(info)))
+    except (TypeError, ValueError) as error:
+        raise CheckFailed(f"its description cannot be written as JSON: {error}") from error
+    require(plain["pixels"] == dict(info.pixels), "its pixels come back from JSON as something else")
+
+
+def suits_a_model(trial: Trial) -> None:
+    """A model with the recommended pixel transform gives finite bits per dimension of its images."""
+    dataset = load(trial)
+    info = dataset.info
     options = dict(info.pixels)
-    build_component("bijector", options.pop("name"), info.shape, None, **options)
+    pixels = build_component("bijector", options.pop("name"), info.shape, None, **options)
+    last = Level(IdentityTransform(), IdentityBijector(), KeepNothing(), ActNorm(info.shape[0]))
+    flow = Flow(info.shape, [last], pixels, info.bins)
+    train = dataset.split("train")
+    flow.initialise([dequantise(train.take(spread(len(train), FEW)), info.bins)])
+    for split in SPLITS:
+        source = dataset.split(split)
+        bits = flow.bits_per_dim(source.take(spread(len(source), FEW)))
+        require(bool(bits.isfinite().all()), f"bits per dimension of split '{split}' are not finite")
 
 
 def holds_integers(trial: Trial) -> None:
-    """Images are uint8 of the stated shape, with values in ``{0, ..., bins - 1}``."""
-    dataset = _load(trial)
+    """Images are uint8 on the CPU, of the stated shape, with values in ``{0, ..., bins - 1}``."""
+    dataset = load(trial)
     for split in SPLITS:
-        images = _look(dataset.split(split))
-        shape = tuple(images.shape[1:])
-        require(images.dtype == torch.uint8, f"split '{split}' is in {images.dtype}, expected uint8")
-        require(
-            shape == dataset.info.shape, f"split '{split}' has shape {shape}, stated is {dataset.info.shape}"
-        )
-        largest = int(images.max())
-        require(
-            largest < dataset.info.bins,
-            f"split '{split}' holds {largest}, stated are {dataset.info.bins} bins",
-        )
+        source = dataset.split(split)
+        for images in batches(source, affordable(source)):
+            what = f"split '{split}'"
+            require(images.dtype == torch.uint8, f"{what} is in {images.dtype}, expected uint8")
+            require(images.device.type == "cpu", f"{what} is on {images.device}, expected the CPU")
+            shape = tuple(images.shape[1:])
+            require(shape == dataset.info.shape, f"{what} has shape {shape}, stated is {dataset.info.shape}")
+            largest = int(images.max())
+            require(
+                largest < dataset.info.bins, f"{what} holds {largest}, stated are {dataset.info.bins} bins"
+            )
 
 
 def takes_by_index(trial: Trial) -> None:
-    """Images come in the order asked for, however often."""
+    """Images come in the order asked for, however often, and are the caller's to change."""
+    dataset = load(trial)
     for split in SPLITS:
-        source = _load(trial).split(split)
+        source = dataset.split(split)
         last = len(source) - 1
+        what = f"split '{split}'"
         first, *middle, final_image = source.take([0, last, last, 0])
-        require(torch.equal(first, final_image), f"split '{split}' gives two images at index 0")
-        require(torch.equal(middle[0], middle[1]), f"split '{split}' gives two images at index {last}")
-        require(torch.equal(source.take([last])[0], middle[0]), f"split '{split}' mixes up indices")
+        require(torch.equal(first, final_image), f"{what} gives two images at index 0")
+        require(torch.equal(middle[0], middle[1]), f"{what} gives two images at index {last}")
+        require(torch.equal(source.take([last])[0], middle[0]), f"{what} mixes up indices")
+        places = spread(len(source), FEW)
+        order = torch.randperm(len(places), generator=torch.Generator().manual_seed(0)).tolist()
+        mixed = [places[place] for place in order]
+        together = source.take(places)
+        require(torch.equal(source.take(mixed), together[order]), f"{what} mixes up indices out of order")
+        require(torch.equal(source.take(tuple(places)), together), f"{what} takes a list and a tuple apart")
+        start = range(min(3, len(source)))
+        require(torch.equal(source.take(start), source.take([*start])), f"{what} takes a range otherwise")
+        kept = together.clone()
+        together.fill_(0)
+        require(
+            torch.equal(source.take(places), kept),
+            f"{what} hands out its own memory: whoever changes a batch changes the data set; return a copy",
+        )
+        _require_end(dataset, split)
 
 
 def loads_the_same(trial: Trial) -> None:
-    """Two loads give the same images in the same order, under the same revision."""
-    first, second = _load(trial), _load(trial)
-    require(first.info == second.info, "two loads describe themselves differently")
+    """Two loads give the same images in the same order, however the folder's files are listed."""
+    first = load(trial)
+    contents = read_contents(first)
+    _require_same(load(trial), first, contents, "two loads")
+    if ROOT in trial.check.options:
+        with listed_backwards():
+            again = load(trial)
+            _require_same(again, first, contents, "with files listed in another order, two loads")
+    _note_what_was_left_out(contents)
+
+
+def loads_the_same_elsewhere(trial: Trial) -> None:
+    """Another process loads the same images in the same order, under the same revision."""
+    dataset = load(trial)
+    here = {split: [each.hex() for each in found.digests] for split, found in read_contents(dataset).items()}
+    there = digests_in_another_process(trial)
+    require(
+        there.pop("revision") == [dataset.info.revision], "another process loads it under another revision"
+    )
     for split in SPLITS:
-        same = torch.equal(_look(first.split(split)), _look(second.split(split)))
-        require(same, f"two loads differ in split '{split}'")
-
-
-def keeps_splits_apart(trial: Trial) -> None:
-    """Splits do not hold one another's images; a few that the source itself holds twice are allowed."""
-    dataset = _load(trial)
-    for looked_at, other in (("test", "train"), ("validation", "train"), ("test", "validation")):
-        known = set(_digests(dataset.split(other)))
-        images = _look(dataset.split(looked_at))
-        shared = sum(_digest(image) in known for image in images)
+        same = sorted(here[split]) == sorted(there[split])
+        require(same, f"another process loads other images in split '{split}'")
         require(
-            shared <= 0.1 * len(images), f"{shared} of {len(images)} images of '{looked_at}' are in '{other}'"
+            here[split] == there[split],
+            f"another process loads split '{split}' in another order; sort what it is made of",
         )
 
 
-def _load(trial: Trial) -> Dataset:
-    needs_root = "root" in inspect.signature(import_builder(trial.component)).parameters
-    if needs_root and "root" not in trial.check.options:
-        raise NeedsFiles(f"needs files: give the option root, the folder that holds {trial.component.name}")
-    dataset: Dataset = trial.build()
-    return dataset
+def keeps_splits_apart(trial: Trial) -> None:
+    """No image stands in two splits, but for the share that the component's Check allows, with a reason."""
+    contents = read_contents(load(trial))
+    for looked_at, other in (("test", "train"), ("validation", "train"), ("test", "validation")):
+        known = set(contents[other].digests)
+        shared = sum(each in known for each in contents[looked_at].digests)
+        count = len(contents[looked_at].digests)
+        require(
+            shared <= trial.check.tolerance * count,
+            f"{shared} of {count} images of '{looked_at}' are in '{other}' as well; remove them there, or, "
+            "where the source itself is so, allow their share in Check(tolerance=..., reason=...)",
+        )
+    _note_what_was_left_out(contents)
 
 
-def _look(source: ImageSource) -> Tensor:
-    step = max(1, len(source) // LOOK_AT)
-    return source.take(range(0, len(source), step))
+def leaves_global_state_alone(trial: Trial) -> None:
+    """Neither loading nor taking images draws from the global random state, or reseeds it."""
+    load(trial)
+    with global_state_left_alone("loading"):
+        dataset = trial.make(trial)
+    for split in SPLITS:
+        with global_state_left_alone(f"taking images of split '{split}'"):
+            dataset.split(split).take([0])
 
 
-def _digests(source: ImageSource) -> Iterator[bytes]:
-    """Yield what identifies each image; the images themselves may be too many to keep."""
-    for _, images in sequential_batches(source, batch_size=500):
-        yield from map(_digest, images)
+def _require_channels_first(info: DatasetInfo) -> None:
+    channels, height, width = as_shape(info.shape)
+    require(
+        not (width <= FEWEST_CHANNELS_LAST < min(channels, height)),
+        f"its shape is {info.shape}, which looks like (height, width, channels); expected (channels, height, "
+        "width), so move the last axis of the images to the front",
+    )
 
 
-def _digest(image: Tensor) -> bytes:
-    return hashlib.blake2b(image.numpy().tobytes(), digest_size=16).digest()
+def _require_end(dataset: Dataset, split: str) -> None:
+    source = dataset.split(split)
+    try:
+        source.take([len(source)])
+    except Exception:
+        return
+    raise CheckFailed(f"split '{split}' says that it has {len(source)} images, and gives one more")
+
+
+def _require_same(found: Dataset, expected: Dataset, contents: dict[str, Contents], what: str) -> None:
+    for split, other in read_contents(found).items():
+        require(contents[split].same_images(other), f"{what} differ in split '{split}'")
+        require(contents[split] == other, f"{what} differ in the order of split '{split}'")
+    require(found.info == expected.info, f"{what} describe themselves differently")
+
+
+def _note_what_was_left_out(contents: dict[str, Contents]) -> None:
+    parts = [f"{len(found.digests):,} of '{split}'" for split, found in contents.items() if not found.whole]
+    if parts:
+        raise PassedWithNote(f"not all images were looked at, but {', '.join(parts)}")

@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-_CLAIMED = torch.device("meta")
-"""The device that the tensors claim to be on: one that torch knows on every machine."""
+_CLAIMED = torch.device("lazy")
+"""The device that the tensors claim to be on: one that torch knows on every machine, and nobody uses."""
 
 _COPIES = ("aten::copy_", "aten::_to_copy")
 _MAY_MIX = (*_COPIES, "aten::index", "aten::index_put", "aten::index_put_")
@@ -98,6 +98,9 @@ def _apply(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     def wrap(value: Any) -> Any:
         if not isinstance(value, Tensor):
             return value
+        if value._is_zerotensor():
+            # Forward mode has zeros without memory, which only torch's own tensors may be.
+            value = torch.zeros(value.shape, dtype=value.dtype)
         return known[id(value)] if id(value) in known else Elsewhere(value)
 
     found = func(*tree_map(_unwrap, args), **tree_map(_unwrap, kwargs))

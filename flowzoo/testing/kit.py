@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from flowzoo.component import Kind
 from flowzoo.errors import UnknownNameError, did_you_mean
+from flowzoo.origin import raised_in
 from flowzoo.testing import (
     bands,
     bijectors,
@@ -23,21 +25,26 @@ from flowzoo.testing import (
     metrics,
     models,
     networks,
+    revisions,
     splits,
+    suites,
     transforms,
+    values,
     variants,
 )
 from flowzoo.testing.bijectors import Bijector
 from flowzoo.testing.context import uses_its_context
-from flowzoo.testing.draws import scrambled
+from flowzoo.testing.declaration import declares_a_sensible_trial
+from flowzoo.testing.exhaustive import adds_up_to_its_mass
 from flowzoo.testing.invertible import Invertible
 from flowzoo.testing.models import Model
 from flowzoo.testing.networks import Net
-from flowzoo.testing.result import CheckFailed, CheckResult, NeedsFiles
+from flowzoo.testing.result import CheckFailed, CheckResult, NeedsFiles, PassedWithNote
 from flowzoo.testing.splits import Split
 from flowzoo.testing.subject import Subject
+from flowzoo.testing.surroundings import apart_from_others
 from flowzoo.testing.transforms import Transform
-from flowzoo.testing.trial import Trial, trial_of
+from flowzoo.testing.trial import Trial, trials_of
 
 TrialCheck = Callable[[Trial], None]
 
@@ -45,19 +52,36 @@ S = TypeVar("S", bound=Subject)
 V = TypeVar("V", bound=Invertible)
 
 
-def check_component(kind: Kind, name: str, **options: Any) -> list[CheckResult]:
-    """Run every check of a kind on a registered component.
+def check_component(
+    kind: Kind,
+    name: str,
+    *,
+    seed: int = 0,
+    told: Callable[[CheckResult], object] | None = None,
+    **options: Any,
+) -> list[CheckResult]:
+    """Run every check of a kind on a registered component, in each of its trials.
 
     Args:
         kind: The component's kind.
         name: Its registered name.
-        options: Besides those that it declares for its trial; a data set's ``root``, for one.
+        seed: Of weights and images.
+        told: Is told of each result as it comes.
+        options: Besides those that it declares for its trials; a data set's ``root``, for one.
+
+    Returns:
+        A result for each check and trial; :func:`~flowzoo.testing.result.findings` sums them up.
 
     Raises:
         UnknownNameError: There is no such component.
     """
-    trial = trial_of(kind, name, **options)
-    return [run_check(trial, check) for check in checks_for(kind, trial.component.exact)]
+    results: list[CheckResult] = []
+    for trial in trials_of(kind, name, seed, **options):
+        for check in checks_for(kind, trial.component.exact):
+            results.append(run_check(trial, check))
+            if told is not None:
+                told(results[-1])
+    return results
 
 
 def checks_for(kind: Kind, exact: bool = True) -> list[str]:
@@ -86,28 +110,32 @@ def run_check(trial: Trial, check: str) -> CheckResult:
             f"no check '{check}'{did_you_mean(check, known) or ';'} "
             f"those of a {trial.component.kind}: {', '.join(known)}"
         )
+    return replace(_outcome(known[check], trial, check), trial=trial.title)
+
+
+def _outcome(made: TrialCheck, trial: Trial, check: str) -> CheckResult:
     try:
-        with scrambled(0):
-            known[check](trial)
+        with apart_from_others(check):
+            made(trial)
     except CheckFailed as failure:
-        return CheckResult(check, False, str(failure))
+        cause = "" if failure.__cause__ is None else _describe(failure.__cause__)
+        return CheckResult(check, False, str(failure), cause=cause)
     except NeedsFiles as missing:
         return CheckResult(check, False, str(missing), needs_files=True)
-    except Exception as error:  # whatever a component raises is a finding about it
-        return CheckResult(check, False, _describe(error))
+    except PassedWithNote as remark:
+        return CheckResult(check, True, note=str(remark))
+    except (Exception, SystemExit) as error:  # whatever a component raises is a finding about it
+        return CheckResult(check, False, _describe(error), cause=_describe(error))
     return CheckResult(check, True)
 
 
 def _checks(kind: Kind, exact: bool) -> Mapping[str, TrialCheck]:
-    return _INVERTIBLE[kind, exact] if (kind, exact) in _INVERTIBLE else _OTHERS.get(kind, _PLAIN)
+    own = _INVERTIBLE[kind, exact] if (kind, exact) in _INVERTIBLE else _OTHERS[kind]
+    return {"declaration": declares_a_sensible_trial, **own}
 
 
 def _on(kind: type[S], checks: Mapping[str, Callable[[type[S], Trial], None]]) -> dict[str, TrialCheck]:
     return {name: functools.partial(check, kind) for name, check in checks.items()}
-
-
-def _builds(trial: Trial) -> None:
-    trial.build()
 
 
 _COMMON = {
@@ -171,13 +199,29 @@ def _everywhere(log_det: Callable[[type[V], Trial], None]) -> dict[str, Callable
 _EXACT = _everywhere(invertible.has_exact_log_det)
 _DRAWN = _everywhere(invertible.draws_its_log_det)
 
+
+def _model(*light: Callable[[type[Model], Trial], None]) -> dict[str, Callable[[type[Model], Trial], None]]:
+    """Return checks of shapes, options and pixels that a model's own trial does not try."""
+    return {
+        "other-shapes": variants.for_other_shapes(*light),
+        "other-options": variants.under_other_options(*light),
+        "other-pixels": models.with_other_pixels(*light),
+    }
+
+
+_STEPS = (invertible.has_shapes, invertible.inverts)
+
 _MODEL = {
     "terms": models.has_terms_that_add_up,
     "level-losses": models.has_level_losses,
     "samples": models.samples,
     "save-and-load": models.saves_and_loads,
+    "separate-levels": models.trains_levels_apart,
+    "shared-memory": models.keeps_parameters_apart,
     "bits-per-dim": models.gives_bits_per_dim,
+    "other-bins": models.counts_other_bins,
     "refusals": models.refuses_bad_images,
+    "probabilities": adds_up_to_its_mass,
     "creation": models.leaves_global_state_alone_when_created,
 }
 
@@ -216,8 +260,8 @@ _INVERTIBLE: dict[tuple[Kind, bool], dict[str, TrialCheck]] = {
     ("transform", False): _on(Transform, {**_STOCHASTIC, **_TRANSFORM, **_DRAWN, **_DENSITY}),
     ("bijector", True): _on(Bijector, {**_BIJECTION, **_BIJECTOR, **_EXACT}),
     ("bijector", False): _on(Bijector, {**_STOCHASTIC, **_BIJECTOR, **_DRAWN}),
-    ("model", True): _on(Model, {**_BIJECTION, **_MODEL}),
-    ("model", False): _on(Model, {**_STOCHASTIC, **_MODEL}),
+    ("model", True): _on(Model, {**_BIJECTION, **_MODEL, **_model(*_STEPS, invertible.has_exact_log_det)}),
+    ("model", False): _on(Model, {**_STOCHASTIC, **_MODEL, **_model(*_STEPS)}),
 }
 
 _OTHERS: dict[Kind, dict[str, TrialCheck]] = {
@@ -225,10 +269,17 @@ _OTHERS: dict[Kind, dict[str, TrialCheck]] = {
     "network": _on(Net, {name: networks.in_all_variants(check) for name, check in _NETWORK.items()}),
     "dataset": {
         "description": datasets.describes_itself,
+        "model": datasets.suits_a_model,
         "integers": datasets.holds_integers,
+        "bins": values.uses_its_bins,
+        "layout": values.has_its_layout,
+        "mixed": values.comes_mixed,
         "order": datasets.takes_by_index,
         "repeatable": datasets.loads_the_same,
+        "another-process": datasets.loads_the_same_elsewhere,
+        "revision": revisions.has_a_revision_of_its_images,
         "disjoint-splits": datasets.keeps_splits_apart,
+        "global-random-state": datasets.leaves_global_state_alone,
     },
     "metric": {
         "measures": metrics.measures_a_model,
@@ -237,13 +288,21 @@ _OTHERS: dict[Kind, dict[str, TrialCheck]] = {
         "plain-data": metrics.is_plain_data,
         "repeatable": metrics.repeats_itself,
         "global-random-state": metrics.leaves_global_state_alone,
+        "model-unchanged": metrics.leaves_the_model_alone,
+        "bins": metrics.assumes_no_bins,
+        "other-device": metrics.runs_elsewhere,
+    },
+    "suite": {
+        "builds": suites.builds,
+        "names-and-options": suites.asks_for_what_exists,
+        "plan": suites.can_be_planned,
     },
 }
 
-_PLAIN: dict[str, TrialCheck] = {"builds": _builds}
 
-
-def _describe(error: Exception) -> str:
-    """Return type, message and place of an error."""
+def _describe(error: BaseException) -> str:
+    """Return type, message and place of an error, and the component that it was raised in."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} (at {frame.filename}:{frame.lineno})"
+    component = raised_in(error)
+    place = f"in {component}, " if component else ""
+    return f"{type(error).__name__}: {error} ({place}at {frame.filename}:{frame.lineno})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from dataclasses import asdict
 from typing import Any, get_args
 
 import torch
+from torch import Tensor
 
 from flowzoo.builtin.actnorm import ActNorm
 from flowzoo.builtin.affine import Affine
@@ -19,15 +21,21 @@ from flowzoo.builtin.keep_nothing import KeepNothing
 from flowzoo.data.dataset import SPLITS, Dataset, ImageSource
 from flowzoo.data.memory import in_memory
 from flowzoo.dequantisation import dequantise
+from flowzoo.errors import FlowzooError
 from flowzoo.flow import Flow
 from flowzoo.level import Level
 from flowzoo.metric import Better, Measurement, Metric, Trained
 from flowzoo.shapes import Shape
-from flowzoo.testing.draws import global_state_left_alone, randomise
-from flowzoo.testing.result import require
+from flowzoo.testing.draws import global_state_left_alone, global_states, randomise, scrambled
+from flowzoo.testing.elsewhere import Elsewhere, MixedDevices, other_device
+from flowzoo.testing.result import CheckFailed, PassedWithNote, require
 from flowzoo.testing.trial import Trial
 
 BINS = 17
+"""Fewer than bytes have, and odd, so that what takes images for bytes is found."""
+
+_NEAR = 0.3
+"""Bits/dim within which a figure is taken for another one, computed with another number of bins."""
 
 IMAGES = 48
 """In each split."""
@@ -59,30 +67,29 @@ LOG: tuple[Mapping[str, Any], ...] = (
 )
 
 
-def tiny_trained(shape: Shape) -> Trained:
+def tiny_trained(shape: Shape, bins: int = BINS, seed: int = 0) -> Trained:
     """Return a model of two levels that needs no plugin, and what a metric is told of its training.
 
     Args:
         shape: ``(C, H, W)`` of its images, with an even height and width.
+        bins: How many integers a value of the images can take.
+        seed: Of its weights and images.
     """
-    dataset = _smooth_images(shape)
+    dataset = _smooth_images(shape, bins, seed)
     coarse = shape[0]
     levels = [
         Level(BlockMean(0.5), IdentityBijector(), KeepFirstChannels(), ActNorm(3 * coarse)),
         Level(IdentityTransform(), IdentityBijector(), KeepNothing(), ActNorm(coarse)),
     ]
-    flow = Flow(shape, levels, Affine(2.0, -1.0), BINS)
-    flow.initialise([dequantise(_all(dataset.split("train")), BINS)])
-    randomise(flow, seed=0)
+    flow = Flow(shape, levels, Affine(2.0, -1.0), bins)
+    flow.initialise([dequantise(_all(dataset.split("train")), bins)])
+    randomise(flow, seed)
     return Trained(flow, dataset, dict(TRAINING), LOG, steps=6, seconds=1.3, seed=3)
 
 
 def measures_a_model(trial: Trial) -> None:
     """A trained model goes in, and a measurement comes out."""
-    metric = trial.build()
-    require(isinstance(metric, Metric), f"the builder returned a {type(metric).__name__}, expected a Metric")
-    found = _measure(trial)
-    require(isinstance(found, Measurement), f"measure returned a {type(found).__name__}")
+    _measure(trial)
 
 
 def gives_a_figure_or_says_why_not(trial: Trial) -> None:
@@ -127,27 +134,171 @@ def is_plain_data(trial: Trial) -> None:
 
 
 def repeats_itself(trial: Trial) -> None:
-    """A metric that declares to repeat gives the same again, whatever the global random state."""
+    """A metric that declares to repeat gives the same again, whatever the global random state.
+
+    So it does if one object measures twice, for nothing may stay from the model before.
+    """
+    metric = _build(trial)
     found = []
-    for seed in (1, 2):
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
-            found.append(_measure(trial))
-    first, second = found
-    require(first.repeats == second.repeats, "it repeats at one time and not at another")
-    require(not first.repeats or first == second, f"it declares to repeat, and gives {first}, then {second}")
+    for seed, measuring in ((1, metric), (2, _build(trial)), (3, metric)):
+        with scrambled(seed):
+            found.append(_measure(trial, measuring))
+    first = found[0]
+    for other, again in zip(found[1:], ("a second one", "the first one again"), strict=True):
+        require(first.repeats == other.repeats, "it repeats at one time and not at another")
+        require(
+            not first.repeats or first == other,
+            f"it declares to repeat, and gives {first}, then, {again}, {other}",
+        )
 
 
 def leaves_global_state_alone(trial: Trial) -> None:
-    """Measuring does not touch the global random state."""
-    metric, trained = trial.build(), tiny_trained(trial.check.shape)
+    """Measuring neither draws from a global random state nor sets it."""
+    states = []
+    for seed in (1, 2):
+        with scrambled(seed):
+            _measure(trial)
+            states.append(global_states())
+    for library, state in states[0].items():
+        require(state != states[1][library], f"measuring sets the global random state of {library}")
+    tried = _suitable(trial)
     with global_state_left_alone("measuring"):
-        metric.measure(trained)
+        _build(trial).measure(tried)
 
 
-def _measure(trial: Trial) -> Measurement:
-    found: Measurement = trial.build().measure(tiny_trained(trial.check.shape))
+def leaves_the_model_alone(trial: Trial) -> None:
+    """The model, its mode, its parameters, the data and what is known of the training stay as they were."""
+    trained = _suitable(trial)
+    before = _noted(trained)
+    _build(trial).measure(trained)
+    for what, value in _noted(trained).items():
+        unchanged = value == before[what]
+        require(unchanged, f"measuring changes {what}; work on a copy: copy.deepcopy(trained.flow)")
+
+
+def assumes_no_bins(trial: Trial) -> None:
+    """Nothing is computed as if the data had 256 levels; a metric for 256 alone refuses other numbers."""
+    trained = tiny_trained(trial.check.shape, BINS, trial.seed)
+    seen: list[Tensor] = []
+    trained.flow.pixels.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
+    try:
+        found = _measure(trial, trained=trained)
+    except FlowzooError:
+        _suitable(trial)
+        return
+    known = {each for split in SPLITS for each in _digests(_all(trained.dataset.split(split)))}
+    for x in seen:
+        for name, levels in (("256", (256 * x).floor()), ("255", (255 * x).round())):
+            as_bytes = levels.clamp(0, 255).to(torch.uint8)
+            require(
+                not known & set(_digests(as_bytes)),
+                f"it divides the images by {name}, and they have {BINS} levels; use flow.bits_per_dim, or "
+                "dequantise(images, flow.bins), or refuse with a FlowzooError what has not 256 levels",
+            )
+    if found.value is not None and "bits" in found.unit:
+        off = math.log2(256 / BINS)
+        for split in SPLITS:
+            with torch.no_grad():
+                own = float(trained.flow.bits_per_dim(_all(trained.dataset.split(split))).mean())
+            require(
+                abs(found.value - own - off) > _NEAR,
+                f"it gives {found.value:.3f} {found.unit}, which is the model's {own:.3f} bits/dim of "
+                f"'{split}' images and log2(256 / {BINS}) more, as if they had 256 levels; use flow.bins",
+            )
+
+
+def runs_elsewhere(trial: Trial) -> None:
+    """It measures a model on another device than the CPU, even where there is none.
+
+    See :mod:`flowzoo.testing.elsewhere`. What such a device does not know is no finding; tensors that are on
+    the CPU beside those of the model are, and so is NumPy given a tensor of another device.
+    """
+    expected = _measure(trial)
+    trained = _suitable(trial)
+    with other_device():
+        trained.flow._apply(Elsewhere)  # type: ignore[no-untyped-call]
+        try:
+            found = _build(trial).measure(trained)
+        except FlowzooError as refusal:
+            raise PassedWithNote(f"not tried on another device than the CPU: {refusal}") from refusal
+        except MixedDevices as error:
+            raise CheckFailed(
+                f"with the model on another device than the CPU, {error}; make tensors on trained.flow.device"
+            ) from error
+        except (NotImplementedError, RuntimeError, TypeError) as error:
+            require("numpy" not in str(error), f"with the model on another device than the CPU: {error}")
+            raise PassedWithNote(f"not tried on another device than the CPU: {error!r:.100}") from error
+    if expected.repeats and expected.value is not None:
+        value = math.nan if found.value is None else found.value
+        both = math.isnan(value) and math.isnan(expected.value)
+        same = both or math.isclose(value, expected.value, rel_tol=1e-3, abs_tol=1e-5)
+        require(same, f"it gives {expected.value} on the CPU, and {found.value} on another device")
+
+
+def _build(trial: Trial) -> Metric:
+    metric = trial.build()
+    if not isinstance(metric, Metric):
+        raise CheckFailed(f"the builder returned a {type(metric).__name__}, expected a Metric")
+    return metric
+
+
+def _measure(trial: Trial, metric: Metric | None = None, trained: Trained | None = None) -> Measurement:
+    found = (metric or _build(trial)).measure(trained or _suitable(trial))
+    require(
+        isinstance(found, Measurement), f"measure returned a {type(found).__name__}, expected a Measurement"
+    )
     return found
+
+
+def _suitable(trial: Trial) -> Trained:
+    """Return a model that the metric does not refuse: with few bins, or else with 256.
+
+    Raises:
+        PassedWithNote: It refuses both, with the error for that.
+    """
+    refusals = []
+    for bins in (BINS, 256):
+        try:
+            _build(trial).measure(tiny_trained(trial.check.shape, bins, trial.seed))
+        except FlowzooError as refusal:
+            refusals.append(str(refusal))
+        else:
+            return tiny_trained(trial.check.shape, bins, trial.seed)
+    raise PassedWithNote(f"not tried, since it refuses the kit's tiny model: {refusals[-1]}")
+
+
+def _noted(trained: Trained) -> dict[str, Any]:
+    """Return what a metric must not change, such that it can be compared."""
+    flow = trained.flow
+    modules = dict(flow.named_modules())
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return {
+        "the model's modules": {name: id(each) for name, each in modules.items()},
+        "the model's parameters": {name: id(each) for name, each in flow.named_parameters()},
+        "the model's weights": {name: _hash(each) for name, each in flow.state_dict().items()},
+        "the model's dtype or device": {
+            name: (each.dtype, each.device) for name, each in flow.state_dict().items()
+        },
+        "the model's mode, train() or eval()": {name: each.training for name, each in modules.items()},
+        "which parameters require gradients": {
+            name: each.requires_grad for name, each in flow.named_parameters()
+        },
+        "hooks on the model": {
+            name: [len(getattr(each, hook)) for hook in hooks] for name, each in modules.items()
+        },
+        "the model's number of bins": flow.bins,
+        "the images": [_digests(_all(trained.dataset.split(split))) for split in SPLITS],
+        "the options of the training": dict(trained.training),
+        "the training log": [dict(each) for each in trained.log],
+    }
+
+
+def _hash(tensor: Tensor) -> bytes:
+    return hashlib.blake2b(tensor.detach().contiguous().view(torch.uint8).numpy().tobytes()).digest()
+
+
+def _digests(images: Tensor) -> list[bytes]:
+    return [image.numpy().tobytes() for image in images.cpu()]
 
 
 def _require_number(name: str, value: Any) -> None:
@@ -156,15 +307,15 @@ def _require_number(name: str, value: Any) -> None:
     require(math.isfinite(value), f"{name} is {value}")
 
 
-def _smooth_images(shape: Shape) -> Dataset:
-    generator = torch.Generator().manual_seed(0)
+def _smooth_images(shape: Shape, bins: int, seed: int) -> Dataset:
+    generator = torch.Generator().manual_seed(seed)
     images = torch.rand((len(SPLITS), IMAGES, *shape), generator=generator)
     images = (images + images.roll(1, -1) + images.roll(1, -2)) / 3
-    splits = zip(SPLITS, (images * BINS).floor().numpy(), strict=True)
+    splits = zip(SPLITS, (images * bins).floor().numpy(), strict=True)
     return in_memory(
-        "tiny", dict(splits), bins=BINS, licence="none", source="drawn", pixels={"name": "affine"}
+        "tiny", dict(splits), bins=bins, licence="none", source="drawn", pixels={"name": "affine"}
     )
 
 
-def _all(source: ImageSource) -> torch.Tensor:
+def _all(source: ImageSource) -> Tensor:
     return source.take(range(len(source)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,9 +18,9 @@ from flowzoo.flow import Flow
 from flowzoo.registry.saving import load_model, save_model
 from flowzoo.scoring import fit_splits, scored_levels
 from flowzoo.shapes import Images, IntegerImages, PerImage, Shape
-from flowzoo.testing.draws import BATCH, Draws, draw_images, draw_noise, global_state_left_alone
+from flowzoo.testing.draws import BATCH, Draws, draw_images, draw_noise, global_state_left_alone, scrambled
 from flowzoo.testing.invertible import Invertible
-from flowzoo.testing.result import CheckFailed, require, require_close
+from flowzoo.testing.result import CheckFailed, require, require_close, require_equal
 from flowzoo.testing.subject import FIRST_BATCH
 from flowzoo.testing.trial import Trial
 from flowzoo.units import bits_per_dim
@@ -56,7 +57,9 @@ class Model(Invertible):
         shape = self.check.shape
         pixels = draw_noise(torch.empty(self.module.dimensions, dtype=torch.float64))
         fit_splits(self.module, [pixels] * scored_levels(self.module))
-        self.module.initialise(draw_images(shape, FIRST_BATCH, seed + place) for place in (100, 101))
+        self.module.initialise(
+            draw_images(shape, FIRST_BATCH, self.trial.mixed(seed + place)) for place in (100, 101)
+        )
 
     def objectives(self, x: Images, context: Images | None, draws: Draws) -> dict[str, Tensor]:
         losses = self.module.loss(x, draws.run())
@@ -126,6 +129,70 @@ def gives_bits_per_dim(kind: type[Model], trial: Trial) -> None:
     require_close(found, bits_per_dim(log_prob, flow.dimensions, flow.bins), 1e-12, "bits per dimension")
 
 
+def with_other_pixels(*checks: Callable[[type[Model], Trial], None]) -> Callable[[type[Model], Trial], None]:
+    """Return a check that makes others with pixels in logit space, where a level's values may be any."""
+
+    def every(kind: type[Model], trial: Trial) -> None:
+        pixels = {"name": "logit", "alpha": 0.05}
+        variant = trial.with_check(options={**trial.check.options, "pixels": pixels})
+        for check in checks:
+            try:
+                check(kind, variant)
+            except CheckFailed as failure:
+                raise CheckFailed(f"with pixels in logit space: {failure}") from failure.__cause__
+
+    return every
+
+
+def counts_other_bins(kind: type[Model], trial: Trial) -> None:
+    """The model works for data of another number of bins than bytes have."""
+    for bins in (2, 17):
+        variant = trial.with_check(options={**trial.check.options, "bins": bins})
+        flow, _ = _flow_and_images(kind, variant)
+        require(flow.bins in (bins, 256), f"made for {bins} bins, it has {flow.bins}")
+        try:
+            gives_bits_per_dim(kind, variant)
+        except CheckFailed as failure:
+            raise CheckFailed(f"for data of {bins} bins: {failure}") from failure.__cause__
+
+
+def keeps_parameters_apart(kind: type[Model], trial: Trial) -> None:
+    """No two parameters or buffers lie in the same memory: a copy, a move or a load would part them.
+
+    A parameter that stands in two places is one parameter, and stays so.
+    """
+    flow: Flow = trial.build()
+    places = [
+        (name, *_extent(each))
+        for name, each in [*flow.named_parameters(), *flow.named_buffers()]
+        if each.numel()
+    ]
+    places.sort(key=lambda place: (place[1], place[2]))
+    for (name, storage, _, end), (other, other_storage, start, _) in itertools.pairwise(places):
+        require(
+            storage != other_storage or start >= end,
+            f"'{name}' and '{other}' share memory, and no longer do so once the model is copied, moved or "
+            "loaded; use one parameter in both places",
+        )
+
+
+def trains_levels_apart(kind: type[Model], trial: Trial) -> None:
+    """Where levels can be trained one by one, a level's loss depends on no other level's parameters."""
+    flow, x = _flow_and_images(kind, trial)
+    if not flow.separable:
+        return
+    for place in range(len(flow.levels)):
+        loss = flow.level_loss(place, x, Draws(mode="train").run()).sum()
+        own = {id(each) for each in flow.level(place).parameters()}
+        others = {name: each for name, each in flow.named_parameters() if id(each) not in own}
+        if not others or not loss.requires_grad:
+            continue
+        gradients = torch.autograd.grad(loss, list(others.values()), materialize_grads=True)
+        for name, gradient in zip(others, gradients, strict=True):
+            alone = not bool(gradient.any())
+            require(alone, f"the loss of level {place} depends on '{name}', which belongs to another level")
+
+
 def refuses_bad_images(kind: type[Model], trial: Trial) -> None:
     """Images of a wrong shape, type or range are refused, by the error that says so."""
     flow, x = _flow_and_images(kind, trial)
@@ -143,9 +210,14 @@ def refuses_bad_images(kind: type[Model], trial: Trial) -> None:
 
 
 def leaves_global_state_alone_when_created(kind: type[Model], trial: Trial) -> None:
-    """Creating a model, with a seed or without, leaves the global random state alone."""
+    """Creating a model leaves the global random state alone, and one seed gives the same weights again."""
     with global_state_left_alone("creation"):
         trial.make(trial)
+    weights = []
+    for seed in (1, 2):
+        with scrambled(seed):
+            weights.append(dict(trial.build().state_dict()))
+    require_equal(weights[0], weights[1], "two models made with one seed")
 
 
 def _flow_and_images(kind: type[Model], trial: Trial) -> tuple[Flow, Images]:
@@ -158,6 +230,15 @@ def _integers(trial: Trial, bins: int) -> IntegerImages:
     images = (draw_images(trial.check.shape) * bins).floor().clamp(0, bins - 1).to(torch.uint8)
     images[0, 0, 0, 0], images[1, 0, 0, 0] = 0, bins - 1
     return images
+
+
+def _extent(tensor: Tensor) -> tuple[int, int, int]:
+    """Return in which memory a tensor lies, from which byte to which."""
+    size = tensor.element_size()
+    start = int(tensor.storage_offset()) * size
+    sizes = zip(tensor.shape, tensor.stride(), strict=True)
+    reach = sum(int(length - 1) * int(stride) for length, stride in sizes)
+    return tensor.untyped_storage().data_ptr(), start, start + (reach + 1) * size
 
 
 def _expect(error: type[FlowzooError], call: Callable[[], object], what: str) -> None:

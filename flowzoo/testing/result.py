@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -19,12 +20,60 @@ class CheckResult:
         passed: Whether the component passed it. False as well where it could not be run.
         detail: What is wrong; empty for a pass.
         needs_files: Whether it could not be run because the component declares files that were not given.
+        note: Why a check that passed says little, such as a metric that refuses the model it is tried on.
+        trial: Which of the component's trials it was made in; empty where there is one only.
+        cause: The exception behind what is wrong; empty if there was none. What has one cause is one finding.
     """
 
     name: str
     passed: bool
     detail: str = ""
     needs_files: bool = False
+    note: str = ""
+    trial: str = ""
+    cause: str = ""
+
+    @property
+    def fault(self) -> str:
+        """What is wrong, the same for all results that have one cause."""
+        return self.cause or self.detail
+
+    @property
+    def title(self) -> str:
+        """The check's name, and the trial where there are several."""
+        return f"{self.name} ({self.trial})" if self.trial else self.name
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong with a component, and which checks found it.
+
+    Attributes:
+        checks: Their titles.
+        detail: What is wrong.
+        needs_files: Whether nothing is known to be wrong, but files are missing.
+    """
+
+    checks: tuple[str, ...]
+    detail: str
+    needs_files: bool = False
+
+    def __str__(self) -> str:
+        if len(self.checks) == 1:
+            return f"{self.checks[0]}: {self.detail}"
+        return f"{len(self.checks)} checks failed alike ({', '.join(self.checks)}): {self.detail}"
+
+
+def findings(results: Iterable[CheckResult]) -> list[Finding]:
+    """Return what is wrong, each thing once, however many checks it makes fail."""
+    found: dict[str, list[CheckResult]] = {}
+    for each in results:
+        if not each.passed:
+            found.setdefault(each.fault, []).append(each)
+    return [
+        Finding(tuple(each.title for each in alike), alike[0].detail, alike[0].needs_files)
+        for alike in found.values()
+    ]
 
 
 class CheckFailed(AssertionError):
@@ -33,6 +82,10 @@ class CheckFailed(AssertionError):
 
 class NeedsFiles(Exception):
     """A data set cannot be tried without its files."""
+
+
+class PassedWithNote(Exception):
+    """Nothing is wrong, but the check has seen less than all: the message says what."""
 
 
 def require(condition: bool, detail: str) -> None:

@@ -16,14 +16,15 @@ from flowzoo.registry.models import create_model
 
 @dataclass(frozen=True)
 class Trial:
-    """A component, and how to build it for what its :class:`~flowzoo.component.Check` declares.
+    """A component, and how to build it for what one :class:`~flowzoo.component.Check` declares.
 
     Attributes:
-        component: What the component declares.
+        component: What the component declares; of its checks, the one that is tried.
         make: Builds it for a trial; called anew for every check.
         timed: Whether a network is built to be given a time.
         name: Under which it is found: its own, qualified where several plugins bring one of that name.
         seed: Of everything that is random in the trial: weights, images, contexts and draws of directions.
+        title: What tells this trial from the component's others; empty where it has one trial only.
     """
 
     component: Component
@@ -31,14 +32,15 @@ class Trial:
     timed: bool = False
     name: str = ""
     seed: int = 0
+    title: str = ""
 
     @property
     def check(self) -> Check:
         """What the component declares about how it is tried."""
-        return self.component.check
+        return self.component.checks[0]
 
     def build(self, seed: int = 0) -> Any:
-        """Build the component with random weights that depend on the seed only."""
+        """Build the component with random weights that depend on the seeds only."""
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(self.mixed(seed))
             return self.make(self)
@@ -52,21 +54,36 @@ class Trial:
         return replace(self, component=replace(self.component, check=replace(self.check, **changes)))
 
 
-def trial_of(kind: Kind, name: str, **options: Any) -> Trial:
-    """Return the trial of a registered component.
+def trials_of(kind: Kind, name: str, seed: int = 0, **options: Any) -> tuple[Trial, ...]:
+    """Return the trials of a registered component, one for each :class:`~flowzoo.component.Check`.
 
     Args:
         kind: The component's kind.
         name: Its registered name.
-        options: Instead of, or besides, the options that the component declares for its trial.
+        seed: Of weights and images.
+        options: Instead of, or besides, the options that the component declares for its trials.
 
     Raises:
         UnknownNameError: There is no such component.
     """
     registry = default_registry()
     component = registry.find(kind, name)
-    trial = Trial(component, _make, name=registry.address(component))
-    return trial.with_check(options={**component.check.options, **options})
+    several = len(component.checks) > 1
+    return tuple(
+        Trial(
+            component=replace(component, check=replace(check, options={**check.options, **options})),
+            make=_make,
+            name=registry.address(component),
+            seed=seed,
+            title=(check.name or f"trial {place}") if several else "",
+        )
+        for place, check in enumerate(component.checks, 1)
+    )
+
+
+def trial_of(kind: Kind, name: str, **options: Any) -> Trial:
+    """Return the first trial of a registered component; arguments and errors as :func:`trials_of`."""
+    return trials_of(kind, name, **options)[0]
 
 
 def _make(trial: Trial) -> Any:

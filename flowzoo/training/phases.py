@@ -9,6 +9,7 @@ from torch import nn
 
 from flowzoo.bijector import ConditionalBijector, Phase
 from flowzoo.errors import OptionError
+from flowzoo.origin import name_of
 
 WHOLE = (Phase(""),)
 """The one phase of bijectors that ask for none."""
@@ -41,7 +42,7 @@ def _require_whole(bijector: ConditionalBijector) -> None:
     positive = all(0 < figure < math.inf for phase in phases for figure in (phase.share, phase.rate))
     if not positive or not math.isclose(sum(phase.share for phase in phases), 1.0, abs_tol=1e-6):
         raise OptionError(
-            f"{type(bijector).__name__}.phases is {_describe(phases)}; shares and rates must be positive, "
+            f"{name_of(bijector)}.phases is {_describe(phases)}; shares and rates must be positive, "
             "and the shares sum to 1; the component must be mended"
         )
 

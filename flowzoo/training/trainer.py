@@ -13,6 +13,7 @@ from flowzoo.data.dataset import Dataset
 from flowzoo.dequantisation import dequantise
 from flowzoo.errors import SavedModelError
 from flowzoo.flow import Flow
+from flowzoo.origin import naming_the_component
 from flowzoo.registry.drift import refuse_drift
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.probe import read_probe
@@ -141,6 +142,7 @@ class Trainer:
         elif self._folder.model.exists():  # the checkpoint is from before there were probes
             load_model(self._folder.model, device=str(flow.device))
 
+    @naming_the_component()
     def train(self, checkpointed: Callable[[Position], object]) -> TrainingResult:
         """Train to the end of the budget.
 

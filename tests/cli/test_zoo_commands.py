@@ -6,7 +6,9 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 import flowzoo
@@ -280,17 +282,77 @@ def test_plugins_strictly(zoo):
 
 def test_check_reports_a_line_per_check(zoo, monkeypatch):
     shown = run("check", "haar").stdout
-    assert "ok  round-trip" in shown
+    assert ["ok", "round-trip"] in [line.split() for line in shown.splitlines()]
     assert "FAILED" not in shown
 
-    results = [CheckResult("shapes", True), CheckResult("log-det", False, "off by 0.5")]
-    monkeypatch.setattr("flowzoo.testing.check_component", lambda kind, name: results)
-    lines = [line.split() for line in run("check", "haar", code=1).stdout.splitlines()]
-    assert lines == [
-        ["ok", "shapes"],
-        ["FAILED", "log-det", "off", "by", "0.5"],
-        ["transform", "'haar':", "1", "of", "2", "checks", "passed"],
+    results = [
+        CheckResult("shapes", True, note="tried on one image"),
+        CheckResult("log-det", False, "off by 0.5"),
+        CheckResult("gradients", False, "off by 0.5", trial="narrow"),
     ]
+
+    def checked(kind, name, seed, told):
+        for each in results:
+            told(each)
+        return results
+
+    monkeypatch.setattr("flowzoo.testing.check_component", checked)
+    *lines, summary, advice = run("check", "haar", code=1).stdout.splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        ["ok", "shapes"],
+        ["FAILED", "log-det"],
+        ["FAILED", "gradients"],
+    ]
+    starts = {
+        line.index(text)
+        for line, text in zip(lines, ("tried on", "off by", "failed alike: see log-det"), strict=True)
+    }
+    assert len(starts) == 1  # the columns are aligned
+    assert "off by" not in lines[2]  # what is wrong is said once
+    assert summary == f"transform 'haar' of flowzoo {flowzoo.__version__}: 1 of 3 checks passed"
+    assert "'log-det'" in advice
+
+
+def test_check_takes_options_and_a_seed(zoo):
+    shown = run("check", "logit", "--set", "alpha=0.25", "--seed", "3").stdout
+    assert "FAILED" not in shown
+    message = run("check", "logit", "--set", "alpah=0.25", code=2).stderr
+    assert message.startswith("error: bijector 'logit' has no option 'alpah'; did you mean 'alpha'?")
+    assert "error: check takes options" in run("check", "logit", "--set", "data.root=x", code=2).stderr
+
+
+def test_check_says_how_to_give_a_data_set_its_files(zoo, tmp_path):
+    shown = run("check", "images", code=1).stdout
+    assert "NO FILES" in shown
+    assert "next: flowzoo check images --kind dataset --set root=FOLDER" in shown
+    for seed in range(40):
+        pixels = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{seed}.png")
+    shown = run("check", "images", "--set", f"root={tmp_path}", "--set", "size=8").stdout
+    assert "NO FILES" not in shown
+    assert "FAILED" not in shown
+
+
+def test_check_names_a_component_whose_plugin_fails(zoo):
+    zoo("flowzoo-broken", "raise ImportError('no scipy')")
+    message = run("check", "tilt", code=2).stderr
+    assert "flowzoo-broken (ImportError: no scipy)" in message
+    zoo(
+        "flowzoo-late",
+        """
+        from flowzoo.api import Component, hookimpl
+
+        flowzoo_api_version = 1
+
+        @hookimpl
+        def flowzoo_components():
+            return [Component("bijector", "tilt", "no_such_module:build", "Tilts.")]
+        """,
+    )
+    shown = run("check", "tilt", code=1).stdout
+    assert shown.count("PluginError: bijector 'tilt' cannot be imported") == 1
+    assert " ".join(shown.split()).count("No module named 'no_such_module'") == 1
+    assert shown.count("failed alike") > 5
 
 
 def test_the_program_runs_as_a_module_and_as_a_script(monkeypatch):
@@ -329,8 +391,7 @@ def test_a_qualified_name_is_taken_wherever_a_name_is(twins):
     run("show", "flowzoo-toy/toy-2", *part)
     checked = run("check", "flowzoo-twin/actnorm", "--kind", "bijector", code=1).stdout
     assert "bijector 'actnorm' of flowzoo-twin 1.0 built a NoneType" in " ".join(checked.split())
-    assert "bijector 'flowzoo-twin/actnorm': " in checked
-    assert "ok  round-trip" in run("check", "haar").stdout
+    assert "bijector 'actnorm' of flowzoo-twin 1.0: " in checked
     listed = json.loads(run("list", "flowzoo-twin/*", "--kind", "model", "--json").stdout)
     assert [each["name"] for each in listed] == ["flowzoo-twin/toy-2", "flowzoo-twin/toy-10"]
     assert "flowzoo-twin/toy-2" in run("list", "*/toy-2").stdout

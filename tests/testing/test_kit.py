@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from flowzoo.component import KINDS, Check, Component
+from flowzoo.component import KINDS, LARGEST_OVERLAP, LARGEST_TOLERANCE, Check, Component
 from flowzoo.errors import UnknownNameError
-from flowzoo.testing import Trial, check_component, checks_for, run_check, trial_of
+from flowzoo.testing import Trial, check_component, checks_for, findings, run_check, trial_of
 from tests.testing.broken import EXAMPLES, Break, Example
 
 
@@ -27,8 +27,8 @@ def as_many_threads() -> Iterator[None]:
         pytest.param(example, check, id=f"{name}-{check}")
         for name, example in EXAMPLES.items()
         for check in checks_for(example.kind, example.exact)
-        # The toy model is not registered, so it cannot be loaded; the registered one stands in for it.
-        if (name, check) != ("model", "save-and-load")
+        # What is not registered is not found by name; what is registered stands in for it.
+        if (name, check) not in (("model", "save-and-load"), ("data set with options", "another-process"))
     ],
 )
 def test_sound_components_pass(example: Example, check: str) -> None:
@@ -58,7 +58,50 @@ def test_broken_components_fail(example: Example, check: str, break_it: Break) -
 def test_every_check_can_fail(kind: str) -> None:
     shown = {check for each in EXAMPLES.values() if each.kind == kind for check, _ in each.breaks.values()}
 
-    assert shown == {*checks_for(kind), *checks_for(kind, exact=False)}
+    assert shown | {"declaration"} == {*checks_for(kind), *checks_for(kind, exact=False)}
+
+
+MISDECLARED = {
+    "a large tolerance has no reason": {"tolerance": 2e-8},
+    "the reason is blank": {"tolerance": 1e-4, "reason": " "},
+    "a tolerance allows anything": {"tolerance": 1e6, "reason": "it is an estimate"},
+    "a tolerance is not a number": {"tolerance": float("nan"), "reason": "it is an estimate"},
+    "a tolerance is negative": {"tolerance": -1e-8},
+    "a tolerance is text": {"tolerance": "1e-8"},
+    "the shape is two numbers": {"shape": (4, 4)},
+    "the shape has no rows": {"shape": (1, 0, 4)},
+    "the shape is of floats": {"shape": (1, 4.0, 4.0)},
+    "the options are a list": {"options": ["blocks"]},
+}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("changes", MISDECLARED.values(), ids=list(MISDECLARED))
+def test_what_is_declared_of_a_trial_has_to_make_sense(name: str, changes: dict[str, object]) -> None:
+    result = run_check(EXAMPLES[name].trial().with_check(**{"reason": "", **changes}), "declaration")
+
+    assert not result.passed
+    assert result.detail.startswith("the check's ")
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("bijector", {"shape": (1, 1, 1)}),
+        ("model", {"shape": (3, 64, 64)}),
+        ("transform", {"context_shape": (1, 2, 2)}),
+        ("stochastic transform", {"reason": ""}),
+    ],
+)
+def test_what_suits_other_kinds_does_not_suit_this_one(name: str, changes: dict[str, object]) -> None:
+    assert not run_check(EXAMPLES[name].trial().with_check(**changes), "declaration").passed
+
+
+def test_tolerances_with_a_reason_are_fine() -> None:
+    for name, tolerance in (("bijector", 2e-5), ("model", LARGEST_TOLERANCE), ("dataset", LARGEST_OVERLAP)):
+        trial = EXAMPLES[name].trial().with_check(tolerance=tolerance, reason="a grid of 8 steps")
+        assert run_check(trial, "declaration").passed
+    assert run_check(EXAMPLES["split"].trial().with_check(tolerance=0), "declaration").passed
 
 
 def test_what_raises_is_reported_with_its_place() -> None:
@@ -66,7 +109,7 @@ def test_what_raises_is_reported_with_its_place() -> None:
 
     result = run_check(EXAMPLES["bijector"].trial(break_it), "shapes")
 
-    assert result.detail.startswith("IndexError: list index out of range (at ")
+    assert result.detail.startswith("IndexError: list index out of range (")
     assert "bijectors.py:" in result.detail
 
 
@@ -83,8 +126,12 @@ def test_a_data_set_without_its_files_is_not_called_sound() -> None:
     results = check_component("dataset", "fashion-mnist")
 
     assert len(results) == len(checks_for("dataset"))
-    assert all(each.needs_files and not each.passed for each in results)
-    assert results[0].detail == "needs files: give the option root, the folder that holds fashion-mnist"
+    unmade = [each for each in results if each.name != "declaration"]
+    assert all(each.needs_files and not each.passed for each in unmade)
+    (finding,) = findings(results)
+    assert finding.needs_files
+    assert finding.checks == tuple(each.name for each in unmade)
+    assert finding.detail == "needs files: give the option root, the folder that holds fashion-mnist"
 
 
 def test_options_reach_the_component() -> None:

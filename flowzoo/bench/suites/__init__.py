@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from flowzoo.bench.suite import Suite, SuiteError, parse_suite, read_suite
 from flowzoo.registry.build import build_component
@@ -23,13 +24,20 @@ def find_suite(name: str) -> Suite:
     if name.endswith((".yaml", ".yml")):
         return read_suite(Path(name))
     registry = default_registry()
-    component = registry.find("suite", name)
-    name = registry.address(component)
-    found = build_component("suite", name)
+    name = registry.address(registry.find("suite", name))
+    return as_suite(name, build_component("suite", name))
+
+
+def as_suite(name: str, found: Any) -> Suite:
+    """Return the suite that a builder returned: a mapping, or the path of a YAML file.
+
+    Raises:
+        OptionError: It has mistakes, or the file cannot be read.
+    """
     if isinstance(found, Path):
         found = read_suite(found)
     if isinstance(found, Mapping):
-        found = parse_suite(component.name, found)
+        found = parse_suite(name.rpartition("/")[2], found)
     if not isinstance(found, Suite):
         raise SuiteError(
             f"suite '{name}' built a {type(found).__name__}; its plugin must return a mapping as a suite "

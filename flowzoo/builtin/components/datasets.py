@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowzoo.component import Component
+from flowzoo.component import Check, Component
 
 DATASETS = (
     Component(
@@ -18,6 +18,7 @@ DATASETS = (
         build="flowzoo.data.fashion_mnist:build_fashion_mnist",
         summary="70,000 articles of clothing, grey, padded to 32x32 or halved to 16x16",
         reference="Xiao, Rasul and Vollgraf, Fashion-MNIST, 2017, arXiv:1708.07747",
+        check=Check(shape=(1, 32, 32)),
     ),
     Component(
         kind="dataset",
@@ -39,6 +40,7 @@ DATASETS = (
         build="flowzoo.data.cifar10:build_cifar10",
         summary="60,000 images of ten kinds of things, colour, 32x32",
         reference="Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
+        check=Check(shape=(3, 32, 32)),
     ),
     Component(
         kind="dataset",
@@ -46,6 +48,7 @@ DATASETS = (
         build="flowzoo.data.imagenet:build_imagenet32_oord",
         summary="1.3 million photographs, colour, 32x32: the older set, aliased, of the early flows' figures",
         reference="van den Oord et al., Pixel Recurrent Neural Networks, 2016, arXiv:1601.06759",
+        check=Check(shape=(3, 32, 32)),
     ),
     Component(
         kind="dataset",
@@ -53,6 +56,7 @@ DATASETS = (
         build="flowzoo.data.imagenet:build_imagenet64_oord",
         summary="1.3 million photographs, colour, 64x64: the older set, aliased, of the early flows' figures",
         reference="van den Oord et al., Pixel Recurrent Neural Networks, 2016, arXiv:1601.06759",
+        check=Check(shape=(3, 64, 64)),
     ),
     Component(
         kind="dataset",
@@ -60,6 +64,7 @@ DATASETS = (
         build="flowzoo.data.imagenet:build_imagenet32_box",
         summary="1.3 million photographs, colour, 32x32: the newer set, averaged over boxes, easier",
         reference="Chrabaszcz et al., A Downsampled Variant of ImageNet, 2017, arXiv:1707.08819",
+        check=Check(shape=(3, 32, 32)),
     ),
     Component(
         kind="dataset",
@@ -67,6 +72,7 @@ DATASETS = (
         build="flowzoo.data.imagenet:build_imagenet64_box",
         summary="1.3 million photographs, colour, 64x64: the newer set, averaged over boxes, easier",
         reference="Chrabaszcz et al., A Downsampled Variant of ImageNet, 2017, arXiv:1707.08819",
+        check=Check(shape=(3, 64, 64)),
     ),
     Component(
         kind="dataset",
@@ -74,6 +80,7 @@ DATASETS = (
         build="flowzoo.data.celeba:build_celeba64",
         summary="202,599 aligned faces, colour, cut and scaled to 64x64",
         reference="Liu, Luo, Wang and Tang, Deep Learning Face Attributes in the Wild, 2015",
+        check=Check(shape=(3, 64, 64)),
     ),
     Component(
         kind="dataset",

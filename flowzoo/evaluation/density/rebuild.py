@@ -74,7 +74,7 @@ def rebuild(flow: Flow, source: ImageSource, size: tuple[int, int], seed: int) -
         fit_splits(small, [torch.randn(small.dimensions, generator=generator).double()] * scored)
     images = source.take(spread(len(source), FIRST_PASS_IMAGES))
     x = dequantise(crops(images, size, generator), flow.bins, Run(generator=generator))
-    small.initialise(x.split(len(x) // 2 or 1))
+    small.initialise(iter(x.split(len(x) // 2 or 1)))
     ours, theirs = flow.state_dict(), small.state_dict()
     floats = {name for name, value in [*ours.items(), *theirs.items()] if value.is_floating_point()}
     fits = all(name in ours and name in theirs and ours[name].shape == theirs[name].shape for name in floats)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.testing.broken.bijectors import BIJECTOR
-from tests.testing.broken.datasets import DATASET
+from tests.testing.broken.datasets import DATASET, OPTIONAL_DATASET
 from tests.testing.broken.example import Break, Example
 from tests.testing.broken.metrics import METRIC
 from tests.testing.broken.models import MODEL, REGISTERED_MODEL
@@ -23,6 +23,7 @@ EXAMPLES = {
     "model": MODEL,
     "registered model": REGISTERED_MODEL,
     "dataset": DATASET,
+    "data set with options": OPTIONAL_DATASET,
     "suite": SUITE,
     "metric": METRIC,
 }

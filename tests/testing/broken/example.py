@@ -35,6 +35,7 @@ class Example:
     breaks: Breaks
     exact: bool = True
     build: str = "tests.testing.broken.example:build_flavoured"
+    name: str = ""
     check: Check = Check(shape=(2, 2, 2))  # noqa: RUF009 - frozen
 
     def trial(self, break_it: Break = lambda built: built) -> Trial:
@@ -42,8 +43,8 @@ class Example:
         dataset = self.kind == "dataset"
         component = Component(
             kind=self.kind,
-            name="digits" if dataset else "toy",
-            build="flowzoo.data.digits:build_digits" if dataset else self.build,
+            name=self.name or ("digits" if dataset else "toy"),
+            build=self.build if self.name or not dataset else "flowzoo.data.digits:build_digits",
             summary="A toy.",
             exact=self.exact,
             check=self.check,

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+import random
+from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.actnorm import ActNorm
@@ -13,6 +17,7 @@ from flowzoo.builtin.block_mean import BlockMean
 from flowzoo.builtin.identity import IdentityBijector, IdentityTransform
 from flowzoo.builtin.keep_first_channels import KeepFirstChannels
 from flowzoo.builtin.keep_nothing import KeepNothing
+from flowzoo.builtin.logit import Logit
 from flowzoo.builtin.stack import Stack
 from flowzoo.component import Check
 from flowzoo.flow import Flow
@@ -21,11 +26,14 @@ from flowzoo.registry.models import create_model
 from flowzoo.run import EVALUATION, Run
 from flowzoo.testing import Trial
 from tests.testing.broken.example import (
+    Break,
     Example,
     after,
     bijection_breaks,
+    flavoured,
     in_part,
     instead,
+    under_option,
 )
 from tests.toys import Wave
 
@@ -43,11 +51,18 @@ class Centre(ConditionalBijector):
 
 
 def sound_model(trial: Trial) -> Flow:
-    fine = Level(BlockMean(0.5), IdentityBijector(), KeepFirstChannels(), Stack([ActNorm(3), Wave()]))
-    last = Level(
-        IdentityTransform(), IdentityBijector(), KeepNothing(), Stack([ActNorm(1), Wave(conditional=False)])
+    channels = trial.check.shape[0]
+    fine = Level(
+        BlockMean(0.5), IdentityBijector(), KeepFirstChannels(), Stack([ActNorm(3 * channels), Wave()])
     )
-    flow = Flow(trial.check.shape, [fine, last], Centre())
+    last = Level(
+        IdentityTransform(),
+        IdentityBijector(),
+        KeepNothing(),
+        Stack([ActNorm(channels), Wave(conditional=False)]),
+    )
+    pixels = Logit(0.05) if "pixels" in trial.check.options else Centre()
+    flow = Flow(trial.check.shape, [fine, last], pixels, trial.check.options.get("bins", 256))
     # Borrowed from a registered model: only the check of saving rebuilds it.
     flow.recipe = create_model("gaussian", trial.check.shape, pixels="identity", seed=0).recipe
     return flow
@@ -93,6 +108,48 @@ def clamped(flow: Flow) -> Flow:
     return instead("log_prob", log_prob)(flow)
 
 
+def high_only(x: Tensor) -> Tensor:
+    return x + 1e-3 * (x.shape[2] != x.shape[3])
+
+
+def other_bins(flow: Flow) -> Flow:
+    """Add what is wrong for other numbers of bins than 256."""
+    return after("bits_per_dim", lambda bits, *_: bits + 0.1 * (flow.bins != 256))(flow)
+
+
+def training_another_level(flow: Flow) -> Flow:
+    """Let the loss of the last level depend on the first level's parameters."""
+
+    def more(loss: Tensor, place: int, *_: Any) -> Tensor:
+        return loss + place * sum(parameter.sum() for parameter in flow.level(0).parameters())
+
+    return after("level_loss", more)(flow)
+
+
+def views(flow: Flow) -> Flow:
+    """Let a parameter of one level be a part of another one's."""
+    fine, last = (flow.level(place).conditional.parts[0] for place in (0, 1))
+    last.mean = nn.Parameter(fine.mean.detach()[1:2])
+    return flow
+
+
+def views_of_weights(flow: Flow) -> Flow:
+    """Let a buffer be a parameter's memory."""
+    flow.level(0).register_buffer("weight", flow.level(0).conditional.parts[1].a.detach())
+    return flow
+
+
+def weights_of_chance(draw: Callable[[], float]) -> Break:
+    """Return a break whose weights do not follow from the seed."""
+
+    def break_it(flow: Flow) -> Flow:
+        with torch.no_grad():
+            flow.level(0).conditional.parts[1].a.add_(0.1 * draw())
+        return flow
+
+    return break_it
+
+
 def draws_at_creation(flow: Flow) -> Flow:
     torch.rand(1)
     return flow
@@ -100,7 +157,7 @@ def draws_at_creation(flow: Flow) -> Flow:
 
 MODEL = Example(
     "model",
-    sound_model,
+    flavoured(sound_model),
     {
         **{
             what: (check, in_part(lambda flow: flow.pixels, break_it))
@@ -130,6 +187,27 @@ MODEL = Example(
             "bits-per-dim",
             after("bits_per_dim", lambda bits, *_: bits - torch.log2(torch.tensor(256 / 255))),
         ),
+        "it is wrong where images are not square": (
+            "other-shapes",
+            in_part(lambda flow: flow.pixels, after("inverse", lambda x, *_: high_only(x))),
+        ),
+        "it is wrong under another option": (
+            "other-options",
+            under_option(in_part(lambda flow: flow.pixels, after("inverse", lambda x, *_: x + 1e-3))),
+        ),
+        "values beyond those of affine pixels are cut": (
+            "other-pixels",
+            in_part(
+                lambda flow: flow.level(0).transform,
+                after("inverse", lambda x, *_: x.clamp(-1.5, 1.5)),
+            ),
+        ),
+        "bits are wrong for other bins than 256": ("other-bins", other_bins),
+        "a level trains another one": ("separate-levels", training_another_level),
+        "two levels' parameters share memory": ("shared-memory", views),
+        "a buffer is a parameter's memory": ("shared-memory", views_of_weights),
+        "weights are drawn by NumPy": ("creation", weights_of_chance(lambda: np.random.rand())),
+        "weights are drawn by Python": ("creation", weights_of_chance(lambda: random.random())),
         "samples ignore their seed": ("samples", unseeded),
         "samples are all the same": ("samples", one_image_again),
         "samples do not depend on their seed": ("samples", always_the_same),

@@ -1,0 +1,66 @@
+"""Calls of parts whose results have the shapes that their interfaces state, or the part is named.
+
+Whoever calls a part of its own goes through these. Torch would broadcast a wrong shape in silence, or the
+mistake would show further on, and another part would be named for it.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from flowzoo.bijector import ConditionalBijector
+from flowzoo.errors import ShapeError
+from flowzoo.origin import name_of
+from flowzoo.run import Run
+from flowzoo.shapes import Images, PerImage
+
+
+def forward(
+    part: ConditionalBijector, x: Images, context: Images | None, run: Run
+) -> tuple[Images, PerImage]:
+    """Call a bijector; arguments and result as :meth:`~flowzoo.bijector.ConditionalBijector.forward`.
+
+    Raises:
+        ShapeError: It returned another shape than its interface states.
+    """
+    z, log_det = part(x, context, run)
+    require_shape(part, "z", z, x.shape)
+    require_shape(part, "log_det", log_det, x.shape[:1])
+    return z, log_det
+
+
+def forward_with_shares(
+    part: ConditionalBijector, x: Images, shares: Images, context: Images | None, run: Run
+) -> tuple[Images, Images]:
+    """Call a bijector for the shares of its ``log_det``; errors as in :func:`forward`."""
+    z, grown = part.forward_with_shares(x, shares, context, run)
+    require_shape(part, "z", z, x.shape)
+    require_shape(part, "shares", grown, x.shape)
+    return z, grown
+
+
+def inverse(part: ConditionalBijector, z: Images, context: Images | None, run: Run) -> Images:
+    """Invert a bijector; errors as in :func:`forward`."""
+    x = part.inverse(z, context, run)
+    require_shape(part, "an inverse", x, z.shape)
+    return x
+
+
+def loss(part: ConditionalBijector, x: Images, context: Images | None, run: Run) -> PerImage:
+    """Return a bijector's training loss; errors as in :func:`forward`."""
+    found = part.loss(x, context, run)
+    require_shape(part, "loss", found, x.shape[:1])
+    return found
+
+
+def require_shape(part: nn.Module, what: str, found: Tensor, shape: tuple[int, ...]) -> None:
+    """Refuse a part's result of another shape than its interface states.
+
+    Raises:
+        ShapeError: The shape is another; the message names the part.
+    """
+    if found.shape != shape:
+        raise ShapeError(
+            f"{name_of(part)} returned {what} of shape {tuple(found.shape)}, expected {tuple(shape)}; "
+            "the component must be mended"
+        )

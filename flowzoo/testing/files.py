@@ -1,0 +1,76 @@
+"""What a data set needs that does not come with its package: a folder of files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+from flowzoo.component import Component
+from flowzoo.data.dataset import Dataset
+from flowzoo.registry.signature import options_of
+from flowzoo.testing.result import CheckFailed, NeedsFiles
+from flowzoo.testing.trial import Trial
+
+ROOT = "root"
+"""The option that file-based data sets take; without it, one that has a default for it asks the network."""
+
+
+def load(trial: Trial) -> Dataset:
+    """Load the data set on trial.
+
+    Raises:
+        NeedsFiles: Its files were not given.
+        CheckFailed: What was built is no data set.
+    """
+    missing = missing_options(trial.component, trial.check.options)
+    if missing:
+        folder = f"the folder that holds {trial.component.name}" if missing == [ROOT] else "its files"
+        raise NeedsFiles(f"needs files: give the option {', '.join(missing)}, {folder}")
+    dataset = trial.build()
+    if not isinstance(dataset, Dataset):
+        raise CheckFailed(f"the builder returned a {type(dataset).__name__}, expected a Dataset")
+    return dataset
+
+
+def missing_options(component: Component, given: Mapping[str, Any]) -> list[str]:
+    """Return the options without which a data set's images are not at hand: ``root`` and those required."""
+    options = options_of(component)
+    needed = [name for name, option in options.items() if option.required or name == ROOT]
+    return [name for name in needed if name not in given]
+
+
+@contextmanager
+def listed_backwards() -> Iterator[None]:
+    """Let folders list their files in the reverse order of their names: none is promised."""
+    listdir, scandir = os.listdir, os.scandir
+
+    def backwards(path: Any = ".") -> list[Any]:
+        return sorted(listdir(path), reverse=True)
+
+    def scanned(path: Any = ".") -> _Scanned:
+        with scandir(path) as entries:
+            return _Scanned(sorted(entries, key=lambda each: each.name, reverse=True))
+
+    with mock.patch("os.listdir", backwards), mock.patch("os.scandir", scanned):
+        yield
+
+
+class _Scanned(list[Any]):
+    """What :func:`os.scandir` returns: entries, and something to close."""
+
+    def __enter__(self) -> _Scanned:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """There is nothing to close."""
+
+    def __next__(self) -> Any:
+        if not self:
+            raise StopIteration
+        return self.pop(0)
+
+    def close(self) -> None:
+        """There is nothing to close."""

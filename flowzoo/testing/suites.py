@@ -1,0 +1,138 @@
+"""Checks of suites: every name and option is known, and every cell can be planned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from flowzoo.bench.cell import Cell, cells_of
+from flowzoo.bench.suite import BudgetEntry, Suite, mistakes
+from flowzoo.bench.suites import as_suite
+from flowzoo.component import Check
+from flowzoo.data.load import load_dataset
+from flowzoo.errors import DataError, FlowzooError, did_you_mean
+from flowzoo.flow import Flow
+from flowzoo.registry.loader import default_registry
+from flowzoo.registry.models import assemble
+from flowzoo.registry.options import check as check_options
+from flowzoo.shapes import Shape
+from flowzoo.testing.files import missing_options
+from flowzoo.testing.result import CheckFailed, PassedWithNote, require
+from flowzoo.testing.trial import Trial
+from flowzoo.training.options import parse_training_options
+from flowzoo.training.stage import plan_stages
+
+
+@dataclass(frozen=True)
+class _Images:
+    """What planning needs to know of a data set."""
+
+    shape: Shape
+    bins: int
+    pixels: Mapping[str, Any]
+
+
+def builds(trial: Trial) -> None:
+    """The builder returns a mapping, or the path of a YAML file, that holds what a suite holds."""
+    _suite(trial)
+
+
+def asks_for_what_exists(trial: Trial) -> None:
+    """Every model, data set and metric is installed, every option is known and in its range."""
+    suite = _suite(trial)
+    cells = cells_of(suite)
+    require(bool(cells), "no row of the suite is installed, so there is nothing to run")
+    found = [*_unknown_figures(suite), *_missing_options(cells)]
+    if found:
+        raise mistakes(suite.name, found)
+
+
+def can_be_planned(trial: Trial) -> None:
+    """Every model can be built for every data set, and every budget is enough for the training's stages.
+
+    A data set whose files are not at hand is planned for by the shape that its Check declares, if it does.
+    """
+    suite = _suite(trial)
+    images: dict[str, _Images | None] = {}
+    planned: set[str] = set()
+    for cell in cells_of(suite):
+        if cell.data_label not in images:
+            images[cell.data_label] = _images(cell)
+        known = images[cell.data_label]
+        what = repr((cell.model, cell.options, cell.pixels, cell.training, cell.budget, cell.data_label))
+        if known is None or what in planned:
+            continue  # another seed
+        planned.add(what)
+        try:
+            _plan(cell, known)
+        except FlowzooError as error:
+            raise CheckFailed(f"{cell.title}: {error}") from error
+    unknown = [label for label, known in images.items() if known is None]
+    if unknown:
+        raise PassedWithNote(f"not planned for {', '.join(unknown)}, whose files are not at hand")
+
+
+def _suite(trial: Trial) -> Suite:
+    return as_suite(trial.name or trial.component.name, trial.build())
+
+
+def _plan(cell: Cell, images: _Images) -> None:
+    training = parse_training_options(cell.training)
+    budget = BudgetEntry(**cell.budget).resolve(training.batch_size)
+    stages = plan_stages(_build(cell, images), training)
+    budget.divide([stage.share for stage in stages])
+
+
+def _build(cell: Cell, images: _Images) -> Flow:
+    """Build a cell's model, without memory for its weights where its builders allow that."""
+    pixels = cell.pixels if cell.pixels is not None else images.pixels
+    registry = default_registry()
+    given = (cell.model, images.shape, images.bins, pixels, cell.seed, cell.options)
+    try:
+        with torch.device("meta"):
+            return assemble(registry, *given)
+    except FlowzooError:
+        # What is wrong is said by a build with real weights: some builders compute with them.
+        return assemble(registry, *given)
+
+
+def _images(cell: Cell) -> _Images | None:
+    component = default_registry().find("dataset", cell.data)
+    if not missing_options(component, cell.data_options):
+        try:
+            info = load_dataset(cell.data, **cell.data_options).info
+        except DataError:
+            pass  # a package or the network that it needs is not there
+        else:
+            return _Images(info.shape, info.bins, info.pixels)
+    check = component.checks[0]
+    return None if check.shape == Check().shape else _Images(check.shape, 256, {"name": "affine"})
+
+
+def _missing_options(cells: list[Cell]) -> Iterator[str]:
+    """Say which options without a default are left out; folders of files are given when the suite is run."""
+    registry = default_registry()
+    asked: list[tuple[Any, str, Mapping[str, Any]]] = []
+    for cell in cells:
+        asked += [("model", cell.model, cell.options), *(("metric", *metric) for metric in cell.metrics)]
+        if not missing_options(registry.find("dataset", cell.data), cell.data_options):
+            asked.append(("dataset", cell.data, cell.data_options))
+    said = set()
+    for kind, name, options in asked:
+        try:
+            check_options(registry, registry.find(kind, name), options)
+        except FlowzooError as error:
+            said.add(str(error))
+    yield from sorted(said)
+
+
+def _unknown_figures(suite: Suite) -> Iterator[str]:
+    """Say where published figures are asked for by a name that nearly is one."""
+    known = {each.data for model in default_registry().components("model") for each in model.published}
+    for data in suite.data:
+        hint = did_you_mean(data.published, known)
+        if data.published and data.published not in known and hint:
+            yield f"data '{data.name}': no figures are published for '{data.published}'{hint}"
