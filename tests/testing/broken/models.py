@@ -208,6 +208,10 @@ MODEL = Example(
         "a buffer is a parameter's memory": ("shared-memory", views_of_weights),
         "weights are drawn by NumPy": ("creation", weights_of_chance(lambda: np.random.rand())),
         "weights are drawn by Python": ("creation", weights_of_chance(lambda: random.random())),
+        "probabilities are twice as large": (
+            "probabilities",
+            after("bits_per_dim", lambda bits, *_: bits - 0.25),
+        ),
         "samples ignore their seed": ("samples", unseeded),
         "samples are all the same": ("samples", one_image_again),
         "samples do not depend on their seed": ("samples", always_the_same),
