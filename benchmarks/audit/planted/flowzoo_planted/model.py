@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from flowzoo_planted.coupling import Mistake
 from pydantic import Field
 
 from flowzoo.api import Builder, Level, Shape, Spec, cascade
+from flowzoo_planted.coupling import Mistake
 
 
 def build_model(
