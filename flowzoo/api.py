@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from flowzoo.errors import NotInitialisedError as NotInitialisedError
     from flowzoo.errors import NumericalError as NumericalError
     from flowzoo.errors import OptionError as OptionError
+    from flowzoo.errors import PartError as PartError
     from flowzoo.errors import PluginError as PluginError
     from flowzoo.errors import SavedModelError as SavedModelError
     from flowzoo.errors import ShapeError as ShapeError
@@ -135,6 +136,7 @@ _HOMES = {
     "NumericalError": "flowzoo.errors",
     "OptionError": "flowzoo.errors",
     "parameters_of": "flowzoo.tensors",
+    "PartError": "flowzoo.errors",
     "PartList": "flowzoo.part_list",
     "PerImage": "flowzoo.shapes",
     "Phase": "flowzoo.bijector",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, SupportsIndex
+from typing import NamedTuple, SupportsFloat, SupportsIndex
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,9 @@ from flowzoo.units import bits_per_dim
 PILOT_IMAGES = 8
 """Images that a model draws first where it settles its solvers' steps on them."""
 
+Temperature = SupportsFloat | Iterable[SupportsFloat]
+"""Of all levels, or of each, coarsest first."""
+
 
 class FlowTerms(NamedTuple):
     """The terms of ``log p(x)``: ``(B,)`` each, nats.
@@ -45,8 +48,9 @@ class FlowTerms(NamedTuple):
 
     def total(self) -> PerImage:
         """Return ``log p(x)``."""
-        shares = [sum_terms(level) for level in self.levels]
-        return torch.stack([self.pixels, *(share.to(self.pixels.dtype) for share in shares)]).sum(0)
+        shares = [self.pixels, *(sum_terms(level) for level in self.levels)]
+        widest = max((share.dtype for share in shares), key=lambda dtype: dtype.itemsize)
+        return torch.stack([share.to(widest) for share in shares]).sum(0)
 
 
 def trainable(module: nn.Module) -> int:
@@ -150,9 +154,12 @@ class Flow(nn.Module):
         found = first_tensor(self.levels)
         return torch.device("cpu") if found is None else found.device
 
-    def level(self, index: int) -> Level:
+    def level(self, index: SupportsIndex) -> Level:
         """Return a level by its place, 0 being the finest."""
         return self.levels[index]
+
+    def extra_repr(self) -> str:
+        return f"image_shape={self.image_shape}, bins={self.bins}"
 
     def forward(
         self, x: Images, run: Run = EVALUATION, indices: Iterable[SupportsIndex] | None = None
@@ -236,10 +243,10 @@ class Flow(nn.Module):
     @torch.no_grad()
     def sample(
         self,
-        n: int,
-        temperature: float | Sequence[float] = 1.0,
-        seed: int | None = None,
-        batch_size: int | None = None,
+        n: SupportsIndex,
+        temperature: Temperature = 1.0,
+        seed: SupportsIndex | None = None,
+        batch_size: SupportsIndex | None = None,
     ) -> Images:
         """Draw images.
 
@@ -264,10 +271,10 @@ class Flow(nn.Module):
     @torch.no_grad()
     def sample_batches(
         self,
-        n: int,
-        temperature: float | Sequence[float] = 1.0,
-        seed: int | None = None,
-        batch_size: int | None = None,
+        n: SupportsIndex,
+        temperature: Temperature = 1.0,
+        seed: SupportsIndex | None = None,
+        batch_size: SupportsIndex | None = None,
     ) -> Iterator[Images]:
         """Draw the images of :meth:`sample` batch by batch; arguments and errors as there.
 
@@ -285,13 +292,13 @@ class Flow(nn.Module):
         yield from in_batches(self, n, batch_size or n, PILOT_IMAGES if self.settles else 0, draw)
 
     def draw_latents(
-        self, n: int, temperature: float | Sequence[float] = 1.0, run: Run = EVALUATION
+        self, n: SupportsIndex, temperature: Temperature = 1.0, run: Run = EVALUATION
     ) -> list[Images]:
         """Draw ``T * N(0, I)`` for each level, finest first; arguments as in :meth:`sample`."""
         run = run.seeded()
         temperatures = self._temperatures(temperature)
-        n = positive_integer("n, how many images to draw,", n)
-        blank = [torch.empty((n, *shape), dtype=self.dtype) for shape in self.latent_shapes]
+        count = positive_integer("n, how many images to draw,", n)
+        blank = [torch.empty((count, *shape), dtype=self.dtype) for shape in self.latent_shapes]
         return [(run.normal(each) * t).to(self.device) for each, t in zip(blank, temperatures, strict=True)]
 
     def bits_per_dim(
@@ -329,7 +336,7 @@ class Flow(nn.Module):
         return losses
 
     @explains_formats
-    def level_loss(self, index: int, x: Images, run: Run) -> PerImage:
+    def level_loss(self, index: SupportsIndex, x: Images, run: Run) -> PerImage:
         """Return the training loss of one level, ``(B,)`` in nats, at the cost of that level only.
 
         Args:
@@ -340,7 +347,7 @@ class Flow(nn.Module):
         return self.levels[index].loss(self.level_input(index, x, run), run)[1]
 
     @explains_formats
-    def level_input(self, index: int, x: Images, run: Run = EVALUATION) -> Images:
+    def level_input(self, index: SupportsIndex, x: Images, run: Run = EVALUATION) -> Images:
         """Return the image that reaches a level: ``x`` taken down through the finer ones."""
         y, _ = self._enter(x, run)
         for level in self.levels[:index]:
@@ -404,7 +411,7 @@ class Flow(nn.Module):
                 f"expected latents, finest level first, of shapes {list(self.latent_shapes)}; got {found}"
             )
 
-    def _temperatures(self, temperature: float | Sequence[float]) -> list[float]:
+    def _temperatures(self, temperature: Temperature) -> list[float]:
         """Return one temperature a level, finest first."""
         levels = len(self.levels)
         given = torch.as_tensor(temperature, dtype=torch.float64)

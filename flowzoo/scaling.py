@@ -18,12 +18,14 @@ References:
 
 from __future__ import annotations
 
+from typing import SupportsIndex
+
 import torch
 
 from flowzoo.builtin.log_det import widest_dtype
 from flowzoo.errors import DataError, NumericalError, OptionError, ShapeError
 from flowzoo.flow import Flow
-from flowzoo.integers import as_integer
+from flowzoo.integers import as_integer, positive_integer
 from flowzoo.memory import Memory
 from flowzoo.run import EVALUATION, Run, per_image_generators
 from flowzoo.seeds import check_seed
@@ -31,7 +33,7 @@ from flowzoo.settling import in_batches
 from flowzoo.shapes import Images, Shape
 
 
-def coarse_shape(flow: Flow, steps: int) -> Shape:
+def coarse_shape(flow: Flow, steps: SupportsIndex) -> Shape:
     """Return ``(C, H, W)`` of the image that goes on after the ``steps`` finest levels.
 
     Raises:
@@ -62,7 +64,7 @@ def coarse_shape(flow: Flow, steps: int) -> Shape:
 
 
 @torch.no_grad()
-def downscale(flow: Flow, x: Images, steps: int) -> Images:
+def downscale(flow: Flow, x: Images, steps: SupportsIndex) -> Images:
     """Return ``E(x)``: the image that goes on after the finest levels, in pixel space.
 
     Args:
@@ -87,12 +89,12 @@ def downscale(flow: Flow, x: Images, steps: int) -> Images:
 def upscale(
     flow: Flow,
     coarse: Images,
-    steps: int,
+    steps: SupportsIndex,
     temperature: float = 1.0,
-    seed: int | None = None,
+    seed: SupportsIndex | None = None,
     *,
     first: int = 0,
-    batch_size: int | None = None,
+    batch_size: SupportsIndex | None = None,
 ) -> Images:
     """Draw images that :func:`downscale` takes to a given one.
 
@@ -125,6 +127,7 @@ def upscale(
             f"coarse images lie in or near [0, 1), found {_range(coarse)}; divide bytes by 256 before scaling"
         )
     base = torch.Generator().seed() if seed is None else check_seed(seed)
+    at_once = len(y) if batch_size is None else positive_integer("batch_size", batch_size)
 
     def draw(places: range, memory: Memory) -> Images:
         generators = per_image_generators(base, (first + place for place in places))
@@ -132,11 +135,11 @@ def upscale(
         return _leave(flow, _take_up(flow, y[places.start : places.stop], steps, temperature, run))
 
     # The pilot is the first image alone, since it is there however many follow.
-    return torch.cat(list(in_batches(flow, len(y), batch_size or len(y), int(flow.settles), draw)))
+    return torch.cat(list(in_batches(flow, len(y), at_once, int(flow.settles), draw)))
 
 
 @torch.no_grad()
-def project(flow: Flow, x: Images, steps: int) -> Images:
+def project(flow: Flow, x: Images, steps: SupportsIndex) -> Images:
     """Return ``P(x) = D(E(x))``; arguments as in :func:`downscale`, errors as there and in :func:`upscale`.
 
     The same as :func:`downscale` and then :func:`upscale` at temperature 0, but that the coarse image does
@@ -147,7 +150,7 @@ def project(flow: Flow, x: Images, steps: int) -> Images:
     return _leave(flow, _take_up(flow, y, steps, 0.0, EVALUATION.seeded()))
 
 
-def _take_down(flow: Flow, y: Images, steps: int) -> Images:
+def _take_down(flow: Flow, y: Images, steps: SupportsIndex) -> Images:
     # Where a transform draws, an image's draw must not depend on those beside it.
     run = Run(generator=per_image_generators(0, range(len(y))))
     for place in range(steps):
@@ -157,7 +160,7 @@ def _take_down(flow: Flow, y: Images, steps: int) -> Images:
     return y
 
 
-def _take_up(flow: Flow, y: Images, steps: int, temperature: float, run: Run) -> Images:
+def _take_up(flow: Flow, y: Images, steps: SupportsIndex, temperature: float, run: Run) -> Images:
     # Those of the coarser levels are drawn too and dropped, so that a seed means here what it means there.
     latents = flow.draw_latents(len(y), temperature, run)
     for place in reversed(range(steps)):

@@ -31,15 +31,18 @@ def first_tensor(module: nn.Module, floating: bool = False) -> Tensor | None:
     waiting = [module]
     while waiting:
         each = waiting.pop()
-        for parameter in _own_parameters(each):
-            if parameter.is_floating_point() or not floating:
-                return parameter
-        if first_buffer is None:
+        own = vars(each)
+        if own["_parameters"] or "_is_replica" in own:
+            for parameter in _own_parameters(each):
+                if not floating or parameter.is_floating_point():
+                    return parameter
+        if first_buffer is None and own["_buffers"]:
             for buffer in each._buffers.values():
-                if buffer is not None and (buffer.is_floating_point() or not floating):
+                if buffer is not None and (not floating or buffer.is_floating_point()):
                     first_buffer = buffer
                     break
-        waiting.extend(child for child in list(each._modules.values())[::-1] if child is not None)
+        if own["_modules"]:
+            waiting += [child for child in own["_modules"].values() if child is not None][::-1]
     return first_buffer
 
 

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 import torch
@@ -13,9 +13,12 @@ from flowzoo.builtin.identity import IdentityBijector, IdentityTransform
 from flowzoo.builtin.keep_first_channels import KeepFirstChannels
 from flowzoo.builtin.keep_nothing import KeepNothing
 from flowzoo.builtin.logit import Logit
+from flowzoo.data.dataset import ImageSource
 from flowzoo.errors import DataError, NumericalError, OptionError, ShapeError
+from flowzoo.evaluation.likelihood import evaluate_likelihood
 from flowzoo.flow import Flow
 from flowzoo.level import Level
+from flowzoo.registry.models import create_model
 from flowzoo.run import Ledger, Run, per_image_generators
 from flowzoo.testing import brute_force_log_prob, randomise
 from tests.toys import OtherLoss, Wave
@@ -372,3 +375,47 @@ def test_levels_that_share_a_parameter_do_not_train_apart() -> None:
 
     assert flow(ActNorm(3), ActNorm(3)).separable
     assert not flow(shared, shared).separable
+
+
+def test_draws_follow_the_images_indices_as_in_evaluation(as_users_run_it: None) -> None:
+    model = create_model("ffjord", SHAPE, seed=0, bijector={"blocks": 1, "network": {"hidden": 4}}).double()
+    model.initialise([images(8)])
+    randomise(model, seed=0)
+    x, integers = images(3), (images(3) * 256).to(torch.uint8)
+
+    together = model.log_prob(x, indices=[4, 9, 2])
+    seeded = model.log_prob(x, Run(generator=per_image_generators(0, [4, 9, 2])))
+
+    assert torch.equal(together, seeded)
+    assert torch.equal(model(x, indices=torch.tensor([4, 9, 2])), together)
+    torch.testing.assert_close(model.log_prob(x[[2, 0]], indices=[2, 4]), together[[2, 0]], rtol=0, atol=1e-2)
+    assert not torch.allclose(model.log_prob(x[[2, 0]]), model.log_prob(x)[[2, 0]], rtol=0, atol=1e-2)
+    evaluated = evaluate_likelihood(model, Three(integers), audit=False, exact=False)
+    alone = [model.bits_per_dim(integers[[place]], indices=[place]) for place in range(3)]
+    assert float(torch.cat(alone).detach().mean()) == pytest.approx(evaluated.bits_per_dim, abs=1e-4)
+
+
+class Three(ImageSource):
+    def __init__(self, integers: torch.Tensor) -> None:
+        self.integers = integers
+
+    def __len__(self) -> int:
+        return 3
+
+    def take(self, indices: Sequence[int]) -> torch.Tensor:
+        return self.integers[list(indices)]
+
+
+def test_indices_that_do_not_fit_are_refused() -> None:
+    flow, x = cascade(), images()
+
+    with pytest.raises(OptionError, match="2 indices for 3 images"):
+        flow.log_prob(x, indices=range(2))
+    with pytest.raises(OptionError, match="either indices"):
+        flow.bits_per_dim((x * 256).to(torch.uint8), Run().seeded(), indices=range(3))
+
+
+def test_a_model_of_a_wider_format_than_its_images_keeps_its_digits() -> None:
+    flow = cascade()
+
+    assert flow.log_prob(images().float()).dtype == torch.float64

@@ -1,4 +1,4 @@
-"""Every registered component is an ordinary module: it computes from its parameters, buffers and submodules alone."""
+"""Every registered component computes from its parameters, buffers and submodules alone, as modules do."""
 
 from __future__ import annotations
 

@@ -59,6 +59,9 @@ class ActNorm(ConditionalBijector):
                 self.register_buffer(name, value)
         self.first_pass = FirstPass("actnorm")
 
+    def extra_repr(self) -> str:
+        return f"channels={len(self.mean)}"
+
     def forward(
         self, x: Images, context: Images | None = None, run: Run = EVALUATION
     ) -> tuple[Images, PerImage]:

@@ -37,6 +37,9 @@ class Affine(ConditionalBijector):
         self.scale = scale
         self.shift = shift
 
+    def extra_repr(self) -> str:
+        return f"scale={self.scale:g}, shift={self.shift:g}"
+
     def forward(
         self, x: Images, context: Images | None = None, run: Run = EVALUATION
     ) -> tuple[Images, PerImage]:

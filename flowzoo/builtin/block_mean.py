@@ -38,6 +38,9 @@ class BlockMean(ResolutionTransform):
         self.detail_scale = detail_scale
         self.name = name
 
+    def extra_repr(self) -> str:
+        return f"detail_scale={self.detail_scale:g}"
+
     def forward(self, x: Images, run: Run = EVALUATION) -> tuple[Images, PerImage]:
         x1, x2, x3, x4 = to_blocks(x, self.name)
         top, bottom = x1 + x2, x3 + x4

@@ -26,6 +26,9 @@ class KeepFirstChannels(SplitPolicy):
         assert divisor >= 2, "with 1, nothing would be factored out"
         self.divisor = divisor
 
+    def extra_repr(self) -> str:
+        return f"divisor={self.divisor}"
+
     def split(self, y: Images) -> tuple[Images, Images]:
         kept, _ = self.shapes(as_shape(y.shape[1:]))
         return y[:, : kept[0]], y[:, kept[0] :]

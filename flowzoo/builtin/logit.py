@@ -44,6 +44,9 @@ class Logit(ConditionalBijector):
         assert 0.0 < alpha < 0.5, "at 0 the ends map to infinity, at 1/2 all values are one"
         self.alpha = alpha
 
+    def extra_repr(self) -> str:
+        return f"alpha={self.alpha:g}"
+
     def forward(
         self, x: Images, context: Images | None = None, run: Run = EVALUATION
     ) -> tuple[Images, PerImage]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import SupportsIndex
 
 import numpy as np
 
@@ -28,7 +29,7 @@ class ShuffledBatches(Iterator[IntegerImages]):
         OptionError: The batch size is not positive.
     """
 
-    def __init__(self, source: ImageSource, batch_size: int, seed: int) -> None:
+    def __init__(self, source: ImageSource, batch_size: SupportsIndex, seed: int) -> None:
         self._batch_size = _check(source, batch_size)
         self._source = source
         self._seed = seed
@@ -77,7 +78,7 @@ class ShuffledBatches(Iterator[IntegerImages]):
 
 
 def sequential_batches(
-    source: ImageSource, batch_size: int, limit: int | None = None
+    source: ImageSource, batch_size: SupportsIndex, limit: SupportsIndex | None = None
 ) -> Iterator[tuple[range, IntegerImages]]:
     """Go through the images once, in order, with their indices.
 
@@ -117,7 +118,7 @@ def spread(count: int, wanted: int, offset: float = 0.0) -> list[int]:
     return [int((place + offset) * count / found) for place in range(found)]
 
 
-def _check(source: ImageSource, batch_size: int) -> int:
+def _check(source: ImageSource, batch_size: SupportsIndex) -> int:
     batch_size = positive_integer("batch_size", batch_size)
     if len(source) == 0:
         raise DataError("the split holds no images; use a source with more images")

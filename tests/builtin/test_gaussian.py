@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from sklearn.covariance import OAS
 
 from flowzoo.bijector import standard_normal_log_prob
 from flowzoo.builtin.gaussian import Gaussian
+from flowzoo.builtin.moments import Moments
 from flowzoo.errors import NotInitialisedError, NumericalError, ShapeError
 from flowzoo.run import Ledger, Run
 
@@ -140,3 +143,15 @@ def test_a_context_of_another_size_is_refused() -> None:
 
     with pytest.raises(ShapeError, match="have 12 values, it was built for 8"):
         gaussian(torch.zeros(1, 1, 2, 2), torch.zeros(1, 2, 2, 2))
+
+
+def test_a_fit_leaves_nothing_on_the_module_and_goes_on_where_it_was_begun() -> None:
+    expected, gaussian = fitted(data()), Gaussian(SHAPE).double()
+    for batch in data().split(17):
+        gaussian(batch, None, Run(mode="initialise"))
+        copied = copy.deepcopy(gaussian)
+        copied(batch + 10.0, None, Run(mode="initialise"))  # a copy's fit is closed
+
+    assert torch.equal(gaussian.factor, expected.factor)
+    assert torch.equal(copied.factor, expected.factor)
+    assert not any(isinstance(value, torch.Tensor | Moments) for value in vars(gaussian).values())

@@ -141,7 +141,7 @@ BROKEN = """
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("none", "TypeError: a level got a NoneType where it takes a ConditionalBijector"),
+        ("none", "a level got a NoneType where it takes a ConditionalBijector"),
         ("shape", "KeyError: 'lost'"),
         ("split", "TypeError: cannot unpack non-iterable NoneType object"),
     ],

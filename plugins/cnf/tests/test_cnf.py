@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 from dataclasses import replace
 from typing import Literal, get_args
 
@@ -12,10 +14,10 @@ import torch
 from scipy.integrate import solve_ivp
 from torch import Tensor, nn
 
-from flowzoo.api import Images, Ledger, Network, Run
+from flowzoo.api import Images, Ledger, Network, OptionError, PartError, Run
 from flowzoo_cnf.cnf import CNF
 from flowzoo_cnf.divergence import colour, exact, hutchinson
-from flowzoo_cnf.settings import Settings, Trace
+from flowzoo_cnf.settings import Objective, Settings, Trace
 from flowzoo_cnf.solver import Method, Solver
 
 Mode = Literal["evaluate", "train"]
@@ -282,3 +284,56 @@ def test_gradients_of_the_likelihood_match_finite_differences() -> None:
         parameter -= 2 * step
         below = float(flow.loss(x).sum())
     assert float(parameter.grad) == pytest.approx((above - below) / (2 * step), rel=1e-6)
+
+
+def test_a_block_in_anothers_place_is_computed_with() -> None:
+    flow, x = CNF([LinearField(MATRIX), LinearField(0.0 * MATRIX)], TIGHT), torch.rand(2, *SHAPE).double()
+    expected = CNF([LinearField(MATRIX), LinearField(MATRIX)], TIGHT)(x)
+
+    flow.blocks[1] = flow.blocks[0]
+
+    torch.testing.assert_close(flow(x), expected)
+    with pytest.raises(PartError, match="where it takes a Network"):
+        flow.blocks[0] = nn.Conv2d(1, 1, 1)  # type: ignore[assignment]  # what is refused
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_copies_and_pickles_of_what_is_compiled_or_not(compiled: bool) -> None:
+    flow = CNF([LinearField(MATRIX)], replace(TIGHT, compiled=compiled))
+    x = torch.rand(2, *SHAPE).double()
+
+    for copied in (copy.deepcopy(flow), pickle.loads(pickle.dumps(flow))):
+        torch.testing.assert_close(copied(x), flow(x))
+
+
+@pytest.mark.parametrize("objective", ["likelihood", "flow-matching"])
+def test_fields_in_half_precision_are_refused(objective: Objective) -> None:
+    flow = CNF([LinearField(MATRIX.half())], Settings(objective=objective))
+    x = torch.rand(2, *SHAPE).half()
+
+    for call in (flow, flow.inverse, lambda x: flow.loss(x, None, Run(mode="train"))):
+        with pytest.raises(OptionError, match="its weights are in float16"):
+            call(x)
+
+
+def test_autocast_around_an_evaluation_changes_nothing() -> None:
+    field = nn.Conv2d(1, 1, 3, padding=1)
+
+    class Convolved(Network):
+        def __init__(self) -> None:
+            super().__init__()
+            self.field = field
+
+        def forward(self, x: Images, context: Images | None = None, time: Tensor | None = None) -> Images:
+            y: Images = self.field(x)
+            return y
+
+    flow, x = CNF([Convolved()], Settings(evaluation_trace="exact")), torch.rand(2, *SHAPE)
+    with torch.autocast("cpu", torch.bfloat16):
+        z, log_det = flow(x)
+        back = flow.inverse(z)
+
+    expected = flow(x)
+    assert torch.equal(z, expected[0])
+    assert torch.equal(log_det, expected[1])
+    torch.testing.assert_close(back, x, rtol=0, atol=1e-3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
 
 from flowzoo.testing import randomise
@@ -37,3 +38,22 @@ def test_scales_are_found_by_name_in_any_module() -> None:
     conv = WeightNormConv(1, 4, 1)
     found = weight_scales(nn.Sequential(foreign, conv, nn.Conv2d(1, 1, 1)))
     assert [id(each) for each in found] == [id(foreign.weight_scale), id(conv.weight_scale)]
+
+
+def test_scales_are_found_in_replicas_and_where_they_are_parametrised() -> None:
+    layer = WeightNormConv(1, 2, 3)
+    replica = layer._replicate_for_data_parallel()
+    replica.weight_scale = 3 * layer.weight_scale.detach()
+    doubled = WeightNormConv(1, 2, 3)
+    parametrize.register_parametrization(doubled, "weight_scale", Doubled())
+
+    (found,) = weight_scales(replica)
+    (twice,) = weight_scales(doubled)
+
+    torch.testing.assert_close(found, 3 * layer.weight_scale)
+    torch.testing.assert_close(twice, 2 * layer.weight_scale)
+
+
+class Doubled(torch.nn.Module):
+    def forward(self, scale: torch.Tensor) -> torch.Tensor:
+        return 2 * scale

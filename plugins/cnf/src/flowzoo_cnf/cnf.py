@@ -79,6 +79,9 @@ class CNF(ConditionalBijector):
         self.phases = settings.phases
         self._estimate = CompiledApart(hutchinson) if settings.compiled else hutchinson
 
+    def extra_repr(self) -> str:
+        return f"objective={self.settings.objective}, evaluation: {self.settings.evaluation}"
+
     @uncompiled  # a solver's loop ends when its errors allow it, which no graph can hold
     def forward(
         self, x: Images, context: Images | None = None, run: Run = EVALUATION

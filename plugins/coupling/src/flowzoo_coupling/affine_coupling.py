@@ -55,6 +55,9 @@ class AffineCoupling(ConditionalBijector):
         self.scale_limit = scale_limit
         self.additive = additive
 
+    def extra_repr(self) -> str:
+        return "additive" if self.additive else f"scale_limit={self.scale_limit:g}"
+
     def forward(
         self, x: Images, context: Images | None = None, run: Run = EVALUATION
     ) -> tuple[Images, PerImage]:

@@ -59,6 +59,9 @@ class InvertibleConv(ConditionalBijector):
         lower, upper = self._triangles()
         return (lower @ upper)[self.order]
 
+    def extra_repr(self) -> str:
+        return f"channels={len(self.order)}"
+
     def forward(
         self, x: Images, context: Images | None = None, run: Run = EVALUATION
     ) -> tuple[Images, PerImage]:

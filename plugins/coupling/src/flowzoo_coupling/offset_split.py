@@ -27,6 +27,9 @@ class OffsetSplit(SplitPolicy):
         self.name = name
         self._squeeze = Squeeze()
 
+    def extra_repr(self) -> str:
+        return f"{self.name}, kept={self.kept}"
+
     def split(self, y: Images) -> tuple[Images, Images]:
         bands = self._squeeze(y)[0].chunk(4, dim=1)
         kept = [bands[place] for place in self.kept]

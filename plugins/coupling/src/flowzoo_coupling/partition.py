@@ -53,6 +53,9 @@ class Checkerboard(Partition):
         self.seen_channels = self.moved_channels = channels
         self.parity = parity % 2
 
+    def extra_repr(self) -> str:
+        return f"parity={self.parity}"
+
     def part(self, x: Images) -> tuple[Images, Images]:
         return x.masked_fill(self._moves(x), 0.0), x
 
@@ -86,6 +89,9 @@ class Halves(Partition):
         self.first_moves = parity % 2 == 1 and channels > 1
         sizes = self.cut, channels - self.cut
         self.moved_channels, self.seen_channels = sizes if self.first_moves else sizes[::-1]
+
+    def extra_repr(self) -> str:
+        return f"seen={self.seen_channels}, moved={self.moved_channels}"
 
     def part(self, x: Images) -> tuple[Images, Images]:
         first, last = x[:, : self.cut], x[:, self.cut :]
