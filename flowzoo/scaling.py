@@ -127,9 +127,7 @@ def upscale(
             f"coarse images lie in or near [0, 1), found {_range(coarse)}; divide bytes by 256 before scaling"
         )
     base = torch.Generator().seed() if seed is None else check_seed(seed)
-    size = (
-        len(y) if batch_size is None else positive_integer("batch_size, how many images at once,", batch_size)
-    )
+    at_once = len(y) if batch_size is None else positive_integer("batch_size", batch_size)
 
     def draw(places: range, memory: Memory) -> Images:
         generators = per_image_generators(base, (first + place for place in places))
@@ -137,7 +135,7 @@ def upscale(
         return _leave(flow, _take_up(flow, y[places.start : places.stop], steps, temperature, run))
 
     # The pilot is the first image alone, since it is there however many follow.
-    return torch.cat(list(in_batches(flow, len(y), size, int(flow.settles), draw)))
+    return torch.cat(list(in_batches(flow, len(y), at_once, int(flow.settles), draw)))
 
 
 @torch.no_grad()

@@ -38,9 +38,11 @@ def parse_yaml(text: str) -> Any:
         yaml.YAMLError: It is not YAML, is nested without end, or gives a key twice.
     """
     try:
-        return yaml.load(text, Loader=_Loader)
+        value = yaml.load(text, Loader=_Loader)
+        _refuse_endless(value, set())
+        return value
     except RecursionError as error:
-        raise yaml.YAMLError("it is nested without end; write it as a plain mapping") from error
+        raise yaml.YAMLError(_ENDLESS) from error
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         # What PyYAML lets through of values that are not what they look like or are tagged as.
         raise yaml.YAMLError(f"a value cannot be read ({error})") from error
@@ -69,6 +71,17 @@ class _Loader(yaml.SafeLoader):
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
+
+def _refuse_endless(value: Any, above: set[int]) -> None:
+    """Refuse a mapping or list that holds itself, by an alias to what stands around it."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if id(value) in above:
+        raise yaml.YAMLError(_ENDLESS)
+    for part in parts:
+        _refuse_endless(part, above | {id(value)})
+
+
+_ENDLESS = "it is nested without end; write it as a plain mapping"
 
 _TEXT, _FLOAT = "tag:yaml.org,2002:str", "tag:yaml.org,2002:float"
 

@@ -363,6 +363,20 @@ def test_a_joint_that_would_not_train_as_it_is_told_is_refused() -> None:
         Flow(SHAPE, [level], Affine())
 
 
+def test_levels_that_share_a_parameter_do_not_train_apart() -> None:
+    def level(conditional: ConditionalBijector) -> Level:
+        return Level(BlockMean(0.5), IdentityBijector(), KeepFirstChannels(), conditional)
+
+    def flow(first: ActNorm, second: ActNorm) -> Flow:
+        last = Level(IdentityTransform(), IdentityBijector(), KeepNothing(), ActNorm(1))
+        return Flow((1, 8, 8), [level(first), level(second), last], Affine())
+
+    shared = ActNorm(3)
+
+    assert flow(ActNorm(3), ActNorm(3)).separable
+    assert not flow(shared, shared).separable
+
+
 def test_draws_follow_the_images_indices_as_in_evaluation(as_users_run_it: None) -> None:
     model = create_model("ffjord", SHAPE, seed=0, bijector={"blocks": 1, "network": {"hidden": 4}}).double()
     model.initialise([images(8)])
@@ -405,17 +419,3 @@ def test_a_model_of_a_wider_format_than_its_images_keeps_its_digits() -> None:
     flow = cascade()
 
     assert flow.log_prob(images().float()).dtype == torch.float64
-
-
-def test_levels_that_share_a_parameter_do_not_train_apart() -> None:
-    def level(conditional: ConditionalBijector) -> Level:
-        return Level(BlockMean(0.5), IdentityBijector(), KeepFirstChannels(), conditional)
-
-    def flow(first: ActNorm, second: ActNorm) -> Flow:
-        last = Level(IdentityTransform(), IdentityBijector(), KeepNothing(), ActNorm(1))
-        return Flow((1, 8, 8), [level(first), level(second), last], Affine())
-
-    shared = ActNorm(3)
-
-    assert flow(ActNorm(3), ActNorm(3)).separable
-    assert not flow(shared, shared).separable

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
 from flowzoo.yaml_text import parse_yaml
 
@@ -43,3 +44,10 @@ def test_plain_numbers_are_numbers_and_quoted_ones_are_text(text: str, value: An
     assert type(found) is type(value)
     assert parse_yaml(f"a: [{text}]")["a"][0] == value if "\n" not in text else True
     assert parse_yaml("[&x '1e-3', *x]") == ["1e-3", "1e-3"]
+
+
+@pytest.mark.parametrize("text", ["&a {x: *a}", "&a [*a]", "{a: &b {c: [*b]}}", "[" * 2000])
+def test_what_holds_itself_is_refused(text: str) -> None:
+    with pytest.raises(yaml.YAMLError):
+        parse_yaml(text)
+    assert parse_yaml("{a: &b {c: 1}, d: *b, e: [*b, *b]}")["e"] == [{"c": 1}, {"c": 1}]

@@ -39,6 +39,7 @@ def check(
     options = _options(component, assignments or [])
 
     from flowzoo.testing import CheckResult, check_component, checks_for, findings, trials_of
+    from flowzoo.testing.files import missing_options
 
     address = registry.address(component)
     trials = trials_of(component.kind, address)
@@ -55,10 +56,11 @@ def check(
     origin = f"{component.kind} '{component.name}' of {plugin.distribution} {plugin.version}"
     console().print(f"{origin}: {passed} of {len(results)} checks passed")
     if not found:
-        console().print(f"next: {_next(component)}")
+        console().print(f"next: {_next(component, address)}")
         return
     if any(each.needs_files for each in found):
-        console().print(f"next: flowzoo check {name} --kind {component.kind} --set root=FOLDER")
+        given = " ".join(f"--set {each}=FOLDER" for each in missing_options(component, options))
+        console().print(f"next: flowzoo check {name} --kind {component.kind} {given}")
     wrong = [each for each in found if not each.needs_files]
     if wrong:
         console().print(f"next: fix '{wrong[0].checks[0]}' first, then run this command again")
@@ -108,11 +110,11 @@ def _options(component: Component, assignments: Sequence[str]) -> dict[str, Any]
     return {**options, **pixels}
 
 
-def _next(component: Component) -> str:
-    name = component.name
+def _next(component: Component, name: str) -> str:
+    run = f"runs/{component.name}"
     commands = {
-        "model": f"flowzoo train {name} --data digits --out runs/{name} --seconds 60",
-        "dataset": f"flowzoo train glow --data {name} --out runs/{name} --seconds 60",
+        "model": f"flowzoo train {name} --data digits --out {run} --seconds 60",
+        "dataset": f"flowzoo train glow --data {name} --out {run} --seconds 60",
         "suite": f"flowzoo bench run {name}",
     }
     return commands.get(component.kind, f"flowzoo show {name} --kind {component.kind}")

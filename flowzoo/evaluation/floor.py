@@ -24,6 +24,9 @@ from flowzoo.shapes import Images
 UP_TO = 3072
 """Dimensions up to which the floor is fitted beside a model: memory grows with their square."""
 
+AUDIT_SECONDS = 5.0
+"""Budget of the floor's density audit."""
+
 _BATCH_VALUES = 2**23
 """Values in a batch: the Gaussian is fitted again after each, so few large ones take less time than many."""
 
@@ -80,13 +83,21 @@ def measure_floor(
         )
     try:
         gaussian, problem = _fitted(dataset, pixels, cached, progress)
-        found = evaluate_likelihood(gaussian, dataset.split(split), draws=draws, limit=images, seed=seed)
+        found = evaluate_likelihood(
+            gaussian,
+            dataset.split(split),
+            draws=draws,
+            limit=images,
+            seed=seed,
+            audit_seconds=AUDIT_SECONDS,
+        )
         fitted_to = len(dataset.split("train"))
     # The figure that it stands beside is there already, and nothing that happens here may cost it.
     except Exception as error:
         return Floor(None, None, f"could not be fitted: {_reason(error)}")
     remarks = remarks_on_floor(found.bits_per_dim, fitted_to, dimensions, dataset.info.bins)
-    return Floor(found.bits_per_dim, found.standard_error, "; ".join(filter(None, [*remarks, problem])))
+    said = "; ".join(filter(None, [*found.objections, *remarks, problem]))
+    return Floor(found.bits_per_dim, found.standard_error, said)
 
 
 def fit_gaussian(

@@ -13,8 +13,11 @@ from flowzoo.testing.result import CheckFailed
 from flowzoo.testing.subject import Subject
 from flowzoo.testing.trial import Trial
 
-_STEPS = (1e-5, 1e-6, 1e-4)
+_STEPS = (1e-5, 1e-6, 1e-7, 1e-8, 1e-4)
 """One that fits is enough: a step across a kink misleads, and a much shorter one does not cross it."""
+
+_DIGITS = 1e-15
+"""Rounding of a value in float64, of which a short step makes much."""
 
 _ROUNDING = 1e-6
 """What central differences in float64 are exact to."""
@@ -65,10 +68,13 @@ class _Slopes:
             problem = self._problem(compute, group, gradients)
             if problem:
                 alone: list[dict[str, Tensor]] = [{name: each} for name, each in group.items()]
-                culprit = next((each for each in alone if self._problem(compute, each, gradients)), group)
+                culprits = (
+                    name for each in alone if self._problem(compute, each, gradients) for name in each
+                )
+                culprit = next(culprits, "all parameters together")
                 when = f" in phase '{self.draws.phase}'" if self.draws.phase else ""
                 raise CheckFailed(
-                    f"the gradient of {self.objective}{when} with respect to {', '.join(culprit)} {problem}"
+                    f"the gradient of {self.objective}{when} with respect to {culprit} {problem}"
                 )
 
     def _problem(
@@ -82,17 +88,19 @@ class _Slopes:
         allowed = max(_ROUNDING, self.subject.check.tolerance)
         slope = 0.0
         for step in _STEPS:
-            slope = _slope(compute, group, directions, step)
-            if abs(slope - expected) <= allowed * (1.0 + abs(expected)):
+            after, before = _values(compute, group, directions, step)
+            slope = (after - before) / (2.0 * step)
+            rounding = _DIGITS * max(abs(after), abs(before)) / step
+            if abs(slope - expected) <= allowed * (1.0 + abs(expected)) + rounding:
                 return ""
         return f"gives a slope of {expected:.6g} where differences find {slope:.6g}"
 
 
 @torch.no_grad()
-def _slope(
+def _values(
     compute: Callable[[], Tensor], group: Mapping[str, Tensor], directions: Mapping[str, Tensor], step: float
-) -> float:
-    """Return the central difference along a direction; the tensors are put back as they were."""
+) -> tuple[float, float]:
+    """Return the values a step along a direction and a step back; the tensors are put back as they were."""
     before = {name: each.clone() for name, each in group.items()}
     values = []
     for sign in (1.0, -1.0):
@@ -102,4 +110,4 @@ def _slope(
             values.append(float(compute().detach()))
     for name, each in group.items():
         each.copy_(before[name])
-    return (values[0] - values[1]) / (2.0 * step)
+    return values[0], values[1]

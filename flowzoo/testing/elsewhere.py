@@ -98,6 +98,9 @@ def _apply(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     def wrap(value: Any) -> Any:
         if not isinstance(value, Tensor):
             return value
+        if value._is_zerotensor():
+            # Forward mode has zeros without memory, which only torch's own tensors may be.
+            value = torch.zeros(value.shape, dtype=value.dtype)
         return known[id(value)] if id(value) in known else Elsewhere(value)
 
     found = func(*tree_map(_unwrap, args), **tree_map(_unwrap, kwargs))

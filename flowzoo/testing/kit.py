@@ -35,6 +35,7 @@ from flowzoo.testing import (
 from flowzoo.testing.bijectors import Bijector
 from flowzoo.testing.context import uses_its_context
 from flowzoo.testing.declaration import declares_a_sensible_trial
+from flowzoo.testing.exhaustive import adds_up_to_its_mass
 from flowzoo.testing.invertible import Invertible
 from flowzoo.testing.models import Model
 from flowzoo.testing.networks import Net
@@ -220,6 +221,7 @@ _MODEL = {
     "bits-per-dim": models.gives_bits_per_dim,
     "other-bins": models.counts_other_bins,
     "refusals": models.refuses_bad_images,
+    "probabilities": adds_up_to_its_mass,
     "creation": models.leaves_global_state_alone_when_created,
 }
 

@@ -67,14 +67,15 @@ LOG: tuple[Mapping[str, Any], ...] = (
 )
 
 
-def tiny_trained(shape: Shape, bins: int = BINS) -> Trained:
+def tiny_trained(shape: Shape, bins: int = BINS, seed: int = 0) -> Trained:
     """Return a model of two levels that needs no plugin, and what a metric is told of its training.
 
     Args:
         shape: ``(C, H, W)`` of its images, with an even height and width.
         bins: How many integers a value of the images can take.
+        seed: Of its weights and images.
     """
-    dataset = _smooth_images(shape, bins)
+    dataset = _smooth_images(shape, bins, seed)
     coarse = shape[0]
     levels = [
         Level(BlockMean(0.5), IdentityBijector(), KeepFirstChannels(), ActNorm(3 * coarse)),
@@ -82,7 +83,7 @@ def tiny_trained(shape: Shape, bins: int = BINS) -> Trained:
     ]
     flow = Flow(shape, levels, Affine(2.0, -1.0), bins)
     flow.initialise([dequantise(_all(dataset.split("train")), bins)])
-    randomise(flow, seed=0)
+    randomise(flow, seed)
     return Trained(flow, dataset, dict(TRAINING), LOG, steps=6, seconds=1.3, seed=3)
 
 
@@ -177,7 +178,7 @@ def leaves_the_model_alone(trial: Trial) -> None:
 
 def assumes_no_bins(trial: Trial) -> None:
     """Nothing is computed as if the data had 256 levels; a metric for 256 alone refuses other numbers."""
-    trained = tiny_trained(trial.check.shape)
+    trained = tiny_trained(trial.check.shape, BINS, trial.seed)
     seen: list[Tensor] = []
     trained.flow.pixels.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
     try:
@@ -258,11 +259,11 @@ def _suitable(trial: Trial) -> Trained:
     refusals = []
     for bins in (BINS, 256):
         try:
-            _build(trial).measure(tiny_trained(trial.check.shape, bins))
+            _build(trial).measure(tiny_trained(trial.check.shape, bins, trial.seed))
         except FlowzooError as refusal:
             refusals.append(str(refusal))
         else:
-            return tiny_trained(trial.check.shape, bins)
+            return tiny_trained(trial.check.shape, bins, trial.seed)
     raise PassedWithNote(f"not tried, since it refuses the kit's tiny model: {refusals[-1]}")
 
 
@@ -306,8 +307,8 @@ def _require_number(name: str, value: Any) -> None:
     require(math.isfinite(value), f"{name} is {value}")
 
 
-def _smooth_images(shape: Shape, bins: int) -> Dataset:
-    generator = torch.Generator().manual_seed(0)
+def _smooth_images(shape: Shape, bins: int, seed: int) -> Dataset:
+    generator = torch.Generator().manual_seed(seed)
     images = torch.rand((len(SPLITS), IMAGES, *shape), generator=generator)
     images = (images + images.roll(1, -1) + images.roll(1, -2)) / 3
     splits = zip(SPLITS, (images * bins).floor().numpy(), strict=True)

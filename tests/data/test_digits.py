@@ -37,6 +37,7 @@ def test_they_are_the_same_wherever_scikit_learn_keeps_them(monkeypatch):
 
 
 def test_scikit_learn_is_not_imported_for_them():
-    code = "import sys; from flowzoo.data.digits import build_digits as load; load(); print('sklearn' in sys.modules)"
+    code = "import sys; from flowzoo.data.digits import build_digits as load; load();"
+    code += " print('sklearn' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -20,6 +20,7 @@ from flowzoo.api import (
     ShapeError,
     Spec,
 )
+from flowzoo.data import load as load_module
 from flowzoo.data.load import load_dataset
 from flowzoo.errors import OptionError, PluginError, UnknownNameError
 from flowzoo.registry import build as build_module
@@ -125,6 +126,7 @@ SHAPE = (3, 4, 4)
 def zoo(monkeypatch):
     registry = Registry([Plugin("toy", "flowzoo-toy", "1.2", COMPONENTS, 0.0, False)])
     monkeypatch.setattr(build_module, "default_registry", lambda: registry)
+    monkeypatch.setattr(load_module, "default_registry", lambda: registry)
     CALLS.clear()
     return registry
 

@@ -120,7 +120,7 @@ def audited_images(bits: Tensor) -> list[int]:
     where it flatters; then one in the middle, the highest, and others.
 
     >>> audited_images(torch.tensor([3.0, 1.0, 2.0, 4.0, 3.0, 3.0]))
-    [1, 0, 3, 4]
+    [1, 3, 0, 2]
     """
     count = len(bits)
     wanted = [int(bits.argmin()), spread(count, 1, 0.5)[0], int(bits.argmax()), *spread(count, 8)]
@@ -141,6 +141,18 @@ class _Audit:
 
     def outcome(self) -> DensityAudit:
         began = time.monotonic()
+        try:
+            self._single = copy.deepcopy(self._figure.flow)
+            self._double = _doubled(self._figure.flow)
+        except Exception as problem:
+            self._object(f"could not be audited: the model cannot be copied: {_one_line(problem)}")
+        else:
+            self._go_through()
+        self._progress(1.0)
+        self._note(seconds=time.monotonic() - began)
+        return self._outcome
+
+    def _go_through(self) -> None:
         steps: list[tuple[str, Callable[[], None]]] = [
             ("an image alone", self._measure_alone),
             ("double precision", self._measure_in_double),
@@ -153,17 +165,13 @@ class _Audit:
                 step()
             except (Exception, SystemExit) as problem:  # whatever a model raises is a finding about it
                 self._object(f"could not be audited: {what}: {_one_line(problem)}")
-            self._progress(min(1.0, 0.02 * (place + 1)))
-        self._progress(1.0)
-        self._note(seconds=time.monotonic() - began)
-        return self._outcome
+            self._progress(0.02 * (place + 1))
 
     def _measure_alone(self) -> None:
         """Each image by itself, in single precision as in the figure."""
-        flow = copy.deepcopy(self._figure.flow)
         # Many draws of one image by itself take long.
         self._again = range(max(1, min(len(self._indices), MOST_DRAWS // self._figure.draws)))
-        self._alone = torch.cat([self._measured(flow, [place]) for place in self._again])
+        self._alone = torch.cat([self._measured(self._single, [place]) for place in self._again])
         reported = self._figure.bits[self._indices][: len(self._again)]
         error = _largest(self._alone - reported)
         self._note(batch_error=_finite(error))
@@ -174,7 +182,6 @@ class _Audit:
             )
 
     def _measure_in_double(self) -> None:
-        self._double = _doubled(self._figure.flow)
         watch = Stopwatch()
         judged = self._measured(self._double, self._again)
         self._pass_seconds = watch.seconds() / (len(self._again) * self._figure.draws)
@@ -325,7 +332,8 @@ class _Audit:
         if small is not None and judged.method != "whole":
             self._remark(f"the smaller model was judged {judged.method}")
         if not worst <= tolerance:
-            self._object(self._blame(judged, flow, x, exact))
+            blame = self._blame(judged, flow, x, exact)
+            self._object(blame if small is None else f"{blame} ({small})")
         elif figure.estimated:
             self._estimate(ordinary, flow)
         return True

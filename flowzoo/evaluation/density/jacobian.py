@@ -122,7 +122,7 @@ def log_abs_det(
         )
     if not bool(jacobian.isfinite().all()):
         raise NumericalError("the Jacobian of encode is not finite")
-    pivots = torch.linalg.lu_factor(jacobian).LU.diagonal().abs()
+    pivots = torch.linalg.lu_factor_ex(jacobian).LU.diagonal().abs()
     if float(pivots.min()) <= SINGULAR * float(pivots.max()):
         return -math.inf
     return float(pivots.log().sum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -79,6 +80,14 @@ class Coupling(ConditionalBijector):
         if context is not None:
             shift = shift + context.flatten(1).mean(1).reshape(-1, 1, 1, 1)
         return scale, shift
+
+
+class Locked(Coupling):
+    """A coupling that holds what cannot be copied."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
 
 
 def _woven(given: Images, changed: Images, first: int) -> Images:

@@ -22,6 +22,7 @@ from tests.evaluation.density.planted import (
     Coupling,
     Drawn,
     Estimated,
+    Locked,
     Mistake,
     OldFunction,
     Sinh,
@@ -164,6 +165,7 @@ OTHERS: dict[str, tuple[Callable[[], Flow], str]] = {
     "a proposal's density twice": (lambda: drawing(Drawn(2.0)), "level 0, transform"),
     "a proposal's density of the wrong sign": (lambda: drawing(Drawn(-1.0)), "the sign is wrong"),
     "what was drawn is not dropped": (lambda: drawing(Drawn(kept=True)), "decode(encode(x))"),
+    "a lock": (lambda: flow_of(Locked()), "the model cannot be copied: TypeError"),
     "draws of its own": (lambda: drawing(Drawn(own=True)), "16 values are mapped to 32 latents"),
 }
 

@@ -171,6 +171,21 @@ MODEL = Example(
                 "results lie in the space of earlier ones",
             )
         },
+        # The model adds up its terms in the widest of their formats: only the rounding is left to be seen.
+        "log_det is always in float32": (
+            "double-precision",
+            in_part(lambda flow: flow.pixels, bijection_breaks()["log_det is always in float32"][1]),
+        ),
+        "latents are always in float32": (
+            "dtype-and-device",
+            instead(
+                "analyse",
+                lambda flow, *given: (
+                    [latent.float() for latent in Flow.analyse(flow, *given)[0]],
+                    Flow.analyse(flow, *given)[1],
+                ),
+            ),
+        ),
         "latents are left out": (
             "shapes",
             instead(
@@ -208,6 +223,10 @@ MODEL = Example(
         "a buffer is a parameter's memory": ("shared-memory", views_of_weights),
         "weights are drawn by NumPy": ("creation", weights_of_chance(lambda: np.random.rand())),
         "weights are drawn by Python": ("creation", weights_of_chance(lambda: random.random())),
+        "probabilities are twice as large": (
+            "probabilities",
+            after("bits_per_dim", lambda bits, *_: bits - 0.25),
+        ),
         "samples ignore their seed": ("samples", unseeded),
         "samples are all the same": ("samples", one_image_again),
         "samples do not depend on their seed": ("samples", always_the_same),

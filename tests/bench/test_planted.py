@@ -1,0 +1,76 @@
+"""A suite of couplings with planted mistakes beside Glow: none of them is ranked, each for its own reason."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flowzoo.bench.cell import cells_of
+from flowzoo.bench.report.leaderboard import make_report
+from flowzoo.bench.runner import Runner
+from flowzoo.bench.store import read_results
+from flowzoo.bench.suites import find_suite
+from flowzoo.registry.loader import RESTRICTION, default_registry
+
+PLANTED = Path(__file__).parents[2] / "benchmarks" / "audit" / "planted"
+
+REASONS = {
+    "wrong sign": ("log_det off by +", "the sign is wrong"),
+    "bits": ("log_det off by +", "bits instead of nats"),
+    "halved": ("log_det off by +", "a factor of 0.5"),
+    "right before training": ("log_det off by +", "a constant of +"),
+    "inverse without context": ("decode(encode(x)) is off by",),
+}
+
+
+@pytest.fixture
+def planted_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Install the plugin for this process and for those that it starts, beside the couplings' and fields'."""
+    site = tmp_path / "site"
+    shutil.copytree(PLANTED / "flowzoo_planted", site / "flowzoo_planted")
+    info = site / "flowzoo_planted-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: flowzoo-planted\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[flowzoo]\nplanted = flowzoo_planted.plugin\n")
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv(RESTRICTION, "planted,coupling,cnf")
+    importlib.invalidate_caches()
+    default_registry.cache_clear()
+    yield
+    default_registry.cache_clear()
+    for name in [name for name in sys.modules if name.startswith("flowzoo_planted")]:
+        del sys.modules[name]
+
+
+def test_planted_mistakes_are_never_ranked(planted_plugin: None, tmp_path: Path) -> None:
+    wanted = [
+        cell
+        for cell in cells_of(find_suite(str(PLANTED / "suite.yaml")))
+        if cell.label in {"glow", "sound", *REASONS}
+    ]
+
+    Runner(tmp_path / "out", device="cpu").run(wanted)
+
+    (board,) = make_report(read_results(tmp_path / "out")).boards
+    assert {each.row.label for each in board.ranked} == {"glow", "sound"}
+    assert {row.label for row in board.invalid} == {*REASONS}
+    for row in board.invalid:
+        assert row.quality is not None
+        said = "; ".join(row.quality.objections)
+        assert said.startswith("no density: ")
+        assert all(each in said for each in REASONS[row.label]), said
+    # What a wrong sign is worth, if nobody looks.
+    figures = {row.label: row.quality.value for row in board.rows if row.quality is not None}
+    assert min(figures, key=lambda label: figures[label] or 0.0) == "wrong sign"
+    for row in board.rows:
+        (cell,) = row.finished
+        seconds = cell.metrics["bits-per-dim"].audit_seconds
+        assert seconds is not None
+        assert seconds > 0.0
