@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
 import torch
+
+# A shell's background jobs ignore Ctrl-C, and the programs that tests start and interrupt would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The tensors are tiny: a second thread waits more than it works, and much more beside other processes.
 torch.set_num_threads(1)

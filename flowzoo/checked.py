@@ -6,11 +6,13 @@ mistake would show further on, and another part would be named for it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 from flowzoo.bijector import ConditionalBijector
 from flowzoo.errors import ShapeError
-from flowzoo.origin import name_of
+from flowzoo.origin import name_of, origin_of
 from flowzoo.run import Run
 from flowzoo.shapes import Images, PerImage
 
@@ -64,3 +66,10 @@ def require_shape(part: nn.Module, what: str, found: Tensor, shape: tuple[int, .
             f"{name_of(part)} returned {what} of shape {tuple(found.shape)}, expected {tuple(shape)}; "
             "the component must be mended"
         )
+
+
+def who_declares(part: ConditionalBijector, declares: Callable[[ConditionalBijector], bool]) -> str:
+    """Return the name of the part that makes a bijector declare something; wrappers only pass it on."""
+    found = [each for each in part.modules() if isinstance(each, ConditionalBijector) and declares(each)]
+    known = [each for each in found if origin_of(each)]
+    return name_of((known or found or [part])[-1])

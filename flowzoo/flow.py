@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, SupportsFloat, SupportsIndex
 
 import torch
 from torch import Tensor, nn
 
 from flowzoo.bijector import ConditionalBijector
+from flowzoo.checked import who_declares
 from flowzoo.dequantisation import dequantise
 from flowzoo.errors import DataError, NumericalError, OptionError, ShapeError
 from flowzoo.integers import positive_integer
 from flowzoo.level import Level, LevelTerms
 from flowzoo.memory import Memory
-from flowzoo.origin import name_of, origin_of
+from flowzoo.origin import name_of
 from flowzoo.part_list import PartList
 from flowzoo.precision import explains_formats
 from flowzoo.recipe import Recipe
@@ -461,7 +462,7 @@ def _refuse_untrainable(levels: PartList[Level]) -> None:
         if not level.joint.loss_is_likelihood:
             raise OptionError(
                 f"level {place}'s joint trains on the likelihood of the whole, and "
-                f"{_innermost(level.joint, _has_other_loss)} is set to train on something else; "
+                f"{who_declares(level.joint, _has_other_loss)} is set to train on something else; "
                 "set the joint's objective=likelihood"
             )
         trainable_before = trainable_before or not level.separable
@@ -469,7 +470,7 @@ def _refuse_untrainable(levels: PartList[Level]) -> None:
             raise OptionError(
                 f"level {place}'s conditional does not train on its likelihood, so the trainable transform, "
                 f"joint or split before it would get no gradient from "
-                f"{_innermost(level.conditional, _has_other_loss)}; set the bijector's objective=likelihood"
+                f"{who_declares(level.conditional, _has_other_loss)}; set the bijector's objective=likelihood"
             )
 
 
@@ -491,7 +492,7 @@ def _refuse_unscorable(levels: Sequence[Level], pixels: ConditionalBijector) -> 
         silent = next((each.joint for each in before if not each.joint.has_shares), None)
         if silent is not None:
             raise OptionError(
-                f"{asked}, and {_innermost(silent, _has_no_shares)} cannot tell them; "
+                f"{asked}, and {who_declares(silent, _has_no_shares)} cannot tell them; "
                 "use another joint, or a split that needs no scores"
             )
         if all(each.joint.pointwise for each in before):
@@ -499,13 +500,6 @@ def _refuse_unscorable(levels: Sequence[Level], pixels: ConditionalBijector) -> 
                 f"{asked}, and no joint treats them differently; set one that does, such as joint=realnvp, "
                 "or use a split that needs no scores"
             )
-
-
-def _innermost(part: ConditionalBijector, declares: Callable[[ConditionalBijector], bool]) -> str:
-    """Return the name of the part that makes a bijector declare something; wrappers only pass it on."""
-    found = [each for each in part.modules() if isinstance(each, ConditionalBijector) and declares(each)]
-    known = [each for each in found if origin_of(each)]
-    return name_of((known or found)[-1])
 
 
 def _has_no_shares(bijector: ConditionalBijector) -> bool:

@@ -84,9 +84,10 @@ class Level(nn.Module):
         if name in _INTERFACES:
             require_part("a level", value, _INTERFACES[name])
         if name in ("joint", "conditional") and not value.takes_all_reals:
+            part = checked.who_declares(value, lambda each: not each.takes_all_reals)
             raise OptionError(
                 "a level's values may be any, and its bijector takes those of [0, 1) only, as a logit "
-                "does; set it as the pixel transform, pixels.name"
+                f"does: {part}; set it as the pixel transform, pixels.name"
             )
         super().__setattr__(name, value)
 

@@ -16,6 +16,7 @@ from flowzoo.errors import FlowzooError
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.models import create_model
 from flowzoo.testing import Trial, checks_for, run_check, trial_of
+from tests.conftest import InstallPlugin
 
 REDUCED = ("round-trip", "log-det")
 SHAPE = (2, 4, 4)
@@ -34,7 +35,12 @@ def tiny(kind: Kind, name: str) -> dict[str, object]:
 def listed_reasons() -> list[str]:
     """Return the sentences of the documented refusals, ``...`` standing for what differs."""
     rows = re.findall(r"^\| `([^`]+)` \|", LISTED.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return [".*".join(map(re.escape, row.split("..."))) for row in rows]
+    return [pattern(row) for row in rows]
+
+
+def pattern(reason: str) -> str:
+    """Return a documented refusal as a regular expression."""
+    return ".*".join(map(re.escape, reason.split("...")))
 
 
 MIXTURES = [
@@ -106,8 +112,182 @@ def test_a_mixture_works_or_is_refused_for_a_listed_reason(
         assert result.passed, f"{check}: {result.detail}"
 
 
+STRANGERS = """
+import torch
+from torch import nn
+
+from flowzoo.api import (
+    Component, ConditionalBijector, EVALUATION, ResolutionTransform, ShapeError, Spec, SplitPolicy,
+    cascade, hookimpl,
+)
+
+flowzoo_api_version = 1
+
+@hookimpl
+def flowzoo_components():
+    def part(kind, name):
+        return Component(kind, name, "flowzoo_strange:build_" + name.replace("-", "_"), "A stranger.")
+
+    return [
+        part("bijector", "mute"), part("bijector", "telling"), part("bijector", "alike"),
+        part("bijector", "bounded"), part("bijector", "matching"),
+        part("transform", "mixing"), part("transform", "moving"), part("split", "by-score"),
+        part("split", "by-three"), part("split", "all-out"), part("model", "strange"),
+    ]
+
+class Scale(ConditionalBijector):
+    def __init__(self):
+        super().__init__()
+        self.s = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x, context=None, run=EVALUATION):
+        return x * self.s.exp(), self.s.expand(len(x)) * x[0].numel()
+
+    def inverse(self, z, context=None, run=EVALUATION):
+        return z * (-self.s).exp()
+
+class Telling(Scale):
+    has_shares = True
+
+    def forward_with_shares(self, x, shares, context=None, run=EVALUATION):
+        return x * self.s.exp(), shares + self.s
+
+class Alike(Telling):
+    pointwise = True
+
+class Bounded(Scale):
+    takes_all_reals = False
+
+class Matching(Scale):
+    loss_is_likelihood = False
+
+class Mixing(ResolutionTransform):
+    def forward(self, x, run=EVALUATION):
+        return x.flip(-1), x.new_zeros(len(x))
+
+    def inverse(self, y, run=EVALUATION):
+        return y.flip(-1)
+
+    def output_shape(self, shape):
+        return shape
+
+class Moving(Mixing):
+    permutes = True
+
+class AllOut(SplitPolicy):
+    def split(self, y):
+        return None, y
+
+    def merge(self, kept, factored):
+        return factored
+
+    def shapes(self, shape):
+        return None, shape
+
+class AllKept(SplitPolicy):
+    def split(self, y):
+        return y, y[:, :0]
+
+    def merge(self, kept, factored):
+        return kept
+
+    def shapes(self, shape):
+        return shape, (0, *shape[1:])
+
+class ByScore(SplitPolicy):
+    def split(self, y):
+        return y.chunk(2, 1)
+
+    def merge(self, kept, factored):
+        return torch.cat([kept, factored], 1)
+
+    def shapes(self, shape):
+        half = (shape[0] // 2, *shape[1:])
+        return half, half
+
+    def unscored(self):
+        return AllKept()
+
+class Halves(ByScore):
+    def unscored(self):
+        return None
+
+def build_by_three(shape, builder):
+    if shape[0] % 3:
+        raise ShapeError(f"cannot keep 1/3 of {shape[0]} channels; use a transform that makes more of them")
+    return Halves()
+
+build_mute = lambda shape, context_shape, builder: Scale()
+build_telling = lambda shape, context_shape, builder: Telling()
+build_alike = lambda shape, context_shape, builder: Alike()
+build_bounded = lambda shape, context_shape, builder: Bounded()
+build_matching = lambda shape, context_shape, builder: Matching()
+build_mixing = lambda shape, builder: Mixing()
+build_moving = lambda shape, builder: Moving()
+build_by_score = lambda shape, builder: ByScore()
+build_all_out = lambda shape, builder: AllOut()
+
+def build_strange(
+    shape, builder, *,
+    transform: str = "moving", joint: str = "telling", split: str = "by-score", bijector: str = "mute",
+):
+    return cascade(
+        shape, builder, levels=2, transform=Spec(transform), joint=Spec(joint), split=Spec(split),
+        bijector=Spec(bijector), last=Spec("actnorm"),
+    )
+"""
+NAMES = "of flowzoo-strange 1\\.0"
+
+BY_STRANGERS = {
+    "level ... keeps nothing, but ... more follow it": ({"split": "all-out"}, ""),
+    "cannot keep 1/... of ... channels": ({"split": "by-three"}, ""),
+    "and ... mixes pixels before it": ({"transform": "mixing"}, f"transform 'mixing' {NAMES}"),
+    "and ... cannot tell them": ({"joint": "mute"}, f"bijector 'mute' {NAMES}"),
+    "and no joint treats them differently": ({"joint": "alike"}, ""),
+    "its bijector takes those of [0, 1) only": ({"bijector": "bounded"}, f"bijector 'bounded' {NAMES}"),
+    "joint trains on the likelihood of the whole": ({"joint": "matching"}, f"bijector 'matching' {NAMES}"),
+    "conditional does not train on its likelihood": (
+        {"bijector": "matching"},
+        f"bijector 'matching' {NAMES}",
+    ),
+}
+"""Reasons that parts of other plugins meet by what they declare: options, and what each refusal names."""
+
+
+@pytest.mark.usefixtures("strangers")
+@pytest.mark.parametrize(("reason", "asked", "named"), [(key, *each) for key, each in BY_STRANGERS.items()])
+def test_strangers_are_refused_by_what_they_declare(reason: str, asked: dict[str, str], named: str) -> None:
+    with pytest.raises(FlowzooError) as caught:
+        create_model("strange", (4, 4, 4), seed=0, **asked)
+
+    assert re.search(pattern(reason), str(caught.value))
+    assert re.search(named, str(caught.value))
+    assert pattern(reason) in listed_reasons()
+
+
+@pytest.mark.usefixtures("strangers")
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"bijector": "telling"},
+        {"joint": "identity", "bijector": "matching", "split": "keep-first-channels"},
+        {"transform": "mixing", "joint": "mute", "split": "keep-first-channels"},
+    ],
+)
+def test_strangers_that_fit_are_taken(asked: dict[str, str]) -> None:
+    flow = create_model("strange", (4, 4, 4), seed=0, **asked)
+
+    assert flow.latent_shapes[-1][0] > 0
+
+
+@pytest.fixture
+def strangers(install_plugin: InstallPlugin) -> None:
+    install_plugin("flowzoo-strange", STRANGERS)
+
+
 def test_every_listed_reason_is_met() -> None:
-    met = set()
+    met = {pattern(reason) for reason in BY_STRANGERS}
     for each in MIXTURES:
         refusal = refused(*map(str, each.values))
         met |= {reason for reason in listed_reasons() if re.search(reason, refusal)}

@@ -46,9 +46,10 @@ def train_a_share(rank: int, folder: str) -> None:
     distributed.destroy_process_group()
 
 
-def compute(name: str, flow: Flow, x: Tensor, folder: str) -> None:
-    """Compute with a model that came from another process."""
-    torch.save(flow.log_prob(x, EXACT).detach(), f"{folder}/{name}.pt")
+def compute(models: dict[str, tuple[Flow, Tensor]], folder: str) -> None:
+    """Compute with models that came from another process."""
+    for name, (flow, x) in models.items():
+        torch.save(flow.log_prob(x, EXACT).detach(), f"{folder}/{name}.pt")
 
 
 def test_two_processes_get_the_gradients_of_one(tmp_path: Path) -> None:
@@ -65,15 +66,12 @@ def test_two_processes_get_the_gradients_of_one(tmp_path: Path) -> None:
 
 def test_a_model_is_sent_to_a_process_that_starts_anew(tmp_path: Path) -> None:
     models = {name: ready(name) for name in NAMES}
-    context = multiprocessing.get_context("spawn")
-    started = [
-        context.Process(target=compute, args=(name, flow.share_memory(), x, str(tmp_path)))
-        for name, (flow, x) in models.items()
-    ]
-    for process in started:
-        process.start()
-    for process in started:
-        process.join()
+    for flow, _ in models.values():
+        flow.share_memory()
+    process = multiprocessing.get_context("spawn").Process(target=compute, args=(models, str(tmp_path)))
+
+    process.start()
+    process.join()
 
     for name, (flow, x) in models.items():
         torch.testing.assert_close(torch.load(tmp_path / f"{name}.pt"), flow.log_prob(x, EXACT).detach())

@@ -39,6 +39,7 @@ def check(
     options = _options(component, assignments or [])
 
     from flowzoo.testing import CheckResult, check_component, checks_for, findings, trials_of
+    from flowzoo.testing.files import missing_options
 
     address = registry.address(component)
     trials = trials_of(component.kind, address)
@@ -58,7 +59,8 @@ def check(
         console().print(f"next: {_next(component, address)}")
         return
     if any(each.needs_files for each in found):
-        console().print(f"next: flowzoo check {name} --kind {component.kind} --set root=FOLDER")
+        given = " ".join(f"--set {each}=FOLDER" for each in missing_options(component, options))
+        console().print(f"next: flowzoo check {name} --kind {component.kind} {given}")
     wrong = [each for each in found if not each.needs_files]
     if wrong:
         console().print(f"next: fix '{wrong[0].checks[0]}' first, then run this command again")

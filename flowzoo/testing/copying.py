@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import io
 import pickle
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -35,7 +36,7 @@ def can_be_copied(kind: type[Subject], trial: Trial) -> None:
     _train(subject, 0)
     ways: dict[str, Callable[[nn.Module], nn.Module]] = {
         "copied by copy.deepcopy": copy.deepcopy,
-        "sent to another process by pickle": lambda module: pickle.loads(pickle.dumps(module)),
+        "sent to another process by pickle": _pickled_and_back,
     }
     original = subject.module
     if any(is_parametrized(module) for module in original.modules()):
@@ -49,6 +50,35 @@ def can_be_copied(kind: type[Subject], trial: Trial) -> None:
                 "local function or tensor with a graph on the module"
             ) from error
         require_equal(subject.evaluate(x, context, Draws()), expected, f"the module, {what}")
+
+
+class _Pickler(pickle.Pickler):
+    """Leaves classes aside that a function defines, as builders do to import torch late.
+
+    Pickle finds a class by its name, and theirs cannot be imported; a process that forks has them all the
+    same. What such a class holds is looked at as ever.
+    """
+
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file)
+        self.aside: list[type] = []
+
+    def persistent_id(self, found: Any) -> int | None:
+        if not (isinstance(found, type) and "<locals>" in found.__qualname__):
+            return None
+        self.aside.append(found)
+        return len(self.aside) - 1
+
+
+def _pickled_and_back(module: nn.Module) -> nn.Module:
+    file = io.BytesIO()
+    pickler = _Pickler(file)
+    pickler.dump(module)
+    file.seek(0)
+    unpickler = pickle.Unpickler(file)
+    unpickler.persistent_load = pickler.aside.__getitem__  # type: ignore[method-assign]
+    copied: nn.Module = unpickler.load()
+    return copied
 
 
 def does_not_grow(kind: type[Subject], trial: Trial) -> None:

@@ -19,7 +19,7 @@ from flowzoo.registry.build import build_component
 from flowzoo.shapes import as_shape
 from flowzoo.testing.contents import Contents, affordable, batches, read_contents
 from flowzoo.testing.draws import global_state_left_alone
-from flowzoo.testing.files import ROOT, listed_backwards, load
+from flowzoo.testing.files import given_folders, listed_backwards, load
 from flowzoo.testing.other_process import digests_in_another_process
 from flowzoo.testing.result import CheckFailed, PassedWithNote, require
 from flowzoo.testing.trial import Trial
@@ -128,7 +128,7 @@ def loads_the_same(trial: Trial) -> None:
     first = load(trial)
     contents = read_contents(first)
     _require_same(load(trial), first, contents, "two loads")
-    if ROOT in trial.check.options:
+    if given_folders(trial):
         with listed_backwards():
             again = load(trial)
             _require_same(again, first, contents, "with files listed in another order, two loads")

@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
 from flowzoo.component import Component
 from flowzoo.data.dataset import Dataset
+from flowzoo.registry.paths import path_options
 from flowzoo.registry.signature import options_of
 from flowzoo.testing.result import CheckFailed, NeedsFiles
 from flowzoo.testing.trial import Trial
-
-ROOT = "root"
-"""The option that file-based data sets take; without it, one that has a default for it asks the network."""
 
 
 def load(trial: Trial) -> Dataset:
@@ -27,8 +26,9 @@ def load(trial: Trial) -> Dataset:
     """
     missing = missing_options(trial.component, trial.check.options)
     if missing:
-        folder = f"the folder that holds {trial.component.name}" if missing == [ROOT] else "its files"
-        raise NeedsFiles(f"needs files: give the option {', '.join(missing)}, {folder}")
+        raise NeedsFiles(
+            f"needs files: give the option {', '.join(missing)}, where {trial.component.name} lies"
+        )
     dataset = trial.build()
     if not isinstance(dataset, Dataset):
         raise CheckFailed(f"the builder returned a {type(dataset).__name__}, expected a Dataset")
@@ -36,10 +36,23 @@ def load(trial: Trial) -> Dataset:
 
 
 def missing_options(component: Component, given: Mapping[str, Any]) -> list[str]:
-    """Return the options without which a data set's images are not at hand: ``root`` and those required."""
-    options = options_of(component)
-    needed = [name for name, option in options.items() if option.required or name == ROOT]
+    """Return the options without which a data set's images are not at hand: those required, and paths.
+
+    Without a path that has a default, a data set may ask the network, which no check does.
+    """
+    paths = path_options(component)
+    needed = [name for name, option in options_of(component).items() if option.required or name in paths]
     return [name for name in needed if name not in given]
+
+
+def given_folders(trial: Trial) -> dict[str, Path]:
+    """Return the folders of files that a data set was given, by the names of its options."""
+    paths = {
+        name: Path(str(trial.check.options[name])).expanduser()
+        for name in path_options(trial.component)
+        if name in trial.check.options
+    }
+    return {name: path for name, path in paths.items() if path.is_dir()}
 
 
 @contextmanager

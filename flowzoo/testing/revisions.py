@@ -12,7 +12,7 @@ from flowzoo.data.dataset import SPLITS, Dataset
 from flowzoo.errors import FlowzooError
 from flowzoo.registry.signature import Option, options_of
 from flowzoo.testing.contents import Contents, read_contents
-from flowzoo.testing.files import ROOT, load
+from flowzoo.testing.files import given_folders, load
 from flowzoo.testing.result import require
 from flowzoo.testing.trial import Trial
 
@@ -39,19 +39,18 @@ def has_a_revision_of_its_images(trial: Trial) -> None:
         except FlowzooError:
             continue  # it need not take every value
         _require_another_revision(first, contents, other, held, f"with {name}={value!r}")
-    root = Path(str(trial.check.options.get(ROOT, ""))).expanduser()
-    if ROOT in trial.check.options and root.is_dir():
-        _try_files(trial, root, first, contents)
+    for name, root in given_folders(trial).items():
+        _try_files(trial, name, root, first, contents)
 
 
-def _try_files(trial: Trial, root: Path, first: Dataset, contents: dict[str, Contents]) -> None:
+def _try_files(trial: Trial, name: str, root: Path, first: Dataset, contents: dict[str, Contents]) -> None:
     files = [path.relative_to(root) for path in sorted(root.rglob("*")) if path.is_file()]
     if len(files) > MOST_FILES or sum((root / path).stat().st_size for path in files) > MOST_BYTES:
         return
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy"
         shutil.copytree(root, copy)
-        moved = load(_with_options(trial, **{ROOT: str(copy)}))
+        moved = load(_with_options(trial, **{name: str(copy)}))
         require(
             moved.info.revision == first.info.revision,
             "the same files in another folder have another revision, which must depend on the images alone",
@@ -59,7 +58,7 @@ def _try_files(trial: Trial, root: Path, first: Dataset, contents: dict[str, Con
         for path, donor in _replacements(root, files):
             shutil.copyfile(root / donor, copy / path)
             try:
-                other = load(_with_options(trial, **{ROOT: str(copy)}))
+                other = load(_with_options(trial, **{name: str(copy)}))
                 held = read_contents(other)
             except FlowzooError:
                 held = contents

@@ -42,7 +42,7 @@ def _require_whole(bijector: ConditionalBijector) -> None:
     positive = all(0 < figure < math.inf for phase in phases for figure in (phase.share, phase.rate))
     if not positive or not math.isclose(sum(phase.share for phase in phases), 1.0, abs_tol=1e-6):
         raise OptionError(
-            f"{name_of(bijector)}.phases is {_describe(phases)}; shares and rates must be positive, "
+            f"the phases of {name_of(bijector)} are {_describe(phases)}; shares and rates must be positive, "
             "and the shares sum to 1; the component must be mended"
         )
 

@@ -68,7 +68,7 @@ def test_an_interrupted_suite_ends_with_130_and_goes_on(suite: Path, tmp_path: P
     while process.poll() is None and not list(tmp_path.glob("out/*/.work/planning.log")):
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    out, said = process.communicate()
+    out, said = process.communicate(timeout=120)
     assert (process.returncode, out, said) == (130, b"", b"interrupted\n")
     done = flowzoo("bench", "run", suite, "--out", tmp_path / "out", "--device", "cpu")
     assert done.exit_code == 0, done.output

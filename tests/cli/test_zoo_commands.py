@@ -392,6 +392,7 @@ def test_a_qualified_name_is_taken_wherever_a_name_is(twins):
     checked = run("check", "flowzoo-twin/actnorm", "--kind", "bijector", code=1).stdout
     assert "bijector 'actnorm' of flowzoo-twin 1.0 built a NoneType" in " ".join(checked.split())
     assert "bijector 'actnorm' of flowzoo-twin 1.0: " in checked
+    assert ["ok", "round-trip"] in [line.split() for line in run("check", "haar").stdout.splitlines()]
     listed = json.loads(run("list", "flowzoo-twin/*", "--kind", "model", "--json").stdout)
     assert [each["name"] for each in listed] == ["flowzoo-twin/toy-2", "flowzoo-twin/toy-10"]
     assert "flowzoo-twin/toy-2" in run("list", "*/toy-2").stdout

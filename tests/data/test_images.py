@@ -101,6 +101,7 @@ def test_the_folder_has_to_be_given():
         load_dataset("images")
 
 
+@pytest.mark.shuffled  # the kit loads the data set in another process too, where it comes as users get it
 def test_the_conformance_kit_passes_on_a_folder(tmp_path):
     for place in range(20):
         draw(tmp_path / f"{place:02}.png", seed=place)

@@ -29,8 +29,7 @@ def flowzoo_components():
 def read(path):
     return np.asarray(Image.open(path))[None]
 
-def build(*, root: str, size: int = 8):
-    folder = Path(root)
+def build(*, folder: Path, size: int = 8):
     PATHS
     if len(paths) < 9:
         from flowzoo.api import DataError
@@ -74,8 +73,8 @@ def test_a_sound_one_passes_once_it_has_its_files(install_plugin: InstallPlugin,
 
     (finding,) = findings(check_component("dataset", "own"))
     assert finding.needs_files
-    assert finding.detail == "needs files: give the option root, the folder that holds own"
-    assert findings(check_component("dataset", "own", root=str(folder))) == []
+    assert finding.detail == "needs files: give the option folder, where own lies"
+    assert findings(check_component("dataset", "own", folder=str(folder))) == []
 
 
 @pytest.mark.parametrize(
@@ -143,7 +142,7 @@ def test_what_is_wrong_with_others_is_found(
 ) -> None:
     install_plugin("flowzoo-own", plugin(paths, revised))
 
-    result = run_check(trial_of("dataset", "own", root=str(folder)), check)
+    result = run_check(trial_of("dataset", "own", folder=str(folder)), check)
 
     assert not result.passed
     assert not result.needs_files

@@ -131,7 +131,7 @@ def test_a_data_set_without_its_files_is_not_called_sound() -> None:
     (finding,) = findings(results)
     assert finding.needs_files
     assert finding.checks == tuple(each.name for each in unmade)
-    assert finding.detail == "needs files: give the option root, the folder that holds fashion-mnist"
+    assert finding.detail == "needs files: give the option root, where fashion-mnist lies"
 
 
 def test_options_reach_the_component() -> None:

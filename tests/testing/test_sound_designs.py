@@ -216,11 +216,33 @@ class Parametrised(Network):
         return self.outward((pixels @ weights).reshape(hidden.shape))
 
 
+def local_class(trial: Trial) -> ConditionalBijector:
+    """A class of the builder's own, so that the plugin's module imports no torch."""
+    channels = trial.check.shape[0]
+
+    class Doubled(ConditionalBijector):
+        def __init__(self) -> None:
+            super().__init__()
+            self.log_scale = nn.Parameter(torch.zeros(channels, 1, 1))
+
+        def forward(
+            self, x: Tensor, context: Tensor | None = None, run: Run = EVALUATION
+        ) -> tuple[Tensor, Tensor]:
+            log_det = self.log_scale.expand(x.shape[1:]).sum()
+            return x * self.log_scale.exp(), log_det.expand(len(x))
+
+        def inverse(self, z: Tensor, context: Tensor | None = None, run: Run = EVALUATION) -> Tensor:
+            return z * (-self.log_scale).exp()
+
+    return Doubled()
+
+
 DESIGNS: dict[str, tuple[Kind, Callable[[Trial], Any], Check]] = {
     "rotated": ("bijector", lambda trial: Rotated(trial.check.shape), Check(shape=(2, 2, 2))),
     "by-hand": ("bijector", lambda trial: ByHand(trial.check.shape), Check(shape=(1, 2, 2))),
     "moves": ("bijector", lambda trial: Moves(trial.check.shape), Check(shape=(2, 2, 2))),
     "in-phases": ("bijector", lambda trial: InPhases(trial.check.shape), Check(shape=(2, 2, 2))),
+    "local-class": ("bijector", local_class, Check(shape=(2, 2, 2))),
     "another-loss": ("bijector", lambda _: OtherLoss(), Check(shape=(2, 2, 2))),
     "opponent-colours": ("transform", lambda trial: OpponentHaar(trial.check.shape), Check(shape=(2, 4, 4))),
     "rows": ("split", lambda _: KeepRows(), Check(shape=(2, 2, 2))),

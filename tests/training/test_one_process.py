@@ -106,7 +106,7 @@ def test_a_process_that_was_ended_locks_nobody_out(tmp_path: Path, signal_: sign
     with pytest.raises(InUseError):
         resume_run(tmp_path / "run", device="cpu")
     process.send_signal(signal_)
-    out, said = process.communicate()
+    out, said = process.communicate(timeout=120)
     if signal_ == signal.SIGINT:
         assert (process.returncode, out, said.splitlines()[-1]) == (130, b"", b"interrupted")
     with pytest.raises(SavedModelError, match="no model yet: the first validation is at step 100000"):

@@ -120,7 +120,7 @@ def audited_images(bits: Tensor) -> list[int]:
     where it flatters; then one in the middle, the highest, and others.
 
     >>> audited_images(torch.tensor([3.0, 1.0, 2.0, 4.0, 3.0, 3.0]))
-    [1, 0, 3, 4]
+    [1, 3, 0, 2]
     """
     count = len(bits)
     wanted = [int(bits.argmin()), spread(count, 1, 0.5)[0], int(bits.argmax()), *spread(count, 8)]
