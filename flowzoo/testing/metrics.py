@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import torch
 from torch import Tensor
@@ -30,6 +30,8 @@ from flowzoo.testing.draws import global_state_left_alone, global_states, random
 from flowzoo.testing.elsewhere import Elsewhere, MixedDevices, other_device
 from flowzoo.testing.result import CheckFailed, PassedWithNote, require
 from flowzoo.testing.trial import Trial
+
+T = TypeVar("T")
 
 BINS = 17
 """Fewer than bytes have, and odd, so that what takes images for bytes is found."""
@@ -161,19 +163,26 @@ def leaves_global_state_alone(trial: Trial) -> None:
             states.append(global_states())
     for library, state in states[0].items():
         require(state != states[1][library], f"measuring sets the global random state of {library}")
-    tried = _suitable(trial)
-    with global_state_left_alone("measuring"):
-        _build(trial).measure(tried)
+
+    def guarded(trained: Trained) -> None:
+        metric = _build(trial)
+        with global_state_left_alone("measuring"):
+            metric.measure(trained)
+
+    _try_on(trial, guarded)
 
 
 def leaves_the_model_alone(trial: Trial) -> None:
     """The model, its mode, its parameters, the data and what is known of the training stay as they were."""
-    trained = _suitable(trial)
-    before = _noted(trained)
-    _build(trial).measure(trained)
-    for what, value in _noted(trained).items():
-        unchanged = value == before[what]
-        require(unchanged, f"measuring changes {what}; work on a copy: copy.deepcopy(trained.flow)")
+
+    def compared(trained: Trained) -> None:
+        before = _noted(trained)
+        _build(trial).measure(trained)
+        for what, value in _noted(trained).items():
+            unchanged = value == before[what]
+            require(unchanged, f"measuring changes {what}; work on a copy: copy.deepcopy(trained.flow)")
+
+    _try_on(trial, compared)
 
 
 def assumes_no_bins(trial: Trial) -> None:
@@ -182,9 +191,9 @@ def assumes_no_bins(trial: Trial) -> None:
     seen: list[Tensor] = []
     trained.flow.pixels.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
     try:
-        found = _measure(trial, trained=trained)
+        found = _build(trial).measure(trained)
     except FlowzooError:
-        _suitable(trial)
+        _measure(trial)
         return
     known = {each for split in SPLITS for each in _digests(_all(trained.dataset.split(split)))}
     for x in seen:
@@ -213,8 +222,12 @@ def runs_elsewhere(trial: Trial) -> None:
     See :mod:`flowzoo.testing.elsewhere`. What such a device does not know is no finding; tensors that are on
     the CPU beside those of the model are, and so is NumPy given a tensor of another device.
     """
-    expected = _measure(trial)
-    trained = _suitable(trial)
+
+    def on_the_cpu(trained: Trained) -> tuple[Measurement, int]:
+        return _build(trial).measure(trained), trained.flow.bins
+
+    expected, bins = _try_on(trial, on_the_cpu)
+    trained = tiny_trained(trial.check.shape, bins, trial.seed)
     with other_device():
         trained.flow._apply(Elsewhere)  # type: ignore[no-untyped-call]
         try:
@@ -242,29 +255,25 @@ def _build(trial: Trial) -> Metric:
     return metric
 
 
-def _measure(trial: Trial, metric: Metric | None = None, trained: Trained | None = None) -> Measurement:
-    found = (metric or _build(trial)).measure(trained or _suitable(trial))
-    require(
-        isinstance(found, Measurement), f"measure returned a {type(found).__name__}, expected a Measurement"
-    )
+def _measure(trial: Trial, metric: Metric | None = None) -> Measurement:
+    found = _try_on(trial, (metric or _build(trial)).measure)
+    require(isinstance(found, Measurement), f"measure returned a {type(found).__name__}")
     return found
 
 
-def _suitable(trial: Trial) -> Trained:
-    """Return a model that the metric does not refuse: with few bins, or else with 256.
+def _try_on(trial: Trial, act: Callable[[Trained], T]) -> T:
+    """Do something with a model of few bins or, if the metric refuses that, with one of 256.
 
     Raises:
-        PassedWithNote: It refuses both, with the error for that.
+        PassedWithNote: It refuses both; the message is that for 256.
     """
-    refusals = []
-    for bins in (BINS, 256):
+    try:
+        return act(tiny_trained(trial.check.shape, BINS, trial.seed))
+    except FlowzooError:
         try:
-            _build(trial).measure(tiny_trained(trial.check.shape, bins, trial.seed))
+            return act(tiny_trained(trial.check.shape, 256, trial.seed))
         except FlowzooError as refusal:
-            refusals.append(str(refusal))
-        else:
-            return tiny_trained(trial.check.shape, bins, trial.seed)
-    raise PassedWithNote(f"not tried, since it refuses the kit's tiny model: {refusals[-1]}")
+            raise PassedWithNote(f"not tried, since it refuses the kit's tiny model: {refusal}") from refusal
 
 
 def _noted(trained: Trained) -> dict[str, Any]:
