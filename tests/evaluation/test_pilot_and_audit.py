@@ -71,7 +71,10 @@ def test_the_pilot_s_evaluations_are_no_part_of_the_record() -> None:
 @pytest.mark.parametrize("limit", [40, 1])
 def test_an_image_s_figure_does_not_depend_on_which_images_share_its_batch(limit: int) -> None:
     flow, _ = pendulum_flow(ROUGH)
-    figures = [evaluate_likelihood(flow, held_out(), limit=limit, batch_size=size) for size in (1, 7, 40)]
+    figures = [
+        evaluate_likelihood(flow, held_out(), limit=limit, batch_size=size, audit=False)
+        for size in (1, 7, 40)
+    ]
     assert [each.bits_per_dim for each in figures[1:]] == pytest.approx(
         [figures[0].bits_per_dim] * 2, abs=1e-6
     )
