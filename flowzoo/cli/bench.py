@@ -54,7 +54,7 @@ def run(
     ] = None,
     overwrite: Annotated[
         Literal["never", "failed", "always"],
-        typer.Option("--overwrite", help="Which cells that have a result to run again."),
+        typer.Option("--overwrite", help="Which of the cells that have a result to run again."),
     ] = "never",
     jobs: Annotated[int, typer.Option("--jobs", help="Cells at the same time; slows each down.")] = 1,
     timeout: Annotated[
@@ -64,7 +64,9 @@ def run(
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     precision: Annotated[
         Literal["float32", "tf32", "bfloat16"] | None,
-        typer.Option("--precision", help="Of training.", show_default="the suite's, or float32"),
+        typer.Option(
+            "--precision", help="Number format of training.", show_default="the suite's, or float32"
+        ),
     ] = None,
     allow_failures: Annotated[
         bool, typer.Option("--allow-failures", help="Exit with status 0 even if cells failed.")
@@ -166,7 +168,7 @@ def _numbers(text: str) -> list[int]:
     try:
         found = [int(part) for part in text.split(",")]
     except ValueError as error:
-        raise OptionError(f"--seeds takes numbers parted by commas, as in 0,1,2; got '{text}'") from error
+        raise OptionError(f"--seeds takes numbers separated by commas, as in 0,1,2; got '{text}'") from error
     return [check_seed(seed) for seed in dict.fromkeys(found)]
 
 

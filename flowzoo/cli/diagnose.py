@@ -25,7 +25,9 @@ def diagnose(
     images: Annotated[
         int, typer.Option("--images", min=1, help="How many go through at once, forward and backward.")
     ] = 64,
-    seed: Annotated[int, typer.Option("--seed", help="Of noise, probes and samples.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", help="Random seed of noise, estimated traces and samples.")
+    ] = 0,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     assignments: MovedOption = None,
     as_json: JsonOption = False,

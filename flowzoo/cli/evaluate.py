@@ -28,29 +28,39 @@ def evaluate(
     images: Annotated[int | None, typer.Option("--images", help="Use the first N images only.")] = None,
     draws: Annotated[
         int,
-        typer.Option("--draws", help="Draws an image, of noise and of coarse images where they are drawn."),
+        typer.Option(
+            "--draws", help="Random draws per image: of noise, and of coarse images if the model draws them."
+        ),
     ] = 1,
     exact: Annotated[
         bool | None,
         typer.Option(
-            "--exact/--estimate", help="The trace of continuous flows; by default exact up to 64 dimensions."
+            "--exact/--estimate",
+            help="Trace of continuous flows, exact or estimated. Default: exact up to 64 dimensions.",
         ),
     ] = None,
     audit: Annotated[
         bool,
         typer.Option(
-            "--audit/--no-audit", help="Check that the figure is that of a density, and the solver's error."
+            "--audit/--no-audit",
+            help="Check that the model is a valid density, and measure the error of its solver.",
         ),
     ] = True,
     audit_seconds: Annotated[
-        float, typer.Option("--audit-seconds", help="Time for the Jacobians of the audit, roughly.")
+        float,
+        typer.Option(
+            "--audit-seconds",
+            help="Approximate seconds for the audit's main check. Its other checks take extra time.",
+        ),
     ] = 20.0,
     floor: Annotated[bool, typer.Option("--floor/--no-floor", help="Fit the Gaussian floor too.")] = True,
     cache: Annotated[
         bool, typer.Option("--cache/--no-cache", help="Fit the floor once for all runs on the same data.")
     ] = True,
     batch_size: Annotated[int, typer.Option("--batch-size", help="Images at once.")] = 100,
-    seed: Annotated[int, typer.Option("--seed", help="Of noise and probes.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", help="Random seed of the noise and of estimated traces.")
+    ] = 0,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     output: Annotated[
         Path | None,
@@ -160,8 +170,8 @@ def _density(density: DensityAudit) -> str:
     if density.worst is None:
         return f"failed ({density.seconds:.1f} s)"
     return (
-        f"{'passed' if density.passed else 'failed'}: log p off by {density.worst:.2g} bits/dim at worst on "
-        f"{density.images} image(s), {density.tolerance:g} allowed; judged: {density.method}, by "
+        f"{'passed' if density.passed else 'failed'}: log p off by at most {density.worst:.2g} bits/dim "
+        f"(limit {density.tolerance:g}), checked on {density.images} image(s), {density.method}, by "
         f"{density.derivatives}, in {density.seconds:.1f} s"
     )
 

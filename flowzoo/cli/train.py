@@ -24,10 +24,13 @@ def train(
     out: Annotated[Path, typer.Option("--out", help="Run folder; new, or that of the run to resume.")] = Path(
         "run"
     ),
-    seconds: Annotated[float | None, typer.Option("--seconds", help="Train for so long.")] = None,
-    steps: Annotated[int | None, typer.Option("--steps", help="Train so many steps.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help="Training time in seconds, in all.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option("--steps", help="Number of training steps, in all.")] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", help="Of weights, noise and order of the data.", show_default="0")
+        int | None,
+        typer.Option("--seed", help="Random seed of weights, noise and order of the data.", show_default="0"),
     ] = None,
     config: Annotated[Path | None, typer.Option("--config", help="YAML file of settings.")] = None,
     assignments: Annotated[

@@ -25,10 +25,10 @@ def upscale(
     run: Annotated[Path, typer.Argument(help="Run folder, as flowzoo train made it.")],
     steps: Annotated[
         int | None,
-        typer.Option("--steps", min=1, help="Through how many of the finest levels.", show_default="all"),
+        typer.Option("--steps", min=1, help="How many levels to scale up.", show_default="all"),
     ] = None,
     draws: Annotated[int, typer.Option("--draws", min=1, max=32, help="How many to draw of each.")] = 4,
-    temperature: Annotated[float, typer.Option("--temperature", help="Of the draws.")] = 1.0,
+    temperature: Annotated[float, typer.Option("--temperature", help="Sampling temperature.")] = 1.0,
     split: Annotated[
         str | None, typer.Option("--split", help="train, validation or test.", show_default="test")
     ] = None,
