@@ -17,7 +17,7 @@ from flowzoo.bench.cell import Cell, file_part
 from flowzoo.bench.environment import describe_environment
 from flowzoo.bench.failure import explain
 from flowzoo.bench.kept import made_with
-from flowzoo.bench.result import Environment, Failure, Result
+from flowzoo.bench.result import QUALITY, Environment, Failure, Result
 from flowzoo.data.dataset import Dataset
 from flowzoo.data.load import load_dataset
 from flowzoo.device import prepare_device
@@ -88,6 +88,7 @@ class CellRun:
                 metrics[name] = Measurement(None, "", valid=False, objections=(found.reason,))
                 if isinstance(error, NumericalError) or not isinstance(error, FlowzooError):
                     failure = failure or found
+        metrics = _resting_on_likelihood(metrics)
         samples = ""
         try:
             samples = self._draw(picture)
@@ -197,6 +198,20 @@ class _Kept:
 
 _KEPT = TypeAdapter(_Kept)
 _ENVIRONMENT = TypeAdapter(Environment)
+
+
+def _resting_on_likelihood(metrics: dict[str, Measurement]) -> dict[str, Measurement]:
+    """Let no figure be valid that says when bits/dim were reached, if these are not those of a density."""
+    quality = metrics.get(QUALITY)
+    if quality is None or quality.valid:
+        return metrics
+    said = f"it rests on bits/dim, and {QUALITY} is not valid: {'; '.join(quality.objections)}"
+    return {
+        name: replace(each, valid=False, objections=(*each.objections, said))
+        if name != QUALITY and each.value is not None and "bits_per_dim" in each.conditions
+        else each
+        for name, each in metrics.items()
+    }
 
 
 def _require_plain(name: str, found: Any) -> None:

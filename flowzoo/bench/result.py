@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from flowzoo.component import Published
 from flowzoo.errors import FlowzooError
-from flowzoo.metric import Measurement
+from flowzoo.metric import NOT_AUDITED, Measurement
 
 SCHEMA = 2
 
@@ -221,8 +221,20 @@ def read_result(data: Any) -> Result:
 
 
 def _from_schema_1(data: dict[str, Any]) -> dict[str, Any]:
-    """Return a record of schema 1 as one of schema 2: likelihoods were not audited, and so state no audit."""
-    return {**data, "schema": 2}
+    """Return a record of schema 1 as one of schema 2: its likelihoods were not audited, and are not valid."""
+    metrics = data.get("metrics")
+    if not isinstance(metrics, dict):
+        return {**data, "schema": 2}
+    return {
+        **data,
+        "schema": 2,
+        "metrics": {
+            name: {**each, "valid": False, "objections": [*each.get("objections", ()), NOT_AUDITED]}
+            if name == QUALITY and isinstance(each, dict) and each.get("value") is not None
+            else each
+            for name, each in metrics.items()
+        },
+    }
 
 
 _READER = TypeAdapter(Result)

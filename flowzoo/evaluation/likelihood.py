@@ -20,7 +20,7 @@ from torch import Tensor
 from flowzoo.data.batches import sequential_batches
 from flowzoo.data.dataset import ImageSource
 from flowzoo.dequantisation import dequantise
-from flowzoo.errors import NumericalError, OptionError
+from flowzoo.errors import OptionError
 from flowzoo.evaluation.audit import Audit, audit_likelihood
 from flowzoo.evaluation.density.audit import SECONDS, Figure, audit_density
 from flowzoo.evaluation.density.outcome import DensityAudit
@@ -30,7 +30,7 @@ from flowzoo.evaluation.pilot import fly_pilot
 from flowzoo.flow import Flow, FlowTerms, trainable
 from flowzoo.integers import positive_integer
 from flowzoo.metric import NOT_AUDITED
-from flowzoo.origin import naming_the_component
+from flowzoo.origin import blamed, naming_the_component
 from flowzoo.run import Ledger, Run, per_image_generators
 from flowzoo.seeds import check_seed
 from flowzoo.shapes import IntegerImages, PerImage
@@ -174,8 +174,8 @@ def evaluate_likelihood(
     if audit and solver:
         try:
             audited = audit_likelihood(flow, source, count, seed, use_exact, memory)
-        except NumericalError as problem:
-            unjudged = f"could not be audited: {problem}"
+        except (Exception, SystemExit) as problem:  # the figure has been measured, and is not lost to it
+            unjudged = f"could not be audited: {blamed(problem)}"
     density: DensityAudit | None = None
     if audit:
 

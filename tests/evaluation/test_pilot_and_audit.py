@@ -188,3 +188,17 @@ def test_an_error_is_small_up_to_the_standard_error_within_bounds() -> None:
 def test_the_audit_judges_images_that_no_pilot_saw() -> None:
     for count in (64, 100, 297, 1000):
         assert not set(spread(count, 32)) & set(spread(count, 16, BETWEEN_PILOTS))
+
+
+def test_a_judge_that_fails_costs_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*given: object) -> None:
+        raise RuntimeError("expected scalar type Double but found Float")
+
+    monkeypatch.setattr("flowzoo.evaluation.likelihood.audit_likelihood", fail)
+    flow, _ = pendulum_flow(ROUGH)
+
+    found = evaluate_likelihood(flow, held_out(), limit=5, audit_seconds=1.0)
+
+    assert found.bits_per_dim > 0
+    assert not found.valid
+    assert any("could not be audited: RuntimeError: expected scalar" in each for each in found.objections)

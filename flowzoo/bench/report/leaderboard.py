@@ -73,8 +73,8 @@ class Leaderboard:
 
     @property
     def joint(self) -> tuple[Row, ...]:
-        """Rows with a ``joint_bpd``."""
-        return tuple(row for row in self.rows if row.joint is not None)
+        """Rows with a ``joint_bpd``, but for those whose likelihood is none."""
+        return tuple(row for row in self.rows if row.joint is not None and row.is_sound)
 
     def why_elsewise(self, row: Row) -> str:
         """Return what a row's likelihood was measured on that those of the ranked rows were not."""

@@ -258,7 +258,7 @@ class _Audit:
         return self._conclude(self._double, self._x(), self._settings())
 
     def _judge_smaller(self) -> None:
-        flow, area = self._figure.flow, float("inf")
+        flow = self._figure.flow
         derivative = choose_derivative(Whole(self._double, self._x()[:1], self._first(self._settings())))
         self._note(derivatives=derivative.way, derivative_error=_finite(derivative.error))
         if flow.recipe is None:
@@ -270,16 +270,25 @@ class _Audit:
         # Products and the cost of one grow with the area.
         passes = 6.0 * LEAST_IMAGES * flow.dimensions * self._pass_seconds
         limit = 2.0 * math.sqrt(self._seconds / max(passes, 1e-9)) * flow.image_shape[1] * flow.image_shape[2]
-        for height, width in smaller_sizes(flow):
-            if height * width > min(limit, SHRINK * area):
-                continue
-            small = rebuild(flow, self._figure.source, (height, width), self._figure.seed)
-            if small is None:
-                continue
-            area = height * width
-            if self._judge_rebuilt(small):
-                return
-        self._object("could not be audited: no smaller model of its recipe can be judged in the time")
+        # What has gone wrong in training shows in the trained weights alone, at however small a size.
+        unfit = ""
+        for trained in (True, False):
+            area = float("inf")
+            for height, width in smaller_sizes(flow):
+                if height * width > min(limit, SHRINK * area):
+                    continue
+                try:
+                    small = rebuild(flow, self._figure.source, (height, width), self._figure.seed, trained)
+                    if small is None:
+                        continue
+                    area = height * width
+                    if self._judge_rebuilt(small):
+                        return
+                except NotSquare:
+                    raise
+                except Exception as problem:  # a size that it does not take, which others may do
+                    unfit = unfit or f" ({height}x{width}: {_one_line(problem)})"
+        self._object(f"could not be audited: no smaller model of its recipe can be judged in the time{unfit}")
 
     def _judge_rebuilt(self, small: Rebuilt) -> bool:
         flow = _doubled(small.flow)

@@ -47,17 +47,20 @@ def smaller_sizes(flow: Flow) -> Iterator[tuple[int, int]]:
         yield height * step // steps, width * step // steps
 
 
-def rebuild(flow: Flow, source: ImageSource, size: tuple[int, int], seed: int) -> Rebuilt | None:
-    """Return the same recipe on smaller images; None if it cannot be built on this size.
+def rebuild(
+    flow: Flow, source: ImageSource, size: tuple[int, int], seed: int, trained: bool
+) -> Rebuilt | None:
+    """Return the same recipe on smaller images; None if it cannot be built so on this size.
 
     It goes through its first pass on crops of the data. Then it gets the weights of the model, if they do not
-    depend on the size of the image; otherwise its parameters are made random.
+    depend on the size of the image; otherwise it gets those that do not, and noise is added to all.
 
     Args:
         flow: A model with a recipe.
         source: Images of the model's size.
         size: Height and width.
         seed: Of what is random.
+        trained: Whether all weights of the model have to fit; otherwise some must not.
     """
     recipe = flow.recipe
     assert recipe is not None, "only models with recipes can be built again"
@@ -68,6 +71,13 @@ def rebuild(flow: Flow, source: ImageSource, size: tuple[int, int], seed: int) -
         )
     except FlowzooError:
         return None
+    ours, theirs = flow.state_dict(), small.state_dict()
+    floats = {name for name, value in [*ours.items(), *theirs.items()] if value.is_floating_point()}
+    fitting = {
+        name for name in floats if name in ours and name in theirs and ours[name].shape == theirs[name].shape
+    }
+    if trained != (fitting == floats):
+        return None
     generator = torch.Generator().manual_seed(seed)
     scored = scored_levels(small)
     if scored:
@@ -75,14 +85,10 @@ def rebuild(flow: Flow, source: ImageSource, size: tuple[int, int], seed: int) -
     images = source.take(spread(len(source), FIRST_PASS_IMAGES))
     x = dequantise(crops(images, size, generator), flow.bins, Run(generator=generator))
     small.initialise(iter(x.split(len(x) // 2 or 1)))
-    ours, theirs = flow.state_dict(), small.state_dict()
-    floats = {name for name, value in [*ours.items(), *theirs.items()] if value.is_floating_point()}
-    fits = all(name in ours and name in theirs and ours[name].shape == theirs[name].shape for name in floats)
-    if fits:
-        small.load_state_dict({**theirs, **{name: ours[name].cpu() for name in floats}})
-    else:
+    small.load_state_dict({**small.state_dict(), **{name: ours[name].cpu() for name in fitting}})
+    if not trained:
         randomise(small, seed)
-    return Rebuilt(small.to(flow.device), fits)
+    return Rebuilt(small.to(flow.device), trained)
 
 
 def crops(images: IntegerImages, size: tuple[int, int], generator: torch.Generator) -> IntegerImages:

@@ -97,6 +97,7 @@ def test_results_of_schema_1_are_read_and_were_not_audited(tmp_path: Path) -> No
 
     assert found["old"].schema == found["new"].schema == 2
     assert (found["old"].audited, found["new"].audited) == (False, True)
+    assert [found[name].metrics["bits-per-dim"].valid for name in ("old", "new")] == [False, True]
     assert [row.label for row in make_report(read_results(tmp_path)).boards[0].unaudited] == ["old"]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -20,6 +20,7 @@ from flowzoo.evaluation.density.rebuild import rebuild, smaller_sizes
 from flowzoo.evaluation.likelihood import evaluate_likelihood
 from flowzoo.flow import Flow
 from flowzoo.perturbation import randomise
+from flowzoo.registry.models import create_model
 from flowzoo.run import Run, per_image_generators
 from tests.evaluation.density.planted import Coupling, Drawn, Mistake, drawing, flow_of
 from tests.evaluation.toy_solver import pendulum_flow
@@ -113,7 +114,7 @@ def _rebuilt(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> DensityAudit:
 
 def test_trained_weights_are_those_that_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     flow = digits_flow("wavelet-flow")
-    small = rebuild(flow, load_dataset("digits").split("test"), (4, 4), seed=0)
+    small = rebuild(flow, load_dataset("digits").split("test"), (4, 4), seed=0, trained=True)
     assert small is not None
     assert small.trained
     assert small.flow.image_shape == (1, 4, 4)
@@ -124,7 +125,43 @@ def test_trained_weights_are_those_that_are_judged(monkeypatch: pytest.MonkeyPat
 def test_sizes_that_a_recipe_refuses_are_passed_over() -> None:
     flow = digits_flow("glow")
     assert list(smaller_sizes(flow))[:3] == [(7, 7), (6, 6), (5, 5)]
-    assert rebuild(flow, load_dataset("digits").split("test"), (7, 7), seed=0) is None
+    for trained in (True, False):
+        assert rebuild(flow, load_dataset("digits").split("test"), (7, 7), seed=0, trained=trained) is None
+
+
+def test_what_fits_is_taken_where_not_all_of_the_trained_weights_fit() -> None:
+    flow = create_model("gaussian", (1, 8, 8), bins=17, seed=0)
+    split = load_dataset("digits").split("test")
+    flow.initialise(iter([dequantise(split.take(range(297)), 17)]))
+    assert rebuild(flow, split, (4, 4), seed=0, trained=True) is None
+    small = rebuild(flow, split, (4, 4), seed=0, trained=False)
+    assert small is not None
+    assert str(small) == "rebuilt at 1x4x4 with perturbed weights"
+
+
+class Linear(NamedTuple):
+    matrix: torch.Tensor
+
+    @property
+    def start(self) -> torch.Tensor:
+        return self.matrix.new_zeros(1, len(self.matrix))
+
+    @property
+    def room(self) -> torch.Tensor:
+        return self.matrix.new_ones(1, len(self.matrix))
+
+    def __call__(self, rows: torch.Tensor, image: int) -> torch.Tensor:
+        return rows @ self.matrix.T
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e9])
+def test_values_of_very_different_size_are_no_sign_of_a_singular_jacobian(scale: float) -> None:
+    sizes = torch.tensor([scale, 1.0, 1e-7], dtype=torch.float64)
+    turn = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(0)).double())[0]
+    expected = float(sizes.log().sum())
+    found = log_abs_det(Linear(sizes[:, None] * turn), 0, "forward mode")
+    assert found == pytest.approx(expected, abs=1e-9)
+    assert log_abs_det(Linear(torch.ones(3, 3, dtype=torch.float64)), 0, "forward mode") == -math.inf
 
 
 def test_a_part_that_fits_alone_is_judged_by_level(monkeypatch: pytest.MonkeyPatch) -> None:
