@@ -14,8 +14,8 @@ What is tried, and how exact it has to be, is declared by the component's
 :class:`~flowzoo.component.Check`.
 """
 
+from flowzoo.perturbation import randomise
 from flowzoo.testing.brute_force import brute_force_log_prob
-from flowzoo.testing.draws import randomise
 from flowzoo.testing.kit import check_component, checks_for, run_check
 from flowzoo.testing.result import CheckResult, Finding, findings
 from flowzoo.testing.trial import Trial, trial_of, trials_of

@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_leaves
 from flowzoo.errors import FlowzooError
 from flowzoo.testing.draws import Draws
 from flowzoo.testing.elsewhere import Elsewhere, MixedDevices, other_device
+from flowzoo.testing.readings import operation_name, place_in_memory
 from flowzoo.testing.result import CheckFailed, require, require_close
 from flowzoo.testing.subject import Subject
 from flowzoo.testing.trial import Trial
@@ -99,17 +100,14 @@ class _Rounding(TorchDispatchMode):
         inputs = [each for each in leaves if isinstance(each, Tensor)]
         outputs = [each for each in tree_leaves(result) if isinstance(each, Tensor)]
         draws = any(isinstance(each, torch.Generator) for each in leaves)
-        if draws or any(_place(each) in self._drawn for each in inputs):
-            self._drawn.update({_place(each): each for each in outputs if each.dtype != torch.float64})
+        if draws or any(place_in_memory(each) in self._drawn for each in inputs):
+            low = [each for each in outputs if each.dtype != torch.float64]
+            self._drawn.update({place_in_memory(each): each for each in low})
         elif any(each.dtype == torch.float64 for each in outputs):
             for each in inputs:
                 if each.is_floating_point() and each.dtype != torch.float64 and _is_rounded(each):
-                    self.found, self.dtype = func.name().removeprefix("aten::").split(".")[0], each.dtype
+                    self.found, self.dtype = operation_name(func), each.dtype
         return result
-
-
-def _place(tensor: Tensor) -> int:
-    return tensor.untyped_storage().data_ptr()
 
 
 def _is_rounded(tensor: Tensor) -> bool:

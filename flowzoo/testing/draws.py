@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flowzoo.perturbation import randomise as randomise
+from flowzoo.global_random import random_states_kept
 from flowzoo.run import Mode, Run, per_image_generators
 from flowzoo.shapes import Images, Shape
 from flowzoo.testing.result import require
@@ -62,17 +62,12 @@ def scrambled(seed: int) -> Iterator[None]:
     What a component computes must not depend on that state, nor on what was tried before it. So every check
     starts from such a state, and not from one that a component might happen to set itself.
     """
-    old_torch, old_numpy, old_python = torch.get_rng_state(), np.random.get_state(), random.getstate()
     words = torch.randint(2**32, (3,), generator=torch.Generator().manual_seed(_mark(seed))).tolist()
-    try:
+    with random_states_kept():
         torch.default_generator.manual_seed(words[0])
         np.random.seed(words[1])
         random.seed(words[2])
         yield
-    finally:
-        torch.set_rng_state(old_torch)
-        np.random.set_state(old_numpy)
-        random.setstate(old_python)
 
 
 @contextmanager
@@ -88,17 +83,6 @@ def global_state_left_alone(what: str) -> Iterator[None]:
 def global_states() -> dict[str, object]:
     """Return the global random states of torch, NumPy and Python, such that they can be compared."""
     return {**_global_states(), "Python": random.getstate()}
-
-
-def global_settings() -> dict[str, object]:
-    """Return torch's settings that concern all code of a process."""
-    return {
-        "the default dtype": torch.get_default_dtype(),
-        "the default device": torch.get_default_device(),
-        "whether gradients are recorded": torch.is_grad_enabled(),
-        "the number of threads": torch.get_num_threads(),
-        "whether algorithms are deterministic": torch.are_deterministic_algorithms_enabled(),
-    }
 
 
 def _global_states() -> dict[str, object]:

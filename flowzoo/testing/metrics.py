@@ -25,8 +25,9 @@ from flowzoo.errors import FlowzooError
 from flowzoo.flow import Flow
 from flowzoo.level import Level
 from flowzoo.metric import Better, Measurement, Metric, Trained
+from flowzoo.perturbation import randomise
 from flowzoo.shapes import Shape
-from flowzoo.testing.draws import global_state_left_alone, global_states, randomise, scrambled
+from flowzoo.testing.draws import global_state_left_alone, global_states, scrambled
 from flowzoo.testing.elsewhere import Elsewhere, MixedDevices, other_device
 from flowzoo.testing.result import CheckFailed, PassedWithNote, require
 from flowzoo.testing.trial import Trial

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from flowzoo.errors import FlowzooError
 from flowzoo.network import Network
+from flowzoo.perturbation import randomise
 from flowzoo.shapes import Images, Shape
-from flowzoo.testing.draws import BATCH, Draws, draw_noise, randomise
+from flowzoo.testing.draws import BATCH, Draws, draw_noise
 from flowzoo.testing.readings import Readings
 from flowzoo.testing.result import require, require_close
 from flowzoo.testing.subject import Subject

@@ -34,7 +34,7 @@ class Readings(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self.found = ""
         # By where they lie in memory; held, so that nothing else comes to lie there.
-        self._followed = {_place(each): each for each in tensors}
+        self._followed = {place_in_memory(each): each for each in tensors}
 
     def __torch_dispatch__(
         self,
@@ -45,15 +45,22 @@ class Readings(TorchDispatchMode):
     ) -> Any:
         result = func(*args, **(kwargs or {}))
         inputs = [each for each in tree_leaves((args, kwargs)) if isinstance(each, Tensor)]
-        if any(_place(each) in self._followed for each in inputs):
-            name = func.name().removeprefix("aten::").split(".")[0]
+        if any(place_in_memory(each) in self._followed for each in inputs):
+            name = operation_name(func)
             masks = any(each.dtype == torch.bool for each in inputs)
             if name in _READS and (name != "index" or masks):
                 self.found = _READS[name]
             outputs = [each for each in tree_leaves(result) if isinstance(each, Tensor)]
-            self._followed.update({_place(each): each for each in outputs})
+            self._followed.update({place_in_memory(each): each for each in outputs})
         return result
 
 
-def _place(tensor: Tensor) -> int:
+def place_in_memory(tensor: Tensor) -> int:
+    """Return where a tensor's values lie, which its views share."""
     return tensor.untyped_storage().data_ptr()
+
+
+def operation_name(func: Any) -> str:
+    """Return an operation's name as torch's users know it: ``add`` for ``aten::add.Tensor``."""
+    name: str = func.name().removeprefix("aten::").split(".")[0]
+    return name

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from flowzoo.component import Check
+from flowzoo.perturbation import randomise
 from flowzoo.shapes import Images
-from flowzoo.testing.draws import Draws, draw_images, randomise
+from flowzoo.testing.draws import Draws, draw_images
 from flowzoo.testing.trial import Trial
 
 FIRST_BATCH = 64

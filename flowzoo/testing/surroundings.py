@@ -39,7 +39,8 @@ def apart_from_others(check: str) -> Iterator[None]:
                 raise CheckFailed(f"changes {setting.what} for the whole process, from {old} to {new}")
     finally:
         for setting, old in zip(_SETTINGS, before, strict=True):
-            setting.write(old)
+            if setting.read() != old:
+                setting.write(old)
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,11 @@ class _Setting:
 
 _SETTINGS = (
     _Setting("torch's default dtype", torch.get_default_dtype, torch.set_default_dtype),
+    _Setting(
+        "torch's default device",
+        torch.get_default_device,
+        lambda found: torch.set_default_device(None if found.type == "cpu" else found),
+    ),
     _Setting("whether torch records gradients", torch.is_grad_enabled, torch.set_grad_enabled),
     _Setting("torch's number of threads", torch.get_num_threads, torch.set_num_threads),
     _Setting(

@@ -19,7 +19,7 @@ from flowzoo.registry.loader import default_registry
 from flowzoo.registry.models import create_model
 from flowzoo.registry.probe import WHOLE, Probe, deviation, images_of, take_probe
 from flowzoo.run import EVALUATION
-from flowzoo.testing.draws import randomise
+from flowzoo.testing import randomise
 
 MODELS = default_registry().components("model")
 DECIDED = {"lcma"}

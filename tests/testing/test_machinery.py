@@ -92,6 +92,7 @@ def test_checks_give_the_same_in_any_order_and_leave_no_trace() -> None:
 
 CHANGES: dict[str, Callable[[], object]] = {
     "torch's default dtype": lambda: torch.set_default_dtype(torch.float64),
+    "torch's default device": lambda: torch.set_default_device("meta"),
     "whether torch records gradients": lambda: torch.set_grad_enabled(False),
     "torch's number of threads": lambda: torch.set_num_threads(torch.get_num_threads() + 1),
     "deterministic algorithms": lambda: torch.use_deterministic_algorithms(True),
@@ -109,18 +110,15 @@ def test_settings_of_the_process_are_nobodys_to_change(
 ) -> None:
     monkeypatch.chdir(str(tmp_path))
     change = after(method, lambda result, *_: (CHANGES[setting](), result)[1])
-    before = (torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads(), os.getcwd())
+    before = (torch.get_default_dtype(), torch.get_default_device(), torch.is_grad_enabled())
+    before_too = (torch.get_num_threads(), os.getcwd())
 
     result = run_check(EXAMPLES[kind].trial(change), check)
 
     assert not result.passed
     assert setting in result.detail
-    assert before == (
-        torch.get_default_dtype(),
-        torch.is_grad_enabled(),
-        torch.get_num_threads(),
-        os.getcwd(),
-    )
+    assert before == (torch.get_default_dtype(), torch.get_default_device(), torch.is_grad_enabled())
+    assert before_too == (torch.get_num_threads(), os.getcwd())
 
 
 def test_what_has_one_cause_is_one_finding() -> None:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import copy
 import math
-import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -40,7 +37,9 @@ from flowzoo.evaluation.density.rebuild import Rebuilt, crops, rebuild, smaller_
 from flowzoo.evaluation.density.round_trip import image_error, latent_error
 from flowzoo.evaluation.density.stopwatch import Stopwatch
 from flowzoo.flow import Flow
+from flowzoo.global_random import random_states_kept
 from flowzoo.memory import Memory
+from flowzoo.registry.plugin import one_line
 from flowzoo.run import Run, per_image_generators
 from flowzoo.shapes import IntegerImages
 from flowzoo.units import nats_to_bits
@@ -109,7 +108,7 @@ def audit_density(
         seconds: How long the Jacobian may take, roughly; the other checks come on top.
         progress: See :data:`Progress`.
     """
-    with _global_random_states_kept():
+    with random_states_kept():
         return _Audit(figure, seconds, progress).outcome()
 
 
@@ -135,6 +134,7 @@ class _Audit:
         self._seconds = seconds
         self._progress = progress
         self._pass_seconds = 0.0  # of one image in double precision, through encode
+        self._unfit = ""  # the first size at which a smaller model fails, and how
         self._indices = audited_images(figure.bits)
         self._integers = figure.source.take(self._indices)
         self._outcome = DensityAudit(objections=(), budget=seconds, seconds=0.0)
@@ -145,7 +145,7 @@ class _Audit:
             self._single = copy.deepcopy(self._figure.flow)
             self._double = _doubled(self._figure.flow)
         except Exception as problem:
-            self._object(f"could not be audited: the model cannot be copied: {_one_line(problem)}")
+            self._object(f"could not be audited: the model cannot be copied: {one_line(problem)}")
         else:
             self._go_through()
         self._progress(1.0)
@@ -164,7 +164,7 @@ class _Audit:
             try:
                 step()
             except (Exception, SystemExit) as problem:  # whatever a model raises is a finding about it
-                self._object(f"could not be audited: {what}: {_one_line(problem)}")
+                self._object(f"could not be audited: {what}: {one_line(problem)}")
             self._progress(0.02 * (place + 1))
 
     def _measure_alone(self) -> None:
@@ -218,7 +218,7 @@ class _Audit:
         try:
             error = latent_error(self._double, len(self._indices), self._figure.seed, settings)
         except NumericalError as failure:
-            self._remark(f"encode(decode(z)) of drawn z was not checked: {_one_line(failure)}")
+            self._remark(f"encode(decode(z)) of drawn z was not checked: {one_line(failure)}")
             return
         self._note(latent_round_trip=_finite(error))
         if error <= (SOLVED_LATENT if self._figure.solved else LATENT):
@@ -271,24 +271,29 @@ class _Audit:
         passes = 6.0 * LEAST_IMAGES * flow.dimensions * self._pass_seconds
         limit = 2.0 * math.sqrt(self._seconds / max(passes, 1e-9)) * flow.image_shape[1] * flow.image_shape[2]
         # What has gone wrong in training shows in the trained weights alone, at however small a size.
-        unfit = ""
-        for trained in (True, False):
-            area = float("inf")
-            for height, width in smaller_sizes(flow):
-                if height * width > min(limit, SHRINK * area):
+        if not any(self._judge_at_a_size(limit, trained) for trained in (True, False)):
+            self._object(
+                f"could not be audited: no smaller model of its recipe can be judged in the time{self._unfit}"
+            )
+
+    def _judge_at_a_size(self, limit: float, trained: bool) -> bool:
+        """Judge the largest smaller model that there is time for; return whether there is one."""
+        figure, area = self._figure, float("inf")
+        for height, width in smaller_sizes(figure.flow):
+            if height * width > min(limit, SHRINK * area):
+                continue
+            try:
+                small = rebuild(figure.flow, figure.source, (height, width), figure.seed, trained)
+                if small is None:
                     continue
-                try:
-                    small = rebuild(flow, self._figure.source, (height, width), self._figure.seed, trained)
-                    if small is None:
-                        continue
-                    area = height * width
-                    if self._judge_rebuilt(small):
-                        return
-                except NotSquare:
-                    raise
-                except Exception as problem:  # a size that it does not take, which others may do
-                    unfit = unfit or f" ({height}x{width}: {_one_line(problem)})"
-        self._object(f"could not be audited: no smaller model of its recipe can be judged in the time{unfit}")
+                area = height * width
+                if self._judge_rebuilt(small):
+                    return True
+            except NotSquare:
+                raise
+            except Exception as problem:  # a size that it does not take, which others may do
+                self._unfit = self._unfit or f" ({height}x{width}: {one_line(problem)})"
+        return False
 
     def _judge_rebuilt(self, small: Rebuilt) -> bool:
         flow = _doubled(small.flow)
@@ -370,7 +375,7 @@ class _Audit:
             if fault is not None:
                 where, looks = f" in {fault.where}", fault.looks or looks
         except Exception as problem:  # the fault is found; only its place is not
-            self._remark(f"its place was not found: {_one_line(problem)}")
+            self._remark(f"its place was not found: {one_line(problem)}")
         return f"no density: log_det off by {error:+.3g} bits/dim{where}{f': {looks}' if looks else ''}"
 
     def _estimate(self, judged: Judged, flow: Flow) -> None:
@@ -451,19 +456,3 @@ def _largest(errors: Tensor) -> float:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _one_line(problem: BaseException) -> str:
-    text = " ".join(str(problem).split())
-    return f"{type(problem).__name__}: {text[:200]}" if text else type(problem).__name__
-
-
-@contextmanager
-def _global_random_states_kept() -> Iterator[None]:
-    ours, theirs = np.random.get_state(), random.getstate()
-    with torch.random.fork_rng(devices=[]):
-        try:
-            yield
-        finally:
-            np.random.set_state(ours)
-            random.setstate(theirs)
