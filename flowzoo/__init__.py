@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from flowzoo.call import Call as Call
     from flowzoo.errors import DataError as DataError
     from flowzoo.errors import FlowzooError as FlowzooError
     from flowzoo.errors import NotInitialisedError as NotInitialisedError
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from flowzoo.registry.models import model_info as model_info
     from flowzoo.registry.saving import load_model as load_model
     from flowzoo.registry.saving import save_model as save_model
-    from flowzoo.run import Run as Run
     from flowzoo.scaling import downscale as downscale
     from flowzoo.scaling import project as project
     from flowzoo.scaling import upscale as upscale
@@ -44,7 +44,7 @@ _HOMES = {
     "NumericalError": "flowzoo.errors",
     "OptionError": "flowzoo.errors",
     "PluginError": "flowzoo.errors",
-    "Run": "flowzoo.run",
+    "Call": "flowzoo.call",
     "SavedModelError": "flowzoo.errors",
     "ShapeError": "flowzoo.errors",
     "UnknownNameError": "flowzoo.errors",

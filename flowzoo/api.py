@@ -21,13 +21,16 @@ if TYPE_CHECKING:
     from flowzoo.builtin.identity import IdentityBijector as IdentityBijector
     from flowzoo.builtin.identity import IdentityTransform as IdentityTransform
     from flowzoo.builtin.keep_nothing import KeepNothing as KeepNothing
-    from flowzoo.builtin.linear_shares import linear_shares as linear_shares
+    from flowzoo.builtin.linear_contributions import linear_contributions as linear_contributions
     from flowzoo.builtin.log_det import constant_log_det as constant_log_det
     from flowzoo.builtin.log_det import log_det_dtype as log_det_dtype
     from flowzoo.builtin.log_det import widest_dtype as widest_dtype
     from flowzoo.builtin.squeeze import Squeeze as Squeeze
     from flowzoo.builtin.stack import Stack as Stack
     from flowzoo.builtin.standardise import Standardise as Standardise
+    from flowzoo.call import EVALUATION as EVALUATION
+    from flowzoo.call import Call as Call
+    from flowzoo.call import Ledger as Ledger
     from flowzoo.cascade import cascade as cascade
     from flowzoo.component import BijectorSpec as BijectorSpec
     from flowzoo.component import Builder as Builder
@@ -61,7 +64,6 @@ if TYPE_CHECKING:
     from flowzoo.integers import as_integer as as_integer
     from flowzoo.integers import positive_integer as positive_integer
     from flowzoo.level import Level as Level
-    from flowzoo.memory import Memory as Memory
     from flowzoo.metric import Measurement as Measurement
     from flowzoo.metric import Metric as Metric
     from flowzoo.metric import Trained as Trained
@@ -71,9 +73,6 @@ if TYPE_CHECKING:
     from flowzoo.part_list import PartList as PartList
     from flowzoo.pictures import save_grid as save_grid
     from flowzoo.registry.saving import load_model as load_model
-    from flowzoo.run import EVALUATION as EVALUATION
-    from flowzoo.run import Ledger as Ledger
-    from flowzoo.run import Run as Run
     from flowzoo.runfolder import RunFolder as RunFolder
     from flowzoo.seeds import check_seed as check_seed
     from flowzoo.shapes import Images as Images
@@ -86,6 +85,7 @@ if TYPE_CHECKING:
     from flowzoo.tensors import floating_dtype as floating_dtype
     from flowzoo.tensors import parameters_of as parameters_of
     from flowzoo.transform import ResolutionTransform as ResolutionTransform
+    from flowzoo.warm_start import WarmStart as WarmStart
 
 _HOMES = {
     "ActNorm": "flowzoo.builtin.actnorm",
@@ -105,7 +105,7 @@ _HOMES = {
     "Dataset": "flowzoo.data.dataset",
     "DatasetInfo": "flowzoo.data.dataset",
     "did_you_mean": "flowzoo.errors",
-    "EVALUATION": "flowzoo.run",
+    "EVALUATION": "flowzoo.call",
     "FilePlace": "flowzoo.component",
     "FirstPass": "flowzoo.builtin.first_pass",
     "floating_dtype": "flowzoo.tensors",
@@ -122,13 +122,13 @@ _HOMES = {
     "IntegerImages": "flowzoo.shapes",
     "KeepNothing": "flowzoo.builtin.keep_nothing",
     "Kind": "flowzoo.component",
-    "Ledger": "flowzoo.run",
+    "Ledger": "flowzoo.call",
     "Level": "flowzoo.level",
-    "linear_shares": "flowzoo.builtin.linear_shares",
+    "linear_contributions": "flowzoo.builtin.linear_contributions",
     "load_model": "flowzoo.registry.saving",
     "log_det_dtype": "flowzoo.builtin.log_det",
     "Measurement": "flowzoo.metric",
-    "Memory": "flowzoo.memory",
+    "WarmStart": "flowzoo.warm_start",
     "Metric": "flowzoo.metric",
     "Network": "flowzoo.network",
     "NetworkSpec": "flowzoo.component",
@@ -146,7 +146,7 @@ _HOMES = {
     "Published": "flowzoo.component",
     "require_even": "flowzoo.shapes",
     "ResolutionTransform": "flowzoo.transform",
-    "Run": "flowzoo.run",
+    "Call": "flowzoo.call",
     "RunFolder": "flowzoo.runfolder",
     "save_grid": "flowzoo.pictures",
     "SavedModelError": "flowzoo.errors",

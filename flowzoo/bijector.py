@@ -9,9 +9,9 @@ from typing import Any
 
 from torch import nn
 
+from flowzoo.call import EVALUATION, Call
 from flowzoo.errors import OptionError
 from flowzoo.origin import name_of
-from flowzoo.run import EVALUATION, Run
 from flowzoo.shapes import Images, PerImage
 
 
@@ -20,7 +20,7 @@ class Phase:
     """A part of training in which a bijector minimises one objective, with an optimiser of its own.
 
     Attributes:
-        name: Told to the bijector as ``run.phase``.
+        name: Told to the bijector as ``call.phase``.
         share: Of the training budget; a bijector's phases sum to 1.
         rate: Factor on the learning rate.
     """
@@ -47,31 +47,31 @@ class ConditionalBijector(nn.Module, ABC):
     pointwise: bool = False
     """Whether it maps every value by itself, by one function for a channel, so that any size will do."""
 
-    has_shares: bool = False
-    """Whether :meth:`forward_with_shares` can tell each dimension's share of ``log_det``."""
+    has_contributions: bool = False
+    """Whether :meth:`forward_with_contributions` can tell each dimension's share of ``log_det``."""
 
-    settles: bool = False
-    """Whether it keeps in ``run.memory`` what later images shall meet too, such as a solver's steps."""
+    calibrates: bool = False
+    """Whether it keeps in ``call.warm_start`` what later images shall meet too, such as a solver's steps."""
 
     phases: tuple[Phase, ...] = ()
     """What training goes through, one after another, where the bijector asks for it; the trainer obeys."""
 
     def __call__(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, PerImage]:
-        result: tuple[Images, PerImage] = super().__call__(x, context, run)
+        result: tuple[Images, PerImage] = super().__call__(x, context, call)
         return result
 
     @abstractmethod
     def forward(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, PerImage]:
         """Map data to noise.
 
         Args:
             x: ``(B, C, H, W)``.
             context: ``(B, C', H', W')``, or None where the bijector was built without one.
-            run: Generator, mode and ledger of this pass.
+            call: Generator, mode and ledger of this pass.
 
         Returns:
             ``z``, ``(B, C, H, W)``, and ``log_det``, ``(B,)``, in nats, in the dtype of ``x`` but never
@@ -79,11 +79,11 @@ class ConditionalBijector(nn.Module, ABC):
         """
 
     @abstractmethod
-    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+    def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
         """Map noise to data: the ``x`` for which ``forward(x, context)`` gives ``z``."""
 
-    def forward_with_shares(
-        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    def forward_with_contributions(
+        self, x: Images, contributions: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Images]:
         """Map data to noise, and tell how much each dimension has contributed to ``log_det`` so far.
 
@@ -92,24 +92,25 @@ class ConditionalBijector(nn.Module, ABC):
 
         Args:
             x: ``(B, C, H, W)``.
-            shares: Gathered before, laid out as ``x``, nats.
+            contributions: Gathered before, laid out as ``x``, nats.
             context: As in :meth:`forward`.
-            run: Generator, mode and ledger of this pass.
+            call: Generator, mode and ledger of this pass.
 
         Returns:
-            ``z``, and the shares laid out as ``z``, nats; an image's shares have grown by ``log_det`` in sum.
+            ``z``, and the contributions laid out as ``z``, nats; those of an image have grown by ``log_det``
+            in sum.
 
         Raises:
-            OptionError: The bijector cannot tell (:attr:`has_shares`).
+            OptionError: The bijector cannot tell (:attr:`has_contributions`).
         """
         raise OptionError(f"{name_of(self)} cannot tell each dimension's share of its log_det")
 
-    def loss(self, x: Images, context: Images | None = None, run: Run = EVALUATION) -> PerImage:
+    def loss(self, x: Images, context: Images | None = None, call: Call = EVALUATION) -> PerImage:
         """Return what training minimises, ``(B,)``; here the negative log-likelihood in nats.
 
-        Regularisers go to ``run.penalise`` and are added by whoever trains.
+        Regularisers go to ``call.penalise`` and are added by whoever trains.
         """
-        z, log_det = self(x, context, run)
+        z, log_det = self(x, context, call)
         return -(standard_normal_log_prob(z) + log_det)
 
 

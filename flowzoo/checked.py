@@ -11,46 +11,46 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from flowzoo.bijector import ConditionalBijector
+from flowzoo.call import Call
 from flowzoo.errors import ShapeError
 from flowzoo.origin import name_of, origin_of
-from flowzoo.run import Run
 from flowzoo.shapes import Images, PerImage
 
 
 def forward(
-    part: ConditionalBijector, x: Images, context: Images | None, run: Run
+    part: ConditionalBijector, x: Images, context: Images | None, call: Call
 ) -> tuple[Images, PerImage]:
     """Call a bijector; arguments and result as :meth:`~flowzoo.bijector.ConditionalBijector.forward`.
 
     Raises:
         ShapeError: It returned another shape than its interface states.
     """
-    z, log_det = part(x, context, run)
+    z, log_det = part(x, context, call)
     require_shape(part, "z", z, x.shape)
     require_shape(part, "log_det", log_det, x.shape[:1])
     return z, log_det
 
 
-def forward_with_shares(
-    part: ConditionalBijector, x: Images, shares: Images, context: Images | None, run: Run
+def forward_with_contributions(
+    part: ConditionalBijector, x: Images, contributions: Images, context: Images | None, call: Call
 ) -> tuple[Images, Images]:
-    """Call a bijector for the shares of its ``log_det``; errors as in :func:`forward`."""
-    z, grown = part.forward_with_shares(x, shares, context, run)
+    """Call a bijector for the contributions of its ``log_det``; errors as in :func:`forward`."""
+    z, grown = part.forward_with_contributions(x, contributions, context, call)
     require_shape(part, "z", z, x.shape)
-    require_shape(part, "shares", grown, x.shape)
+    require_shape(part, "contributions", grown, x.shape)
     return z, grown
 
 
-def inverse(part: ConditionalBijector, z: Images, context: Images | None, run: Run) -> Images:
+def inverse(part: ConditionalBijector, z: Images, context: Images | None, call: Call) -> Images:
     """Invert a bijector; errors as in :func:`forward`."""
-    x = part.inverse(z, context, run)
+    x = part.inverse(z, context, call)
     require_shape(part, "an inverse", x, z.shape)
     return x
 
 
-def loss(part: ConditionalBijector, x: Images, context: Images | None, run: Run) -> PerImage:
+def loss(part: ConditionalBijector, x: Images, context: Images | None, call: Call) -> PerImage:
     """Return a bijector's training loss; errors as in :func:`forward`."""
-    found = part.loss(x, context, run)
+    found = part.loss(x, context, call)
     require_shape(part, "loss", found, x.shape[:1])
     return found
 

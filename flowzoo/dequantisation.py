@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import torch
 
+from flowzoo.call import EVALUATION, Call
 from flowzoo.errors import DataError
-from flowzoo.run import EVALUATION, Run
 from flowzoo.shapes import Images, IntegerImages
 
 
-def dequantise(images: IntegerImages, bins: int, run: Run = EVALUATION) -> Images:
+def dequantise(images: IntegerImages, bins: int, call: Call = EVALUATION) -> Images:
     """Add uniform noise to integer images and scale them to ``[0, 1)``.
 
     The result is float64 where the device has it: a logit needs the digits near 1, which float32 rounds away.
@@ -17,7 +17,7 @@ def dequantise(images: IntegerImages, bins: int, run: Run = EVALUATION) -> Image
     Args:
         images: ``(B, C, H, W)``, integers in ``{0, ..., bins - 1}``.
         bins: ``M``, how many integers a value can take.
-        run: Whose generator draws the noise.
+        call: Whose generator draws the noise.
 
     Returns:
         ``(B, C, H, W)`` in ``[0, 1)``.
@@ -27,7 +27,7 @@ def dequantise(images: IntegerImages, bins: int, run: Run = EVALUATION) -> Image
     """
     check_integers(images, bins)
     wide = images.to(torch.float32 if images.device.type == "mps" else torch.float64)
-    x = (wide + run.uniform(wide)) / bins
+    x = (wide + call.uniform(wide)) / bins
     # (255 + u) / 256 rounds to 1 where u is within half a unit in the last place of 1.
     return x.clamp_(max=1.0 - torch.finfo(x.dtype).eps / 2)
 

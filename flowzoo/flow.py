@@ -11,25 +11,25 @@ import torch
 from torch import Tensor, nn
 
 from flowzoo.bijector import ConditionalBijector
+from flowzoo.calibration import in_batches
+from flowzoo.call import EVALUATION, Call, Ledger, per_image_generators
 from flowzoo.checked import who_declares
 from flowzoo.dequantisation import dequantise
 from flowzoo.errors import DataError, NumericalError, OptionError, ShapeError
 from flowzoo.integers import positive_integer
 from flowzoo.level import Level, LevelTerms
-from flowzoo.memory import Memory
 from flowzoo.origin import name_of
 from flowzoo.part_list import PartList
 from flowzoo.precision import explains_formats
 from flowzoo.recipe import Recipe
-from flowzoo.run import EVALUATION, Ledger, Run, per_image_generators
 from flowzoo.seeds import check_seed
-from flowzoo.settling import in_batches
 from flowzoo.shapes import Images, IntegerImages, PerImage, Shape, as_shape
 from flowzoo.tensors import first_tensor, floating_dtype, is_replica
 from flowzoo.units import bits_per_dim
+from flowzoo.warm_start import WarmStart
 
 PILOT_IMAGES = 8
-"""Images that a model draws first where it settles its solvers' steps on them."""
+"""Images that a model draws first where it calibrates its solvers' steps on them."""
 
 Temperature = SupportsFloat | Iterable[SupportsFloat]
 """Of all levels, or of each, coarsest first."""
@@ -48,9 +48,9 @@ class FlowTerms(NamedTuple):
 
     def total(self) -> PerImage:
         """Return ``log p(x)``."""
-        shares = [self.pixels, *(sum_terms(level) for level in self.levels)]
-        widest = max((share.dtype for share in shares), key=lambda dtype: dtype.itemsize)
-        return torch.stack([share.to(widest) for share in shares]).sum(0)
+        contributions = [self.pixels, *(sum_terms(level) for level in self.levels)]
+        widest = max((share.dtype for share in contributions), key=lambda dtype: dtype.itemsize)
+        return torch.stack([share.to(widest) for share in contributions]).sum(0)
 
 
 def trainable(module: nn.Module) -> int:
@@ -138,10 +138,10 @@ class Flow(nn.Module):
         return any(level.transform.stochastic for level in self.levels)
 
     @property
-    def settles(self) -> bool:
+    def calibrates(self) -> bool:
         """Whether a bijector of its levels chooses on a few images what all others meet, as solvers do."""
         bijectors = (each for each in self.modules() if isinstance(each, ConditionalBijector))
-        return any(each.settles for each in bijectors)
+        return any(each.calibrates for each in bijectors)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -162,13 +162,13 @@ class Flow(nn.Module):
         return f"image_shape={self.image_shape}, bins={self.bins}"
 
     def forward(
-        self, x: Images, run: Run = EVALUATION, indices: Iterable[SupportsIndex] | None = None
+        self, x: Images, call: Call = EVALUATION, indices: Iterable[SupportsIndex] | None = None
     ) -> PerImage:
         """Return :meth:`log_prob`: what hooks, ``DistributedDataParallel`` and ``torch.compile`` wrap."""
-        return self.log_prob(x, run, indices)
+        return self.log_prob(x, call, indices)
 
     def log_prob(
-        self, x: Images, run: Run = EVALUATION, indices: Iterable[SupportsIndex] | None = None
+        self, x: Images, call: Call = EVALUATION, indices: Iterable[SupportsIndex] | None = None
     ) -> PerImage:
         """Return ``log p(x)``, ``(B,)``, nats.
 
@@ -179,51 +179,51 @@ class Flow(nn.Module):
 
         Args:
             x: ``(B, C, H, W)`` in ``[0, 1)``.
-            run: Generator, mode and ledger of this pass.
+            call: Generator, mode and ledger of this pass.
             indices: Of the images in their data set, ``B`` integers, which seed the images' draws as in
                 evaluation with seed 0.
 
         Raises:
             ShapeError: ``x`` is not a batch of images of the model's shape.
             DataError: A value is not in ``[0, 1)``.
-            OptionError: There is not one index for each image, or the run has a generator already.
+            OptionError: There is not one index for each image, or the call has a generator already.
             NumericalError: The result is not finite; a replica of ``torch.nn.DataParallel`` leaves that to
                 whoever gathers the results, since it sees only a share of the batch.
         """
-        return self.terms(x, _by_index(run, indices, len(x))).total()
+        return self.terms(x, _by_index(call, indices, len(x))).total()
 
-    def terms(self, x: Images, run: Run = EVALUATION) -> FlowTerms:
+    def terms(self, x: Images, call: Call = EVALUATION) -> FlowTerms:
         """Return the terms that ``log p(x)`` is the sum of; arguments and errors as in :meth:`log_prob`."""
-        return self.analyse(x, run)[1]
+        return self.analyse(x, call)[1]
 
-    def encode(self, x: Images, run: Run = EVALUATION) -> list[Images]:
+    def encode(self, x: Images, call: Call = EVALUATION) -> list[Images]:
         """Return one latent a level, finest first; arguments and errors as in :meth:`log_prob`."""
-        return self.analyse(x, run)[0]
+        return self.analyse(x, call)[0]
 
     @explains_formats
-    def analyse(self, x: Images, run: Run = EVALUATION) -> tuple[list[Images], FlowTerms]:
+    def analyse(self, x: Images, call: Call = EVALUATION) -> tuple[list[Images], FlowTerms]:
         """Return what :meth:`encode` and :meth:`terms` return, of one pass; errors as in :meth:`log_prob`."""
-        run = run.seeded()
-        y, pixels_log_det = self._enter(x, run)
+        call = call.seeded()
+        y, pixels_log_det = self._enter(x, call)
         latents: list[Images] = []
         terms: list[LevelTerms] = []
         for level in self.levels:
-            kept, z, level_terms = level(y, run)
+            kept, z, level_terms = level(y, call)
             latents.append(z)
             terms.append(level_terms)
             y = kept if kept is not None else y
         result = FlowTerms(pixels_log_det, tuple(terms))
-        if run.mode != "initialise" and not is_replica(self):
+        if call.mode != "initialise" and not is_replica(self):
             _require_finite(result.total(), "log p(x)", "check the data and the model's training log")
         return latents, result
 
     @explains_formats
-    def decode(self, latents: Sequence[Images], run: Run = EVALUATION) -> Images:
+    def decode(self, latents: Sequence[Images], call: Call = EVALUATION) -> Images:
         """Return the image, ``(B, C, H, W)``, that the latents encode. It may leave ``[0, 1)``.
 
         Args:
             latents: One a level, finest first, of :attr:`latent_shapes`.
-            run: Generator, mode and ledger of this pass.
+            call: Generator, mode and ledger of this pass.
 
         Raises:
             ShapeError: The latents are not those of this model.
@@ -232,9 +232,9 @@ class Flow(nn.Module):
         self._check_latents(latents)
         x: Images | None = None
         for level, z in zip(reversed(self.levels), reversed(latents), strict=True):
-            x = level.inverse(x, z.to(self.dtype), run)
+            x = level.inverse(x, z.to(self.dtype), call)
         assert x is not None, "a flow has levels"
-        x = self.pixels.inverse(x, None, run)
+        x = self.pixels.inverse(x, None, call)
         if is_replica(self):
             return x
         _require_finite(x, "a decoded image", "lower the temperature, or train the model for longer")
@@ -251,8 +251,8 @@ class Flow(nn.Module):
         """Draw images.
 
         Every image has noise of its own, so the first images of a seed are the same however many are drawn
-        and in whatever batches: to rounding, or to the tolerance of a solver that settles no steps
-        (:attr:`settles`).
+        and in whatever batches: to rounding, or to the tolerance of a solver that calibrates no steps
+        (:attr:`calibrates`).
 
         Args:
             n: How many.
@@ -278,31 +278,31 @@ class Flow(nn.Module):
     ) -> Iterator[Images]:
         """Draw the images of :meth:`sample` batch by batch; arguments and errors as there.
 
-        A model that settles its solvers' steps begins with a batch of :data:`PILOT_IMAGES`.
+        A model that calibrates its solvers' steps begins with a batch of :data:`PILOT_IMAGES`.
         """
         n = positive_integer("n, how many images to draw,", n)
         if batch_size is not None:
             batch_size = positive_integer("batch_size, how many images to draw at once,", batch_size)
         base = torch.Generator().seed() if seed is None else check_seed(seed)
 
-        def draw(indices: range, memory: Memory) -> Images:
-            run = Run(generator=per_image_generators(base, indices), memory=memory)
-            return self.decode(self.draw_latents(len(indices), temperature, run), run)
+        def draw(indices: range, warm_start: WarmStart) -> Images:
+            call = Call(generator=per_image_generators(base, indices), warm_start=warm_start)
+            return self.decode(self.draw_latents(len(indices), temperature, call), call)
 
-        yield from in_batches(self, n, batch_size or n, PILOT_IMAGES if self.settles else 0, draw)
+        yield from in_batches(self, n, batch_size or n, PILOT_IMAGES if self.calibrates else 0, draw)
 
     def draw_latents(
-        self, n: SupportsIndex, temperature: Temperature = 1.0, run: Run = EVALUATION
+        self, n: SupportsIndex, temperature: Temperature = 1.0, call: Call = EVALUATION
     ) -> list[Images]:
         """Draw ``T * N(0, I)`` for each level, finest first; arguments as in :meth:`sample`."""
-        run = run.seeded()
+        call = call.seeded()
         temperatures = self._temperatures(temperature)
         count = positive_integer("n, how many images to draw,", n)
         blank = [torch.empty((count, *shape), dtype=self.dtype) for shape in self.latent_shapes]
-        return [(run.normal(each) * t).to(self.device) for each, t in zip(blank, temperatures, strict=True)]
+        return [(call.normal(each) * t).to(self.device) for each, t in zip(blank, temperatures, strict=True)]
 
     def bits_per_dim(
-        self, images: IntegerImages, run: Run = EVALUATION, indices: Iterable[SupportsIndex] | None = None
+        self, images: IntegerImages, call: Call = EVALUATION, indices: Iterable[SupportsIndex] | None = None
     ) -> PerImage:
         """Return the bits per dimension of integer images under one draw of uniform noise, ``(B,)``.
 
@@ -311,7 +311,7 @@ class Flow(nn.Module):
 
         Args:
             images: ``(B, C, H, W)``, integers in ``{0, ..., bins - 1}``.
-            run: Whose generator draws the noise.
+            call: Whose generator draws the noise.
             indices: As in :meth:`log_prob`.
 
         Raises:
@@ -319,39 +319,39 @@ class Flow(nn.Module):
             OptionError: As in :meth:`log_prob`.
         """
         self._require_values()
-        run = _by_index(run, indices, len(images)).seeded()
-        x = dequantise(images.to(self.device), self.bins, run)
-        return bits_per_dim(self.log_prob(x, run), self.dimensions, self.bins)
+        call = _by_index(call, indices, len(images)).seeded()
+        x = dequantise(images.to(self.device), self.bins, call)
+        return bits_per_dim(self.log_prob(x, call), self.dimensions, self.bins)
 
     @explains_formats
-    def loss(self, x: Images, run: Run) -> list[PerImage]:
+    def loss(self, x: Images, call: Call) -> list[PerImage]:
         """Return each level's training loss, ``(B,)`` nats, finest first; arguments: :meth:`log_prob`."""
         _refuse_untrainable(self.levels)
-        y, _ = self._enter(x, run)
+        y, _ = self._enter(x, call)
         losses: list[PerImage] = []
         for level in self.levels:
-            kept, loss = level.loss(y, run)
+            kept, loss = level.loss(y, call)
             losses.append(loss)
             y = kept if kept is not None else y
         return losses
 
     @explains_formats
-    def level_loss(self, index: SupportsIndex, x: Images, run: Run) -> PerImage:
+    def level_loss(self, index: SupportsIndex, x: Images, call: Call) -> PerImage:
         """Return the training loss of one level, ``(B,)`` in nats, at the cost of that level only.
 
         Args:
             index: The level's place, 0 being the finest.
             x: ``(B, C, H, W)`` in ``[0, 1)``.
-            run: Generator, mode and ledger of this pass.
+            call: Generator, mode and ledger of this pass.
         """
-        return self.levels[index].loss(self.level_input(index, x, run), run)[1]
+        return self.levels[index].loss(self.level_input(index, x, call), call)[1]
 
     @explains_formats
-    def level_input(self, index: SupportsIndex, x: Images, run: Run = EVALUATION) -> Images:
+    def level_input(self, index: SupportsIndex, x: Images, call: Call = EVALUATION) -> Images:
         """Return the image that reaches a level: ``x`` taken down through the finer ones."""
-        y, _ = self._enter(x, run)
+        y, _ = self._enter(x, call)
         for level in self.levels[:index]:
-            kept = level.take_apart(y, run).kept
+            kept = level.take_apart(y, call).kept
             assert kept is not None, "only the last level keeps nothing"
             y = kept
         return y
@@ -374,13 +374,13 @@ class Flow(nn.Module):
                 continue
             seen = True
             ledger = Ledger()
-            self.analyse(x, Run(mode="initialise", ledger=ledger))
+            self.analyse(x, Call(mode="initialise", ledger=ledger))
             if not ledger.wants_more:
                 return
         if not seen:
             raise DataError("the first pass over the data got no images; is the training split empty?")
 
-    def _enter(self, x: Images, run: Run) -> tuple[Images, PerImage]:
+    def _enter(self, x: Images, call: Call) -> tuple[Images, PerImage]:
         """Check images and take them to the space of the finest level, in the levels' dtype."""
         self._require_values()
         if x.ndim != 4 or tuple(x.shape[1:]) != self.image_shape:
@@ -393,7 +393,7 @@ class Flow(nn.Module):
             )
         if x.numel() and not bool(((x >= 0) & (x < 1)).all()):
             raise DataError(_outside(x))
-        y, log_det = self.pixels(x.to(self.device), None, run)
+        y, log_det = self.pixels(x.to(self.device), None, call)
         return y.to(self.dtype), log_det
 
     def _require_values(self) -> None:
@@ -425,16 +425,16 @@ class Flow(nn.Module):
         return temperatures
 
 
-def _by_index(run: Run, indices: Iterable[SupportsIndex] | None, images: int) -> Run:
-    """Return the run whose draws follow the images' indices, if there are any."""
+def _by_index(call: Call, indices: Iterable[SupportsIndex] | None, images: int) -> Call:
+    """Return the call whose draws follow the images' indices, if there are any."""
     if indices is None:
-        return run
-    if run.generator is not None:
-        raise OptionError("give either indices, which seed each image's draws, or a run with a generator")
+        return call
+    if call.generator is not None:
+        raise OptionError("give either indices, which seed each image's draws, or a call with a generator")
     generators = per_image_generators(0, indices)
     if len(generators) != images:
         raise OptionError(f"there are {len(generators)} indices for {images} images; give one for each")
-    return dataclasses.replace(run, generator=generators)
+    return dataclasses.replace(call, generator=generators)
 
 
 def _chain_shapes(image_shape: Shape, levels: PartList[Level]) -> tuple[Shape, ...]:
@@ -475,12 +475,12 @@ def _refuse_untrainable(levels: PartList[Level]) -> None:
 
 
 def _refuse_unscorable(levels: Sequence[Level], pixels: ConditionalBijector) -> None:
-    """Scores of pixels are their shares of the log-determinant of the joints before the split."""
+    """Scores of pixels are their contributions of the log-determinant of the joints before the split."""
     for place, level in enumerate(levels):
         if level.split.unscored() is None:
             continue
         before = levels[: place + 1]
-        asked = f"level {place}'s split orders pixels by their shares of the joints' log-determinant"
+        asked = f"level {place}'s split orders pixels by their contributions of the joints' log-determinant"
         mixing: list[nn.Module] = [each.transform for each in before if not each.transform.permutes]
         if not pixels.pointwise:
             mixing.append(pixels)
@@ -489,10 +489,10 @@ def _refuse_unscorable(levels: Sequence[Level], pixels: ConditionalBijector) -> 
                 f"{asked}, and {name_of(mixing[0])} mixes pixels before it; use transform=identity or "
                 "transform=squeeze and logit or affine pixels, or a split that needs no scores"
             )
-        silent = next((each.joint for each in before if not each.joint.has_shares), None)
+        silent = next((each.joint for each in before if not each.joint.has_contributions), None)
         if silent is not None:
             raise OptionError(
-                f"{asked}, and {who_declares(silent, _has_no_shares)} cannot tell them; "
+                f"{asked}, and {who_declares(silent, _has_no_contributions)} cannot tell them; "
                 "use another joint, or a split that needs no scores"
             )
         if all(each.joint.pointwise for each in before):
@@ -502,8 +502,8 @@ def _refuse_unscorable(levels: Sequence[Level], pixels: ConditionalBijector) -> 
             )
 
 
-def _has_no_shares(bijector: ConditionalBijector) -> bool:
-    return not bijector.has_shares
+def _has_no_contributions(bijector: ConditionalBijector) -> bool:
+    return not bijector.has_contributions
 
 
 def _has_other_loss(bijector: ConditionalBijector) -> bool:

@@ -12,10 +12,10 @@ from torch import nn
 
 from flowzoo import checked
 from flowzoo.bijector import ConditionalBijector, standard_normal_log_prob
+from flowzoo.call import EVALUATION, Call
 from flowzoo.errors import OptionError, ShapeError
 from flowzoo.origin import name_of
 from flowzoo.part_list import require_part
-from flowzoo.run import EVALUATION, Run
 from flowzoo.shapes import Images, PerImage, Shape, as_shape
 from flowzoo.split import SplitPolicy
 from flowzoo.tensors import floating_dtype
@@ -91,49 +91,49 @@ class Level(nn.Module):
             )
         super().__setattr__(name, value)
 
-    def forward(self, x: Images, run: Run = EVALUATION) -> tuple[Images | None, Images, LevelTerms]:
+    def forward(self, x: Images, call: Call = EVALUATION) -> tuple[Images | None, Images, LevelTerms]:
         """Return the next level's image (None at the last level), the latent ``z`` and the terms.
 
         Raises:
             ShapeError: A part returned another shape than its interface states.
         """
-        parts = self.take_apart(x, run)
-        z, log_det = checked.forward(self.conditional, parts.factored, parts.kept, run)
+        parts = self.take_apart(x, call)
+        z, log_det = checked.forward(self.conditional, parts.factored, parts.kept, call)
         terms = LevelTerms(
             parts.transform_log_det, parts.joint_log_det, standard_normal_log_prob(z) + log_det
         )
         return parts.kept, z, terms
 
-    def inverse(self, kept: Images | None, z: Images, run: Run = EVALUATION) -> Images:
+    def inverse(self, kept: Images | None, z: Images, call: Call = EVALUATION) -> Images:
         """Return the level's image for a latent ``z``, given the next level's image."""
         kept = None if kept is None else self._in_own_dtype(kept)
-        factored = checked.inverse(self.conditional, self._in_own_dtype(z), kept, run)
+        factored = checked.inverse(self.conditional, self._in_own_dtype(z), kept, call)
         merged = self.split.merge(kept, factored)
-        return self.transform.inverse(checked.inverse(self.joint, merged, None, run), run)
+        return self.transform.inverse(checked.inverse(self.joint, merged, None, call), call)
 
-    def loss(self, x: Images, run: Run = EVALUATION) -> tuple[Images | None, PerImage]:
+    def loss(self, x: Images, call: Call = EVALUATION) -> tuple[Images | None, PerImage]:
         """Return the next level's image and this level's training loss, ``(B,)``, penalties included.
 
         Raises:
             ShapeError: A part returned another shape than its interface states.
         """
-        own, ledger = run.collecting()
+        own, ledger = call.collecting()
         parts = self.take_apart(x, own)
         loss = checked.loss(self.conditional, parts.factored, parts.kept, own)
         loss = loss - parts.transform_log_det - parts.joint_log_det
         for penalty in ledger.penalties.values():
             loss = loss + penalty
-        run.absorb(ledger)
+        call.absorb(ledger)
         return parts.kept, loss
 
-    def take_apart(self, x: Images, run: Run = EVALUATION) -> Parts:
+    def take_apart(self, x: Images, call: Call = EVALUATION) -> Parts:
         """Run the steps before the conditional."""
         x = self._in_own_dtype(x)
-        transformed, transform_log_det = self.transform(x, run)
+        transformed, transform_log_det = self.transform(x, call)
         stated = (len(x), *self.transform.output_shape(as_shape(x.shape[1:])))
         checked.require_shape(self.transform, "y", transformed, stated)
         checked.require_shape(self.transform, "log_det", transform_log_det, x.shape[:1])
-        y, joint_log_det = checked.forward(self.joint, transformed, None, run)
+        y, joint_log_det = checked.forward(self.joint, transformed, None, call)
         kept, factored = self.split.split(y)
         return Parts(kept, factored, transform_log_det, joint_log_det)
 

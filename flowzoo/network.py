@@ -18,7 +18,7 @@ Time = float | Tensor
 class Network(nn.Module, ABC):
     """An image-to-image network that keeps height and width, given an optional context image and time."""
 
-    reach: int | None = None
+    receptive_radius: int | None = None
     """How many pixels off an input pixel changes the output, at most; None: no bound is known.
 
     Exact traces of a network with a short reach cost a fraction of others'.
@@ -46,7 +46,7 @@ class Network(nn.Module, ABC):
         Args:
             context: As in :meth:`forward`.
             like: ``(B, C, H, W)``, with the shape, dtype and device of every ``x`` to come.
-            tangent: The one that :meth:`Prepared.push` will be given throughout, if it is known.
+            tangent: The one that :meth:`Prepared.jvp` will be given throughout, if it is known.
         """
         return Prepared(self, context)
 
@@ -68,7 +68,7 @@ class Prepared:
         result: Images = self.network(x, self.context, torch.as_tensor(time, dtype=x.dtype, device=x.device))
         return result
 
-    def push(self, x: Images, tangent: Images, time: Time) -> tuple[Images, Images]:
+    def jvp(self, x: Images, tangent: Images, time: Time) -> tuple[Images, Images]:
         """Return ``f(x)`` and ``J tangent`` for the Jacobian ``J = df/dx``, each ``(B, C_out, H, W)``.
 
         Both can be differentiated again, by the network's parameters and by ``x``.
@@ -77,7 +77,7 @@ class Prepared:
         value, product = torch.func.jvp(lambda v: self(v, time), (x,), (tangent,))[:2]
         return value, product
 
-    def push_many(self, x: Images, tangents: Tensor, time: Time) -> tuple[Images, Tensor]:
+    def jvp_many(self, x: Images, tangents: Tensor, time: Time) -> tuple[Images, Tensor]:
         """Return ``f(x)`` and ``J e`` for many tangents at once.
 
         Args:
@@ -90,7 +90,7 @@ class Prepared:
         """
 
         def product(tangent: Images) -> tuple[Images, Images]:
-            return self.push(x, tangent, time)
+            return self.jvp(x, tangent, time)
 
         # torch annotates out_dims without None, which says that an output is the same for all.
         push_all = torch.func.vmap(product, out_dims=(None, 0))  # type: ignore[arg-type]

@@ -23,14 +23,14 @@ from typing import SupportsIndex
 import torch
 
 from flowzoo.builtin.log_det import widest_dtype
+from flowzoo.calibration import in_batches
+from flowzoo.call import EVALUATION, Call, per_image_generators
 from flowzoo.errors import DataError, NumericalError, OptionError, ShapeError
 from flowzoo.flow import Flow
 from flowzoo.integers import as_integer, positive_integer
-from flowzoo.memory import Memory
-from flowzoo.run import EVALUATION, Run, per_image_generators
 from flowzoo.seeds import check_seed
-from flowzoo.settling import in_batches
 from flowzoo.shapes import Images, Shape
+from flowzoo.warm_start import WarmStart
 
 
 def coarse_shape(flow: Flow, steps: SupportsIndex) -> Shape:
@@ -129,13 +129,13 @@ def upscale(
     base = torch.Generator().seed() if seed is None else check_seed(seed)
     at_once = len(y) if batch_size is None else positive_integer("batch_size", batch_size)
 
-    def draw(places: range, memory: Memory) -> Images:
+    def draw(places: range, warm_start: WarmStart) -> Images:
         generators = per_image_generators(base, (first + place for place in places))
-        run = Run(generator=generators, memory=memory)
-        return _leave(flow, _take_up(flow, y[places.start : places.stop], steps, temperature, run))
+        call = Call(generator=generators, warm_start=warm_start)
+        return _leave(flow, _take_up(flow, y[places.start : places.stop], steps, temperature, call))
 
     # The pilot is the first image alone, since it is there however many follow.
-    return torch.cat(list(in_batches(flow, len(y), at_once, int(flow.settles), draw)))
+    return torch.cat(list(in_batches(flow, len(y), at_once, int(flow.calibrates), draw)))
 
 
 @torch.no_grad()
@@ -152,19 +152,19 @@ def project(flow: Flow, x: Images, steps: SupportsIndex) -> Images:
 
 def _take_down(flow: Flow, y: Images, steps: SupportsIndex) -> Images:
     # Where a transform draws, an image's draw must not depend on those beside it.
-    run = Run(generator=per_image_generators(0, range(len(y))))
+    call = Call(generator=per_image_generators(0, range(len(y))))
     for place in range(steps):
-        kept = flow.level(place).take_apart(y, run).kept
+        kept = flow.level(place).take_apart(y, call).kept
         assert kept is not None, "only the last level keeps nothing"
         y = kept
     return y
 
 
-def _take_up(flow: Flow, y: Images, steps: SupportsIndex, temperature: float, run: Run) -> Images:
+def _take_up(flow: Flow, y: Images, steps: SupportsIndex, temperature: float, call: Call) -> Images:
     # Those of the coarser levels are drawn too and dropped, so that a seed means here what it means there.
-    latents = flow.draw_latents(len(y), temperature, run)
+    latents = flow.draw_latents(len(y), temperature, call)
     for place in reversed(range(steps)):
-        y = flow.level(place).inverse(y, latents[place], run)
+        y = flow.level(place).inverse(y, latents[place], call)
     return y
 
 

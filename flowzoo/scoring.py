@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from flowzoo import checked
 from flowzoo.builtin.log_det import widest_dtype
+from flowzoo.call import Call
 from flowzoo.errors import DataError, NumericalError, OptionError, ShapeError
 from flowzoo.flow import Flow
 from flowzoo.origin import name_of
-from flowzoo.run import Run
 from flowzoo.shapes import Images
 from flowzoo.split import SplitPolicy
 
@@ -37,18 +37,18 @@ def gather_scores(
     scoring: Flow,
     levels: int,
     batches: Iterable[Images],
-    run: Run,
+    call: Call,
     progress: Callable[[int], None] = lambda images: None,
 ) -> list[Scores]:
     """Return each pixel's mean share of the ``log_det`` of all joints up to a level, level by level.
 
-    The shares start at 0 after the pixel transform.
+    The contributions start at 0 after the pixel transform.
 
     Args:
         scoring: The model whose splits keep everything.
         levels: For how many levels, from the finest.
         batches: Of ``(B, C, H, W)`` in ``[0, 1)``.
-        run: Generator of this pass.
+        call: Generator of this pass.
         progress: Told how many images are done after each batch.
 
     Raises:
@@ -59,7 +59,7 @@ def gather_scores(
     count = 0
     for images in batches:
         count += len(images)
-        for total, found in zip(totals, _shares(scoring, levels, images, run), strict=True):
+        for total, found in zip(totals, _contributions(scoring, levels, images, call), strict=True):
             total += found
         progress(len(images))
     if not count:
@@ -114,23 +114,23 @@ def levels_of_pixels(flow: Flow) -> Images:
     return out
 
 
-def _shares(scoring: Flow, levels: int, images: Images, run: Run) -> list[Scores]:
-    """Return each pixel's shares, summed over the images of a batch, after each level's joint."""
+def _contributions(scoring: Flow, levels: int, images: Images, call: Call) -> list[Scores]:
+    """Return each pixel's contributions, summed over the images of a batch, after each level's joint."""
     found: list[Scores] = []
-    x = scoring.level_input(0, images, run)
-    shares, places = torch.zeros_like(x), _pixel_places(scoring)
+    x = scoring.level_input(0, images, call)
+    contributions, places = torch.zeros_like(x), _pixel_places(scoring)
     for index in range(levels):
         level = scoring.level(index)
-        y, _ = level.transform(x, run)
-        shares, _ = level.transform(shares)
+        y, _ = level.transform(x, call)
+        contributions, _ = level.transform(contributions)
         places, _ = level.transform(places)
         _require_each_once(places, scoring.dimensions, level.transform)
-        z, shares = checked.forward_with_shares(level.joint, y, shares, None, run)
+        z, contributions = checked.forward_with_contributions(level.joint, y, contributions, None, call)
         by_pixel = torch.full((scoring.dimensions,), torch.nan, dtype=torch.float64)
-        by_pixel[places.long().flatten().cpu()] = shares.sum(0).flatten().double().cpu()
+        by_pixel[places.long().flatten().cpu()] = contributions.sum(0).flatten().double().cpu()
         found.append(by_pixel)
         if index + 1 < levels:
-            x, shares, places = (_kept(level.split, each) for each in (z, shares, places))
+            x, contributions, places = (_kept(level.split, each) for each in (z, contributions, places))
             _require_each_once(places, scoring.dimensions, level.split)
     return found
 

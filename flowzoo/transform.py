@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 from torch import nn
 
-from flowzoo.run import EVALUATION, Run
+from flowzoo.call import EVALUATION, Call
 from flowzoo.shapes import Images, PerImage, Shape
 
 
@@ -30,19 +30,19 @@ class ResolutionTransform(nn.Module, ABC):
     """Whether what is drawn is uniform noise over one integer bin of the pixels, as in dequantisation."""
 
     @abstractmethod
-    def forward(self, x: Images, run: Run = EVALUATION) -> tuple[Images, PerImage]:
+    def forward(self, x: Images, call: Call = EVALUATION) -> tuple[Images, PerImage]:
         """Transform images.
 
         Args:
             x: ``(B, C, H, W)``.
-            run: Generator, mode and ledger of this pass.
+            call: Generator, mode and ledger of this pass.
 
         Returns:
             ``y`` of :meth:`output_shape`, and ``log_det``, ``(B,)``, in nats.
         """
 
     @abstractmethod
-    def inverse(self, y: Images, run: Run = EVALUATION) -> Images:
+    def inverse(self, y: Images, call: Call = EVALUATION) -> Images:
         """Return the ``x`` of which ``y`` is the transform."""
 
     @abstractmethod

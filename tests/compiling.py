@@ -15,10 +15,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from flowzoo.call import Call
 from flowzoo.flow import Flow
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.saving import load_model, save_model
-from flowzoo.run import Run
 from flowzoo.testing import trial_of
 from flowzoo.testing.models import Model
 
@@ -93,9 +93,9 @@ def compiled(function: Compiled) -> Compiled:
     return result
 
 
-def training() -> Run:
+def training() -> Call:
     """Return a run of training whose draws repeat."""
-    return Run(mode="train", generator=torch.Generator().manual_seed(0))
+    return Call(mode="train", generator=torch.Generator().manual_seed(0))
 
 
 def apart(found: Tensor, expected: Tensor) -> float:

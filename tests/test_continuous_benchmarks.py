@@ -14,9 +14,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from flowzoo.memory import Memory
+from flowzoo.call import Call
 from flowzoo.registry.build import build_component
-from flowzoo.run import Run
+from flowzoo.warm_start import WarmStart
 
 FOLDER = Path(__file__).parents[1] / "benchmarks" / "continuous"
 SHAPE, CONTEXT_SHAPE = (2, 4, 4), (1, 4, 4)
@@ -141,8 +141,8 @@ def test_flowzoo_and_the_judge_agree_on_a_training_step(recipes: ModuleType, cnf
     truth = recipes.judge(cnf.blocks, "J e").terms(
         x.double(), context.double(), recipes.draw_probes(x.double(), 2, seeded())
     )
-    run, ledger = Run(mode="train", generator=seeded(), memory=Memory(cnf)).collecting()
-    log_prob = -cnf.loss(x, context, run)
+    call, ledger = Call(mode="train", generator=seeded(), warm_start=WarmStart(cnf)).collecting()
+    log_prob = -cnf.loss(x, context, call)
     for found, expected in (
         (log_prob, truth.log_prob),
         (ledger.penalties["kinetic"], truth.kinetic),

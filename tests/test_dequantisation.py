@@ -3,12 +3,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flowzoo.call import Call, per_image_generators
 from flowzoo.dequantisation import check_integers, dequantise, quantise
 from flowzoo.errors import DataError
-from flowzoo.run import Run, per_image_generators
 
 
-class AlmostOne(Run):
+class AlmostOne(Call):
     """A run whose uniform draws are all as large as they can be."""
 
     def uniform(self, like: torch.Tensor) -> torch.Tensor:
@@ -25,7 +25,7 @@ def every_integer(bins: int) -> torch.Tensor:
 def test_quantise_undoes_dequantise(bins: int, seed: int) -> None:
     images = every_integer(bins)
 
-    x = dequantise(images, bins, Run(generator=torch.Generator().manual_seed(seed)))
+    x = dequantise(images, bins, Call(generator=torch.Generator().manual_seed(seed)))
 
     assert x.dtype == torch.float64
     assert bool(((x >= 0) & (x < 1)).all())
@@ -43,7 +43,7 @@ def test_stays_below_one_with_the_largest_noise_there_is(bins: int) -> None:
 def test_noise_is_uniform_in_the_cell() -> None:
     images = torch.full((1, 1, 100, 100), 3, dtype=torch.uint8)
 
-    noise = (dequantise(images, 8, Run(generator=torch.Generator().manual_seed(0))) * 8 - 3).flatten()
+    noise = (dequantise(images, 8, Call(generator=torch.Generator().manual_seed(0))) * 8 - 3).flatten()
 
     counts = torch.histc(noise, bins=10, min=0.0, max=1.0)
     assert counts.sum() == 10_000
@@ -53,8 +53,8 @@ def test_noise_is_uniform_in_the_cell() -> None:
 def test_noise_of_an_image_does_not_depend_on_its_batch() -> None:
     images = torch.zeros(3, 1, 2, 2, dtype=torch.uint8)
 
-    whole = dequantise(images, 256, Run(generator=per_image_generators(0, range(3))))
-    alone = dequantise(images[:1], 256, Run(generator=per_image_generators(0, [2])))
+    whole = dequantise(images, 256, Call(generator=per_image_generators(0, range(3))))
+    alone = dequantise(images[:1], 256, Call(generator=per_image_generators(0, [2])))
 
     assert torch.equal(whole[2:], alone)
 

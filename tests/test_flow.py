@@ -13,13 +13,13 @@ from flowzoo.builtin.identity import IdentityBijector, IdentityTransform
 from flowzoo.builtin.keep_first_channels import KeepFirstChannels
 from flowzoo.builtin.keep_nothing import KeepNothing
 from flowzoo.builtin.logit import Logit
+from flowzoo.call import Call, Ledger, per_image_generators
 from flowzoo.data.dataset import ImageSource
 from flowzoo.errors import DataError, NumericalError, OptionError, ShapeError
 from flowzoo.evaluation.likelihood import evaluate_likelihood
 from flowzoo.flow import Flow
 from flowzoo.level import Level
 from flowzoo.registry.models import create_model
-from flowzoo.run import Ledger, Run, per_image_generators
 from flowzoo.testing import brute_force_log_prob, randomise
 from tests.toys import OtherLoss, Wave
 
@@ -95,7 +95,7 @@ def test_decode_undoes_encode() -> None:
 
 def test_downscaling_a_sample_gives_the_coarser_levels_sample() -> None:
     flow = cascade()
-    latents = flow.draw_latents(4, run=Run(generator=torch.Generator().manual_seed(0)))
+    latents = flow.draw_latents(4, call=Call(generator=torch.Generator().manual_seed(0)))
 
     coarsest = flow.level(2).inverse(None, latents[2])
     middle = flow.level(1).inverse(coarsest, latents[1])
@@ -115,18 +115,18 @@ def test_a_level_sees_the_image_taken_down_to_it() -> None:
 def test_losses_of_the_levels_add_up_to_the_negative_log_prob_but_for_the_pixels() -> None:
     flow, x = cascade(Logit(0.05)), images()
 
-    losses = flow.loss(x, Run(mode="train"))
+    losses = flow.loss(x, Call(mode="train"))
 
     torch.testing.assert_close(sum(losses), flow.terms(x).pixels - flow.log_prob(x))
     for place, loss in enumerate(losses):
-        torch.testing.assert_close(flow.level_loss(place, x, Run(mode="train")), loss)
+        torch.testing.assert_close(flow.level_loss(place, x, Call(mode="train")), loss)
 
 
 def test_temperatures_are_listed_coarsest_first() -> None:
     flow = cascade()
-    run = Run(generator=torch.Generator().manual_seed(0))
+    call = Call(generator=torch.Generator().manual_seed(0))
 
-    fine, middle, coarse = flow.draw_latents(200, [0.0, 1.0, 3.0], run)
+    fine, middle, coarse = flow.draw_latents(200, [0.0, 1.0, 3.0], call)
 
     assert coarse.abs().max().item() == 0.0
     assert middle.std().item() == pytest.approx(1.0, abs=0.1)
@@ -167,9 +167,9 @@ def test_bits_per_dim_is_the_cost_of_the_dequantised_image() -> None:
     flow = Flow((1, 1, 2), [last_level(IdentityBijector())], Affine(), bins=4)
     integers = torch.tensor([[0, 3], [1, 2]], dtype=torch.uint8).reshape(2, 1, 1, 2)
 
-    found = flow.bits_per_dim(integers, Run(generator=per_image_generators(0, range(2))))
+    found = flow.bits_per_dim(integers, Call(generator=per_image_generators(0, range(2))))
 
-    noise = Run(generator=per_image_generators(0, range(2))).uniform(integers.double())
+    noise = Call(generator=per_image_generators(0, range(2))).uniform(integers.double())
     log_prob = standard_normal_log_prob((integers + noise) / 4)
     torch.testing.assert_close(found, -log_prob / (2 * torch.log(torch.tensor(2.0))) + 2)
 
@@ -314,7 +314,7 @@ def test_a_penalty_reaches_the_loss_and_the_ledger_once() -> None:
     x, ledger = images(), Ledger()
     flow = Flow(SHAPE, [detail_level(OtherLoss()), last_level(OtherLoss())], Affine())
 
-    losses = flow.loss(x, Run(mode="train", ledger=ledger))
+    losses = flow.loss(x, Call(mode="train", ledger=ledger))
 
     fine, coarse = flow.encode(x)
     transform = flow.terms(x).levels[0].transform
@@ -384,7 +384,7 @@ def test_draws_follow_the_images_indices_as_in_evaluation(as_users_run_it: None)
     x, integers = images(3), (images(3) * 256).to(torch.uint8)
 
     together = model.log_prob(x, indices=[4, 9, 2])
-    seeded = model.log_prob(x, Run(generator=per_image_generators(0, [4, 9, 2])))
+    seeded = model.log_prob(x, Call(generator=per_image_generators(0, [4, 9, 2])))
 
     assert torch.equal(together, seeded)
     assert torch.equal(model(x, indices=torch.tensor([4, 9, 2])), together)
@@ -412,7 +412,7 @@ def test_indices_that_do_not_fit_are_refused() -> None:
     with pytest.raises(OptionError, match="2 indices for 3 images"):
         flow.log_prob(x, indices=range(2))
     with pytest.raises(OptionError, match="either indices"):
-        flow.bits_per_dim((x * 256).to(torch.uint8), Run().seeded(), indices=range(3))
+        flow.bits_per_dim((x * 256).to(torch.uint8), Call().seeded(), indices=range(3))
 
 
 def test_a_model_of_a_wider_format_than_its_images_keeps_its_digits() -> None:

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from flowzoo.call import per_image_generators
 from flowzoo.data.batches import ShuffledBatches, sequential_batches
 from flowzoo.data.dataset import ImageSource
 from flowzoo.errors import FlowzooError, OptionError, ShapeError
 from flowzoo.integers import as_integer, plain_number, positive_integer
 from flowzoo.registry.models import create_model
 from flowzoo.registry.saving import load_model, save_model
-from flowzoo.run import per_image_generators
 from flowzoo.scaling import downscale
 from flowzoo.training.budget import Budget
 from flowzoo.training.options import parse_training_options

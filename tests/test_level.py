@@ -10,9 +10,9 @@ from flowzoo.builtin.block_mean import BlockMean
 from flowzoo.builtin.identity import IdentityBijector, IdentityTransform
 from flowzoo.builtin.keep_first_channels import KeepFirstChannels
 from flowzoo.builtin.keep_nothing import KeepNothing
+from flowzoo.call import Call, Ledger
 from flowzoo.errors import ShapeError
 from flowzoo.level import Level
-from flowzoo.run import Ledger, Run
 from tests.toys import OtherLoss, Wave
 
 
@@ -62,7 +62,7 @@ def test_loss_holds_the_penalties_of_its_own_level_only() -> None:
     level = Level(IdentityTransform(), IdentityBijector(), KeepNothing(), OtherLoss())
     ledger = Ledger(penalties={"toy": torch.full((3,), 100.0, dtype=torch.float64)})
 
-    _, loss = level.loss(x, Run(ledger=ledger))
+    _, loss = level.loss(x, Call(ledger=ledger))
 
     torch.testing.assert_close(loss, x.square().flatten(1).sum(1) / 4 + 1)
     assert ledger.penalties["toy"].tolist() == [101.0] * 3
@@ -88,10 +88,10 @@ class Shaped(ConditionalBijector):
         super().__init__()
         self.change_z, self.change_log_det = z, log_det
 
-    def forward(self, x: Any, context: Any = None, run: Any = None) -> Any:
+    def forward(self, x: Any, context: Any = None, call: Any = None) -> Any:
         return self.change_z(x), self.change_log_det(x.new_zeros(len(x)))
 
-    def inverse(self, z: Any, context: Any = None, run: Any = None) -> Any:
+    def inverse(self, z: Any, context: Any = None, call: Any = None) -> Any:
         return z
 
 

@@ -147,10 +147,10 @@ class Scale(ConditionalBijector):
         return z * (-self.s).exp()
 
 class Telling(Scale):
-    has_shares = True
+    has_contributions = True
 
-    def forward_with_shares(self, x, shares, context=None, run=EVALUATION):
-        return x * self.s.exp(), shares + self.s
+    def forward_with_contributions(self, x, contributions, context=None, run=EVALUATION):
+        return x * self.s.exp(), contributions + self.s
 
 class Alike(Telling):
     pointwise = True

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
+from flowzoo.call import Call
 from flowzoo.component import Component, Kind
 from flowzoo.errors import NumericalError
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.saving import load_model, save_model
-from flowzoo.run import Run
 from flowzoo.testing import randomise, trial_of
 from flowzoo.testing.bijectors import Bijector
 from flowzoo.testing.draws import Draws
@@ -216,8 +216,8 @@ def test_copies_and_other_processes_get_what_computes_the_same(component: Compon
 def test_weight_normalised_layers_compute_train_and_are_saved(component: Component, tmp_path: Any) -> None:
     model = ready(component)
     layers = [each for each in model.module.modules() if isinstance(each, nn.Conv2d | nn.Linear)]
-    x, run = model.images(), Draws().run()
-    expected = model.module.log_prob(x, run)
+    x, call = model.images(), Draws().run()
+    expected = model.module.log_prob(x, call)
     for layer in layers:
         parametrizations.weight_norm(layer)
 
@@ -237,7 +237,7 @@ def test_the_model_is_called_as_log_prob_is(component: Component) -> None:
     outputs: list[Tensor] = []
     model.module.register_forward_hook(lambda module, arguments, output: outputs.append(output))
 
-    found = model.module(x, Run(exact=True))
+    found = model.module(x, Call(exact=True))
 
-    torch.testing.assert_close(found, model.module.log_prob(x, Run(exact=True)))
+    torch.testing.assert_close(found, model.module.log_prob(x, Call(exact=True)))
     assert outputs == [found]

@@ -35,7 +35,7 @@ def draw(*shape: int, seed: int = 0) -> Tensor:
 
 
 def test_no_reach_is_known_unless_declared() -> None:
-    assert Ripple().reach is None
+    assert Ripple().receptive_radius is None
 
 
 @pytest.mark.parametrize("context", [None, draw(3, 1, 2, 2, seed=1)], ids=["alone", "given"])
@@ -69,7 +69,7 @@ def test_a_tangent_is_multiplied_by_the_jacobian(with_gradients: bool) -> None:
     prepared = network.prepare(None, x)
 
     with torch.set_grad_enabled(with_gradients):
-        value, product = prepared.push(x, tangent, TIME)
+        value, product = prepared.jvp(x, tangent, TIME)
 
     torch.testing.assert_close(value, prepared(x, TIME))
     torch.testing.assert_close(product, network.product(x, tangent))
@@ -81,7 +81,7 @@ def test_many_tangents_are_multiplied_at_once(batch: int) -> None:
     network, x, tangents = Ripple(), draw(3, 2, 4, 4), draw(5, batch, 2, 4, 4, seed=3)
     prepared = network.prepare(None, x)
 
-    value, products = prepared.push_many(x, tangents, TIME)
+    value, products = prepared.jvp_many(x, tangents, TIME)
 
     assert products.shape == (5, 3, 1, 4, 4)
     torch.testing.assert_close(value, prepared(x, TIME))
@@ -92,7 +92,7 @@ def test_products_can_be_differentiated_by_parameters_and_images() -> None:
     network, x, tangents = Ripple(), draw(3, 2, 4, 4).requires_grad_(), draw(5, 1, 2, 4, 4, seed=3)
     weights = draw(5, 3, 1, 4, 4, seed=4)
 
-    _, products = network.prepare(None, x).push_many(x, tangents, TIME)
+    _, products = network.prepare(None, x).jvp_many(x, tangents, TIME)
 
     found = torch.autograd.grad((weights * products).sum(), [x, network.a])
     expected = torch.autograd.grad((weights * network.product(x, tangents)).sum(), [x, network.a])

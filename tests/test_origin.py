@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from flowzoo.bench.failure import explain
 from flowzoo.builtin.identity import IdentityBijector
+from flowzoo.call import Call
 from flowzoo.cli.app import app
 from flowzoo.data.load import load_dataset
 from flowzoo.errors import ShapeError
@@ -20,7 +21,6 @@ from flowzoo.flow import Flow
 from flowzoo.origin import blamed, mark, name_of, naming_the_component, origin_of, raised_in
 from flowzoo.registry.build import build_component
 from flowzoo.registry.models import create_model
-from flowzoo.run import Run
 from flowzoo.testing import check_component, findings
 from tests.conftest import InstallPlugin
 
@@ -116,7 +116,7 @@ def test_a_wrong_shape_names_the_part_that_returned_it(fault: str, what: str, st
     flow = model(fault, stacked)
 
     with pytest.raises(ShapeError, match=f"^{BIJECTOR} returned {what}"):
-        flow.initialise([images()]) or flow.loss(images(), Run(mode="train"))
+        flow.initialise([images()]) or flow.loss(images(), Call(mode="train"))
 
 
 @pytest.mark.usefixtures("faulty")

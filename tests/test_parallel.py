@@ -9,16 +9,16 @@ import torch
 from torch import Tensor, distributed, multiprocessing
 from torch.nn.parallel import DistributedDataParallel
 
+from flowzoo.call import Call
 from flowzoo.errors import SavedModelError
 from flowzoo.flow import Flow
 from flowzoo.registry.saving import save_model
-from flowzoo.run import Run
 from flowzoo.testing import trial_of
 from flowzoo.testing.models import Model
 
 PROCESSES = 2
 NAMES = ["glow", "ffjord"]
-EXACT = Run(exact=True)
+EXACT = Call(exact=True)
 
 
 def ready(name: str) -> tuple[Flow, Tensor]:

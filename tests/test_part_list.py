@@ -12,11 +12,11 @@ from flowzoo.builtin.identity import IdentityBijector, IdentityTransform
 from flowzoo.builtin.keep_nothing import KeepNothing
 from flowzoo.builtin.logit import Logit
 from flowzoo.builtin.stack import Stack
+from flowzoo.call import Call
 from flowzoo.errors import FlowzooError, OptionError, PartError
 from flowzoo.flow import Flow
 from flowzoo.level import Level
 from flowzoo.part_list import PartList
-from flowzoo.run import Run
 from tests.toys import OtherLoss
 
 
@@ -138,7 +138,7 @@ def test_a_stack_is_what_its_parts_are() -> None:
     assert not stack.loss_is_likelihood
     stack.parts.insert(0, ActNorm(1))
     with pytest.raises(OptionError, match="would get no gradient"):
-        stack.loss(torch.rand(2, 1, 2, 2), None, Run(mode="train"))
+        stack.loss(torch.rand(2, 1, 2, 2), None, Call(mode="train"))
 
 
 def test_a_flow_refuses_to_train_what_replaced_parts_leave_without_a_gradient() -> None:
@@ -147,4 +147,4 @@ def test_a_flow_refuses_to_train_what_replaced_parts_leave_without_a_gradient() 
     model.levels[0].conditional = OtherLoss()
 
     with pytest.raises(OptionError, match="would get no gradient"):
-        model.loss(torch.rand(2, 1, 2, 2), Run(mode="train"))
+        model.loss(torch.rand(2, 1, 2, 2), Call(mode="train"))

@@ -122,11 +122,11 @@ def test_a_published_plugin_is_listed_checked_and_trained(tmp_path):
     check = environment.flowzoo("check", "blur")
     assert check.returncode == 0, check.stdout
 
-    run = tmp_path / "run"
-    command = ("train", "blur-cascade", "--data", "digits", "--out", str(run), "--steps", "3", "--seed", "0")
+    call = tmp_path / "run"
+    command = ("train", "blur-cascade", "--data", "digits", "--out", str(call), "--steps", "3", "--seed", "0")
     training = environment.flowzoo(*command)
     assert training.returncode == 0, training.stderr
-    assert list(run.rglob("model.safetensors")), "a trained model is saved"
+    assert list(call.rglob("model.safetensors")), "a trained model is saved"
 
 
 def test_plugins_that_fail_are_named_and_harm_nothing_else(tmp_path):

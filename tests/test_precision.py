@@ -14,11 +14,11 @@ from flowzoo.builtin.actnorm import ActNorm
 from flowzoo.builtin.affine import Affine
 from flowzoo.builtin.identity import IdentityBijector, IdentityTransform
 from flowzoo.builtin.keep_nothing import KeepNothing
+from flowzoo.call import Call
 from flowzoo.errors import NotInitialisedError, OptionError
 from flowzoo.flow import Flow
 from flowzoo.level import Level
 from flowzoo.registry.loader import default_registry
-from flowzoo.run import Run
 from flowzoo.testing import trial_of
 from flowzoo.testing.models import Model
 
@@ -53,8 +53,8 @@ def one_line_or_none() -> Iterator[list[str]]:
         assert "\n" not in refused[0]
 
 
-def training() -> Run:
-    return Run(mode="train", generator=torch.Generator().manual_seed(0))
+def training() -> Call:
+    return Call(mode="train", generator=torch.Generator().manual_seed(0))
 
 
 def integers(x: Tensor) -> Tensor:
@@ -185,7 +185,7 @@ def test_on_the_meta_device_it_is_refused_and_back_from_there_it_computes(name: 
 
 def test_a_first_pass_is_not_taken_for_made_after_its_weights_were_lost() -> None:
     norm = ActNorm(1)
-    norm(torch.rand(8, 1, 2, 2), None, Run(mode="initialise"))
+    norm(torch.rand(8, 1, 2, 2), None, Call(mode="initialise"))
     norm(torch.rand(8, 1, 2, 2))
 
     norm.to("meta").to_empty(device="cpu")
@@ -202,10 +202,10 @@ class Failing(ConditionalBijector):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(()))
 
-    def forward(self, x, context=None, run=None):  # type: ignore[no-untyped-def]
+    def forward(self, x, context=None, call=None):  # type: ignore[no-untyped-def]
         raise RuntimeError("out of order")
 
-    def inverse(self, z, context=None, run=None):  # type: ignore[no-untyped-def]
+    def inverse(self, z, context=None, call=None):  # type: ignore[no-untyped-def]
         raise RuntimeError("out of order")
 
 

@@ -10,12 +10,12 @@ import torch
 from PIL import Image
 
 from flowzoo import scaling
+from flowzoo.calibration import in_batches
 from flowzoo.component import Component
 from flowzoo.errors import FlowzooError, OptionError
 from flowzoo.flow import PILOT_IMAGES, Flow
 from flowzoo.pictures import Grid, save_grid
 from flowzoo.registry.loader import default_registry
-from flowzoo.settling import in_batches
 from flowzoo.testing import trial_of
 from flowzoo.testing.models import Model
 from tests.test_flow import cascade
@@ -52,7 +52,7 @@ def test_nor_do_upscaled_images(component: Component) -> None:
     for fewer, batch_size in ((1, None), (3, None), (5, 2)):
         found = scaling.upscale(flow, coarse[:fewer], 1, seed=3, batch_size=batch_size)
         torch.testing.assert_close(found, drawn[:fewer], **ROUNDING)
-    if not flow.settles:
+    if not flow.calibrates:
         later = scaling.upscale(flow, coarse[2:3], 1, seed=3, first=2)
         torch.testing.assert_close(later, drawn[2:3], **ROUNDING)
 
@@ -71,8 +71,8 @@ def test_solvers_that_choose_their_steps_settle_them_on_the_first_images() -> No
 
     assert max(differences()) < 1e-10
     for module in flow.levels.modules():
-        module.settles = False  # type: ignore[assignment]
-    assert not flow.settles
+        module.calibrates = False  # type: ignore[assignment]
+    assert not flow.calibrates
     assert max(differences()) > 1e-7
 
 
@@ -80,9 +80,9 @@ def test_batches_come_one_by_one_and_hold_no_more_than_asked_for() -> None:
     flow, decoded = cascade(), list[int]()
     decode = flow.decode
 
-    def watched(latents: list[torch.Tensor], run: object) -> torch.Tensor:
+    def watched(latents: list[torch.Tensor], call: object) -> torch.Tensor:
         decoded.append(len(latents[0]))
-        return decode(latents, run)  # type: ignore[arg-type]
+        return decode(latents, call)  # type: ignore[arg-type]
 
     flow.decode = watched  # type: ignore[assignment,method-assign]
     batches = flow.sample_batches(7, seed=0, batch_size=3)

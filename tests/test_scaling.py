@@ -19,10 +19,10 @@ from flowzoo.builtin.keep_first_channels import KeepFirstChannels
 from flowzoo.builtin.keep_nothing import KeepNothing
 from flowzoo.builtin.logit import Logit
 from flowzoo.builtin.squeeze import Squeeze
+from flowzoo.call import EVALUATION, Call, per_image_generators
 from flowzoo.errors import DataError, NumericalError, OptionError, ShapeError
 from flowzoo.flow import Flow
 from flowzoo.level import Level
-from flowzoo.run import EVALUATION, Run, per_image_generators
 from flowzoo.scaling import coarse_shape, downscale, project, upscale
 from flowzoo.shapes import Images, Shape
 from flowzoo.testing import randomise
@@ -154,12 +154,12 @@ class Draw(ResolutionTransform):
 
     stochastic = True
 
-    def forward(self, x: Images, run: Run = EVALUATION) -> tuple[Images, Tensor]:
+    def forward(self, x: Images, call: Call = EVALUATION) -> tuple[Images, Tensor]:
         mean = avg_pool2d(x, 2)
         fine, log_det = Squeeze()(x)
-        return torch.cat([mean + 0.01 * run.normal(mean), fine], dim=1), log_det
+        return torch.cat([mean + 0.01 * call.normal(mean), fine], dim=1), log_det
 
-    def inverse(self, y: Images, run: Run = EVALUATION) -> Images:
+    def inverse(self, y: Images, call: Call = EVALUATION) -> Images:
         return Squeeze().inverse(y[:, y.shape[1] // 5 :])
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -175,7 +175,7 @@ def test_a_stochastic_transform_draws_the_coarse_image_and_upscales_from_any() -
     assert 0.0 < float((coarse - avg_pool2d(x, 2)).abs().max()) < 0.1
     fine = upscale(flow, coarse, 1, temperature=0.5, seed=0)
     factored = torch.cat([coarse, Squeeze()(fine)[0]], dim=1)[:, 2:]
-    latents = flow.draw_latents(3, 0.5, Run(generator=per_image_generators(0, range(3))))
+    latents = flow.draw_latents(3, 0.5, Call(generator=per_image_generators(0, range(3))))
     same(flow.level(0).conditional(factored, coarse)[0], latents[0])
 
 
@@ -243,7 +243,7 @@ def test_other_temperatures_are_refused(temperature: float) -> None:
 
 def test_a_pixel_transform_of_one_size_only_is_refused() -> None:
     pixels = Gaussian(SHAPE).double()
-    pixels(images(count=300), None, Run(mode="initialise"))
+    pixels(images(count=300), None, Call(mode="initialise"))
     flow = Flow(SHAPE, [detail_level(), last_level()], pixels).double()
     with pytest.raises(OptionError, match="make it with affine or logit pixels"):
         downscale(flow, images(), 1)

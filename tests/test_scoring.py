@@ -12,11 +12,11 @@ from flowzoo.builtin.identity import IdentityBijector, IdentityTransform
 from flowzoo.builtin.keep_first_channels import KeepFirstChannels
 from flowzoo.builtin.keep_nothing import KeepNothing
 from flowzoo.builtin.squeeze import Squeeze
+from flowzoo.call import EVALUATION, Call
 from flowzoo.errors import DataError, NotInitialisedError, NumericalError, OptionError, ShapeError
 from flowzoo.flow import Flow
 from flowzoo.level import Level
 from flowzoo.registry.build import build_component
-from flowzoo.run import EVALUATION, Run
 from flowzoo.scoring import fit_splits, gather_scores, levels_of_pixels, scored_levels
 from flowzoo.shapes import Images, PerImage, Shape
 from flowzoo.split import SplitPolicy
@@ -144,7 +144,7 @@ def test_what_cannot_be_scored_is_refused(transform: ResolutionTransform, joint:
 
 def test_a_joint_that_cannot_tell_its_shares_is_refused() -> None:
     joint = Wave(False)
-    joint.has_shares = False
+    joint.has_contributions = False
 
     with pytest.raises(OptionError, match="Wave cannot tell them"):
         Flow(SHAPE, [Level(IdentityTransform(), joint, lcma(SHAPE), IdentityBijector()), last()], Affine())
@@ -157,14 +157,14 @@ def test_unfitted_splits_and_missing_images_are_named() -> None:
     with pytest.raises(NotInitialisedError, match="train the model, which scores pixels first"):
         flow.log_prob(images().float())
     with pytest.raises(DataError, match="got no images"):
-        gather_scores(flow, 1, [], Run())
+        gather_scores(flow, 1, [], Call())
 
 
 class Repeats(Squeeze):
     """Declares to move values, and repeats one of them."""
 
-    def forward(self, x: Images, run: Run = EVALUATION) -> tuple[Images, PerImage]:
-        y, log_det = super().forward(x, run)
+    def forward(self, x: Images, call: Call = EVALUATION) -> tuple[Images, PerImage]:
+        y, log_det = super().forward(x, call)
         return torch.cat([y[:, :1], y[:, :-1]], dim=1), log_det
 
 
@@ -182,19 +182,24 @@ class Lossy(SplitPolicy):
 
 
 class Short(PixelScale):
-    """Returns shares of another shape than its image's."""
+    """Returns contributions of another shape than its image's."""
 
-    def forward_with_shares(
-        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    def forward_with_contributions(
+        self, x: Images, contributions: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Images]:
-        return x, shares[:, :, :1]
+        return x, contributions[:, :, :1]
 
 
 @pytest.mark.parametrize(
     ("transform", "joint", "split", "reason"),
     [
         (Repeats(), scaled((4, 4, 4), 0), stand_in((4, 4, 4)), "Repeats declares to move pixels only"),
-        (IdentityTransform(), Short(torch.zeros(SHAPE)), stand_in(SHAPE), "Short returned shares of shape"),
+        (
+            IdentityTransform(),
+            Short(torch.zeros(SHAPE)),
+            stand_in(SHAPE),
+            "Short returned contributions of shape",
+        ),
         (IdentityTransform(), scaled(SHAPE, 0), Lossy(), "Lossy loses values"),
     ],
 )

@@ -6,14 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from flowzoo.bijector import ConditionalBijector
-from flowzoo.run import EVALUATION, Run
+from flowzoo.call import EVALUATION, Call
 from flowzoo.shapes import Images
 
 
 class Wave(ConditionalBijector):
     """``z = a x + b mean(c) + sin(x) / 2``, with ``a`` and ``b`` trainable; inverted by bisection."""
 
-    has_shares = True
+    has_contributions = True
 
     def __init__(self, conditional: bool = True) -> None:
         super().__init__()
@@ -21,18 +21,18 @@ class Wave(ConditionalBijector):
         self.b = nn.Parameter(torch.tensor(0.7)) if conditional else torch.zeros(())
 
     def forward(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Tensor]:
-        z, shares = self.forward_with_shares(x, torch.zeros_like(x), context, run)
-        return z, shares.flatten(1).sum(1)
+        z, contributions = self.forward_with_contributions(x, torch.zeros_like(x), context, call)
+        return z, contributions.flatten(1).sum(1)
 
-    def forward_with_shares(
-        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    def forward_with_contributions(
+        self, x: Images, contributions: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Images]:
         slope = self.a + 0.5 * torch.cos(x)
-        return self.a * x + 0.5 * torch.sin(x) + self._shift(x, context), shares + slope.log()
+        return self.a * x + 0.5 * torch.sin(x) + self._shift(x, context), contributions + slope.log()
 
-    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+    def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
         target = z - self._shift(z, context)
         low, high = torch.full_like(z, -1e3), torch.full_like(z, 1e3)
         for _ in range(80):
@@ -52,22 +52,22 @@ class OtherLoss(ConditionalBijector):
     loss_is_likelihood = False
 
     def forward(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Tensor]:
         return x, x.new_zeros(len(x))
 
-    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+    def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
         return z
 
-    def loss(self, x: Images, context: Images | None = None, run: Run = EVALUATION) -> Tensor:
-        run.penalise("toy", x.new_ones(len(x)))
+    def loss(self, x: Images, context: Images | None = None, call: Call = EVALUATION) -> Tensor:
+        call.penalise("toy", x.new_ones(len(x)))
         return x.square().flatten(1).sum(1) / 4
 
 
 class PixelScale(ConditionalBijector):
     """``z = x exp(s)`` with a fixed ``s`` of its own for every value; stands in for a joint that learns."""
 
-    has_shares = True
+    has_contributions = True
     log_scale: Tensor
 
     def __init__(self, log_scale: Tensor) -> None:
@@ -75,14 +75,14 @@ class PixelScale(ConditionalBijector):
         self.register_buffer("log_scale", log_scale)
 
     def forward(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Tensor]:
         return x * self.log_scale.exp(), self.log_scale.sum().repeat(len(x))
 
-    def forward_with_shares(
-        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    def forward_with_contributions(
+        self, x: Images, contributions: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Images]:
-        return self(x)[0], shares + self.log_scale
+        return self(x)[0], contributions + self.log_scale
 
-    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+    def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
         return z * (-self.log_scale).exp()

@@ -21,13 +21,13 @@ import torch
 
 from flowzoo.bench.cell import Cell, cells_of
 from flowzoo.bench.suites import find_suite
+from flowzoo.call import Call, Ledger, per_image_generators
 from flowzoo.data.load import load_dataset
 from flowzoo.evaluation.density.audit import SECONDS, Figure, audit_density
 from flowzoo.evaluation.density.outcome import DensityAudit
 from flowzoo.evaluation.likelihood import EXACT_UP_TO
 from flowzoo.evaluation.pilot import fly_pilot
 from flowzoo.registry.saving import load_model
-from flowzoo.run import Ledger, Run, per_image_generators
 from flowzoo.training.budget import Budget
 from flowzoo.training.start import start_run
 
@@ -111,14 +111,16 @@ def audit(cell: Cell, roots: Mapping[str, str], steps: int, images: int, seconds
     ledger = Ledger()
     with torch.no_grad():
         memory = fly_pilot(flow, source, images, 0, exact)
-        run = Run(generator=per_image_generators(0, range(images)), exact=exact, memory=memory, ledger=ledger)
-        bits = flow.bits_per_dim(source.take(range(images)), run).double()
+        call = Call(
+            generator=per_image_generators(0, range(images)), exact=exact, memory=memory, ledger=ledger
+        )
+        bits = flow.bits_per_dim(source.take(range(images)), call).double()
     figure = Figure(
         flow=flow,
         source=source,
         bits=bits,
         draws=1,
-        measure=lambda model, some, run: model.bits_per_dim(some, run),
+        measure=lambda model, some, call: model.bits_per_dim(some, call),
         seed=0,
         exact=exact,
         memory=memory,

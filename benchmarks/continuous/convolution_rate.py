@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from flowzoo.memory import Memory
+from flowzoo.warm_start import WarmStart
 
 CHANNELS = 64
 TOP = 14
@@ -105,10 +105,10 @@ def training_step(setting: Setting) -> Callable[[], object]:
     """Return a training step of flowzoo's side, as the likelihood engine takes it."""
     cnf = build_cnf(setting)
     cnf.load_state_dict(trained_weights(setting))
-    optimiser, memory = adam(cnf), Memory(cnf)
+    optimiser, warm_start = adam(cnf), WarmStart(cnf)
     x, context = Details(held_out=False, seed=2, device=setting.device).batch(setting.batch)
     generator = torch.Generator().manual_seed(0)
-    return lambda: step(cnf, optimiser, lambda: loss_of(cnf, x, context, generator, memory)[0])
+    return lambda: step(cnf, optimiser, lambda: loss_of(cnf, x, context, generator, warm_start)[0])
 
 
 def convolution_operations(call: Callable[[], object]) -> int:

@@ -13,9 +13,9 @@ import torch
 from sklearn.datasets import load_sample_image
 from torch import Tensor
 
+from flowzoo.call import Call
 from flowzoo.dequantisation import dequantise
 from flowzoo.registry.build import build_component
-from flowzoo.run import Run
 
 SOURCE = "Haar details of 32x32 crops of scikit-learn's china.jpg and flower.jpg, logit 0.05, standardised"
 PHOTOGRAPHS = ("china.jpg", "flower.jpg")
@@ -67,7 +67,7 @@ def _crops(regions: list[Tensor], size: int, generator: torch.Generator) -> Tens
 def _take_apart(crops: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     logit = build_component("bijector", "logit", (3, CROP, CROP), None)
     haar = build_component("transform", "haar", (3, CROP, CROP))
-    y = haar(logit(dequantise(crops, 256, Run(generator=generator)))[0])[0]
+    y = haar(logit(dequantise(crops, 256, Call(generator=generator)))[0])[0]
     return y[:, 3:], y[:, :3]
 
 

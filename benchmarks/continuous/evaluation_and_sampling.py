@@ -22,8 +22,8 @@ from timing import alternate, print_table, ratios, write
 from torch import Tensor
 
 from flowzoo.bijector import standard_normal_log_prob
-from flowzoo.memory import Memory
-from flowzoo.run import Run
+from flowzoo.call import Call
+from flowzoo.warm_start import WarmStart
 
 RECIPE, FLOWZOO = "recipe", "flowzoo"
 ALONE = "recipe, fields alone"
@@ -83,11 +83,11 @@ class Contest:
         self._cnf.load_state_dict(weights)
         self._recipe = Recipe(self._cnf.blocks)
         self._judge = judge(self._cnf.blocks)
-        self._memory = Memory(self._cnf)
+        self._warm_start = WarmStart(self._cnf)
         x, context = Details(held_out=True, seed=4, device=setting.device).batch(pilot_images)
         with torch.no_grad():
-            self._cnf(x, context, Run(generator=_seeded(-1), memory=self._memory))
-        self._memory.frozen = True
+            self._cnf(x, context, Call(generator=_seeded(-1), warm_start=self._warm_start))
+        self._warm_start.frozen = True
         self.evaluations: dict[str, list[float]] = {}
 
     def cases(self, task: Task, sides: Sequence[str]) -> dict[str, Callable[[int], None]]:
@@ -125,8 +125,8 @@ class Contest:
     def evaluate(self, side: str, x: Tensor, context: Tensor, seed: int) -> tuple[Results, float]:
         """Return latents and log-densities, and how often fields were evaluated."""
         if side == FLOWZOO:
-            run, ledger = Run(generator=_seeded(seed), memory=self._memory).collecting()
-            z, log_det = self._cnf(x, context, run)
+            call, ledger = Call(generator=_seeded(seed), warm_start=self._warm_start).collecting()
+            z, log_det = self._cnf(x, context, call)
             return Results(z, standard_normal_log_prob(z) + log_det), ledger.counts["evaluations"]
         recipe, tolerance = self._papers(side)
         z, log_prob = recipe.latents(x, context, draw_probes(x, BLOCKS, _seeded(seed)), tolerance)
@@ -135,10 +135,10 @@ class Contest:
     @torch.no_grad()
     def sample(self, side: str, x: Tensor, context: Tensor, seed: int) -> tuple[Results, float]:
         """Return samples given the context, from noise of the shape of ``x``, and the evaluations."""
-        z = Run(generator=_seeded(seed)).normal(x)
+        z = Call(generator=_seeded(seed)).normal(x)
         if side == FLOWZOO:
-            run, ledger = Run().collecting()
-            return Results(self._cnf.inverse(z, context, run)), ledger.counts["evaluations"]
+            call, ledger = Call().collecting()
+            return Results(self._cnf.inverse(z, context, call)), ledger.counts["evaluations"]
         recipe, tolerance = self._papers(side)
         probes = draw_probes(z, BLOCKS, _seeded(seed)) if side == RECIPE else None
         return Results(recipe.sample(z, context, probes, tolerance)), recipe.evaluations.forward

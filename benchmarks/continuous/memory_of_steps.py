@@ -33,7 +33,7 @@ from setting import (
 )
 from timing import print_table, write
 
-from flowzoo.memory import Memory
+from flowzoo.warm_start import WarmStart
 
 MEBIBYTE = 2.0**20
 TASK = "FLOWZOO_MEMORY_OF_STEPS"
@@ -83,13 +83,13 @@ def measure(setting: Setting, steps: int, checkpointing: bool) -> dict[str, floa
     A step on one image goes before, so that what libraries set up once is not counted.
     """
     cnf = build_cnf(setting, solver="dopri5", steps=steps, checkpointing=checkpointing)
-    optimiser, memory = adam(cnf), Memory(cnf)
+    optimiser, warm_start = adam(cnf), WarmStart(cnf)
     x = torch.randn(setting.batch, *SHAPE, device=setting.device)
     context = torch.randn(setting.batch, *CONTEXT_SHAPE, device=setting.device)
     generator = torch.Generator().manual_seed(0)
 
     def take(images: int) -> None:
-        step(cnf, optimiser, lambda: loss_of(cnf, x[:images], context[:images], generator, memory)[0])
+        step(cnf, optimiser, lambda: loss_of(cnf, x[:images], context[:images], generator, warm_start)[0])
 
     take(1)
     before = held(setting.device)

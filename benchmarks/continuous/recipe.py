@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchdiffeq import odeint_adjoint
 
-from flowzoo.run import Run
+from flowzoo.call import Call
 from flowzoo_cnf.conv_field import ConvField, TimedConv
 
 LOG_2 = math.log(2.0)
@@ -267,8 +267,8 @@ def timed_convs(field: ConvField) -> list[TimedConv]:
 
 def draw_probes(x: Tensor, count: int, generator: torch.Generator) -> list[Tensor]:
     """Draw one Rademacher probe for each block, the draws of a training step of flowzoo's."""
-    run = Run(generator=generator)
-    return [run.rademacher(x) for _ in range(count)]
+    call = Call(generator=generator)
+    return [call.rademacher(x) for _ in range(count)]
 
 
 def standard_normal(z: Tensor) -> Tensor:

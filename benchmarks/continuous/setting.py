@@ -21,10 +21,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from flowzoo.bijector import ConditionalBijector
+from flowzoo.call import Call
 from flowzoo.device import prepare_device
-from flowzoo.memory import Memory
 from flowzoo.registry.build import build_component
-from flowzoo.run import Run
+from flowzoo.warm_start import WarmStart
 
 SHAPE = (9, 16, 16)
 CONTEXT_SHAPE = (3, 16, 16)
@@ -113,11 +113,11 @@ def build_cnf(setting: Setting, **options: Any) -> ConditionalBijector:
 
 
 def loss_of(
-    cnf: ConditionalBijector, x: Tensor, context: Tensor, generator: torch.Generator, memory: Memory
+    cnf: ConditionalBijector, x: Tensor, context: Tensor, generator: torch.Generator, warm_start: WarmStart
 ) -> tuple[Tensor, float]:
     """Return what training minimises, ``()`` in nats, and how often fields were evaluated."""
-    run, ledger = Run(mode="train", generator=generator, memory=memory).collecting()
-    loss = cnf.loss(x, context, run)
+    call, ledger = Call(mode="train", generator=generator, warm_start=warm_start).collecting()
+    loss = cnf.loss(x, context, call)
     for penalty in ledger.penalties.values():
         loss = loss + penalty
     return loss.mean(), ledger.counts.get("evaluations", 0.0)
@@ -152,8 +152,8 @@ def trained_weights(setting: Setting) -> dict[str, Tensor]:
 
 def _train_by_ours(setting: Setting, **options: Any) -> dict[str, Tensor]:
     cnf = build_cnf(setting, **options)
-    memory = Memory(cnf)
-    _train(setting, cnf, lambda x, context, generator: loss_of(cnf, x, context, generator, memory)[0])
+    warm_start = WarmStart(cnf)
+    _train(setting, cnf, lambda x, context, generator: loss_of(cnf, x, context, generator, warm_start)[0])
     return cnf.state_dict()
 
 

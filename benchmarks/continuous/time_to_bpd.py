@@ -30,6 +30,7 @@ from timing import print_table
 from torch import nn
 
 from flowzoo.bijector import ConditionalBijector
+from flowzoo.call import EVALUATION, Call
 from flowzoo.data.batches import ShuffledBatches
 from flowzoo.data.dataset import Dataset
 from flowzoo.data.load import load_dataset
@@ -37,12 +38,11 @@ from flowzoo.dequantisation import dequantise
 from flowzoo.device import prepare_device
 from flowzoo.evaluation.likelihood import evaluate_likelihood
 from flowzoo.flow import Flow
-from flowzoo.memory import Memory
 from flowzoo.registry.models import create_model
-from flowzoo.run import EVALUATION, Run
 from flowzoo.shapes import Images, PerImage
 from flowzoo.training.average import WeightAverage
 from flowzoo.units import nats_to_bits
+from flowzoo.warm_start import WarmStart
 from flowzoo_cnf.cnf import CNF
 
 WARM_UP = 30
@@ -122,17 +122,17 @@ class RecipeBijector(ConditionalBijector):
         self.cnf = cnf.requires_grad_(False)
 
     def forward(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, PerImage]:
-        found: tuple[Images, PerImage] = self.cnf(x, context, run)
+        found: tuple[Images, PerImage] = self.cnf(x, context, call)
         return found
 
-    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
-        return self.cnf.inverse(z, context, run)
+    def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
+        return self.cnf.inverse(z, context, call)
 
-    def loss(self, x: Images, context: Images | None = None, run: Run = EVALUATION) -> PerImage:
-        assert isinstance(run.generator, torch.Generator), "training has one"
-        return self.recipe.loss(x, context, run.generator)
+    def loss(self, x: Images, context: Images | None = None, call: Call = EVALUATION) -> PerImage:
+        assert isinstance(call.generator, torch.Generator), "training has one"
+        return self.recipe.loss(x, context, call.generator)
 
     def settle(self) -> None:
         """Give the cnf the weights."""
@@ -199,7 +199,7 @@ def train(problem: Problem, name: str, rate: float, seed: int, seconds: float) -
         **options,
     )
     generator = torch.Generator().manual_seed(seed)
-    first = dequantise(data.split("train").take(range(512)), flow.bins, Run(generator=generator))
+    first = dequantise(data.split("train").take(range(512)), flow.bins, Call(generator=generator))
     flow.initialise([first])
     if method.recipe:
         replace_cnfs(flow)
@@ -207,7 +207,7 @@ def train(problem: Problem, name: str, rate: float, seed: int, seconds: float) -
     trained = [parameter for parameter in flow.parameters() if parameter.requires_grad]
     optimiser = torch.optim.Adam(trained, lr=rate)
     batches = ShuffledBatches(data.split("train"), problem.batch, seed)
-    memory = Memory(flow)
+    warm_start = WarmStart(flow)
     used, steps = 0.0, 0
     found: dict[str, list[float]] = {"seconds": [], "steps": [], "bits": [], "error": []}
     due = FIRST
@@ -215,9 +215,9 @@ def train(problem: Problem, name: str, rate: float, seed: int, seconds: float) -
         began = time.process_time()
         for group in optimiser.param_groups:
             group["lr"] = rate * min(1.0, (steps + 1) / WARM_UP)
-        x = dequantise(next(batches), flow.bins, Run(generator=generator))
-        run = Run(mode="train", generator=generator, memory=memory)
-        loss = nats_to_bits(torch.stack(flow.loss(x, run)).sum(0), flow.dimensions).mean()
+        x = dequantise(next(batches), flow.bins, Call(generator=generator))
+        call = Call(mode="train", generator=generator, warm_start=warm_start)
+        loss = nats_to_bits(torch.stack(flow.loss(x, call)).sum(0), flow.dimensions).mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(trained, CLIP)

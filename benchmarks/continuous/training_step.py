@@ -33,8 +33,8 @@ from timing import alternate, print_ratios, print_table, ratios, write
 from torch import Tensor
 
 from flowzoo.bijector import ConditionalBijector, standard_normal_log_prob
-from flowzoo.memory import Memory
-from flowzoo.run import Run
+from flowzoo.call import Call
+from flowzoo.warm_start import WarmStart
 
 RECIPE, LIKELIHOOD, FLOW_MATCHING = "recipe", "flowzoo, likelihood", "flowzoo, flow matching"
 PRODUCT_OF_FLOWZOO: Product = "J e"
@@ -81,8 +81,8 @@ class Contest:
         self._cnf.load_state_dict(weights)
         self._recipe = Recipe(self._cnf.blocks)
         self._optimisers = {id(each): adam(each) for each in (self._cnf, self._matching, self._recipe)}
-        self._memory = Memory(self._cnf)
-        self._matching_memory = Memory(self._matching)
+        self._warm_start = WarmStart(self._cnf)
+        self._matching_warm_start = WarmStart(self._matching)
         self._setting = setting
         self._batches: dict[int, Batch] = {}
         self._details = Details(held_out=False, seed=2, device=setting.device)
@@ -114,7 +114,7 @@ class Contest:
             found[RECIPE].append(
                 errors(recipe_results(self._recipe, x, context, number), self._truth(x, context, number))
             )
-            ours = cnf_results(self._cnf, self._memory, x, context, number)
+            ours = cnf_results(self._cnf, self._warm_start, x, context, number)
             truth = self._truth(x, context, number, PRODUCT_OF_FLOWZOO)
             found[LIKELIHOOD].append(errors(ours, truth))
         return {name: rms_over(each) for name, each in found.items()}
@@ -137,16 +137,18 @@ class Contest:
         self._note(RECIPE, repetition, self._recipe.evaluations)
 
     def _step_of_likelihood(self, repetition: int) -> None:
-        self._step_of_cnf(LIKELIHOOD, self._cnf, self._memory, repetition)
+        self._step_of_cnf(LIKELIHOOD, self._cnf, self._warm_start, repetition)
 
     def _step_of_matching(self, repetition: int) -> None:
-        self._step_of_cnf(FLOW_MATCHING, self._matching, self._matching_memory, repetition)
+        self._step_of_cnf(FLOW_MATCHING, self._matching, self._matching_warm_start, repetition)
 
-    def _step_of_cnf(self, name: str, cnf: ConditionalBijector, memory: Memory, repetition: int) -> None:
+    def _step_of_cnf(
+        self, name: str, cnf: ConditionalBijector, warm_start: WarmStart, repetition: int
+    ) -> None:
         x, context = self._batch(repetition)
 
         def loss() -> Tensor:
-            value, evaluations = loss_of(cnf, x, context, _seeded(repetition), memory)
+            value, evaluations = loss_of(cnf, x, context, _seeded(repetition), warm_start)
             self._note(name, repetition, (evaluations, 0))
             return value
 
@@ -165,11 +167,13 @@ def recipe_results(recipe: Recipe, x: Tensor, context: Tensor, seed: int) -> Res
     return Results(terms.z.detach(), terms.log_prob.detach(), flat_gradient(recipe).clone())
 
 
-def cnf_results(cnf: ConditionalBijector, memory: Memory, x: Tensor, context: Tensor, seed: int) -> Results:
+def cnf_results(
+    cnf: ConditionalBijector, warm_start: WarmStart, x: Tensor, context: Tensor, seed: int
+) -> Results:
     """Return what a training step of flowzoo computes."""
     cnf.zero_grad()
-    run, ledger = Run(mode="train", generator=_seeded(seed), memory=memory).collecting()
-    z, log_det = cnf(x, context, run)
+    call, ledger = Call(mode="train", generator=_seeded(seed), warm_start=warm_start).collecting()
+    z, log_det = cnf(x, context, call)
     log_prob = standard_normal_log_prob(z) + log_det
     (sum(ledger.penalties.values()) - log_prob).mean().backward()
     return Results(z.detach(), log_prob.detach(), flat_gradient_of_fields(cnf.blocks).clone())

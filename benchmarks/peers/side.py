@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from flowzoo.call import Call
 from flowzoo.flow import Flow
-from flowzoo.run import Run
 
 OURS = "flowzoo"
 
@@ -52,7 +52,7 @@ def flowzoo_side(flow: Flow) -> Side:
     """Return flowzoo's side, which trains as its trainer does: on the sum of its levels' losses."""
 
     def loss(x: Tensor) -> Tensor:
-        run = Run(mode="train", generator=torch.Generator().manual_seed(0))
-        return torch.stack(flow.loss(x, run)).sum(0).mean()
+        call = Call(mode="train", generator=torch.Generator().manual_seed(0))
+        return torch.stack(flow.loss(x, call)).sum(0).mean()
 
     return Side(OURS, flow, flow.log_prob, lambda count: flow.sample(count, seed=0), loss)

@@ -6,10 +6,10 @@ import subjects
 import torch
 
 from flowzoo.flow import Flow
-from flowzoo.memory import Memory
 from flowzoo.training.options import TrainingOptions
 from flowzoo.training.stage import plan_stages
 from flowzoo.training.step import TrainingStep
+from flowzoo.warm_start import WarmStart
 
 
 class OneBatch:
@@ -23,7 +23,7 @@ class OneBatch:
         options = TrainingOptions()
         stage = next(stage for stage in plan_stages(flow, options) if not stage.scoring)
         generator = torch.Generator(device=flow.device).manual_seed(0)
-        self._step = TrainingStep(flow, stage, options, generator, Memory(flow))
+        self._step = TrainingStep(flow, stage, options, generator, WarmStart(flow))
         self._images = (subjects.images(device=flow.device) * flow.bins).to(torch.uint8)
 
     def __call__(self) -> float:

@@ -8,16 +8,16 @@ import torch
 from torch import Tensor, nn
 
 from flowzoo.bijector import ConditionalBijector
+from flowzoo.call import Call
 from flowzoo.component import Component, Kind
 from flowzoo.flow import Flow
-from flowzoo.memory import Memory
 from flowzoo.registry.build import build_component
 from flowzoo.registry.describe import describe
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.models import create_model
-from flowzoo.run import Run
 from flowzoo.scoring import fit_splits, scored_levels
 from flowzoo.transform import ResolutionTransform
+from flowzoo.warm_start import WarmStart
 
 SHAPE = (3, 32, 32)
 IMAGES = 16
@@ -43,7 +43,7 @@ def transform(name: str, device: torch.device) -> ResolutionTransform:
     built.to(device)
     _wake(built)
     with torch.no_grad():
-        built(_first_batch(device), Run(mode="initialise"))
+        built(_first_batch(device), Call(mode="initialise"))
     return built
 
 
@@ -55,7 +55,7 @@ def bijector(name: str, device: torch.device) -> tuple[ConditionalBijector, Tens
     _wake(built)
     with torch.no_grad():
         first = _first_batch(device)
-        built(first, first if takes_context else None, Run(mode="initialise"))
+        built(first, first if takes_context else None, Call(mode="initialise"))
     return built, images(1, device) if takes_context else None
 
 
@@ -70,9 +70,9 @@ def model(name: str, device: torch.device) -> Flow:
     return flow
 
 
-def evaluation(module: nn.Module) -> Run:
+def evaluation(module: nn.Module) -> Call:
     """Return a run of evaluation, in which components know from batch to batch what their solvers need."""
-    return Run(memory=Memory(module))
+    return Call(warm_start=WarmStart(module))
 
 
 def _build(kind: Kind, name: str, *args: Any) -> Any:

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.first_pass import FirstPass
 from flowzoo.builtin.log_det import log_det_dtype
+from flowzoo.call import EVALUATION, Call
 from flowzoo.component import Builder
-from flowzoo.run import EVALUATION, Run
 from flowzoo.shapes import Images, PerImage, Shape
 
 SMALLEST_STD = 1e-3
@@ -39,13 +39,13 @@ class ActNorm(ConditionalBijector):
         Kingma and Dhariwal, Glow, 2018, section 3.1.
 
     >>> x = 3.0 + 2.0 * torch.randn(64, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    >>> z, log_det = ActNorm(1)(x, None, Run(mode="initialise"))
+    >>> z, log_det = ActNorm(1)(x, None, Call(mode="initialise"))
     >>> round(z.std(correction=0).item(), 3)
     1.0
     """
 
     pointwise = True
-    has_shares = True
+    has_contributions = True
     mean: Tensor
     log_std: Tensor
 
@@ -63,24 +63,24 @@ class ActNorm(ConditionalBijector):
         return f"channels={len(self.mean)}"
 
     def forward(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, PerImage]:
-        z = self._standardise(x, run)
+        z = self._standardise(x, call)
         batch, _, height, width = x.shape
         log_det = -self.log_std.to(log_det_dtype(x)).sum() * (height * width)
         return z, log_det.repeat(batch)
 
-    def forward_with_shares(
-        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    def forward_with_contributions(
+        self, x: Images, contributions: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Images]:
-        return self._standardise(x, run), shares - self.log_std
+        return self._standardise(x, call), contributions - self.log_std
 
-    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+    def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
         self.first_pass.require()
         return z * torch.exp(self.log_std) + self.mean
 
-    def _standardise(self, x: Images, run: Run) -> Images:
-        if run.mode == "initialise" and not self.first_pass.done:
+    def _standardise(self, x: Images, call: Call) -> Images:
+        if call.mode == "initialise" and not self.first_pass.done:
             self._initialise(x)
         self.first_pass.require()
         return (x - self.mean) * torch.exp(-self.log_std)

@@ -9,9 +9,9 @@ from pydantic import Field
 
 from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.log_det import constant_log_det
+from flowzoo.call import EVALUATION, Call
 from flowzoo.component import Builder
 from flowzoo.errors import OptionError
-from flowzoo.run import EVALUATION, Run
 from flowzoo.shapes import Images, PerImage, Shape
 
 
@@ -28,7 +28,7 @@ class Affine(ConditionalBijector):
     """
 
     pointwise = True
-    has_shares = True
+    has_contributions = True
 
     def __init__(self, scale: float = 1.0, shift: float = 0.0) -> None:
         super().__init__()
@@ -41,17 +41,17 @@ class Affine(ConditionalBijector):
         return f"scale={self.scale:g}, shift={self.shift:g}"
 
     def forward(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, PerImage]:
         dimensions = x.shape[1:].numel()
         return x * self.scale + self.shift, constant_log_det(x, dimensions * math.log(abs(self.scale)))
 
-    def forward_with_shares(
-        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    def forward_with_contributions(
+        self, x: Images, contributions: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Images]:
-        return self(x, context, run)[0], shares + math.log(abs(self.scale))
+        return self(x, context, call)[0], contributions + math.log(abs(self.scale))
 
-    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+    def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
         return (z - self.shift) / self.scale
 
 

@@ -9,7 +9,7 @@ import torch
 
 from flowzoo.builtin.blocks import block_shape, from_blocks, to_bands, to_blocks
 from flowzoo.builtin.log_det import constant_log_det
-from flowzoo.run import EVALUATION, Run
+from flowzoo.call import EVALUATION, Call
 from flowzoo.shapes import Images, PerImage, Shape
 from flowzoo.transform import ResolutionTransform
 
@@ -41,7 +41,7 @@ class BlockMean(ResolutionTransform):
     def extra_repr(self) -> str:
         return f"detail_scale={self.detail_scale:g}"
 
-    def forward(self, x: Images, run: Run = EVALUATION) -> tuple[Images, PerImage]:
+    def forward(self, x: Images, call: Call = EVALUATION) -> tuple[Images, PerImage]:
         x1, x2, x3, x4 = to_blocks(x, self.name)
         top, bottom = x1 + x2, x3 + x4
         top_step, bottom_step = x1 - x2, x3 - x4
@@ -50,7 +50,7 @@ class BlockMean(ResolutionTransform):
         coarse_values = y.shape[1:].numel() // 4
         return y, constant_log_det(x, coarse_values * math.log(4.0 * self.detail_scale**3))
 
-    def inverse(self, y: Images, run: Run = EVALUATION) -> Images:
+    def inverse(self, y: Images, call: Call = EVALUATION) -> Images:
         mean, *details = to_bands(y, self.name)
         vertical, horizontal, diagonal = (detail / (4.0 * self.detail_scale) for detail in details)
         top, bottom = mean + vertical, mean - vertical

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.first_pass import FirstPass
-from flowzoo.builtin.linear_shares import linear_shares
+from flowzoo.builtin.linear_contributions import linear_contributions
 from flowzoo.builtin.log_det import log_det_dtype
 from flowzoo.builtin.moments import Moments
 from flowzoo.builtin.shrinkage import shrunk_covariance
+from flowzoo.call import EVALUATION, Call
 from flowzoo.component import Builder
 from flowzoo.errors import NumericalError, ShapeError
-from flowzoo.run import EVALUATION, Run
 from flowzoo.shapes import Images, PerImage, Shape
 
 
@@ -47,12 +47,12 @@ class Gaussian(ConditionalBijector):
         ShapeError: A context has another number of values.
 
     >>> x = torch.randn(256, 1, 2, 2, generator=torch.Generator().manual_seed(0))
-    >>> z, _ = Gaussian((1, 2, 2))(x, None, Run(mode="initialise"))
+    >>> z, _ = Gaussian((1, 2, 2))(x, None, Call(mode="initialise"))
     >>> torch.allclose(z.flatten(1).T @ z.flatten(1) / 256, torch.eye(4), atol=0.2)
     True
     """
 
-    has_shares = True
+    has_contributions = True
     mean: Tensor
     factor: Tensor
 
@@ -66,25 +66,25 @@ class Gaussian(ConditionalBijector):
         self.first_pass = FirstPass("gaussian")
 
     def forward(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, PerImage]:
         rows = self._rows(x, context)
-        self._take_in(rows, run)
+        self._take_in(rows, call)
         self.first_pass.require()
         mean, factor = self.mean.to(rows.dtype), self.factor.to(rows.dtype)
         z = torch.linalg.solve_triangular(factor, (rows - mean).T, upper=False).T
         log_det = -self._own_factor.diagonal().to(rows.dtype).log().sum()
         return z[:, self.given :].reshape(x.shape).to(x.dtype), log_det.repeat(x.shape[0])
 
-    def forward_with_shares(
-        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    def forward_with_contributions(
+        self, x: Images, contributions: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Images]:
-        z, _ = self(x, context, run)
-        own, carry = linear_shares(torch.linalg.inv(self._own_factor.to(log_det_dtype(x))))
-        mixed = shares.flatten(1).to(own.dtype) @ carry.T + own
-        return z, mixed.reshape(shares.shape).to(shares.dtype)
+        z, _ = self(x, context, call)
+        own, carry = linear_contributions(torch.linalg.inv(self._own_factor.to(log_det_dtype(x))))
+        mixed = contributions.flatten(1).to(own.dtype) @ carry.T + own
+        return z, mixed.reshape(contributions.shape).to(contributions.dtype)
 
-    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+    def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
         self.first_pass.require()
         centred = z.flatten(1).to(log_det_dtype(z))
         mean, factor = self.mean.to(centred.dtype), self.factor.to(centred.dtype)
@@ -124,9 +124,9 @@ class Gaussian(ConditionalBijector):
         return rows
 
     @torch.no_grad()
-    def _take_in(self, rows: Tensor, run: Run) -> None:
+    def _take_in(self, rows: Tensor, call: Call) -> None:
         """Refit during the first pass; the first use outside it closes the fit, as loading does."""
-        if run.mode != "initialise":
+        if call.mode != "initialise":
             self._moments = None
             return
         if self._moments is None:
@@ -137,7 +137,7 @@ class Gaussian(ConditionalBijector):
         self.mean.copy_(self._moments.mean)
         self.factor.copy_(_cholesky(shrunk_covariance(self._moments, self.given), self.ridge))
         self.first_pass.finish()
-        run.want_more()
+        call.want_more()
 
 
 _OPEN_FITS: WeakKeyDictionary[Gaussian, Moments] = WeakKeyDictionary()

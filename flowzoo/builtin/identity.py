@@ -6,8 +6,8 @@ from typing import final
 
 from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.log_det import constant_log_det
+from flowzoo.call import EVALUATION, Call
 from flowzoo.component import Builder
-from flowzoo.run import EVALUATION, Run
 from flowzoo.shapes import Images, PerImage, Shape
 from flowzoo.transform import ResolutionTransform
 
@@ -18,10 +18,10 @@ class IdentityTransform(ResolutionTransform):
 
     permutes = True
 
-    def forward(self, x: Images, run: Run = EVALUATION) -> tuple[Images, PerImage]:
+    def forward(self, x: Images, call: Call = EVALUATION) -> tuple[Images, PerImage]:
         return x, constant_log_det(x, 0.0)
 
-    def inverse(self, y: Images, run: Run = EVALUATION) -> Images:
+    def inverse(self, y: Images, call: Call = EVALUATION) -> Images:
         return y
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -33,19 +33,19 @@ class IdentityBijector(ConditionalBijector):
     """Leaves the data as they are: ``z = x``, ``log_det = 0``, whatever the context."""
 
     pointwise = True
-    has_shares = True
+    has_contributions = True
 
     def forward(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, PerImage]:
         return x, constant_log_det(x, 0.0)
 
-    def forward_with_shares(
-        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    def forward_with_contributions(
+        self, x: Images, contributions: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Images]:
-        return x, shares
+        return x, contributions
 
-    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+    def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
         return z
 
 

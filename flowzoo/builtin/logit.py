@@ -10,8 +10,8 @@ from pydantic import Field
 
 from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.log_det import log_det_dtype, widest_dtype
+from flowzoo.call import EVALUATION, Call
 from flowzoo.component import Builder
-from flowzoo.run import EVALUATION, Run
 from flowzoo.shapes import Images, PerImage, Shape
 
 
@@ -37,7 +37,7 @@ class Logit(ConditionalBijector):
 
     takes_all_reals = False
     pointwise = True
-    has_shares = True
+    has_contributions = True
 
     def __init__(self, alpha: float = 0.05) -> None:
         super().__init__()
@@ -48,18 +48,18 @@ class Logit(ConditionalBijector):
         return f"alpha={self.alpha:g}"
 
     def forward(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, PerImage]:
         z, log_det = self._stretch(x)
         return z, log_det.flatten(1).sum(1).to(log_det_dtype(x))
 
-    def forward_with_shares(
-        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    def forward_with_contributions(
+        self, x: Images, contributions: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Images]:
         z, log_det = self._stretch(x)
-        return z, shares + log_det.to(shares.dtype)
+        return z, contributions + log_det.to(contributions.dtype)
 
-    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+    def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
         p = torch.sigmoid(z.to(widest_dtype(z.device)))
         return ((p - self.alpha) / (1.0 - 2.0 * self.alpha)).to(z.dtype)
 

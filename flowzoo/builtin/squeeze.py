@@ -8,8 +8,8 @@ import torch
 
 from flowzoo.builtin.blocks import block_shape, from_blocks, to_bands, to_blocks
 from flowzoo.builtin.log_det import constant_log_det
+from flowzoo.call import EVALUATION, Call
 from flowzoo.component import Builder
-from flowzoo.run import EVALUATION, Run
 from flowzoo.shapes import Images, PerImage, Shape
 from flowzoo.transform import ResolutionTransform
 
@@ -30,10 +30,10 @@ class Squeeze(ResolutionTransform):
 
     permutes = True
 
-    def forward(self, x: Images, run: Run = EVALUATION) -> tuple[Images, PerImage]:
+    def forward(self, x: Images, call: Call = EVALUATION) -> tuple[Images, PerImage]:
         return torch.cat(to_blocks(x, "squeeze"), dim=1), constant_log_det(x, 0.0)
 
-    def inverse(self, y: Images, run: Run = EVALUATION) -> Images:
+    def inverse(self, y: Images, call: Call = EVALUATION) -> Images:
         return from_blocks(to_bands(y, "squeeze"))
 
     def output_shape(self, shape: Shape) -> Shape:

@@ -10,10 +10,10 @@ from pydantic import Field
 from flowzoo import checked
 from flowzoo.bijector import ConditionalBijector, follows_all
 from flowzoo.builtin.log_det import constant_log_det
+from flowzoo.call import EVALUATION, Call
 from flowzoo.component import BijectorSpec, Builder
 from flowzoo.errors import OptionError
 from flowzoo.part_list import PartList
-from flowzoo.run import EVALUATION, Run
 from flowzoo.shapes import Images, PerImage, Shape
 
 
@@ -35,7 +35,7 @@ class Stack(ConditionalBijector):
 
     takes_all_reals = follows_all("parts", "takes_all_reals")
     pointwise = follows_all("parts", "pointwise")
-    has_shares = follows_all("parts", "has_shares")
+    has_contributions = follows_all("parts", "has_contributions")
 
     def __init__(self, parts: Sequence[ConditionalBijector]) -> None:
         super().__init__()
@@ -63,34 +63,34 @@ class Stack(ConditionalBijector):
             )
 
     def forward(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, PerImage]:
         total = constant_log_det(x, 0.0)
         for part in self.parts:
-            x, log_det = checked.forward(part, x, context, run)
+            x, log_det = checked.forward(part, x, context, call)
             total = total + log_det
         return x, total
 
-    def forward_with_shares(
-        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    def forward_with_contributions(
+        self, x: Images, contributions: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Images]:
         for part in self.parts:
-            x, shares = checked.forward_with_shares(part, x, shares, context, run)
-        return x, shares
+            x, contributions = checked.forward_with_contributions(part, x, contributions, context, call)
+        return x, contributions
 
-    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+    def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
         for part in reversed(self.parts):
-            z = checked.inverse(part, z, context, run)
+            z = checked.inverse(part, z, context, call)
         return z
 
-    def loss(self, x: Images, context: Images | None = None, run: Run = EVALUATION) -> PerImage:
+    def loss(self, x: Images, context: Images | None = None, call: Call = EVALUATION) -> PerImage:
         self._refuse_untrainable()
         *earlier, last = self.parts
         total = constant_log_det(x, 0.0)
         for part in earlier:
-            x, log_det = checked.forward(part, x, context, run)
+            x, log_det = checked.forward(part, x, context, call)
             total = total + log_det
-        return checked.loss(last, x, context, run) - total
+        return checked.loss(last, x, context, call) - total
 
 
 def build_stack(

@@ -9,8 +9,8 @@ from pydantic import Field
 from flowzoo import checked
 from flowzoo.bijector import ConditionalBijector, follows
 from flowzoo.builtin.actnorm import ActNorm
+from flowzoo.call import EVALUATION, Call
 from flowzoo.component import BijectorSpec, Builder
-from flowzoo.run import EVALUATION, Run
 from flowzoo.shapes import Images, PerImage, Shape
 
 
@@ -34,7 +34,7 @@ class Standardise(ConditionalBijector):
 
     takes_all_reals = follows("inner.takes_all_reals")
     pointwise = follows("inner.pointwise")
-    has_shares = follows("inner.has_shares")
+    has_contributions = follows("inner.has_contributions")
     loss_is_likelihood = follows("inner.loss_is_likelihood")
 
     def __init__(self, inner: ConditionalBijector, shape: Shape, context_shape: Shape | None = None) -> None:
@@ -44,31 +44,31 @@ class Standardise(ConditionalBijector):
         self.context_scale = ActNorm(context_shape[0], trainable=False) if context_shape else None
 
     def forward(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, PerImage]:
-        x, own_log_det = self.scale(x, None, run)
-        z, log_det = checked.forward(self.inner, x, self._standardise_context(context, run), run)
+        x, own_log_det = self.scale(x, None, call)
+        z, log_det = checked.forward(self.inner, x, self._standardise_context(context, call), call)
         return z, log_det + own_log_det
 
-    def forward_with_shares(
-        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    def forward_with_contributions(
+        self, x: Images, contributions: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Images]:
-        x, shares = self.scale.forward_with_shares(x, shares, None, run)
-        given = self._standardise_context(context, run)
-        return checked.forward_with_shares(self.inner, x, shares, given, run)
+        x, contributions = self.scale.forward_with_contributions(x, contributions, None, call)
+        given = self._standardise_context(context, call)
+        return checked.forward_with_contributions(self.inner, x, contributions, given, call)
 
-    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
-        x = checked.inverse(self.inner, z, self._standardise_context(context, run), run)
-        return self.scale.inverse(x, None, run)
+    def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
+        x = checked.inverse(self.inner, z, self._standardise_context(context, call), call)
+        return self.scale.inverse(x, None, call)
 
-    def loss(self, x: Images, context: Images | None = None, run: Run = EVALUATION) -> PerImage:
-        x, log_det = self.scale(x, None, run)
-        return checked.loss(self.inner, x, self._standardise_context(context, run), run) - log_det
+    def loss(self, x: Images, context: Images | None = None, call: Call = EVALUATION) -> PerImage:
+        x, log_det = self.scale(x, None, call)
+        return checked.loss(self.inner, x, self._standardise_context(context, call), call) - log_det
 
-    def _standardise_context(self, context: Images | None, run: Run) -> Images | None:
+    def _standardise_context(self, context: Images | None, call: Call) -> Images | None:
         if context is None or self.context_scale is None:
             return context
-        return self.context_scale(context, None, run)[0]
+        return self.context_scale(context, None, call)[0]
 
 
 def build_standardise(

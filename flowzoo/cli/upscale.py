@@ -111,8 +111,8 @@ def upscale(
 
 def _images(record: RunRecord, moved: Mapping[str, Any], split: str, count: int, seed: int) -> Images:
     """Return the first images of a split of the run's data set, dequantised."""
+    from flowzoo.call import Call, per_image_generators
     from flowzoo.dequantisation import dequantise
-    from flowzoo.run import Run, per_image_generators
     from flowzoo.rundata import load_run_data
 
     data = load_run_data(record, moved)
@@ -121,5 +121,5 @@ def _images(record: RunRecord, moved: Mapping[str, Any], split: str, count: int,
     if split in data.changes:
         complain(f"note: {data.changes[split]}")
     indices = range(min(count, len(source)))
-    run = Run(generator=per_image_generators(seed, indices))
-    return dequantise(source.take(indices), dataset.info.bins, run)
+    call = Call(generator=per_image_generators(seed, indices))
+    return dequantise(source.take(indices), dataset.info.bins, call)

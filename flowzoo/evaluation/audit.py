@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import torch
 
+from flowzoo.call import Call, Ledger, per_image_generators
 from flowzoo.data.batches import spread
 from flowzoo.data.dataset import ImageSource
 from flowzoo.dequantisation import dequantise
 from flowzoo.evaluation.notes import stated
 from flowzoo.flow import Flow
-from flowzoo.memory import Memory
-from flowzoo.run import Ledger, Run, per_image_generators
 from flowzoo.units import nats_to_bits
+from flowzoo.warm_start import WarmStart
 
 AUDITED_IMAGES = 16
 
@@ -57,7 +57,7 @@ class Audit:
 
 
 def audit_likelihood(
-    flow: Flow, source: ImageSource, count: int, seed: int, exact: bool, memory: Memory
+    flow: Flow, source: ImageSource, count: int, seed: int, exact: bool, warm_start: WarmStart
 ) -> Audit:
     """Measure the solver's error.
 
@@ -67,23 +67,23 @@ def audit_likelihood(
         count: How many of them were evaluated.
         seed: Of noise and probes, by image.
         exact: Whether exact log-determinants are asked for.
-        memory: With which the images were evaluated.
+        warm_start: With which the images were evaluated.
 
     Raises:
         NumericalError: The judge did not get to the end, or a likelihood is not finite.
     """
     indices = spread(count, AUDITED_IMAGES, BETWEEN_PILOTS)
     generators = per_image_generators(seed, indices)
-    x = dequantise(source.take(indices).to(flow.device), flow.bins, Run(generator=generators))
+    x = dequantise(source.take(indices).to(flow.device), flow.bins, Call(generator=generators))
     same_generators = tuple(each.clone_state() for each in generators)
-    reported = flow.log_prob(x, Run(generator=generators, exact=exact, memory=memory))
+    reported = flow.log_prob(x, Call(generator=generators, exact=exact, warm_start=warm_start))
 
     # Apple's devices have no double precision.
     device = torch.device("cpu") if flow.device.type == "mps" else flow.device
     judge = copy.deepcopy(flow).to(device).double()
     ledger = Ledger()
     judged = judge.log_prob(
-        x.to(device).double(), Run(generator=same_generators, exact=exact, tight=True, ledger=ledger)
+        x.to(device).double(), Call(generator=same_generators, exact=exact, tight=True, ledger=ledger)
     )
     errors = nats_to_bits(judged - reported.to(device).double(), flow.dimensions)
     return Audit(

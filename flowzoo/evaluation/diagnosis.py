@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from flowzoo.call import Call, Ledger, per_image_generators
 from flowzoo.data.batches import spread
 from flowzoo.dequantisation import dequantise
 from flowzoo.device import prepare_device
@@ -18,12 +19,11 @@ from flowzoo.evaluation.findings import Findings, Row
 from flowzoo.evaluation.notes import stated
 from flowzoo.flow import Flow
 from flowzoo.integers import positive_integer
-from flowzoo.memory import Memory
-from flowzoo.run import Ledger, Run, per_image_generators
 from flowzoo.rundata import load_run_data
 from flowzoo.runfolder import RunFolder
 from flowzoo.seeds import check_seed
 from flowzoo.shapes import IntegerImages
+from flowzoo.warm_start import WarmStart
 
 
 @dataclass(frozen=True)
@@ -64,21 +64,21 @@ def diagnose(flow: Flow, images: IntegerImages, seed: int = 0) -> Diagnosis:
     ledger = Ledger()
     count = len(images)
     generators = per_image_generators(seed, range(count))
-    run = Run(generator=generators, memory=Memory(flow), ledger=ledger)
-    x = dequantise(images.to(flow.device), flow.bins, run)
+    call = Call(generator=generators, warm_start=WarmStart(flow), ledger=ledger)
+    x = dequantise(images.to(flow.device), flow.bins, call)
     # Whatever loads at the first call is no fault of the model.
     flow.terms(x[:1])
     began = time.monotonic()
-    flow.terms(x, run)
+    flow.terms(x, call)
     forward_seconds = time.monotonic() - began
 
-    run = Run(generator=torch.Generator().manual_seed(seed), memory=Memory(flow), ledger=ledger)
-    latents = flow.draw_latents(count, run=run)
+    call = Call(generator=torch.Generator().manual_seed(seed), warm_start=WarmStart(flow), ledger=ledger)
+    latents = flow.draw_latents(count, call=call)
     began = time.monotonic()
-    flow.decode(latents, run)
+    flow.decode(latents, call)
     backward_seconds = time.monotonic() - began
 
-    findings = Findings(Memory(flow))
+    findings = Findings(WarmStart(flow))
     findings.take(ledger)
     rows = findings.rows()
     return Diagnosis(

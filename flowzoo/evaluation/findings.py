@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
-from flowzoo.memory import Memory
-from flowzoo.run import Finding, Ledger
+from flowzoo.call import Finding, Ledger
+from flowzoo.warm_start import WarmStart
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Findings:
         names: A memory of the model, which knows its modules' names.
     """
 
-    def __init__(self, names: Memory) -> None:
+    def __init__(self, names: WarmStart) -> None:
         self._names = names
         self._components: dict[str, dict[str, _Sums]] = {}
 

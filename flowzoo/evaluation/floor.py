@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from flowzoo.call import Call
 from flowzoo.data.batches import sequential_batches
 from flowzoo.data.dataset import Dataset
 from flowzoo.dequantisation import dequantise
@@ -18,7 +19,6 @@ from flowzoo.evaluation.floor_worth import remarks_on_floor
 from flowzoo.evaluation.likelihood import evaluate_likelihood
 from flowzoo.flow import Flow
 from flowzoo.registry.models import create_model
-from flowzoo.run import Run
 from flowzoo.shapes import Images
 
 UP_TO = 3072
@@ -115,13 +115,13 @@ def fit_gaussian(
         progress: Is told how far the fit is.
     """
     flow = _unfitted(dataset, pixels)
-    run = Run(generator=torch.Generator().manual_seed(seed))
+    call = Call(generator=torch.Generator().manual_seed(seed))
     source = dataset.split("train")
 
     def batches() -> Iterator[Images]:
         size = max(1000, _BATCH_VALUES // flow.dimensions)
         for indices, images in sequential_batches(source, batch_size=size):
-            yield dequantise(images, dataset.info.bins, run)
+            yield dequantise(images, dataset.info.bins, call)
             # The fit to a batch is over when the next one is asked for.
             progress(indices.stop, len(source))
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from flowzoo.call import Call, Ledger, per_image_generators
 from flowzoo.data.batches import sequential_batches
 from flowzoo.data.dataset import ImageSource
 from flowzoo.dequantisation import dequantise
@@ -31,7 +32,6 @@ from flowzoo.flow import Flow, FlowTerms, trainable
 from flowzoo.integers import positive_integer
 from flowzoo.metric import NOT_AUDITED
 from flowzoo.origin import blamed, naming_the_component
-from flowzoo.run import Ledger, Run, per_image_generators
 from flowzoo.seeds import check_seed
 from flowzoo.shapes import IntegerImages, PerImage
 from flowzoo.units import bits_per_dim, nats_to_bits
@@ -147,16 +147,16 @@ def evaluate_likelihood(
     count = len(source) if limit is None else min(limit, len(source))
     ledger = Ledger()
     began = time.monotonic()
-    memory = fly_pilot(flow, source, count, seed, use_exact)
-    findings = Findings(memory)
+    warm_start = fly_pilot(flow, source, count, seed, use_exact)
+    findings = Findings(warm_start)
     values: list[Tensor] = []
     joint_values: list[Tensor] = []
     rows: dict[str, float] = {}
     batches = 0
     for indices, images in sequence:
         generators = per_image_generators(seed, indices)
-        run = Run(generator=generators, exact=use_exact, memory=memory, ledger=ledger)
-        drawn = _draw_log_prob(flow, images, draws, run)
+        call = Call(generator=generators, exact=use_exact, warm_start=warm_start, ledger=ledger)
+        drawn = _draw_log_prob(flow, images, draws, call)
         _refuse_noisy_draws(draws, ledger)
         values.append(bits_per_dim(drawn.log_prob, flow.dimensions, flow.bins).double().cpu())
         joint_values.append(bits_per_dim(drawn.joint, flow.dimensions, flow.bins).double().cpu())
@@ -173,14 +173,14 @@ def evaluate_likelihood(
     unjudged = "was not audited"
     if audit and solver:
         try:
-            audited = audit_likelihood(flow, source, count, seed, use_exact, memory)
+            audited = audit_likelihood(flow, source, count, seed, use_exact, warm_start)
         except (Exception, SystemExit) as problem:  # the figure has been measured, and is not lost to it
             unjudged = f"could not be audited: {blamed(problem)}"
     density: DensityAudit | None = None
     if audit:
 
-        def measure(copied: Flow, images: IntegerImages, run: Run) -> Tensor:
-            log_prob = _draw_log_prob(copied, images, draws, run).log_prob
+        def measure(copied: Flow, images: IntegerImages, call: Call) -> Tensor:
+            log_prob = _draw_log_prob(copied, images, draws, call).log_prob
             return bits_per_dim(log_prob, copied.dimensions, copied.bins)
 
         figure = Figure(
@@ -191,7 +191,7 @@ def evaluate_likelihood(
             measure=measure,
             seed=seed,
             exact=use_exact,
-            memory=memory,
+            warm_start=warm_start,
             solved=bool(solver),
             estimated=any(fact != "exact" for fact in ledger.notes.get("trace", ())),
         )
@@ -235,13 +235,13 @@ class _Drawn(NamedTuple):
     rows: dict[str, float]
 
 
-def _draw_log_prob(flow: Flow, images: IntegerImages, draws: int, run: Run) -> _Drawn:
+def _draw_log_prob(flow: Flow, images: IntegerImages, draws: int, call: Call) -> _Drawn:
     found: list[PerImage] = []
     joint: list[PerImage] = []
     rows: dict[str, float] = {}
     for _ in range(draws):
-        x = dequantise(images.to(flow.device), flow.bins, run)
-        terms = flow.terms(x, run)
+        x = dequantise(images.to(flow.device), flow.bins, call)
+        terms = flow.terms(x, call)
         found.append(terms.total())
         joint.append(terms.total() - _proposals(flow, terms))
         for name, nats in _rows(terms).items():

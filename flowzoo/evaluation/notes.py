@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowzoo.run import Ledger
+from flowzoo.call import Ledger
 
 
 def stated(ledger: Ledger, name: str) -> str:

@@ -5,11 +5,11 @@ A solver that chose its steps anew for every batch would make an image's figure 
 
 from __future__ import annotations
 
+from flowzoo.call import Call, per_image_generators
 from flowzoo.data.batches import spread
 from flowzoo.data.dataset import ImageSource
 from flowzoo.flow import Flow
-from flowzoo.memory import Memory
-from flowzoo.run import Run, per_image_generators
+from flowzoo.warm_start import WarmStart
 
 PILOT_IMAGES = 32
 """They go through the model together, whatever the size of the batches after them."""
@@ -18,7 +18,7 @@ TRIAL_IMAGES = 2
 """On these alone it shows whether the model keeps anything."""
 
 
-def fly_pilot(flow: Flow, source: ImageSource, count: int, seed: int, exact: bool) -> Memory:
+def fly_pilot(flow: Flow, source: ImageSource, count: int, seed: int, exact: bool) -> WarmStart:
     """Return the notes that a model takes on pilot images, frozen.
 
     Args:
@@ -29,15 +29,17 @@ def fly_pilot(flow: Flow, source: ImageSource, count: int, seed: int, exact: boo
         exact: Whether exact log-determinants are asked for.
     """
 
-    def notes(images: int) -> Memory:
+    def notes(images: int) -> WarmStart:
         indices = spread(count, images)
-        memory = Memory(flow)
+        warm_start = WarmStart(flow)
         generators = per_image_generators(seed, indices)
-        flow.bits_per_dim(source.take(indices), Run(generator=generators, exact=exact, memory=memory))
-        return memory
+        flow.bits_per_dim(
+            source.take(indices), Call(generator=generators, exact=exact, warm_start=warm_start)
+        )
+        return warm_start
 
-    memory = notes(TRIAL_IMAGES)
-    if memory.state():
-        memory = notes(PILOT_IMAGES)
-    memory.frozen = True
-    return memory
+    warm_start = notes(TRIAL_IMAGES)
+    if warm_start.state():
+        warm_start = notes(PILOT_IMAGES)
+    warm_start.frozen = True
+    return warm_start

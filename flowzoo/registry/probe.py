@@ -25,14 +25,14 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
+from flowzoo.call import Call, per_image_generators
 from flowzoo.dequantisation import quantise
 from flowzoo.errors import NotInitialisedError, NumericalError, SavedModelError
 from flowzoo.flow import Flow
-from flowzoo.memory import Memory
 from flowzoo.registry.plugin import one_line
-from flowzoo.run import Run, per_image_generators
 from flowzoo.shapes import Images, IntegerImages
 from flowzoo.units import bits_per_dim, nats_to_bits
+from flowzoo.warm_start import WarmStart
 
 WHOLE = "bits/dim"
 """The row of the whole model; the others are of its parts, in bits per dimension of their level's latent."""
@@ -171,12 +171,12 @@ def deviation(flow: Flow, probe: Probe) -> Deviation | None:
     images = images_of(probe, flow)
     if any(len(row.values) != len(images) for row in probe.rows.values()) or WHOLE not in probe.rows:
         raise ValueError("it has not one value for each image")
-    memory = Memory(flow, probe.memory)
-    memory.frozen = True
+    warm_start = WarmStart(flow, probe.memory)
+    warm_start.frozen = True
     whole = probe.rows[WHOLE].values[0]
     try:
         with _plain_precision(flow):
-            rows = _rows(flow, _with_noise(flow, images), memory)
+            rows = _rows(flow, _with_noise(flow, images), warm_start)
     except (Exception, SystemExit) as error:
         found: Deviation | None = Deviation(WHOLE, whole, None, one_line(error))
     else:
@@ -185,12 +185,12 @@ def deviation(flow: Flow, probe: Probe) -> Deviation | None:
 
 
 def _take(flow: Flow, images: IntegerImages) -> Probe:
-    memory = Memory(flow)
+    warm_start = WarmStart(flow)
     x = _with_noise(flow, images)
-    rows = _rows(flow, x, memory)
-    memory.frozen = True
+    rows = _rows(flow, x, warm_start)
+    warm_start.frozen = True
     unit = torch.finfo(flow.dtype).eps
-    nudged = _rows(flow, x * (1.0 - _NUDGE * unit), memory)
+    nudged = _rows(flow, x * (1.0 - _NUDGE * unit), warm_start)
     return Probe(
         images=_packed(images, flow.bins),
         rows={
@@ -200,13 +200,13 @@ def _take(flow: Flow, images: IntegerImages) -> Probe:
             )
             for name, values in rows.items()
         },
-        memory=memory.state(),
+        memory=warm_start.state(),
         draws=_draws(),
     )
 
 
-def _rows(flow: Flow, x: Images, memory: Memory) -> dict[str, Tensor]:
-    terms = flow.terms(x, Run(generator=per_image_generators(0, range(len(x))), memory=memory))
+def _rows(flow: Flow, x: Images, warm_start: WarmStart) -> dict[str, Tensor]:
+    terms = flow.terms(x, Call(generator=per_image_generators(0, range(len(x))), warm_start=warm_start))
     rows = {
         WHOLE: bits_per_dim(terms.total(), flow.dimensions, flow.bins),
         "the pixel transform": nats_to_bits(-terms.pixels, flow.dimensions),
@@ -281,8 +281,8 @@ def _storage(bins: int) -> str:
 
 def _draws() -> tuple[float, ...]:
     (generator,) = per_image_generators(0, [0])
-    run, blank = Run(generator=generator), torch.empty(3)
-    drawn = torch.cat([run.normal(blank), run.uniform(blank), run.rademacher(blank)])
+    call, blank = Call(generator=generator), torch.empty(3)
+    drawn = torch.cat([call.normal(blank), call.uniform(blank), call.rademacher(blank)])
     return tuple(drawn.tolist())
 
 

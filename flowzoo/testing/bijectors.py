@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from flowzoo.bijector import ConditionalBijector, standard_normal_log_prob
-from flowzoo.run import Ledger, Mode, Run
+from flowzoo.call import Call, Ledger, Mode
 from flowzoo.shapes import Images, PerImage, Shape
 from flowzoo.testing.draws import Draws, draw_images, draw_noise
 from flowzoo.testing.invertible import Invertible, likelihood
@@ -56,17 +56,17 @@ class Bijector(Invertible):
             context = None
             if shape is not None:
                 context = self.hand_over(draw_images(shape, FIRST_BATCH, place + 1000))
-            self.module(x, context, Run(mode="initialise", ledger=ledger))
+            self.module(x, context, Call(mode="initialise", ledger=ledger))
             if not ledger.wants_more:
                 return
 
-    def shared(self, x: Images, shares: Images, context: Images | None) -> tuple[Images, Images]:
-        """Return ``z`` and the shares after the bijector."""
-        return self.module.forward_with_shares(x, shares, context, Draws(exact=True).run())
+    def shared(self, x: Images, contributions: Images, context: Images | None) -> tuple[Images, Images]:
+        """Return ``z`` and the contributions after the bijector."""
+        return self.module.forward_with_contributions(x, contributions, context, Draws(exact=True).run())
 
     def objectives(self, x: Images, context: Images | None, draws: Draws) -> dict[str, Tensor]:
-        run, ledger = draws.run().collecting()
-        loss = self.module.loss(x, context, run) + sum(ledger.penalties.values())
+        call, ledger = draws.run().collecting()
+        loss = self.module.loss(x, context, call) + sum(ledger.penalties.values())
         found = {"the loss": loss.sum()}
         if self.module.loss_is_likelihood:
             found["the log-likelihood"] = likelihood(self, x, context)
@@ -74,19 +74,24 @@ class Bijector(Invertible):
 
 
 @torch.no_grad()
-def shares_its_log_det(kind: type[Bijector], trial: Trial) -> None:
-    """Where dimensions' shares of ``log_det`` can be told, they sum to it, and earlier shares are kept."""
+def contributes_its_log_det(kind: type[Bijector], trial: Trial) -> None:
+    """Contributions of dimensions, where there are any, sum to ``log_det``; earlier ones are kept."""
     subject = kind.ready(trial)
-    if not subject.module.has_shares:
+    if not subject.module.has_contributions:
         return
     x, context = subject.images(), subject.context()
     z, log_det = subject.forward(x, context, Draws(exact=True))
     before = draw_noise(x)
-    same, shares = subject.shared(x, before, context)
-    require_close(same, z, trial.check.tolerance, "z beside the shares")
-    require(shares.shape == z.shape, f"shares have shape {tuple(shares.shape)}, expected {tuple(z.shape)}")
-    grown = (shares.flatten(1).sum(1) - before.flatten(1).sum(1)).to(log_det.dtype)
-    require_close(grown, log_det, trial.check.tolerance, "the growth of the shares' sum, against log_det")
+    same, contributions = subject.shared(x, before, context)
+    require_close(same, z, trial.check.tolerance, "z beside the contributions")
+    require(
+        contributions.shape == z.shape,
+        f"contributions have shape {tuple(contributions.shape)}, expected {tuple(z.shape)}",
+    )
+    grown = (contributions.flatten(1).sum(1) - before.flatten(1).sum(1)).to(log_det.dtype)
+    require_close(
+        grown, log_det, trial.check.tolerance, "the growth of the contributions' sum, against log_det"
+    )
 
 
 @torch.no_grad()
@@ -111,7 +116,7 @@ def is_pointwise(kind: type[Bijector], trial: Trial) -> None:
 
 
 def has_sound_phases(kind: type[Bijector], trial: Trial) -> None:
-    """Phases have names of their own, and shares of the training that sum to 1."""
+    """Phases have names of their own, and contributions of the training that sum to 1."""
     phases = kind.ready(trial).module.phases
     if not phases:
         return
@@ -120,7 +125,7 @@ def has_sound_phases(kind: type[Bijector], trial: Trial) -> None:
         all(names) and len(set(names)) == len(names), f"phases are called {names}; give each its own name"
     )
     total = sum(phase.share for phase in phases)
-    require(abs(total - 1.0) < _ROUNDING, f"the phases' shares sum to {total:g}, expected 1")
+    require(abs(total - 1.0) < _ROUNDING, f"the phases' contributions sum to {total:g}, expected 1")
     fits = all(phase.share > 0 and phase.rate > 0 for phase in phases)
     require(fits, "a phase has a share or a rate that is not greater than 0")
 
@@ -171,8 +176,8 @@ def _require_on_average(subject: Bijector, what: str) -> None:
 
 def _loss(subject: Bijector, x: Images, context: Images | None, draws: Draws) -> PerImage:
     """Return the loss; it and every penalty is one number for each image."""
-    run, ledger = draws.run().collecting()
-    loss = subject.module.loss(x, context, run)
+    call, ledger = draws.run().collecting()
+    loss = subject.module.loss(x, context, call)
     for name, value in {"the loss": loss, **ledger.penalties}.items():
         require(
             tuple(value.shape) == (len(x),), f"{name} has shape {tuple(value.shape)}, expected {(len(x),)}"

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from flowzoo.call import Call, Mode, per_image_generators
 from flowzoo.global_random import random_states_kept
-from flowzoo.run import Mode, Run, per_image_generators
 from flowzoo.shapes import Images, Shape
 from flowzoo.testing.result import require
 
@@ -37,10 +37,10 @@ class Draws:
     exact: bool = False
     phase: str = ""
 
-    def run(self) -> Run:
+    def run(self) -> Call:
         """Return a fresh run."""
         generators = per_image_generators(self.seed, self.indices)
-        return Run(mode=self.mode, generator=generators, exact=self.exact, phase=self.phase)
+        return Call(mode=self.mode, generator=generators, exact=self.exact, phase=self.phase)
 
 
 def draw_images(shape: Shape, count: int = BATCH, seed: int = 0) -> Images:

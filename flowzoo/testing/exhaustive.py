@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from flowzoo.call import Call
 from flowzoo.errors import FlowzooError
 from flowzoo.flow import Flow
-from flowzoo.run import Run
 from flowzoo.shapes import Shape
 from flowzoo.testing.models import Model
 from flowzoo.testing.result import require
@@ -167,7 +167,7 @@ def _draw(flow: Flow, effort: Effort, generator: torch.Generator) -> Tensor:
     nats = flow.dimensions * math.log(2.0)
     count = max(effort.draws) * effort.repeats
     rows = [
-        -nats * flow.bits_per_dim(some, Run(generator=generator, exact=True))
+        -nats * flow.bits_per_dim(some, Call(generator=generator, exact=True))
         for some in images.repeat(count, 1, 1, 1).split(ROWS)
     ]
     return torch.cat(rows).reshape(count, len(images))
@@ -201,7 +201,7 @@ def _integral(flow: Flow, nodes: int, generator: torch.Generator) -> tuple[float
     totals = []
     for _ in range(PASSES if flow.stochastic else 1):
         densities = [
-            flow.log_prob(some, Run(generator=generator, exact=True)).exp() for some in x.split(ROWS)
+            flow.log_prob(some, Call(generator=generator, exact=True)).exp() for some in x.split(ROWS)
         ]
         totals.append(float(weights @ torch.cat(densities)))
     error = float(np.std(totals, ddof=1)) / math.sqrt(len(totals)) if len(totals) > 1 else 0.0

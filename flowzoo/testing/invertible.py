@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from flowzoo.bijector import standard_normal_log_prob
-from flowzoo.run import Mode
+from flowzoo.call import Mode
 from flowzoo.shapes import Images, PerImage, Shape
 from flowzoo.testing.brute_force import brute_force_log_det
 from flowzoo.testing.draws import BATCH, Draws

@@ -170,7 +170,7 @@ _STOCHASTIC = {**_BIJECTION, "log-det": invertible.draws_its_log_det}
 
 _BIJECTOR = {
     "context": uses_its_context,
-    "shares": bijectors.shares_its_log_det,
+    "contributions": bijectors.contributes_its_log_det,
     "loss": bijectors.has_the_stated_loss,
     "pointwise": bijectors.is_pointwise,
     "phases": bijectors.has_sound_phases,
@@ -245,8 +245,8 @@ _NETWORK = {
     "shapes": networks.has_network_shapes,
     "context": uses_its_context,
     "time": networks.uses_its_time,
-    "push": networks.pushes_tangents,
-    "reach": networks.stays_within_its_reach,
+    "jvp": networks.pushes_tangents,
+    "receptive-radius": networks.stays_within_its_reach,
     "prepared": networks.prepares_anew,
     "values": networks.reads_no_values,
     "other-shapes": variants.for_other_shapes(*_ANY_NETWORK),

@@ -100,11 +100,11 @@ def pushes_tangents(kind: type[Net], trial: Trial) -> None:
     shared = own[:, :1]
     pixels = [-4, -3, -2, -1]
     pushed = {
-        "push": (own[0], prepared.push(x, own[0], at)),
-        "push_many": (own, prepared.push_many(x, own, at)),
-        "push_many, tangents shared by all images,": (
+        "jvp": (own[0], prepared.jvp(x, own[0], at)),
+        "jvp_many": (own, prepared.jvp_many(x, own, at)),
+        "jvp_many, tangents shared by all images,": (
             shared.expand_as(own),
-            prepared.push_many(x, shared, at),
+            prepared.jvp_many(x, shared, at),
         ),
     }
     for what, (tangent, (value, product)) in pushed.items():
@@ -132,7 +132,7 @@ def prepares_anew(kind: type[Net], trial: Trial) -> None:
     for what, ready, context in (("first", prepared, first), ("second", other, second)):
         expected = network(x, context, time)
         require_close(ready(x, at), expected, _ROUNDING, f"the {what} of two prepared networks")
-        ready.push(x, draw_noise(x), at)
+        ready.jvp(x, draw_noise(x), at)
     randomise(network, seed=3)
     again = network.prepare(first, x)(x, at)
     require_close(again, network(x, first, time), _ROUNDING, "prepared again after the parameters changed")
@@ -140,7 +140,7 @@ def prepares_anew(kind: type[Net], trial: Trial) -> None:
     again = network.prepare(first, x)(x, at)
     require_close(again, network(x, first, time), _ROUNDING, "prepared again after weights were loaded")
     alike = all(torch.equal(each, copy) for each, copy in zip(given, copies, strict=True))
-    require(alike, "prepare or push changes a tensor that it was given")
+    require(alike, "prepare or jvp changes a tensor that it was given")
 
 
 @torch.no_grad()
@@ -157,15 +157,15 @@ def reads_no_values(kind: type[Net], trial: Trial) -> None:
 
 
 def stays_within_its_reach(kind: type[Net], trial: Trial) -> None:
-    """Pixels further off than the declared reach do not count, on an image that has such pixels.
+    """Pixels further off than the declared receptive radius do not count, on an image that has such pixels.
 
     The image is as many times larger than the trial's as it takes; outputs at its corners, at the middles of
     its sides and at its centre are looked at.
     """
-    reach = kind.ready(trial).module.reach
-    if reach is None:
+    radius = kind.ready(trial).module.receptive_radius
+    if radius is None:
         return
-    subject = kind.ready(_enlarged(trial, 2 * reach + 3))
+    subject = kind.ready(_enlarged(trial, 2 * radius + 3))
     _, height, width = subject.check.shape
     x = subject.images().requires_grad_()
     y = subject.outputs(x, subject.context(), Draws())["the output"]
@@ -175,7 +175,8 @@ def stays_within_its_reach(kind: type[Net], trial: Trial) -> None:
         distance = torch.maximum(rows[:, None], columns)
         furthest = int((distance * (gradient != 0).any(1).any(0)).max())
         require(
-            furthest <= reach, f"the output depends on pixels {furthest} off; the declared reach is {reach}"
+            furthest <= radius,
+            f"the output depends on pixels {furthest} off; the declared receptive radius is {radius}",
         )
 
 

@@ -7,7 +7,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from flowzoo.run import Ledger, Mode, Run
+from flowzoo.call import Call, Ledger, Mode
 from flowzoo.shapes import Images, PerImage, Shape
 from flowzoo.testing.draws import Draws, draw_images, draw_noise
 from flowzoo.testing.invertible import Invertible
@@ -50,7 +50,7 @@ class Transform(Invertible):
     @torch.no_grad()
     def first_pass(self, seed: int = 0) -> None:
         x = self.hand_over(draw_images(self.check.shape, FIRST_BATCH, seed + 100))
-        self.module(x, Run(mode="initialise", ledger=Ledger()))
+        self.module(x, Call(mode="initialise", ledger=Ledger()))
 
     def objectives(self, x: Images, context: Images | None, draws: Draws) -> dict[str, Tensor]:
         # What follows a transform weighs its outputs anyhow.
@@ -79,7 +79,7 @@ def draws_from_a_density(kind: type[Transform], trial: Trial) -> None:
             break
     subject = kind.ready(small)
     x = subject.images()[:1].repeat(_DRAWS, 1, 1, 1)
-    y, log_det = subject.module(x, Run(generator=torch.Generator().manual_seed(trial.mixed(0))))
+    y, log_det = subject.module(x, Call(generator=torch.Generator().manual_seed(trial.mixed(0))))
     values = y.flatten(1)
     drawn = values[:, (values != values[:1]).any(0)]
     if drawn.shape[1] > _FEW or drawn.shape[1] != values.shape[1] - x[0].numel():

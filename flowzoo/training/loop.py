@@ -10,14 +10,13 @@ from dataclasses import asdict, dataclass, replace
 import torch
 from torch import Tensor
 
+from flowzoo.call import Ledger
 from flowzoo.data.batches import ShuffledBatches
 from flowzoo.data.dataset import Dataset
 from flowzoo.errors import NumericalError
 from flowzoo.flow import Flow
-from flowzoo.memory import Memory
 from flowzoo.registry.probe import Probe, images_of, take_probe
 from flowzoo.registry.saving import save_model
-from flowzoo.run import Ledger
 from flowzoo.runfolder import RunFolder
 from flowzoo.training.budget import Budget
 from flowzoo.training.checkpoint import (
@@ -31,6 +30,7 @@ from flowzoo.training.options import TrainingOptions
 from flowzoo.training.reporter import Progress, Reporter
 from flowzoo.training.stage import Stage
 from flowzoo.training.step import NotFiniteError, TrainingStep
+from flowzoo.warm_start import WarmStart
 
 LOG_EVERY = 10
 """Steps between two records of the training loss."""
@@ -97,7 +97,7 @@ class TrainingLoop:
         self._checkpointed = around.checkpointed
         self._log = TrainingLog(around.folder.log)
         self._peak = options.learning_rate * stage.phase.rate
-        self._step = TrainingStep(flow, stage, options, around.generator, Memory(flow, position.memory))
+        self._step = TrainingStep(flow, stage, options, around.generator, WarmStart(flow, position.memory))
         # A budget that was raised since the checkpoint leaves validations to do.
         used = budget.used(position.stage_step, position.stage_seconds)
         done = min(position.validations, int(used * options.validations))
@@ -265,7 +265,7 @@ class TrainingLoop:
         self._position = replace(
             self._position,
             batches=self._batches.state(),
-            memory=self._step.memory.state(),
+            memory=self._step.warm_start.state(),
             probe=asdict(self._probe),
         )
         save_checkpoint(

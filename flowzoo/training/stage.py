@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from flowzoo.bijector import Phase
+from flowzoo.call import Call
 from flowzoo.data.dataset import Dataset
 from flowzoo.errors import OptionError
 from flowzoo.flow import Flow
-from flowzoo.run import Run
 from flowzoo.scoring import scored_levels
 from flowzoo.shapes import Images, PerImage
 from flowzoo.training.options import TrainingOptions
@@ -64,12 +64,12 @@ class Stage:
         """Return the parameters that the stage trains."""
         return [parameter for module in self.modules(flow) for parameter in module.parameters()]
 
-    def loss(self, flow: Flow, x: Images, run: Run) -> PerImage:
+    def loss(self, flow: Flow, x: Images, call: Call) -> PerImage:
         """Return the training loss, ``(B,)``, in bits per dimension of the finest image."""
         if self.whole:
-            losses = flow.loss(x, run)
+            losses = flow.loss(x, call)
         else:
-            losses = [flow.level_loss(index, x, run) for index in self.levels]
+            losses = [flow.level_loss(index, x, call) for index in self.levels]
         return nats_to_bits(torch.stack(losses).sum(0), flow.dimensions)
 
     def validate(self, flow: Flow, dataset: Dataset, options: TrainingOptions) -> tuple[float, float]:

@@ -9,16 +9,16 @@ from functools import partial
 import torch
 from torch import nn
 
+from flowzoo.call import Call, Ledger
 from flowzoo.dequantisation import dequantise
 from flowzoo.errors import NumericalError
 from flowzoo.flow import Flow
-from flowzoo.memory import Memory
-from flowzoo.run import Ledger, Run
 from flowzoo.shapes import IntegerImages
 from flowzoo.training.average import WeightAverage
 from flowzoo.training.options import TrainingOptions
 from flowzoo.training.precision import autocast, rounded_products
 from flowzoo.training.stage import Stage
+from flowzoo.warm_start import WarmStart
 
 OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": partial(torch.optim.Adam, fused=True),
@@ -38,16 +38,21 @@ class TrainingStep:
         stage: Which of its levels train, in which phase.
         options: Of the training.
         generator: Draws the noise.
-        memory: What components keep from batch to batch.
+        warm_start: What components keep from batch to batch.
 
     Attributes:
         optimiser: Of the stage's parameters.
         average: Of the weights.
-        memory: As given.
+        warm_start: As given.
     """
 
     def __init__(
-        self, flow: Flow, stage: Stage, options: TrainingOptions, generator: torch.Generator, memory: Memory
+        self,
+        flow: Flow,
+        stage: Stage,
+        options: TrainingOptions,
+        generator: torch.Generator,
+        warm_start: WarmStart,
     ) -> None:
         self._flow = flow
         self._stage = stage
@@ -57,7 +62,7 @@ class TrainingStep:
         self._parameters: list[nn.Parameter] = stage.parameters(flow)
         self.optimiser = OPTIMISERS[options.optimiser](self._parameters, lr=options.learning_rate)
         self.average = WeightAverage(flow, options.average)
-        self.memory = memory
+        self.warm_start = warm_start
 
     def take(self, images: IntegerImages, learning_rate: float) -> tuple[float, Ledger]:
         """Take one step.
@@ -74,18 +79,18 @@ class TrainingStep:
             NumericalError: A component could not compute it.
         """
         ledger = Ledger()
-        run = Run(
+        call = Call(
             mode="train",
             generator=self._generator,
             phase=self._stage.phase.name,
-            memory=self.memory,
+            warm_start=self.warm_start,
             ledger=ledger,
         )
         device = self._flow.device
-        x = dequantise(images.to(device), self._flow.bins, run)
+        x = dequantise(images.to(device), self._flow.bins, call)
         with rounded_products(self._precision, device):
             with autocast(self._precision, device):
-                loss = self._stage.loss(self._flow, x, run).mean()
+                loss = self._stage.loss(self._flow, x, call).mean()
             value = float(loss.detach())
             _require_finite(value, "loss")
             self.optimiser.zero_grad(set_to_none=True)

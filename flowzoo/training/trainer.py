@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from flowzoo.call import Call
 from flowzoo.data.batches import ShuffledBatches
 from flowzoo.data.dataset import Dataset
 from flowzoo.dequantisation import dequantise
@@ -19,7 +20,6 @@ from flowzoo.registry.loader import default_registry
 from flowzoo.registry.probe import read_probe
 from flowzoo.registry.provenance import Provenance
 from flowzoo.registry.saving import load_model, save_model
-from flowzoo.run import Run
 from flowzoo.runfolder import NEW_RUN, RunFolder
 from flowzoo.scoring import Scores, fit_splits, gather_scores, scored_levels
 from flowzoo.shapes import Images
@@ -217,7 +217,7 @@ class Trainer:
 
     def _gather_scores(self, images: int, position: Position | None = None) -> list[Scores]:
         assert self._scoring is not None, "the scoring stage has its model"
-        run = Run(generator=self._generator if position else None).seeded()
+        call = Call(generator=self._generator if position else None).seeded()
         began, done = time.monotonic(), 0
 
         def report(count: int) -> None:
@@ -238,19 +238,19 @@ class Trainer:
                     )
                 )
 
-        batches = self._random_batches(run, self._options.validation_batch_size, images)
-        return gather_scores(self._scoring, scored_levels(self._flow), batches, run, report)
+        batches = self._random_batches(call, self._options.validation_batch_size, images)
+        return gather_scores(self._scoring, scored_levels(self._flow), batches, call, report)
 
     def _first_pass(self, flow: Flow) -> None:
-        flow.initialise(self._random_batches(Run(generator=self._generator), self._options.initial_images))
+        flow.initialise(self._random_batches(Call(generator=self._generator), self._options.initial_images))
 
-    def _random_batches(self, run: Run, size: int, limit: int | None = None) -> Iterator[Images]:
+    def _random_batches(self, call: Call, size: int, limit: int | None = None) -> Iterator[Images]:
         """Yield dequantised training images in random order, since a data set may be sorted."""
         source = self._dataset.split("train")
         order = torch.randperm(len(source), generator=torch.Generator().manual_seed(0))[:limit]
         for indices in order.split(size):
             images = source.take(indices.tolist()).to(self._flow.device)
-            yield dequantise(images, self._flow.bins, run)
+            yield dequantise(images, self._flow.bins, call)
 
     def _flow_of(self, stage: Stage) -> Flow:
         if not stage.scoring:

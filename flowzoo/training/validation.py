@@ -7,15 +7,15 @@ from collections.abc import Sequence
 
 import torch
 
+from flowzoo.call import Call, per_image_generators
 from flowzoo.data.batches import spread
 from flowzoo.data.dataset import ImageSource
 from flowzoo.dequantisation import dequantise
 from flowzoo.errors import DataError, NumericalError
 from flowzoo.flow import Flow, sum_terms
-from flowzoo.memory import Memory
-from flowzoo.run import Run, per_image_generators
 from flowzoo.shapes import PerImage
 from flowzoo.units import bits_per_dim, nats_to_bits
+from flowzoo.warm_start import WarmStart
 
 SEED = 1
 """Noise and probes of the validation are the same every time, so that its figures can be compared."""
@@ -47,15 +47,15 @@ def validate(
     count = min(images, len(source))
     if not count:
         raise DataError("the validation split holds no images; use a data set with more of them")
-    memory = Memory(flow)
+    warm_start = WarmStart(flow)
     pilot = spread(count, min(PILOT, batch_size))
-    values = [_bits(flow, source, pilot, levels, memory)]
-    memory.frozen = True
+    values = [_bits(flow, source, pilot, levels, warm_start)]
+    warm_start.frozen = True
     remaining = [index for index in range(count) if index not in pilot]
-    if memory.state():
+    if warm_start.state():
         values, remaining = [], list(range(count))
     for start in range(0, len(remaining), batch_size):
-        values.append(_bits(flow, source, remaining[start : start + batch_size], levels, memory))
+        values.append(_bits(flow, source, remaining[start : start + batch_size], levels, warm_start))
     bits = torch.cat(values).double()
     if not bool(bits.isfinite().all()):
         raise NumericalError("the likelihood of a validation image is not finite")
@@ -64,13 +64,13 @@ def validate(
 
 
 def _bits(
-    flow: Flow, source: ImageSource, indices: Sequence[int], levels: Sequence[int], memory: Memory
+    flow: Flow, source: ImageSource, indices: Sequence[int], levels: Sequence[int], warm_start: WarmStart
 ) -> PerImage:
     """Return the images' bits/dim, or the levels' share of them, on the CPU."""
-    run = Run(generator=per_image_generators(SEED, indices), memory=memory)
-    x = dequantise(source.take(indices), flow.bins, run)
+    call = Call(generator=per_image_generators(SEED, indices), warm_start=warm_start)
+    x = dequantise(source.take(indices), flow.bins, call)
     if len(levels) == len(flow.levels):
-        return bits_per_dim(flow.log_prob(x, run), flow.dimensions, flow.bins).cpu()
-    terms = [flow.level(index)(flow.level_input(index, x, run), run)[2] for index in levels]
+        return bits_per_dim(flow.log_prob(x, call), flow.dimensions, flow.bins).cpu()
+    terms = [flow.level(index)(flow.level_input(index, x, call), call)[2] for index in levels]
     nats = torch.stack([sum_terms(each) for each in terms]).sum(0)
     return nats_to_bits(-nats, flow.dimensions).cpu()

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from flowzoo.builtin.actnorm import ActNorm
+from flowzoo.call import Call
 from flowzoo.errors import NotInitialisedError
-from flowzoo.run import Run
 
-INITIALISE = Run(mode="initialise")
+INITIALISE = Call(mode="initialise")
 
 
 def data(seed: int = 0) -> torch.Tensor:
@@ -38,7 +38,7 @@ def test_standardises_by_the_statistics_of_batch_and_space(trainable: bool) -> N
 def test_use_before_the_first_pass_is_refused(mode: str) -> None:
     actnorm = ActNorm(2).double()
 
-    for call in (lambda: actnorm(data(), None, Run(mode=mode)), lambda: actnorm.inverse(data())):
+    for call in (lambda: actnorm(data(), None, Call(mode=mode)), lambda: actnorm.inverse(data())):
         with pytest.raises(
             NotInitialisedError, match=r"call initialise\(batches\) on the model first, or load"
         ):
@@ -50,7 +50,7 @@ def test_is_initialised_once(mode: str) -> None:
     actnorm = initialised()
     expected = actnorm(data())[0]
 
-    actnorm(data(seed=1) + 10.0, None, Run(mode=mode))
+    actnorm(data(seed=1) + 10.0, None, Call(mode=mode))
 
     assert torch.equal(actnorm(data())[0], expected)
 

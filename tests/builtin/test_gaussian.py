@@ -10,8 +10,8 @@ from sklearn.covariance import OAS
 from flowzoo.bijector import standard_normal_log_prob
 from flowzoo.builtin.gaussian import Gaussian
 from flowzoo.builtin.moments import Moments
+from flowzoo.call import Call, Ledger
 from flowzoo.errors import NotInitialisedError, NumericalError, ShapeError
-from flowzoo.run import Ledger, Run
 
 SHAPE = (2, 2, 2)
 
@@ -27,7 +27,7 @@ def fitted(x: torch.Tensor) -> Gaussian:
     gaussian = Gaussian(SHAPE).double()
     for batch in x.split(17):
         ledger = Ledger()
-        gaussian(batch, None, Run(mode="initialise", ledger=ledger))
+        gaussian(batch, None, Call(mode="initialise", ledger=ledger))
         assert ledger.wants_more
     return gaussian
 
@@ -110,7 +110,7 @@ def test_the_first_use_or_loading_closes_the_fit(load: bool) -> None:
         gaussian.load_state_dict(state)
     ledger = Ledger()
 
-    gaussian(data(seed=1) + 10.0, None, Run(mode="initialise", ledger=ledger))
+    gaussian(data(seed=1) + 10.0, None, Call(mode="initialise", ledger=ledger))
 
     assert not ledger.wants_more
     assert torch.equal(gaussian(data())[0], expected)
@@ -127,7 +127,7 @@ def test_data_that_are_not_finite_are_refused() -> None:
 def test_given_a_context_is_scipys_conditional_normal() -> None:
     context, x = data().split([1, 1], dim=1)
     gaussian = Gaussian((1, 2, 2), (1, 2, 2)).double()
-    gaussian(x, context, Run(mode="initialise"))
+    gaussian(x, context, Call(mode="initialise"))
     both = np.hstack([context.flatten(1).numpy(), x.flatten(1).numpy()])
     mean, covariance = both.mean(0), covariance_of(both)
     expected = multivariate_normal(mean, covariance).logpdf(both)
@@ -148,9 +148,9 @@ def test_a_context_of_another_size_is_refused() -> None:
 def test_a_fit_leaves_nothing_on_the_module_and_goes_on_where_it_was_begun() -> None:
     expected, gaussian = fitted(data()), Gaussian(SHAPE).double()
     for batch in data().split(17):
-        gaussian(batch, None, Run(mode="initialise"))
+        gaussian(batch, None, Call(mode="initialise"))
         copied = copy.deepcopy(gaussian)
-        copied(batch + 10.0, None, Run(mode="initialise"))  # a copy's fit is closed
+        copied(batch + 10.0, None, Call(mode="initialise"))  # a copy's fit is closed
 
     assert torch.equal(gaussian.factor, expected.factor)
     assert torch.equal(copied.factor, expected.factor)

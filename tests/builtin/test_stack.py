@@ -4,10 +4,10 @@ import torch
 from flowzoo.builtin.actnorm import ActNorm
 from flowzoo.builtin.affine import Affine
 from flowzoo.builtin.stack import Stack
+from flowzoo.call import Call, Ledger
 from flowzoo.component import Spec
 from flowzoo.errors import OptionError
 from flowzoo.registry.build import build_component
-from flowzoo.run import Ledger, Run
 from tests.toys import OtherLoss, Wave
 
 
@@ -41,7 +41,7 @@ def test_gives_every_part_the_context_and_the_run() -> None:
 
 
 def test_parts_are_initialised_on_what_reaches_them() -> None:
-    z, _ = Stack([Affine(scale=5.0), ActNorm(1).double()])(images(), None, Run(mode="initialise"))
+    z, _ = Stack([Affine(scale=5.0), ActNorm(1).double()])(images(), None, Call(mode="initialise"))
 
     assert z.std(correction=0).item() == pytest.approx(1.0)
 
@@ -58,7 +58,7 @@ def test_last_part_decides_the_loss_and_sees_the_run() -> None:
     x, ledger = images(), Ledger()
     stack = Stack([Affine(scale=2.0), OtherLoss()])
 
-    loss = stack.loss(x, None, Run(ledger=ledger))
+    loss = stack.loss(x, None, Call(ledger=ledger))
 
     assert not stack.loss_is_likelihood
     torch.testing.assert_close(loss, OtherLoss().loss(2 * x) - Affine(scale=2.0)(x)[1])

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from flowzoo.builtin.standardise import Standardise
+from flowzoo.call import Call
 from flowzoo.errors import NotInitialisedError
-from flowzoo.run import Run
 from tests.toys import OtherLoss, Wave
 
 SHAPE, CONTEXT_SHAPE = (2, 2, 2), (3, 1, 1)
@@ -23,7 +23,7 @@ def standardised(x: torch.Tensor) -> torch.Tensor:
 
 def initialised(inner: Wave | OtherLoss) -> Standardise:
     bijector = Standardise(inner, SHAPE, CONTEXT_SHAPE).double()
-    bijector(data(SHAPE), data(CONTEXT_SHAPE, seed=1), Run(mode="initialise"))
+    bijector(data(SHAPE), data(CONTEXT_SHAPE, seed=1), Call(mode="initialise"))
     return bijector
 
 
@@ -44,7 +44,7 @@ def test_context_may_be_left_out_where_none_was_announced() -> None:
     x = data(SHAPE)
     bijector = Standardise(Wave(), SHAPE).double()
 
-    z, _ = bijector(x, None, Run(mode="initialise"))
+    z, _ = bijector(x, None, Call(mode="initialise"))
 
     torch.testing.assert_close(bijector.inverse(z), x)
 

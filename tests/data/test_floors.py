@@ -10,9 +10,9 @@ import torch
 from scipy.special import expit, logit
 from scipy.stats import multivariate_normal
 
+from flowzoo.call import Call
 from flowzoo.data.digits import build_digits
 from flowzoo.dequantisation import dequantise
-from flowzoo.run import Run
 
 DRAWS = 4
 
@@ -25,18 +25,18 @@ def test_a_full_covariance_gaussian_reaches_its_floor(alpha, floor):
 
 
 def _gaussian_bits(dataset, alpha, seed):
-    run = Run(generator=torch.Generator().manual_seed(seed))
-    train, _ = _model_space(dataset, ("train", "validation"), alpha, run)
-    test, log_det = _model_space(dataset, ("test",), alpha, run)
+    call = Call(generator=torch.Generator().manual_seed(seed))
+    train, _ = _model_space(dataset, ("train", "validation"), alpha, call)
+    test, log_det = _model_space(dataset, ("test",), alpha, call)
     gaussian = multivariate_normal(train.mean(0), np.cov(train.T, bias=True))
     nats = -(gaussian.logpdf(test) + log_det)
     return nats.mean() / (np.prod(dataset.info.shape) * np.log(2)) + np.log2(dataset.info.bins)
 
 
-def _model_space(dataset, splits, alpha, run):
+def _model_space(dataset, splits, alpha, call):
     sources = [dataset.split(name) for name in splits]
     images = torch.cat([source.take(range(len(source))) for source in sources])
-    x = dequantise(images, dataset.info.bins, run).flatten(1).numpy()
+    x = dequantise(images, dataset.info.bins, call).flatten(1).numpy()
     if alpha is None:
         return x, np.zeros(len(x))
     y = logit(alpha + (1 - 2 * alpha) * x)

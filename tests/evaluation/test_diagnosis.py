@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
+from flowzoo.call import Finding, Ledger
 from flowzoo.data.load import load_dataset
 from flowzoo.evaluation.advice import advise
 from flowzoo.evaluation.diagnosis import diagnose
 from flowzoo.evaluation.findings import Findings, Row
 from flowzoo.evaluation.floor import fit_gaussian
-from flowzoo.memory import Memory
-from flowzoo.run import Finding, Ledger
+from flowzoo.warm_start import WarmStart
 from tests.evaluation.toy_solver import pendulum_flow
 
 COSTS = {"a": 20.0, "b": 30.0, "c": 25.0, "d": 25.0}
@@ -37,7 +37,7 @@ def test_a_model_without_solvers_has_nothing_to_report() -> None:
 
 def test_findings_are_averaged_over_calls_and_taken_out_of_the_ledger() -> None:
     flow, pendulum = pendulum_flow(8.0)
-    findings, ledger = Findings(Memory(flow)), Ledger()
+    findings, ledger = Findings(WarmStart(flow)), Ledger()
     for steps in (4.0, 8.0):
         ledger.findings = [
             Finding(pendulum, "a", {"steps": steps}),

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 import flowzoo
+from flowzoo.call import Call, per_image_generators
 from flowzoo.data.load import load_dataset
 from flowzoo.dequantisation import dequantise
 from flowzoo.errors import OptionError
 from flowzoo.evaluation.floor import fit_gaussian
 from flowzoo.evaluation.likelihood import evaluate_likelihood
 from flowzoo.flow import Flow
-from flowzoo.run import Run, per_image_generators
 
 LOGIT = {"name": "logit", "alpha": 1e-3}
 
@@ -54,7 +54,7 @@ def test_mean_and_standard_error_are_those_of_the_images() -> None:
     source = digits.split("test")
     found = evaluate_likelihood(flow, source, limit=50, seed=3)
     values = flow.bits_per_dim(
-        source.take(range(50)), Run(generator=per_image_generators(3, range(50)))
+        source.take(range(50)), Call(generator=per_image_generators(3, range(50)))
     ).double()
     assert found.bits_per_dim == pytest.approx(float(values.mean()), abs=1e-6)
     assert found.standard_error == pytest.approx(float(values.std()) / math.sqrt(50), abs=1e-6)

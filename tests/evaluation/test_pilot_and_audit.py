@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import flowzoo
+from flowzoo.call import Call, per_image_generators
 from flowzoo.data.batches import spread
 from flowzoo.data.dataset import ImageSource
 from flowzoo.data.load import load_dataset
@@ -18,7 +19,6 @@ from flowzoo.evaluation.floor import fit_gaussian
 from flowzoo.evaluation.likelihood import Likelihood, evaluate_likelihood
 from flowzoo.flow import Flow
 from flowzoo.metric import NOT_AUDITED
-from flowzoo.run import Run, per_image_generators
 from tests.evaluation.toy_solver import pendulum_flow
 
 ROUGH, FINE = 8.0, 500.0
@@ -54,7 +54,7 @@ def test_all_batches_meet_the_steps_that_the_pilot_took() -> None:
     flow, pendulum = pendulum_flow(ROUGH)
     evaluate_likelihood(flow, held_out(), limit=70, batch_size=30, audit=False)
     x = dequantise(
-        held_out().take(spread(70, 32)), 17, Run(generator=per_image_generators(0, spread(70, 32)))
+        held_out().take(spread(70, 32)), 17, Call(generator=per_image_generators(0, spread(70, 32)))
     )
     taken = math.ceil(ROUGH * float((2 * x - 1).abs().max()))
     assert pendulum.steps[1:] == [(32, taken), (30, taken), (30, taken), (10, taken)]
@@ -108,7 +108,7 @@ def test_the_audit_is_the_error_against_the_closed_form() -> None:
     flow, pendulum = pendulum_flow(ROUGH)
     found = evaluate_likelihood(flow, held_out(), limit=40, seed=5).audit
     indices = spread(40, 16, 0.25)
-    x = dequantise(held_out().take(indices), 17, Run(generator=per_image_generators(5, indices)))
+    x = dequantise(held_out().take(indices), 17, Call(generator=per_image_generators(5, indices)))
     errors = []
     for image in x:
         v = (2 * image - 1).flatten().double()

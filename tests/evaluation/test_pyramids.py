@@ -18,6 +18,7 @@ from flowzoo.builtin.block_mean import BlockMean
 from flowzoo.builtin.identity import IdentityBijector, IdentityTransform
 from flowzoo.builtin.keep_first_channels import KeepFirstChannels
 from flowzoo.builtin.keep_nothing import KeepNothing
+from flowzoo.call import Call, per_image_generators
 from flowzoo.data.dataset import TensorImages
 from flowzoo.data.load import load_dataset
 from flowzoo.dequantisation import dequantise
@@ -25,7 +26,6 @@ from flowzoo.errors import OptionError
 from flowzoo.evaluation.likelihood import Likelihood, evaluate_likelihood
 from flowzoo.flow import Flow
 from flowzoo.level import Level
-from flowzoo.run import Run, per_image_generators
 from tests.linear_pyramid import MEAN, LinearPyramid, upscaling
 from tests.toys import Wave
 
@@ -145,7 +145,7 @@ def test_training_the_width_improves_the_bound_and_finds_the_best_one() -> None:
     generator = torch.Generator().manual_seed(0)
     for _ in range(200):
         optimiser.zero_grad()
-        torch.stack(flow.loss(x, Run(mode="train", generator=generator))).sum(0).mean().backward()
+        torch.stack(flow.loss(x, Call(mode="train", generator=generator))).sum(0).mean().backward()
         assert log_width.grad is not None
         assert bool(log_width.grad != 0)
         optimiser.step()

@@ -11,9 +11,9 @@ from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.affine import Affine
 from flowzoo.builtin.identity import IdentityBijector, IdentityTransform
 from flowzoo.builtin.keep_nothing import KeepNothing
+from flowzoo.call import EVALUATION, Call
 from flowzoo.flow import Flow
 from flowzoo.level import Level
-from flowzoo.run import EVALUATION, Run
 from flowzoo.shapes import Images
 
 
@@ -30,27 +30,27 @@ class Pendulum(ConditionalBijector):
         """Of each forward call: images and steps."""
 
     def forward(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Tensor]:
-        if run.tight:
-            run.note("solver", "closed form")
+        if call.tight:
+            call.note("solver", "closed form")
             half = x / 2
             z = 2 * torch.atan(math.e * half.tan()) + _turns(x)
             slope = math.e / (half.cos() ** 2 + (math.e * half.sin()) ** 2)
             return z, slope.log().flatten(1).sum(1)
-        steps = run.recall(self, "steps") or math.ceil(float(self.fineness) * float(x.abs().max()))
-        run.keep(self, "steps", steps)
-        run.note("solver", "euler")
+        steps = call.recall(self, "steps") or math.ceil(float(self.fineness) * float(x.abs().max()))
+        call.keep(self, "steps", steps)
+        call.note("solver", "euler")
         self.steps.append((len(x), steps))
         v, log_det = x, x.new_zeros(len(x))
         for _ in range(steps):
             log_det = log_det + v.cos().flatten(1).sum(1) / steps
             v = v + v.sin() / steps
-        run.find(self, "block 0, forward", {"evaluations": steps, "values": len(x)})
+        call.find(self, "block 0, forward", {"evaluations": steps, "values": len(x)})
         return v, log_det
 
-    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
-        run.find(self, "block 0, backward", {"evaluations": 1.0, "energy": 0.5})
+    def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
+        call.find(self, "block 0, backward", {"evaluations": 1.0, "energy": 0.5})
         return 2 * torch.atan((z / 2).tan() / math.e) + _turns(z)
 
 

@@ -12,13 +12,13 @@ from torch import nn
 from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.identity import IdentityBijector, IdentityTransform
 from flowzoo.builtin.keep_nothing import KeepNothing
+from flowzoo.call import EVALUATION
 from flowzoo.component import Component
 from flowzoo.flow import Flow
 from flowzoo.level import Level
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.models import create_model
 from flowzoo.registry.probe import WHOLE, Probe, deviation, images_of, take_probe
-from flowzoo.run import EVALUATION
 from flowzoo.testing import randomise
 
 MODELS = default_registry().components("model")
@@ -92,7 +92,7 @@ def test_a_probe_is_plain_data_and_the_same_every_time(flow: Flow) -> None:
     assert take_probe(flow) == probe
     assert take_probe(copy.deepcopy(flow), images_of(probe, flow)) == probe
     assert all(isinstance(value, float) for row in probe.rows.values() for value in row.values)
-    assert asdict(probe)["memory"] == probe.memory
+    assert asdict(probe)["memory"] == probe.warm_start
 
 
 @pytest.mark.parametrize("name", sorted(DECIDED))
@@ -121,11 +121,11 @@ class Odd(ConditionalBijector):
         self._act = forward or (lambda: None)
         self._undo = inverse or (lambda: None)
 
-    def forward(self, x, context=None, run=EVALUATION):  # type: ignore[no-untyped-def]
+    def forward(self, x, context=None, call=EVALUATION):  # type: ignore[no-untyped-def]
         self._act()
         return x * self.scale * self.steep, (self.scale * self.steep).log().expand(len(x)) * x[0].numel()
 
-    def inverse(self, z, context=None, run=EVALUATION):  # type: ignore[no-untyped-def]
+    def inverse(self, z, context=None, call=EVALUATION):  # type: ignore[no-untyped-def]
         self._undo()
         return z / self.scale / self.steep
 

@@ -13,9 +13,9 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from flowzoo.bijector import ConditionalBijector, Phase
 from flowzoo.builtin.first_pass import FirstPass
+from flowzoo.call import EVALUATION, Call
 from flowzoo.component import Check, Component, Kind
 from flowzoo.network import Network
-from flowzoo.run import EVALUATION, Run
 from flowzoo.shapes import Shape
 from flowzoo.split import SplitPolicy
 from flowzoo.testing import Trial, checks_for, run_check
@@ -48,14 +48,14 @@ class Rotated(ConditionalBijector):
         self.register_buffer("places", TABLE[:1])
 
     def forward(
-        self, x: Tensor, context: Tensor | None = None, run: Run = EVALUATION
+        self, x: Tensor, context: Tensor | None = None, call: Call = EVALUATION
     ) -> tuple[Tensor, Tensor]:
         log_scale = self.first["log_scale"]
         z = (x.flatten(1) @ self.turn.to(x)) * log_scale.exp() + self.again["log_scale"]
         return z.reshape(x.shape), log_scale.sum().expand(len(x))
 
     @torch.no_grad()
-    def inverse(self, z: Tensor, context: Tensor | None = None, run: Run = EVALUATION) -> Tensor:
+    def inverse(self, z: Tensor, context: Tensor | None = None, call: Call = EVALUATION) -> Tensor:
         log_scale = self.first["log_scale"]
         return (((z.flatten(1) - log_scale) * (-log_scale).exp()) @ self.turn.T.to(z)).reshape(z.shape)
 
@@ -95,16 +95,16 @@ class ByHand(ConditionalBijector):
         return self._grids[key] * self.ramp
 
     def forward(
-        self, x: Tensor, context: Tensor | None = None, run: Run = EVALUATION
+        self, x: Tensor, context: Tensor | None = None, call: Call = EVALUATION
     ) -> tuple[Tensor, Tensor]:
-        if run.mode == "initialise" and not self.first_pass.done:
+        if call.mode == "initialise" and not self.first_pass.done:
             self.mean.copy_(x.mean())
             self.first_pass.finish()
         self.first_pass.require()
         moved = x - self.mean + self.shift * self._grid(x)
         return Cubic.apply(moved), torch.log1p(moved**2).flatten(1).sum(1)
 
-    def inverse(self, z: Tensor, context: Tensor | None = None, run: Run = EVALUATION) -> Tensor:
+    def inverse(self, z: Tensor, context: Tensor | None = None, call: Call = EVALUATION) -> Tensor:
         self.first_pass.require()
         x = z.sign() * (3 * z.abs()) ** (1 / 3)
         for _ in range(60):
@@ -125,11 +125,11 @@ class Moves(ConditionalBijector):
         return self
 
     def forward(
-        self, x: Tensor, context: Tensor | None = None, run: Run = EVALUATION
+        self, x: Tensor, context: Tensor | None = None, call: Call = EVALUATION
     ) -> tuple[Tensor, Tensor]:
         return x[:, self.order], x.new_zeros(len(x))
 
-    def inverse(self, z: Tensor, context: Tensor | None = None, run: Run = EVALUATION) -> Tensor:
+    def inverse(self, z: Tensor, context: Tensor | None = None, call: Call = EVALUATION) -> Tensor:
         return z[:, self.order]
 
 
@@ -144,13 +144,13 @@ class InPhases(ConditionalBijector):
         self.shift = nn.Parameter(torch.zeros(shape))
 
     def forward(
-        self, x: Tensor, context: Tensor | None = None, run: Run = EVALUATION
+        self, x: Tensor, context: Tensor | None = None, call: Call = EVALUATION
     ) -> tuple[Tensor, Tensor]:
-        log_scale = self.log_scale.detach() if run.phase == "shift" else self.log_scale
-        shift = self.shift.detach() if run.phase == "scale" else self.shift
+        log_scale = self.log_scale.detach() if call.phase == "shift" else self.log_scale
+        shift = self.shift.detach() if call.phase == "scale" else self.shift
         return x * log_scale.exp() + shift, log_scale.sum().repeat(len(x))
 
-    def inverse(self, z: Tensor, context: Tensor | None = None, run: Run = EVALUATION) -> Tensor:
+    def inverse(self, z: Tensor, context: Tensor | None = None, call: Call = EVALUATION) -> Tensor:
         return (z - self.shift) * (-self.log_scale).exp()
 
 
@@ -163,12 +163,12 @@ class OpponentHaar(ResolutionTransform):
         signs = torch.tensor([[1, 1, 1, 1], [1, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]])
         self.register_buffer("signs", signs / 2)
 
-    def forward(self, x: Tensor, run: Run = EVALUATION) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, call: Call = EVALUATION) -> tuple[Tensor, Tensor]:
         mixed = torch.einsum("dc,bchw->bdhw", self.turn.to(x), x)
         blocks = torch.stack([mixed[..., i::2, j::2] for i in (0, 1) for j in (0, 1)], dim=1)
         return torch.einsum("kl,blchw->bkchw", self.signs, blocks).flatten(1, 2), x.new_zeros(len(x))
 
-    def inverse(self, y: Tensor, run: Run = EVALUATION) -> Tensor:
+    def inverse(self, y: Tensor, call: Call = EVALUATION) -> Tensor:
         blocks = torch.einsum("kl,bkchw->blchw", self.signs, y.unflatten(1, (4, -1)))
         rows = [torch.stack([blocks[:, 2 * i], blocks[:, 2 * i + 1]], dim=-1).flatten(-2) for i in (0, 1)]
         mixed = torch.stack(rows, dim=-2).flatten(-3, -2)
@@ -226,12 +226,12 @@ def local_class(trial: Trial) -> ConditionalBijector:
             self.log_scale = nn.Parameter(torch.zeros(channels, 1, 1))
 
         def forward(
-            self, x: Tensor, context: Tensor | None = None, run: Run = EVALUATION
+            self, x: Tensor, context: Tensor | None = None, call: Call = EVALUATION
         ) -> tuple[Tensor, Tensor]:
             log_det = self.log_scale.expand(x.shape[1:]).sum()
             return x * self.log_scale.exp(), log_det.expand(len(x))
 
-        def inverse(self, z: Tensor, context: Tensor | None = None, run: Run = EVALUATION) -> Tensor:
+        def inverse(self, z: Tensor, context: Tensor | None = None, call: Call = EVALUATION) -> Tensor:
             return z * (-self.log_scale).exp()
 
     return Doubled()

@@ -9,12 +9,12 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from flowzoo.bijector import ConditionalBijector, Phase
+from flowzoo.call import EVALUATION, Call
 from flowzoo.cascade import cascade
 from flowzoo.component import BijectorSpec, Builder, Component, Spec
 from flowzoo.errors import NumericalError
 from flowzoo.hooks import API_VERSION, hookimpl
 from flowzoo.level import Level
-from flowzoo.run import EVALUATION, Run
 from flowzoo.shapes import Images, PerImage, Shape
 
 flowzoo_api_version = API_VERSION
@@ -42,22 +42,22 @@ class Phased(ConditionalBijector):
         self.phases = phases
 
     def forward(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Tensor]:
         return x * self.s.exp() + self.b, self.s.sum().repeat(len(x))
 
-    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+    def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
         return (z - self.b) * (-self.s).exp()
 
-    def loss(self, x: Images, context: Images | None = None, run: Run = EVALUATION) -> PerImage:
-        remembered = run.recall(self, "batches") or 0
-        run.keep(self, "batches", remembered + 1)
-        run.count(f"phase {run.phase}", 1)
-        run.count("remembered", remembered)
-        if run.phase == "diverge":
+    def loss(self, x: Images, context: Images | None = None, call: Call = EVALUATION) -> PerImage:
+        remembered = call.recall(self, "batches") or 0
+        call.keep(self, "batches", remembered + 1)
+        call.count(f"phase {call.phase}", 1)
+        call.count("remembered", remembered)
+        if call.phase == "diverge":
             raise NumericalError("a solver did not get to the end")
-        sign = -1.0 if run.phase == "spoil" else 1.0
-        return sign * super().loss(x, context, run) + 0.5 * remembered * self.b.sum()
+        sign = -1.0 if call.phase == "spoil" else 1.0
+        return sign * super().loss(x, context, call) + 0.5 * remembered * self.b.sum()
 
 
 def build_phased(

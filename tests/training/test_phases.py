@@ -81,7 +81,9 @@ def lived_through(folder: Path) -> list[tuple[str, str, int]]:
     return found
 
 
-def test_phases_follow_each_other_with_their_shares_and_a_new_memory(train: Train, tmp_path: Path) -> None:
+def test_phases_follow_each_other_with_their_shares_and_a_new_warm_start(
+    train: Train, tmp_path: Path
+) -> None:
     record = train(tmp_path / "run", "matching:0.25:1 likelihood:0.75:0.1")
     assert record.steps == 8
     assert lived_through(tmp_path / "run") == [

@@ -10,10 +10,10 @@ from flowzoo.builtin.actnorm import ActNorm
 from flowzoo.builtin.affine import Affine
 from flowzoo.builtin.identity import IdentityBijector, IdentityTransform
 from flowzoo.builtin.keep_nothing import KeepNothing
+from flowzoo.call import Call
 from flowzoo.errors import OptionError
 from flowzoo.flow import Flow
 from flowzoo.level import Level
-from flowzoo.run import Run
 from flowzoo.training.options import TrainingOptions
 from flowzoo.training.stage import plan_stages
 
@@ -42,11 +42,11 @@ def test_levels_train_coarsest_first_and_share_no_parameters() -> None:
 
 def test_the_losses_of_separate_levels_add_up_to_that_of_all() -> None:
     flow = tiny()
-    run = Run(mode="train")
+    call = Call(mode="train")
     (together,) = plan_stages(flow, TrainingOptions())
-    apart = sum(stage.loss(flow, images(), run) for stage in plan_stages(flow, SEPARATELY))
+    apart = sum(stage.loss(flow, images(), call) for stage in plan_stages(flow, SEPARATELY))
     assert isinstance(apart, torch.Tensor)
-    torch.testing.assert_close(apart, together.loss(flow, images(), run))
+    torch.testing.assert_close(apart, together.loss(flow, images(), call))
 
 
 def test_levels_that_depend_on_each_other_are_not_trained_apart() -> None:

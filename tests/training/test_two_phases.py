@@ -97,7 +97,7 @@ def test_what_cannot_be_scored_is_known_before_training(
     def broken(*_: Any) -> None:
         raise OptionError("cannot tell")
 
-    monkeypatch.setattr("flowzoo_coupling.affine_coupling.AffineCoupling.forward_with_shares", broken)
+    monkeypatch.setattr("flowzoo_coupling.affine_coupling.AffineCoupling.forward_with_contributions", broken)
     steps: list[int] = []
 
     class Counter:

@@ -13,11 +13,11 @@ from flowzoo.builtin.affine import Affine
 from flowzoo.builtin.identity import IdentityBijector, IdentityTransform
 from flowzoo.builtin.keep_first_channels import KeepFirstChannels
 from flowzoo.builtin.keep_nothing import KeepNothing
+from flowzoo.call import EVALUATION, Call, per_image_generators
 from flowzoo.data.dataset import TensorImages
 from flowzoo.errors import DataError
 from flowzoo.flow import Flow
 from flowzoo.level import Level
-from flowzoo.run import EVALUATION, Run, per_image_generators
 from flowzoo.shapes import Images
 from flowzoo.training.validation import SEED, validate
 
@@ -35,18 +35,18 @@ class Settling(ConditionalBijector):
         self.calls: list[tuple[list[int], float | None, bool]] = []
 
     def forward(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Tensor]:
-        remembered = run.recall(self, "largest")
+        remembered = call.recall(self, "largest")
         numbers = (x[:, 0, 0, 0] * 256).floor().int().tolist()
-        self.calls.append((numbers, remembered, run.memory is not None and run.memory.frozen))
+        self.calls.append((numbers, remembered, call.warm_start is not None and call.warm_start.frozen))
         if not self.keeps:
             return x, x.new_zeros(len(x))
         largest = float(x.max()) if remembered is None else remembered
-        run.keep(self, "largest", largest)
+        call.keep(self, "largest", largest)
         return x / largest, x.new_full((len(x),), -math.log(largest) * x[0].numel())
 
-    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+    def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
         raise NotImplementedError
 
 
@@ -86,8 +86,8 @@ def test_where_nothing_is_kept_no_image_is_measured_twice() -> None:
     flow = one_level(settling)
     bits, error = validate(flow, numbered(), levels=(0,), images=70, batch_size=40)
     assert sorted(image for images, *_ in settling.calls for image in images) == list(range(70))
-    run = Run(generator=per_image_generators(SEED, range(70)))
-    expected = flow.bits_per_dim(numbered().take(range(70)), run).double()
+    call = Call(generator=per_image_generators(SEED, range(70)))
+    expected = flow.bits_per_dim(numbered().take(range(70)), call).double()
     assert bits == pytest.approx(float(expected.mean()), rel=1e-6)
     assert error == pytest.approx(float(expected.std()) / math.sqrt(70), rel=1e-5)
 

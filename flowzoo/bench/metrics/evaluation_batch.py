@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import torch
 from pydantic import Field
 
+from flowzoo.call import Call, Ledger, per_image_generators
 from flowzoo.dequantisation import dequantise
 from flowzoo.evaluation.likelihood import EXACT_UP_TO
 from flowzoo.evaluation.notes import stated
 from flowzoo.evaluation.pilot import fly_pilot
 from flowzoo.metric import Trained
-from flowzoo.run import Ledger, Run, per_image_generators
 from flowzoo.shapes import Images, PerImage
 
 BatchSize = Annotated[int, Field(ge=1, description="images at once")]
@@ -39,7 +39,7 @@ class EvaluationBatch:
         self.images = source.take(self._indices)
         self._ledger = Ledger()
         with torch.no_grad():
-            self._memory = fly_pilot(flow, source, len(source), trained.seed, self._exact)
+            self._warm_start = fly_pilot(flow, source, len(source), trained.seed, self._exact)
 
     @property
     def conditions(self) -> Mapping[str, Any]:
@@ -59,14 +59,14 @@ class EvaluationBatch:
     @torch.no_grad()
     def encode(self) -> tuple[Images, list[Images]]:
         """Return the dequantised images, ``(B, C, H, W)``, and their latents, finest first."""
-        run = self._run()
-        x = dequantise(self.images.to(self._flow.device), self._flow.bins, run)
-        return x, self._flow.encode(x, run)
+        call = self._run()
+        x = dequantise(self.images.to(self._flow.device), self._flow.bins, call)
+        return x, self._flow.encode(x, call)
 
-    def _run(self) -> Run:
-        return Run(
+    def _run(self) -> Call:
+        return Call(
             generator=per_image_generators(self._seed, self._indices),
             exact=self._exact,
-            memory=self._memory,
+            warm_start=self._warm_start,
             ledger=self._ledger,
         )

@@ -9,9 +9,9 @@ import torch
 
 from flowzoo.bench.metrics.evaluation_batch import BatchSize, EvaluationBatch, Exact
 from flowzoo.bench.metrics.training_steps import TrainingSteps, last_stage
+from flowzoo.call import Call, Ledger
 from flowzoo.flow import Flow
 from flowzoo.metric import Measurement, Metric, Trained
-from flowzoo.run import Ledger, Run
 
 SETTLING = 3
 """Training steps before the counted ones: solvers settle their steps in them."""
@@ -69,8 +69,8 @@ def _in_training(steps: TrainingSteps) -> float:
 @torch.no_grad()
 def _in_sampling(flow: Flow, size: int, seed: int) -> float:
     ledger = Ledger()
-    run = Run(generator=torch.Generator().manual_seed(seed), ledger=ledger)
-    flow.decode(flow.draw_latents(size, run=run), run)
+    call = Call(generator=torch.Generator().manual_seed(seed), ledger=ledger)
+    flow.decode(flow.draw_latents(size, call=call), call)
     return _count(ledger)
 
 

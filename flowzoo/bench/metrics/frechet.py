@@ -13,13 +13,13 @@ from torch import Tensor
 
 from flowzoo.bench.metrics.features import Features, ImportedFeatures, InceptionFeatures
 from flowzoo.bench.metrics.trained_features import TrainedFeatures
+from flowzoo.call import Call
 from flowzoo.data.batches import sequential_batches, spread
 from flowzoo.data.dataset import Dataset
 from flowzoo.dequantisation import quantise
 from flowzoo.errors import NumericalError, OptionError
 from flowzoo.flow import Flow
 from flowzoo.metric import Measurement, Metric, Trained
-from flowzoo.run import Run
 from flowzoo.shapes import IntegerImages
 
 BATCH = 100
@@ -153,7 +153,7 @@ def distance_to(features: Features, real: Batches) -> Callable[[Batches], float]
 
 @torch.no_grad()
 def _samples(flow: Flow, count: int, seed: int) -> Iterator[IntegerImages]:
-    run = Run(generator=torch.Generator().manual_seed(seed))
+    call = Call(generator=torch.Generator().manual_seed(seed))
     for start in range(0, count, BATCH):
-        x = flow.decode(flow.draw_latents(min(BATCH, count - start), run=run), run)
+        x = flow.decode(flow.draw_latents(min(BATCH, count - start), call=call), call)
         yield quantise(x.cpu(), flow.bins)

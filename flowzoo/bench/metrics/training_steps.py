@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 
+from flowzoo.call import Ledger
 from flowzoo.data.batches import ShuffledBatches
-from flowzoo.memory import Memory
 from flowzoo.metric import Better, Measurement, Trained
-from flowzoo.run import Ledger
 from flowzoo.training.options import parse_training_options
 from flowzoo.training.stage import Stage, plan_stages
 from flowzoo.training.step import TrainingStep
+from flowzoo.warm_start import WarmStart
 
 
 class TrainingSteps:
@@ -35,7 +35,7 @@ class TrainingSteps:
         self._precision = options.precision
         self._batches = ShuffledBatches(trained.dataset.split("train"), self.batch_size, trained.seed)
         generator = torch.Generator(device=trained.flow.device).manual_seed(trained.seed)
-        self._step = TrainingStep(trained.flow, stage, options, generator, Memory(trained.flow))
+        self._step = TrainingStep(trained.flow, stage, options, generator, WarmStart(trained.flow))
 
     @property
     def conditions(self) -> Mapping[str, Any]:

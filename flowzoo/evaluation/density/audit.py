@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from flowzoo.call import Call, per_image_generators
 from flowzoo.data.batches import spread
 from flowzoo.data.dataset import ImageSource
 from flowzoo.dequantisation import dequantise
@@ -38,11 +39,10 @@ from flowzoo.evaluation.density.round_trip import image_error, latent_error
 from flowzoo.evaluation.density.stopwatch import Stopwatch
 from flowzoo.flow import Flow
 from flowzoo.global_random import random_states_kept
-from flowzoo.memory import Memory
 from flowzoo.registry.plugin import one_line
-from flowzoo.run import Run, per_image_generators
 from flowzoo.shapes import IntegerImages
 from flowzoo.units import nats_to_bits
+from flowzoo.warm_start import WarmStart
 
 AUDITED_IMAGES = 4
 
@@ -80,7 +80,7 @@ class Figure:
         measure: Measures integer images as the figure was, from a model and a run to bits/dim, ``(B,)``.
         seed: Of noise and probes, by image.
         exact: Whether exact log-determinants were asked for.
-        memory: With which the images were measured.
+        warm_start: With which the images were measured.
         solved: Whether the model has solvers.
         estimated: Whether it estimated a trace.
     """
@@ -89,10 +89,10 @@ class Figure:
     source: ImageSource
     bits: Tensor
     draws: int
-    measure: Callable[[Flow, IntegerImages, Run], Tensor]
+    measure: Callable[[Flow, IntegerImages, Call], Tensor]
     seed: int
     exact: bool
-    memory: Memory
+    warm_start: WarmStart
     solved: bool
     estimated: bool
 
@@ -196,13 +196,13 @@ class _Audit:
     def _measured(self, flow: Flow, places: Iterator[int] | range | list[int]) -> Tensor:
         """Return bits/dim of some of the audited images together, ``(B,)``, float64, on the CPU."""
         places = list(places)
-        run = Run(
+        call = Call(
             generator=self._generators(places),
             exact=self._figure.exact,
-            memory=_known_to(flow, self._figure.memory),
+            warm_start=_known_to(flow, self._figure.warm_start),
         )
         images = self._integers[places].to(flow.device)
-        return self._figure.measure(flow, images, run).double().cpu()
+        return self._figure.measure(flow, images, call).double().cpu()
 
     def _generators(self, places: list[int]) -> tuple[torch.Generator, ...]:
         return per_image_generators(self._figure.seed, [self._indices[place] for place in places])
@@ -238,14 +238,14 @@ class _Audit:
         return settings
 
     def _x(self) -> Tensor:
-        run = Run(generator=self._generators(list(range(len(self._indices)))))
-        return dequantise(self._integers.to(self._double.device), self._double.bins, run)
+        call = Call(generator=self._generators(list(range(len(self._indices)))))
+        return dequantise(self._integers.to(self._double.device), self._double.bins, call)
 
     def _settings(self) -> Settings:
         """Return the settings of an ordinary pass, whose generators have drawn the noise of the pixels."""
         generators = self._generators(list(range(len(self._indices))))
-        dequantise(self._integers, self._double.bins, Run(generator=generators))
-        return Settings(generators, {"memory": _known_to(self._double, self._figure.memory)})
+        dequantise(self._integers, self._double.bins, Call(generator=generators))
+        return Settings(generators, {"warm_start": _known_to(self._double, self._figure.warm_start)})
 
     def _judge(self) -> None:
         try:
@@ -300,12 +300,14 @@ class _Audit:
         generator = torch.Generator().manual_seed(self._figure.seed)
         cut = crops(self._integers, flow.image_shape[1:], generator).to(flow.device)
         generators = self._generators(list(range(len(cut))))
-        x = dequantise(cut, flow.bins, Run(generator=generators))
-        memory = Memory(flow)
+        x = dequantise(cut, flow.bins, Call(generator=generators))
+        warm_start = WarmStart(flow)
         if self._figure.solved:
-            flow.encode(x, Run(generator=tuple(each.clone_state() for each in generators), memory=memory))
-        memory.frozen = True
-        settings = Settings(generators, {"memory": memory})
+            flow.encode(
+                x, Call(generator=tuple(each.clone_state() for each in generators), warm_start=warm_start)
+            )
+        warm_start.frozen = True
+        settings = Settings(generators, {"warm_start": warm_start})
         return self._conclude(flow, x, settings, small)
 
     def _conclude(self, flow: Flow, x: Tensor, settings: Settings, small: Rebuilt | None = None) -> bool:
@@ -437,9 +439,9 @@ def _doubled(flow: Flow) -> Flow:
     return doubled
 
 
-def _known_to(flow: Flow, memory: Memory) -> Memory:
-    """Return what a memory holds of one model for a copy of it, frozen."""
-    copied = Memory(flow, memory.state())
+def _known_to(flow: Flow, warm_start: WarmStart) -> WarmStart:
+    """Return what a warm start holds of one model for a copy of it, frozen."""
+    copied = WarmStart(flow, warm_start.state())
     copied.frozen = True
     return copied
 

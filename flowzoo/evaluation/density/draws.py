@@ -11,9 +11,9 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
+from flowzoo.call import Call
 from flowzoo.errors import NumericalError
 from flowzoo.flow import Flow
-from flowzoo.run import Run
 
 
 @dataclass
@@ -48,10 +48,10 @@ class Noise:
 
 @final
 @dataclass(frozen=True)
-class _NoisyRun(Run):
+class _NoisyRun(Call):
     """A run whose continuous draws are recorded, or given.
 
-    It stands in for :class:`~flowzoo.run.Run` where a transform draws, since what is drawn has to be
+    It stands in for :class:`~flowzoo.call.Call` where a transform draws, since what is drawn has to be
     something that a Jacobian can be taken by.
     """
 
@@ -97,7 +97,7 @@ def noise_in(flow: Flow, noise: Noise) -> Iterator[None]:
 
     def swap(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         def swapped(value: Any) -> Any:
-            return with_noise(value, noise) if isinstance(value, Run) else value
+            return with_noise(value, noise) if isinstance(value, Call) else value
 
         return tuple(map(swapped, args)), {name: swapped(value) for name, value in kwargs.items()}
 
@@ -112,6 +112,6 @@ def noise_in(flow: Flow, noise: Noise) -> Iterator[None]:
             handle.remove()
 
 
-def with_noise(run: Run, noise: Noise) -> Run:
+def with_noise(call: Call, noise: Noise) -> Call:
     """Return a run that records its draws in ``noise``, or takes them from there."""
-    return _NoisyRun(**{each.name: getattr(run, each.name) for each in fields(Run)}, noise=noise)
+    return _NoisyRun(**{each.name: getattr(call, each.name) for each in fields(Call)}, noise=noise)

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from flowzoo.bijector import standard_normal_log_prob
+from flowzoo.call import Call
 from flowzoo.evaluation.density.draws import Noise, noise_in, with_noise
 from flowzoo.flow import Flow
-from flowzoo.run import Run
 
 Generators = tuple[torch.Generator, ...]
 
@@ -24,17 +24,17 @@ class Settings:
 
     Attributes:
         generators: One for each image, at the state in which the model gets them.
-        arguments: Further arguments of :class:`~flowzoo.run.Run`: ``tight``, ``memory``.
+        arguments: Further arguments of :class:`~flowzoo.call.Call`: ``tight``, ``warm_start``.
     """
 
     generators: Generators
     arguments: dict[str, Any] = field(default_factory=dict)
 
-    def run(self, owners: Sequence[int] | None = None, **changes: Any) -> Run:
+    def run(self, owners: Sequence[int] | None = None, **changes: Any) -> Call:
         """Return a run for a batch whose rows belong to these images, by default each to its own."""
         chosen = range(len(self.generators)) if owners is None else owners
         generators = tuple(self.generators[owner].clone_state() for owner in chosen)
-        return Run(generator=generators, **{**self.arguments, **changes})
+        return Call(generator=generators, **{**self.arguments, **changes})
 
 
 @final
@@ -137,20 +137,20 @@ def parts_of(flow: Flow, x: Tensor, settings: Settings, exact: bool) -> Iterator
         exact: Whether parts are asked for exact log-determinants.
     """
     generators = tuple(each.clone_state() for each in settings.generators)
-    run = Run(generator=generators, **settings.arguments, exact=exact)
+    call = Call(generator=generators, **settings.arguments, exact=exact)
 
     def now() -> Settings:
         return Settings(tuple(each.clone_state() for each in generators), settings.arguments)
 
     zeros = x.new_zeros(len(x))
     before = now()
-    y, log_det = flow.pixels(x, None, run)
+    y, log_det = flow.pixels(x, None, call)
     apply = bijector_map(flow.pixels, x, None, before)
     yield Part("pixels", flow.pixels, x.flatten(1), pixel_room(x), apply, log_det, zeros, zeros)
     for place in range(len(flow.levels)):
         level = flow.level(place)
         before, noise = now(), Noise()
-        noisy = with_noise(run, noise) if level.transform.stochastic else run
+        noisy = with_noise(call, noise) if level.transform.stochastic else call
         transformed, log_det = level.transform(y, noisy)
         yield _part(
             f"level {place}, transform",
@@ -161,12 +161,12 @@ def parts_of(flow: Flow, x: Tensor, settings: Settings, exact: bool) -> Iterator
             noise=zeros if noise.log_prob is None else noise.log_prob.to(x),
         )
         before = now()
-        joined, log_det = level.joint(transformed, None, run)
+        joined, log_det = level.joint(transformed, None, call)
         apply = _joint_and_split(level, transformed, before)
         yield _part(f"level {place}, joint", level.joint, transformed.flatten(1), apply, log_det)
         kept, factored = level.split.split(joined)
         before = now()
-        z, log_det = level.conditional(factored, kept, run)
+        z, log_det = level.conditional(factored, kept, call)
         apply = bijector_map(level.conditional, factored, kept, before)
         latents = standard_normal_log_prob(z)
         yield _part(
@@ -201,8 +201,8 @@ def bijector_map(
 
     def apply(rows: Tensor, image: int) -> Tensor:
         given = None if context is None else context[image].expand(len(rows), *context.shape[1:])
-        run = settings.run([image] * len(rows))
-        out: Tensor = part(rows.reshape(len(rows), *like.shape[1:]), given, run)[0]
+        call = settings.run([image] * len(rows))
+        out: Tensor = part(rows.reshape(len(rows), *like.shape[1:]), given, call)[0]
         return out.flatten(1)
 
     return apply
@@ -212,10 +212,10 @@ def _transform(part: Any, like: Tensor, noise: Noise, settings: Settings) -> Cal
     values = like.shape[1:].numel()
 
     def apply(rows: Tensor, image: int) -> Tensor:
-        run = settings.run([image] * len(rows))
+        call = settings.run([image] * len(rows))
         if noise.values:
-            run = with_noise(run, noise.replayed(rows[:, values:]))
-        out: Tensor = part(rows[:, :values].reshape(len(rows), *like.shape[1:]), run)[0]
+            call = with_noise(call, noise.replayed(rows[:, values:]))
+        out: Tensor = part(rows[:, :values].reshape(len(rows), *like.shape[1:]), call)[0]
         return out.flatten(1)
 
     return apply
@@ -223,8 +223,8 @@ def _transform(part: Any, like: Tensor, noise: Noise, settings: Settings) -> Cal
 
 def _joint_and_split(level: Any, like: Tensor, settings: Settings) -> Callable[..., Tensor]:
     def apply(rows: Tensor, image: int) -> Tensor:
-        run = settings.run([image] * len(rows))
-        y, _ = level.joint(rows.reshape(len(rows), *like.shape[1:]), None, run)
+        call = settings.run([image] * len(rows))
+        y, _ = level.joint(rows.reshape(len(rows), *like.shape[1:]), None, call)
         kept, factored = level.split.split(y)
         pieces = [factored] if kept is None else [kept, factored]
         return torch.cat([each.flatten(1) for each in pieces], dim=1)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from flowzoo.call import Call
 from flowzoo.data.batches import spread
 from flowzoo.data.dataset import ImageSource
 from flowzoo.dequantisation import dequantise
@@ -15,7 +16,6 @@ from flowzoo.errors import FlowzooError
 from flowzoo.flow import Flow
 from flowzoo.perturbation import randomise
 from flowzoo.registry.models import create_model
-from flowzoo.run import Run
 from flowzoo.scoring import fit_splits, scored_levels
 from flowzoo.shapes import IntegerImages
 
@@ -83,7 +83,7 @@ def rebuild(
     if scored:
         fit_splits(small, [torch.randn(small.dimensions, generator=generator).double()] * scored)
     images = source.take(spread(len(source), FIRST_PASS_IMAGES))
-    x = dequantise(crops(images, size, generator), flow.bins, Run(generator=generator))
+    x = dequantise(crops(images, size, generator), flow.bins, Call(generator=generator))
     small.initialise(iter(x.split(len(x) // 2 or 1)))
     small.load_state_dict({**small.state_dict(), **{name: ours[name].cpu() for name in fitting}})
     if not trained:

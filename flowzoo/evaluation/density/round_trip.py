@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from flowzoo.call import Call
 from flowzoo.errors import NumericalError
 from flowzoo.evaluation.density.maps import Settings
 from flowzoo.flow import Flow
-from flowzoo.run import Run
 
 
 def image_error(flow: Flow, x: Tensor, settings: Settings) -> float:
@@ -44,7 +44,7 @@ def latent_error(flow: Flow, images: int, seed: int, settings: Settings) -> floa
     """
     owners = [place % len(settings.generators) for place in range(images)]
     generator = torch.Generator().manual_seed(seed)
-    latents = flow.draw_latents(images, run=Run(generator=generator))
+    latents = flow.draw_latents(images, call=Call(generator=generator))
     worst = 0.0
     y: Tensor | None = None
     for place in reversed(range(len(flow.levels))):

@@ -14,7 +14,7 @@ import torch
 from scipy.integrate import solve_ivp
 from torch import Tensor, nn
 
-from flowzoo.api import Images, Ledger, Network, OptionError, PartError, Run
+from flowzoo.api import Call, Images, Ledger, Network, OptionError, PartError
 from flowzoo_cnf.cnf import CNF
 from flowzoo_cnf.divergence import colour, exact, hutchinson
 from flowzoo_cnf.settings import Objective, Settings, Trace
@@ -66,7 +66,7 @@ def test_a_linear_field_gives_the_matrix_exponential_and_the_trace(method: Metho
     x = images()
     solver = Solver(method, steps=300) if method in ("midpoint", "rk4") else Solver(method, 1e-6)
     flow = CNF([LinearField(MATRIX)], replace(TIGHT, training=solver, evaluation=solver))
-    z, log_det = flow(x, None, Run(mode=mode))
+    z, log_det = flow(x, None, Call(mode=mode))
     expected = (x.flatten(1) @ torch.linalg.matrix_exp(MATRIX).T).reshape(x.shape)
     torch.testing.assert_close(z, expected, atol=1e-5, rtol=0)
     torch.testing.assert_close(log_det, MATRIX.trace().expand(3), atol=1e-8, rtol=0)
@@ -131,8 +131,8 @@ def test_log_prob_converges_at_the_order_of_the_solver(method: Method, order: in
 def test_hutchinson_is_unbiased(probes: str) -> None:
     x = images(1).repeat(20_000, 1, 1, 1)
     field = WavyField()
-    run = Run(generator=torch.Generator().manual_seed(1))
-    probe = run.rademacher(x) if probes == "rademacher" else run.normal(x)
+    call = Call(generator=torch.Generator().manual_seed(1))
+    probe = call.rademacher(x) if probes == "rademacher" else call.normal(x)
     found = hutchinson(field.prepare(None, x), x, 0.3, probe)
     truth = exact(field.prepare(None, x), x[:1], 0.3, colour(x, None, norm=True))
     for name in ("diagonal", "trace", "squared_norm"):
@@ -162,7 +162,7 @@ def test_the_regularisers_have_their_closed_form_on_a_linear_field() -> None:
     )
     x = images()
     ledger = Ledger()
-    flow(x, None, Run(mode="train", ledger=ledger))
+    flow(x, None, Call(mode="train", ledger=ledger))
     unit = 4 * math.log(2)
     growth = (math.exp(2 * rate) - 1) / (2 * rate)
     kinetic = 0.5 * rate**2 * growth * x.square().flatten(1).mean(1)
@@ -177,7 +177,7 @@ def test_regularisers_and_steer_are_for_training_only() -> None:
     plain = CNF([LinearField(MATRIX)], TIGHT)
     ledger = Ledger()
     x = images()
-    torch.testing.assert_close(flow(x, None, Run(ledger=ledger)), plain(x))
+    torch.testing.assert_close(flow(x, None, Call(ledger=ledger)), plain(x))
     assert not ledger.penalties
 
 
@@ -186,9 +186,9 @@ def test_steer_ends_within_its_range_and_at_another_time_for_each_batch() -> Non
         [LinearField(torch.eye(4, dtype=torch.float64))],
         replace(TIGHT, steer=0.5, training=Solver("rk4", steps=2)),
     )
-    run = Run(mode="train", generator=torch.Generator().manual_seed(0))
+    call = Call(mode="train", generator=torch.Generator().manual_seed(0))
     # With f(v) = v the log-determinant is 4 T.
-    ends = torch.stack([flow(images(), None, run)[1][0] / 4 for _ in range(40)]).detach()
+    ends = torch.stack([flow(images(), None, call)[1][0] / 4 for _ in range(40)]).detach()
     assert ends.min() >= 0.5
     assert ends.max() <= 1.5
     assert ends.std() == pytest.approx(1 / math.sqrt(12), rel=0.3)
@@ -208,7 +208,7 @@ def test_an_outlier_in_the_batch_moves_the_others_by_no_more_than_the_tolerance(
 def test_evaluations_are_counted_and_conditions_noted() -> None:
     ledger = Ledger()
     settings = replace(TIGHT, evaluation=Solver("rk4", steps=5))
-    CNF([WavyField(), WavyField()], settings)(images(), None, Run(ledger=ledger))
+    CNF([WavyField(), WavyField()], settings)(images(), None, Call(ledger=ledger))
     assert ledger.counts == {"evaluations": 2 * 5 * 4, "steps": 2 * 5, "rejected steps": 0}
     assert ledger.notes == {"solver": {"rk4, 5 steps a block"}, "trace": {"exact"}}
 
@@ -216,9 +216,11 @@ def test_evaluations_are_counted_and_conditions_noted() -> None:
 def test_shares_of_linear_fields_are_the_diagonals_on_top_of_earlier_ones() -> None:
     x, before = images(), images(seed=1)
     second = MATRIX.T - 0.1
-    z, shares = CNF([LinearField(MATRIX), LinearField(second)], TIGHT).forward_with_shares(x, before)
+    z, contributions = CNF([LinearField(MATRIX), LinearField(second)], TIGHT).forward_with_contributions(
+        x, before
+    )
     own = (MATRIX.diagonal() + second.diagonal()).reshape(1, *SHAPE)
-    torch.testing.assert_close(shares, before + own, atol=1e-8, rtol=0)
+    torch.testing.assert_close(contributions, before + own, atol=1e-8, rtol=0)
     torch.testing.assert_close(z, CNF([LinearField(MATRIX), LinearField(second)], TIGHT)(x)[0])
 
 
@@ -234,8 +236,10 @@ def test_shares_are_the_integral_of_the_jacobian_s_diagonal_along_the_path() -> 
 
     start = np.concatenate([image.numpy().ravel(), np.zeros(4)])
     path = solve_ivp(rates, (0.0, 1.0), start, method="DOP853", rtol=1e-10, atol=1e-10)
-    z, shares = CNF([field], TIGHT).forward_with_shares(image[None], torch.zeros(1, *SHAPE).double())
-    found = torch.cat([z.flatten(), shares.flatten()]).detach().numpy()
+    z, contributions = CNF([field], TIGHT).forward_with_contributions(
+        image[None], torch.zeros(1, *SHAPE).double()
+    )
+    found = torch.cat([z.flatten(), contributions.flatten()]).detach().numpy()
     np.testing.assert_allclose(found, path.y[:, -1], atol=1e-8)
     assert np.abs(path.y[4:, -1]).max() > 0.01
 
@@ -250,14 +254,14 @@ def test_shares_come_from_the_very_steps_of_forward(trace: Trace, mode: Mode) ->
     flow = CNF([WavyField(2.0), WavyField(-1.5)], settings)
     x = images()
 
-    def run() -> tuple[Run, Ledger]:
-        return Run(mode=mode, generator=torch.Generator().manual_seed(0)).collecting()
+    def run() -> tuple[Call, Ledger]:
+        return Call(mode=mode, generator=torch.Generator().manual_seed(0)).collecting()
 
     (plain, counted), (telling, told) = run(), run()
     z, log_det = flow(x, None, plain)
-    same, shares = flow.forward_with_shares(x, torch.zeros_like(x), None, telling)
+    same, contributions = flow.forward_with_contributions(x, torch.zeros_like(x), None, telling)
     torch.testing.assert_close(same, z, atol=1e-12, rtol=0)
-    torch.testing.assert_close(shares.flatten(1).sum(1), log_det, atol=1e-12, rtol=0)
+    torch.testing.assert_close(contributions.flatten(1).sum(1), log_det, atol=1e-12, rtol=0)
     assert counted.counts == told.counts
     torch.testing.assert_close(told.penalties, counted.penalties)
 
@@ -265,10 +269,10 @@ def test_shares_come_from_the_very_steps_of_forward(trace: Trace, mode: Mode) ->
 def test_the_first_pass_over_data_leaves_shares_as_they_are() -> None:
     flow = CNF([WavyField()], TIGHT)
     x, before = images(), images(seed=1)
-    run = Run(mode="initialise")
-    z, shares = flow.forward_with_shares(x, before, None, run)
-    torch.testing.assert_close(z, flow(x, None, run)[0])
-    assert torch.equal(shares, before)
+    call = Call(mode="initialise")
+    z, contributions = flow.forward_with_contributions(x, before, None, call)
+    torch.testing.assert_close(z, flow(x, None, call)[0])
+    assert torch.equal(contributions, before)
 
 
 def test_gradients_of_the_likelihood_match_finite_differences() -> None:
@@ -311,7 +315,7 @@ def test_fields_in_half_precision_are_refused(objective: Objective) -> None:
     flow = CNF([LinearField(MATRIX.half())], Settings(objective=objective))
     x = torch.rand(2, *SHAPE).half()
 
-    for call in (flow, flow.inverse, lambda x: flow.loss(x, None, Run(mode="train"))):
+    for call in (flow, flow.inverse, lambda x: flow.loss(x, None, Call(mode="train"))):
         with pytest.raises(OptionError, match="its weights are in float16"):
             call(x)
 

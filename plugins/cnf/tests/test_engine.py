@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch._dynamo.exc import BackendCompilerFailed
 
-from flowzoo.api import Ledger, Memory, OptionError, Run
+from flowzoo.api import Call, Ledger, OptionError, WarmStart
 from flowzoo_cnf.carried import Carried, solve_carried
 from flowzoo_cnf.cnf import CNF
 from flowzoo_cnf.conv_field import ConvField
@@ -47,8 +47,10 @@ def inputs(count: int = 4) -> tuple[Tensor, Tensor]:
     return draw(count, *SHAPE, seed=100), draw(count, *CONTEXT, seed=101)
 
 
-def training(memory: Memory | None = None, ledger: Ledger | None = None) -> Run:
-    return Run(mode="train", generator=torch.Generator().manual_seed(0), memory=memory, ledger=ledger)
+def training(warm_start: WarmStart | None = None, ledger: Ledger | None = None) -> Call:
+    return Call(
+        mode="train", generator=torch.Generator().manual_seed(0), warm_start=warm_start, ledger=ledger
+    )
 
 
 def test_softplus_and_its_derivative_along_a_tangent() -> None:
@@ -69,7 +71,7 @@ def test_sums_of_unit_vectors_that_do_not_meet_give_the_exact_diagonal(
     for place, parameter in enumerate(net.parameters()):
         parameter.data = 0.5 * draw(*parameter.shape, seed=place)
     v = draw(2, *shape)
-    colours = colour(v, net.reach, norm)
+    colours = colour(v, net.receptive_radius, norm)
     found = exact(net.prepare(None, v), v, 0.3, colours)
     for place, image in enumerate(v):
         time = torch.tensor(0.3, dtype=torch.float64)
@@ -90,7 +92,7 @@ def test_an_exact_trace_takes_as_many_probes_as_the_reach_asks_for() -> None:
 def test_chunks_of_the_exact_trace_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     net = field()
     v, context = inputs()
-    colours = colour(v, net.reach, norm=True)
+    colours = colour(v, net.receptive_radius, norm=True)
     prepared = net.prepare(context, v)
     at_once = exact(prepared, v, 0.3, colours)
     monkeypatch.setattr("flowzoo_cnf.divergence.CHUNK", 3 * v.shape[0] * 30)
@@ -159,13 +161,13 @@ def test_checkpointing_changes_no_gradient() -> None:
 def test_steps_are_carried_from_batch_to_batch() -> None:
     flow = CNF([field(0.35), field(0.35)], replace(TRAINED, training=Solver("dopri5", 1e-6)))
     v, context = inputs()
-    memory = Memory(flow)
+    warm_start = WarmStart(flow)
     counts = []
     for _ in range(3):
         ledger = Ledger()
-        flow.loss(v, context, training(memory, ledger))
+        flow.loss(v, context, training(warm_start, ledger))
         counts.append(ledger.counts["evaluations"])
-    steps = [block["steps"] for block in memory.state()[""].values()]
+    steps = [block["steps"] for block in warm_start.state()[""].values()]
     assert counts[0] > counts[1] == counts[2] == sum(6 * n + 1 for n in steps)
 
 
@@ -173,11 +175,11 @@ def test_training_is_audited_at_intervals(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("flowzoo_cnf.carried.AUDIT_EVERY", 3)
     flow = CNF([field(0.35)], replace(TRAINED, training=Solver("dopri5", 1e-5)))
     v, context = inputs()
-    memory = Memory(flow)
+    warm_start = WarmStart(flow)
     audits = []
     for _ in range(6):
         ledger = Ledger()
-        flow.loss(v, context, training(memory, ledger))
+        flow.loss(v, context, training(warm_start, ledger))
         audits.append(ledger.counts.get("audited error"))
     assert [audit is not None for audit in audits] == [False, False, True] * 2
     assert all(0 < audit <= 1e-5 for audit in audits if audit is not None)
@@ -205,18 +207,20 @@ def _coarse(problem: Dynamics) -> Solution:
 def test_evaluation_takes_the_pilot_s_grid_so_that_images_keep_apart() -> None:
     flow = CNF([field(0.35), field(0.35)], replace(TRAINED, evaluation_trace="exact"))
     v, context = inputs(8)
-    memory = Memory(flow)
-    flow(v[:4], context[:4], Run(memory=memory))
-    memory.frozen = True
-    kept = memory.state()
-    together = flow(v, context, Run(memory=memory))[1]
-    alone = torch.cat([flow(v[i : i + 1], context[i : i + 1], Run(memory=memory))[1] for i in range(len(v))])
+    warm_start = WarmStart(flow)
+    flow(v[:4], context[:4], Call(warm_start=warm_start))
+    warm_start.frozen = True
+    kept = warm_start.state()
+    together = flow(v, context, Call(warm_start=warm_start))[1]
+    alone = torch.cat(
+        [flow(v[i : i + 1], context[i : i + 1], Call(warm_start=warm_start))[1] for i in range(len(v))]
+    )
     torch.testing.assert_close(alone, together, atol=1e-12, rtol=0)
-    assert memory.state() == kept
+    assert warm_start.state() == kept
     wild = v.clone()
     wild[0] *= 100.0
     torch.testing.assert_close(
-        flow(wild, context, Run(memory=memory))[1][1:], together[1:], atol=1e-12, rtol=0
+        flow(wild, context, Call(warm_start=warm_start))[1][1:], together[1:], atol=1e-12, rtol=0
     )
 
 
@@ -225,7 +229,7 @@ def test_a_tight_run_is_solved_by_another_solver_and_agrees() -> None:
     v, context = inputs()
     ledger = Ledger()
     with torch.no_grad():
-        judged = flow(v, context, Run(tight=True, ledger=ledger))
+        judged = flow(v, context, Call(tight=True, ledger=ledger))
         plain = flow(v, context)
     assert ledger.notes["solver"] == {"torchdiffeq's dopri8, tolerance 1e-07"}
     torch.testing.assert_close(plain, judged, atol=1e-4, rtol=0)
@@ -237,8 +241,8 @@ def test_a_solve_is_reported_block_by_block() -> None:
     v, context = inputs()
     ledger = Ledger()
     with torch.no_grad():
-        z, _ = flow(v, context, Run(ledger=ledger))
-        flow.inverse(z, context, Run(ledger=ledger))
+        z, _ = flow(v, context, Call(ledger=ledger))
+        flow.inverse(z, context, Call(ledger=ledger))
     rows = {found.row: found.figures for found in ledger.findings}
     assert [*rows] == ["block 0, forward", "block 1, forward", "block 1, backward", "block 0, backward"]
     first = rows["block 0, forward"]
@@ -268,8 +272,8 @@ def test_the_phase_says_which_objective_is_the_loss() -> None:
     matching = CNF(blocks, replace(TRAINED, objective="flow-matching"))
     likelihood = CNF(blocks, TRAINED)
     for phase, like in (("flow-matching", matching), ("likelihood", likelihood), ("", matching)):
-        run = replace(training(), phase=phase)
-        torch.testing.assert_close(both.loss(v, context, run), like.loss(v, context, training()))
+        call = replace(training(), phase=phase)
+        torch.testing.assert_close(both.loss(v, context, call), like.loss(v, context, training()))
 
 
 def test_an_adjoint_without_torchdiffeq_is_refused() -> None:
@@ -279,7 +283,7 @@ def test_an_adjoint_without_torchdiffeq_is_refused() -> None:
 
 COMPILED = """
 import torch
-from flowzoo.api import Run
+from flowzoo.api import Call
 from flowzoo_cnf.carried import Carried, solve_carried
 from flowzoo_cnf.cnf import CNF
 from flowzoo_cnf.conv_field import ConvField
@@ -294,7 +298,7 @@ torch.nn.init.normal_(net.layers[-1].conv.weight)
 x, context = torch.randn(3, 2, 4, 4), torch.randn(3, 1, 4, 4)
 for compiled in (False, True):
     flow = CNF([net], Settings(training=Solver("bosh3", steps=1), jacobian=0.1, compiled=compiled))
-    gradients = torch.autograd.grad(flow.loss(x, context, Run(mode="train")).sum(), list(net.parameters()))
+    gradients = torch.autograd.grad(flow.loss(x, context, Call(mode="train")).sum(), list(net.parameters()))
     print(torch.cat([each.flatten() for each in gradients]).tolist())
 """
 
@@ -324,8 +328,8 @@ def test_a_compiler_that_fails_is_one_clear_line(monkeypatch: pytest.MonkeyPatch
 def test_a_batch_without_images_passes() -> None:
     flow = CNF([field(), field(0.2)], replace(TRAINED, steer=0.5))
     v, context = (each[:0] for each in inputs())
-    for run in (Run(), training()):
-        z, log_det = flow(v, context, run)
+    for call in (Call(), training()):
+        z, log_det = flow(v, context, call)
         assert (z.shape, log_det.shape) == (v.shape, (0,))
     assert flow.inverse(v, context).shape == v.shape
 
@@ -347,11 +351,11 @@ def test_fewer_images_than_blocks_are_matched() -> None:
 def test_a_judge_takes_no_word_for_a_reach(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flowzoo_cnf.cnf.UNTRUSTING_UP_TO", 60)
     honest, lying = field(layers=2), field(layers=2)
-    lying.reach = 0
+    lying.receptive_radius = 0
     v, context = inputs()
     settings = replace(TRAINED, evaluation_trace="exact")
     truth, trusting, judged = (
-        CNF([net], settings)(v, context, Run(tight=tight))[1].detach()
+        CNF([net], settings)(v, context, Call(tight=tight))[1].detach()
         for net, tight in ((honest, False), (lying, False), (lying, True))
     )
     assert float((trusting - truth).abs().max()) > 1e-2

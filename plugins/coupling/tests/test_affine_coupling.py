@@ -90,7 +90,7 @@ def test_each_value_that_moves_has_its_log_scale_as_its_share(name: str) -> None
     ours = coupling(partition)
     x = draw(2, *SHAPE).requires_grad_()
     before = draw(2, *SHAPE, seed=1)
-    z, shares = ours.forward_with_shares(x, before)
+    z, contributions = ours.forward_with_contributions(x, before)
     slopes = torch.stack(
         [
             torch.autograd.grad(value.sum(), x, retain_graph=True)[0].flatten(1)[:, place]
@@ -98,16 +98,18 @@ def test_each_value_that_moves_has_its_log_scale_as_its_share(name: str) -> None
         ],
         dim=1,
     ).reshape(z.shape)
-    torch.testing.assert_close(shares - before, slopes.log(), atol=1e-12, rtol=0)
-    assert not bool((shares - before)[:, stays].any())
+    torch.testing.assert_close(contributions - before, slopes.log(), atol=1e-12, rtol=0)
+    assert not bool((contributions - before)[:, stays].any())
 
 
 def test_scales_stay_within_their_limit() -> None:
     ours = coupling(Halves(4, 0))
     with torch.no_grad():
         ours.network.last.bias.fill_(1e3)
-    _, shares = ours.forward_with_shares(draw(2, *SHAPE), torch.zeros(2, *SHAPE, dtype=torch.float64))
-    torch.testing.assert_close(shares[:, 2:], torch.full_like(shares[:, 2:], LIMIT))
+    _, contributions = ours.forward_with_contributions(
+        draw(2, *SHAPE), torch.zeros(2, *SHAPE, dtype=torch.float64)
+    )
+    torch.testing.assert_close(contributions[:, 2:], torch.full_like(contributions[:, 2:], LIMIT))
 
 
 @pytest.mark.parametrize("name", ["checkerboard", "halves"])
@@ -119,9 +121,9 @@ def test_an_additive_one_preserves_volume(name: str) -> None:
     assert not log_det.any()
     torch.testing.assert_close(ours.inverse(z), x, atol=1e-12, rtol=0)
     before = draw(3, *SHAPE, seed=1)
-    same, shares = ours.forward_with_shares(x, before)
+    same, contributions = ours.forward_with_contributions(x, before)
     assert torch.equal(same, z)
-    assert torch.equal(shares, before)
+    assert torch.equal(contributions, before)
 
 
 def test_half_precision_sums_its_log_det_in_float32() -> None:

@@ -36,8 +36,8 @@ def test_shares_are_the_negative_log_spreads() -> None:
     randomise(bijector, seed=0)
     x, context, before = draw(5, 2, 4, 4), draw(5, 3, 4, 4, seed=1), draw(5, 2, 4, 4, seed=2)
     spread = bijector.inverse(x + 1, context) - bijector.inverse(x, context)
-    _, shares = bijector.forward_with_shares(x, before, context)
-    torch.testing.assert_close(shares, before - spread.log(), atol=1e-10, rtol=0)
+    _, contributions = bijector.forward_with_contributions(x, before, context)
+    torch.testing.assert_close(contributions, before - spread.log(), atol=1e-10, rtol=0)
 
 
 @pytest.mark.parametrize("context_shape", [None, (3, 4, 4)])

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from flowzoo.api import Run
+from flowzoo.api import Call
 from flowzoo.registry.build import build_component
 from flowzoo.testing import checks_for, run_check, trial_of
 
@@ -40,7 +40,7 @@ def test_shapes_at_the_edges(
 def test_the_first_pass_leaves_unit_outputs(squeeze: bool) -> None:
     bijector = build_component("bijector", "glow", (2, 4, 4), None, squeeze=squeeze).double()
     x = 5.0 + 3.0 * draw(64, 2, 4, 4) @ draw(4, 4, seed=1)
-    z, log_det = bijector(x, None, Run(mode="initialise"))
+    z, log_det = bijector(x, None, Call(mode="initialise"))
     # A new convolution rotates and a new coupling does nothing, so the squares that ActNorm set are kept.
     torch.testing.assert_close(z.square().mean(), torch.tensor(1.0).double(), atol=1e-6, rtol=0)
     again, same = bijector(x)
@@ -50,6 +50,6 @@ def test_the_first_pass_leaves_unit_outputs(squeeze: bool) -> None:
 
 def test_an_additive_one_preserves_volume_but_for_its_linear_parts() -> None:
     bijector = build_component("bijector", "glow", (2, 4, 4), None, additive=True).double()
-    bijector(draw(64, 2, 4, 4), None, Run(mode="initialise"))
+    bijector(draw(64, 2, 4, 4), None, Call(mode="initialise"))
     _, log_det = bijector(draw(3, 2, 4, 4, seed=1))
     assert torch.equal(log_det, log_det[:1].expand(3))

@@ -72,6 +72,6 @@ def test_shares_of_a_scaled_permutation_move_with_their_channels() -> None:
         conv.factors.copy_(torch.diag(torch.tensor([0.5, -0.25, 1.0])))
         conv.order.copy_(torch.tensor([2, 0, 1]))
     before = draw(2, 3, 2, 2)
-    _, shares = conv.forward_with_shares(draw(2, 3, 2, 2, seed=1), before)
+    _, contributions = conv.forward_with_contributions(draw(2, 3, 2, 2, seed=1), before)
     stretched = before + torch.tensor([0.5, -0.25, 1.0])[:, None, None]
-    torch.testing.assert_close(shares, stretched[:, [2, 0, 1]], atol=1e-6, rtol=0)
+    torch.testing.assert_close(contributions, stretched[:, [2, 0, 1]], atol=1e-6, rtol=0)

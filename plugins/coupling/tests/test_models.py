@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import flowzoo
-from flowzoo.api import Flow, Run, ShapeError
+from flowzoo.api import Call, Flow, ShapeError
 from flowzoo.data.load import load_dataset
 from flowzoo.dequantisation import dequantise
 from flowzoo.testing import brute_force_log_prob, randomise
@@ -85,15 +85,15 @@ def test_a_few_steps_of_adam_on_digits_lower_bits_per_dim_much(name: str) -> Non
     options = REALNVP if name == "realnvp" else GLOW
     pixels = {"name": "logit", "alpha": 1e-3}
     model = flowzoo.create_model(name, (1, 8, 8), bins=17, pixels=pixels, seed=0, **options)
-    run = Run(mode="train", generator=torch.Generator().manual_seed(0))
-    x = dequantise(digits, 17, run)
+    call = Call(mode="train", generator=torch.Generator().manual_seed(0))
+    x = dequantise(digits, 17, call)
     model.initialise([x])
     optimiser = torch.optim.Adam(model.parameters(), 1e-2)
     before = model.bits_per_dim(digits).mean().item()
     for _ in range(15):
-        loss = torch.stack(model.loss(x, run)).sum(0).mean()
+        loss = torch.stack(model.loss(x, call)).sum(0).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        x = dequantise(digits, 17, run)
+        x = dequantise(digits, 17, call)
     assert model.bits_per_dim(digits).mean().item() < before - 0.3

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from flowzoo.api import Ledger, OptionError, Run
+from flowzoo.api import Call, Ledger, OptionError
 from flowzoo.registry.build import build_component
 from flowzoo.testing import checks_for, randomise, run_check, trial_of
 from flowzoo.testing.brute_force import brute_force_log_det
@@ -85,14 +85,14 @@ def test_weight_scales_are_penalised_in_bits_per_dim_and_only_in_training() -> N
     )
     assert squares > 1
     x = draw(3, 2, 4, 4)
-    for call in (bijector, partial(bijector.forward_with_shares, x)):
+    for call in (bijector, partial(bijector.forward_with_contributions, x)):
         ledger = Ledger()
-        call(x, None, Run(mode="train", ledger=ledger))
+        call(x, None, Call(mode="train", ledger=ledger))
         found = ledger.penalties["weight scales"].detach()
         expected = torch.full((3,), 0.5 * 32 * math.log(2.0) * squares, dtype=torch.float64)
         torch.testing.assert_close(found, expected, atol=0, rtol=1e-12)
         ledger = Ledger()
-        call(x, None, Run(mode="evaluate", ledger=ledger))
+        call(x, None, Call(mode="evaluate", ledger=ledger))
         assert not ledger.penalties
 
 
@@ -102,7 +102,7 @@ def test_weight_scales_are_penalised_in_bits_per_dim_and_only_in_training() -> N
 def test_without_a_weight_or_without_scales_there_is_no_penalty(options: dict[str, object]) -> None:
     bijector = build_component("bijector", "realnvp", (2, 4, 4), None, **options)
     ledger = Ledger()
-    bijector(draw(3, 2, 4, 4).float(), None, Run(mode="train", ledger=ledger))
+    bijector(draw(3, 2, 4, 4).float(), None, Call(mode="train", ledger=ledger))
     assert not ledger.penalties
 
 

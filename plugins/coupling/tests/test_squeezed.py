@@ -1,37 +1,37 @@
-"""The squeezed view: shapes stay, shares move with their pixels, and a context keeps all of its pixels."""
+"""The squeezed view: shapes stay, contributions move with their pixels, a context keeps its pixels."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from flowzoo.api import EVALUATION, ConditionalBijector, Run, constant_log_det
+from flowzoo.api import EVALUATION, Call, ConditionalBijector, constant_log_det
 from flowzoo_coupling.squeezed import OnSqueezed, View, squeezed_view
 
 
 class DoubleFirst(ConditionalBijector):
     """Doubles the first channel, and notes the shape of the context."""
 
-    has_shares = True
+    has_contributions = True
 
     def __init__(self) -> None:
         super().__init__()
         self.got: list[tuple[int, ...]] = []
 
     def forward(
-        self, x: Tensor, context: Tensor | None = None, run: Run = EVALUATION
+        self, x: Tensor, context: Tensor | None = None, call: Call = EVALUATION
     ) -> tuple[Tensor, Tensor]:
         self.got.append(() if context is None else tuple(context.shape[1:]))
         z = torch.cat([2 * x[:, :1], x[:, 1:]], dim=1)
         return z, constant_log_det(x, x[0, 0].numel() * torch.tensor(2.0).log().item())
 
-    def forward_with_shares(
-        self, x: Tensor, shares: Tensor, context: Tensor | None = None, run: Run = EVALUATION
+    def forward_with_contributions(
+        self, x: Tensor, contributions: Tensor, context: Tensor | None = None, call: Call = EVALUATION
     ) -> tuple[Tensor, Tensor]:
-        z, _ = self.forward(x, context, run)
-        return z, torch.cat([shares[:, :1] + torch.tensor(2.0).log(), shares[:, 1:]], dim=1)
+        z, _ = self.forward(x, context, call)
+        return z, torch.cat([contributions[:, :1] + torch.tensor(2.0).log(), contributions[:, 1:]], dim=1)
 
-    def inverse(self, z: Tensor, context: Tensor | None = None, run: Run = EVALUATION) -> Tensor:
+    def inverse(self, z: Tensor, context: Tensor | None = None, call: Call = EVALUATION) -> Tensor:
         return torch.cat([z[:, :1] / 2, z[:, 1:]], dim=1)
 
 
@@ -47,11 +47,11 @@ def test_the_first_squeezed_channel_is_the_upper_left_of_each_block() -> None:
     assert torch.equal(z, expected)
     torch.testing.assert_close(log_det, torch.full((2,), 4 * 0.6931472))
     assert torch.equal(bijector.inverse(z), x)
-    same, shares = bijector.forward_with_shares(x, x)
+    same, contributions = bijector.forward_with_contributions(x, x)
     assert torch.equal(same, z)
     grown = torch.zeros(1, 4, 4)
     grown[..., ::2, ::2] = 0.6931472
-    torch.testing.assert_close(shares - x, grown.expand(2, 1, 4, 4))
+    torch.testing.assert_close(contributions - x, grown.expand(2, 1, 4, 4))
 
 
 def test_a_context_is_squeezed_unless_it_is_smaller_or_odd() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import flowzoo
-from flowzoo.api import Flow, OptionError, Run, ShapeError, standard_normal_log_prob
+from flowzoo.api import Call, Flow, OptionError, ShapeError, standard_normal_log_prob
 from flowzoo.testing import checks_for, randomise, run_check, trial_of
 from flowzoo.testing.brute_force import brute_force_log_det
 
@@ -38,17 +38,17 @@ def tiny(levels: int = 3, **options: Any) -> tuple[Flow, torch.Tensor]:
 
 def test_log_prob_is_the_joint_density_over_that_of_the_drawn_images() -> None:
     flow, x = tiny()
-    run = Run(generator=torch.Generator().manual_seed(1))
+    call = Call(generator=torch.Generator().manual_seed(1))
 
-    found = flow.log_prob(x, run).detach()
+    found = flow.log_prob(x, call).detach()
 
-    run = Run(generator=torch.Generator().manual_seed(1))
+    call = Call(generator=torch.Generator().manual_seed(1))
     fine, pixels = flow.pixels(x)
     pyramid, log_q = [fine], torch.zeros(3, dtype=torch.float64)
     for place in (0, 1):
         mean = torch.nn.functional.avg_pool2d(pyramid[-1], 2)
         width = flow.level(place).transform.proposal.log_width.exp()
-        pyramid.append(mean + width * run.normal(mean))
+        pyramid.append(mean + width * call.normal(mean))
         log_q += torch.distributions.Normal(mean, width).log_prob(pyramid[-1]).flatten(1).sum(1)
     values = torch.cat([image.flatten(1) for image in pyramid], dim=1)[:, None, None].requires_grad_()
     sizes = [image[0].numel() for image in pyramid]
@@ -66,7 +66,7 @@ def test_log_prob_is_the_joint_density_over_that_of_the_drawn_images() -> None:
 
 def test_decode_gives_the_image_back_whatever_was_drawn() -> None:
     flow, x = tiny()
-    first, second = (flow.encode(x, Run(generator=torch.Generator().manual_seed(seed))) for seed in (0, 1))
+    first, second = (flow.encode(x, Call(generator=torch.Generator().manual_seed(seed))) for seed in (0, 1))
 
     assert [tuple(z.shape[1:]) for z in first] == [(1, 4, 4), (1, 2, 2), (1, 1, 1)]
     assert not torch.allclose(first[0], second[0])
@@ -78,7 +78,7 @@ def test_one_level_draws_nothing() -> None:
     flow, x = tiny(levels=1)
 
     assert not flow.stochastic
-    first, second = (flow.log_prob(x, Run(generator=torch.Generator().manual_seed(seed))) for seed in (0, 1))
+    first, second = (flow.log_prob(x, Call(generator=torch.Generator().manual_seed(seed))) for seed in (0, 1))
     assert torch.equal(first, second)
 
 
@@ -120,7 +120,7 @@ def test_a_learned_width_needs_the_likelihood() -> None:
 def test_a_learned_width_gets_a_gradient_from_every_coarser_level() -> None:
     flow, x = tiny(transform={"learned": True}, bijector={**TINY, "objective": "likelihood"})
     widths = [flow.level(place).transform.proposal.log_width for place in (0, 1)]
-    for place, loss in enumerate(flow.loss(x, Run(mode="train"))):
+    for place, loss in enumerate(flow.loss(x, Call(mode="train"))):
         found = torch.autograd.grad(loss.sum(), widths, retain_graph=True, allow_unused=True)
         reached = [gradient is not None and bool(gradient != 0) for gradient in found]
         assert reached == [True, place > 0]

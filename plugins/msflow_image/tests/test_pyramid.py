@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy.stats import kstest, norm
 
-from flowzoo.api import Ledger, NotInitialisedError, OptionError, Run, ShapeError
+from flowzoo.api import Call, Ledger, NotInitialisedError, OptionError, ShapeError
 from flowzoo.registry.build import build_component
 from flowzoo.testing import checks_for, run_check, trial_of
 
@@ -21,8 +21,8 @@ def images(count: int = 4, shape: tuple[int, int, int] = SHAPE) -> torch.Tensor:
     return torch.rand(count, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
 
-def seeded(**fields: Any) -> Run:
-    return Run(generator=torch.Generator().manual_seed(1), **fields)
+def seeded(**fields: Any) -> Call:
+    return Call(generator=torch.Generator().manual_seed(1), **fields)
 
 
 def pyramid(shape: tuple[int, int, int] = SHAPE, **options: Any) -> Any:

@@ -137,11 +137,11 @@ def test_images_of_another_size_than_built_for_are_moved_alike() -> None:
 def test_a_layer_s_shares_are_the_log_slopes_of_the_values_that_move() -> None:
     flow = build((2, 3, 3), layers=1)
     x, before = images((2, 3, 3)), images((2, 3, 3), seed=1)
-    _, shares = flow.forward_with_shares(x, before)
+    _, contributions = flow.forward_with_contributions(x, before)
     for place, image in enumerate(x):
         jacobian = torch.autograd.functional.jacobian(lambda v: flow(v[None])[0], image).reshape(18, 18)
         expected = before[place].flatten() + jacobian.diagonal().log()
-        torch.testing.assert_close(shares[place].flatten(), expected, atol=1e-10, rtol=0)
+        torch.testing.assert_close(contributions[place].flatten(), expected, atol=1e-10, rtol=0)
 
 
 def test_it_starts_as_the_identity() -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from flowzoo.api import (
     EVALUATION,
+    Call,
     ConditionalBijector,
     Flow,
     IdentityBijector,
@@ -24,7 +25,6 @@ from flowzoo.api import (
     Level,
     NumericalError,
     OptionError,
-    Run,
 )
 from flowzoo.registry.build import build_component
 from flowzoo.testing import randomise
@@ -38,14 +38,14 @@ class SinhArcsinh(ConditionalBijector):
     """``z = sinh(a asinh(x))``, with a tail weight ``a`` between 1 and 3 that the context sets."""
 
     def forward(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Tensor]:
         a = self.weight(x, context)
         inner = a * torch.asinh(x)
         log_det = torch.log(a) + torch.log(torch.cosh(inner)) - 0.5 * torch.log1p(x.square())
         return torch.sinh(inner), log_det.flatten(1).sum(1)
 
-    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+    def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
         return torch.sinh(torch.asinh(z) / self.weight(z, context))
 
     def weight(self, x: Images, context: Images | None) -> Tensor:
@@ -98,7 +98,7 @@ def additive_glow() -> ConditionalBijector:
     glow: ConditionalBijector = build_component("bijector", "glow", (3, 2, 2), (1, 2, 2), **options).double()
     generator = torch.Generator().manual_seed(0)
     x, context = (torch.randn(64, c, 2, 2, generator=generator, dtype=torch.float64) for c in (3, 1))
-    glow(x, context, Run("initialise", ledger=Ledger()))
+    glow(x, context, Call("initialise", ledger=Ledger()))
     randomise(glow, seed=0)
     return glow
 
@@ -178,9 +178,9 @@ class Broken(SinhArcsinh):
     """Its log-determinant is not a number."""
 
     def forward(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Tensor]:
-        z, log_det = super().forward(x, context, run)
+        z, log_det = super().forward(x, context, call)
         return z, log_det * torch.nan
 
 

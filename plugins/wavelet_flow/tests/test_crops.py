@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 import flowzoo
-from flowzoo.api import Images, Ledger, OptionError, Run, Shape, ShapeError
+from flowzoo.api import Call, Images, Ledger, OptionError, Shape, ShapeError
 from flowzoo.registry.build import build_component
 from flowzoo.testing import randomise
 from flowzoo_wavelet_flow.crops import Crops
@@ -21,7 +21,7 @@ SMALL = {"hidden": 6}
 
 
 @dataclass(frozen=True)
-class Chosen(Run):
+class Chosen(Call):
     """A run in which every image draws the same numbers."""
 
     drawn: tuple[float, ...] = ()
@@ -46,11 +46,11 @@ class Case:
             "bijector", "crops", self.shape, self.context_shape, inner=self.inner, size=self.size, **options
         ).double()
         x, context = noise(self.shape, 0), noise(self.context_shape, 1) if self.context_shape else None
-        crops(x, context, Run("initialise", ledger=Ledger()))
+        crops(x, context, Call("initialise", ledger=Ledger()))
         randomise(crops, seed=0)
         return crops, x, context
 
-    def runs(self) -> Iterator[Run]:
+    def runs(self) -> Iterator[Call]:
         """Return one run for each tile."""
         down, across = self.tiles
         for row in range(down):
@@ -89,7 +89,7 @@ def test_loss_and_gradient_are_on_average_the_whole_image_s(case: Case) -> None:
     assert crops.tiles == math.prod(case.tiles)
     assert crops.loss_is_likelihood
     whole = crops.loss(x, context)
-    mean = torch.stack([crops.loss(x, context, run) for run in case.runs()]).mean(0)
+    mean = torch.stack([crops.loss(x, context, call) for call in case.runs()]).mean(0)
     torch.testing.assert_close(mean, whole, atol=1e-10, rtol=0)
     torch.testing.assert_close(gradients(crops, mean.sum()), gradients(crops, whole.sum()), atol=1e-9, rtol=0)
 
@@ -99,24 +99,24 @@ def test_a_narrower_halo_gives_another_loss_and_says_so(case: Case) -> None:
     crops, x, context = case.ready(halo=0)
     assert crops.tiles == math.prod(case.tiles)
     assert not crops.loss_is_likelihood
-    mean = torch.stack([crops.loss(x, context, run) for run in case.runs()]).mean(0)
+    mean = torch.stack([crops.loss(x, context, call) for call in case.runs()]).mean(0)
     assert float((mean - crops.inner.loss(x, context)).abs().min().detach()) > 0.1
 
 
 def test_a_halo_narrower_by_two_is_too_narrow() -> None:
     """The measured halo is no wider than it has to be."""
     crops, x, context = GLOW.ready(halo=2)
-    mean = torch.stack([crops.loss(x, context, run) for run in GLOW.runs()]).mean(0)
+    mean = torch.stack([crops.loss(x, context, call) for call in GLOW.runs()]).mean(0)
     assert float((mean - crops.inner.loss(x, context)).abs().min().detach()) > 1e-6
 
 
 def test_each_image_draws_a_tile_of_its_own() -> None:
     crops, x, context = GLOW.ready()
-    by_tile = torch.stack([crops.loss(x, context, run) for run in GLOW.runs()]).detach()
-    run = Run("train", generator=torch.Generator().manual_seed(0))
+    by_tile = torch.stack([crops.loss(x, context, call) for call in GLOW.runs()]).detach()
+    call = Call("train", generator=torch.Generator().manual_seed(0))
     drawn = []
     for _ in range(100):
-        match = (by_tile - crops.loss(x, context, run).detach()).abs() < 1e-10
+        match = (by_tile - crops.loss(x, context, call).detach()).abs() < 1e-10
         assert bool((match.sum(0) == 1).all())
         drawn.append(match.int().argmax(0))
     tiles = torch.stack(drawn)
@@ -133,8 +133,8 @@ def test_regularisers_are_those_of_the_whole_image() -> None:
     crops, x, context = REALNVP.ready()
     penalties = []
     for use in (crops, crops.inner):
-        run, ledger = Run("train").collecting()
-        use.loss(x, context, run)
+        call, ledger = Call("train").collecting()
+        use.loss(x, context, call)
         penalties.append(ledger.penalties["weight scales"])
     torch.testing.assert_close(*penalties)
 
@@ -188,10 +188,10 @@ def test_a_model_with_crops_estimates_its_likelihood() -> None:
     x = torch.rand((2, 1, 32, 32), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     model.initialise([x])
     randomise(model, seed=0)
-    run = Run("train", generator=torch.Generator().manual_seed(1))
+    call = Call("train", generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        draws = torch.stack([model.level_loss(0, x, run) for _ in range(400)])
-        whole = model.level_loss(0, x, Run())
+        draws = torch.stack([model.level_loss(0, x, call) for _ in range(400)])
+        whole = model.level_loss(0, x, Call())
     error = draws.std(0) / 20
     assert bool((error > 0).all())
     assert bool(((draws.mean(0) - whole).abs() < 4 * error).all())

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from flowzoo.api import EVALUATION, ConditionalBijector, Images, OptionError, Run
+from flowzoo.api import EVALUATION, Call, ConditionalBijector, Images, OptionError
 from flowzoo.registry.build import build_component
 from flowzoo_wavelet_flow.reach import Reach, measure_reach
 
@@ -49,22 +49,22 @@ def test_a_length_is_rounded_up_to_the_step() -> None:
 class Toy(ConditionalBijector):
     """``z = x + f(c)``, volume preserving."""
 
-    has_shares = True
+    has_contributions = True
 
     def forward(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Tensor]:
         assert context is not None
         return x + self.shift(context), x.new_zeros(len(x))
 
-    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+    def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
         assert context is not None
         return z - self.shift(context)
 
-    def forward_with_shares(
-        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    def forward_with_contributions(
+        self, x: Images, contributions: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Images]:
-        return self(x, context, run)[0], shares
+        return self(x, context, call)[0], contributions
 
     def shift(self, context: Images) -> Images:
         raise NotImplementedError

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 
 from flowzoo.bench.metrics.evaluations import COUNTED, SETTLING
+from flowzoo.call import Call
 from flowzoo.registry.build import build_component
-from flowzoo.run import Run
 
 
 def test_fixed_steps_give_the_number_that_the_method_needs(measure: Any) -> None:
@@ -34,10 +34,10 @@ def test_training_steps_are_averaged_after_they_have_settled(load: Any, monkeypa
     calls: list[None] = []
     loss = type(trained.flow).loss
 
-    def counting(flow: Any, x: Any, run: Run) -> Any:
+    def counting(flow: Any, x: Any, call: Call) -> Any:
         calls.append(None)
-        run.count("evaluations", 100.0 if len(calls) <= SETTLING else len(calls))
-        return loss(flow, x, run)
+        call.count("evaluations", 100.0 if len(calls) <= SETTLING else len(calls))
+        return loss(flow, x, call)
 
     monkeypatch.setattr(type(trained.flow), "loss", counting)
 

@@ -17,11 +17,11 @@ from flowzoo.bench.metrics import features as feature_networks
 from flowzoo.bench.metrics.features import ImportedFeatures, InceptionFeatures
 from flowzoo.bench.metrics.frechet import distance_to
 from flowzoo.bench.metrics.trained_features import TrainedFeatures
+from flowzoo.call import Call
 from flowzoo.data.load import load_dataset
 from flowzoo.dequantisation import quantise
 from flowzoo.errors import DataError, NumericalError, OptionError
 from flowzoo.registry.build import build_component
-from flowzoo.run import Run
 from flowzoo.testing.metrics import tiny_trained
 
 HERE = "tests.bench.metrics.test_frechet"
@@ -79,10 +79,10 @@ def test_samples_are_drawn_with_the_training_s_seed_and_rounded_to_the_data_s_in
     trained = tiny_trained((1, 8, 8))
     found = build_component("metric", "frechet", features=f"{HERE}:Corners").measure(trained)
 
-    run = Run(generator=torch.Generator().manual_seed(trained.seed))
+    call = Call(generator=torch.Generator().manual_seed(trained.seed))
     flow, network = trained.flow, Corners()
     with torch.no_grad():
-        samples = quantise(flow.decode(flow.draw_latents(48, run=run), run), flow.bins)
+        samples = quantise(flow.decode(flow.draw_latents(48, call=call), call), flow.bins)
     every = [trained.dataset.split(name).take(range(48)) for name in ("test", "train")]
     rows = [network(images).double().numpy() for images in (*every, samples)]
 

@@ -18,10 +18,10 @@ from flowzoo.builtin.identity import IdentityBijector, IdentityTransform
 from flowzoo.builtin.keep_first_channels import KeepFirstChannels
 from flowzoo.builtin.keep_nothing import KeepNothing
 from flowzoo.builtin.stack import Stack
+from flowzoo.call import EVALUATION, Call
 from flowzoo.errors import ShapeError
 from flowzoo.flow import Flow
 from flowzoo.level import Level
-from flowzoo.run import EVALUATION, Run
 from flowzoo.shapes import Images, Shape
 from flowzoo.split import SplitPolicy
 from flowzoo.transform import ResolutionTransform
@@ -58,7 +58,7 @@ class Coupling(ConditionalBijector):
         self.first = int(odd)
 
     def forward(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Tensor]:
         given, changed = x[..., self.first :: 2], x[..., 1 - self.first :: 2]
         scale, shift = self._net(given, context)
@@ -66,7 +66,7 @@ class Coupling(ConditionalBijector):
         log_det = scale.flatten(1).sum(1)
         return self.mistake.z(z, x), self.mistake.log_det(log_det, x, self)
 
-    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+    def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
         given, changed = z[..., self.first :: 2], z[..., 1 - self.first :: 2]
         scale, shift = self._net(given, None if self.mistake.forgetful else context)
         x = _woven(given, (changed - shift) * (-scale).exp(), self.first)
@@ -149,13 +149,13 @@ class Sinh(ConditionalBijector):
         self.function, self.honest, self.detached = function, honest, detached
 
     def forward(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Tensor]:
         z = self.function(x)
         log_det = x.cosh().log().flatten(1).sum(1) if self.honest else x.new_zeros(len(x))
         return z.detach() if self.detached else z, log_det
 
-    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+    def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
         return z.asinh()
 
 
@@ -163,12 +163,12 @@ class BatchNorm(ConditionalBijector):
     """Standardises by the statistics of the batch, unless that is one image."""
 
     def forward(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Tensor]:
         spread = x.std() if len(x) > 1 else x.new_ones(())
         return x / spread, -spread.log().repeat(len(x)) * x[0].numel()
 
-    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+    def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
         return z
 
 
@@ -182,16 +182,16 @@ class Estimated(ConditionalBijector):
         self.factor = factor
 
     def forward(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Tensor]:
         z = (x.flatten(1) @ torch.matrix_exp(self.rate).T).reshape(x.shape)
-        run.note("trace", "exact" if run.exact else "hutchinson, rademacher probes")
-        if run.exact:
+        call.note("trace", "exact" if call.exact else "hutchinson, rademacher probes")
+        if call.exact:
             return z, self.rate.trace().repeat(len(x))
-        probe = run.rademacher(x).flatten(1)
+        probe = call.rademacher(x).flatten(1)
         return z, self.factor * ((probe @ self.rate) * probe).sum(1)
 
-    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+    def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
         return (z.flatten(1) @ torch.matrix_exp(-self.rate).T).reshape(z.shape)
 
 
@@ -206,17 +206,17 @@ class Drawn(ResolutionTransform):
         super().__init__()
         self.factor, self.kept, self.width, self.own = factor, kept, width, own
 
-    def forward(self, x: Images, run: Run = EVALUATION) -> tuple[Images, Tensor]:
+    def forward(self, x: Images, call: Call = EVALUATION) -> tuple[Images, Tensor]:
         like = x[:, :1]
         generator = torch.Generator().manual_seed(0)
-        noise = torch.randn(like.shape, generator=generator).to(like) if self.own else run.normal(like)
+        noise = torch.randn(like.shape, generator=generator).to(like) if self.own else call.normal(like)
         values = noise[0].numel()
         log_q = -0.5 * (noise.square().flatten(1).sum(1) + values * math.log(2 * math.pi))
         log_q = log_q - values * math.log(self.width)
         drawn = x.flatten(1).mean(1).reshape(-1, 1, 1, 1) + self.width * noise
         return torch.cat([drawn, x], dim=1), -self.factor * log_q
 
-    def inverse(self, y: Images, run: Run = EVALUATION) -> Images:
+    def inverse(self, y: Images, call: Call = EVALUATION) -> Images:
         return y[:, 1:] + (0.1 * y[:, :1] if self.kept else 0.0)
 
     def output_shape(self, shape: Shape) -> Shape:

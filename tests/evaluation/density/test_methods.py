@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import flowzoo
+from flowzoo.call import Call, per_image_generators
 from flowzoo.data.dataset import ImageSource
 from flowzoo.data.load import load_dataset
 from flowzoo.dequantisation import dequantise
@@ -21,7 +22,6 @@ from flowzoo.evaluation.likelihood import evaluate_likelihood
 from flowzoo.flow import Flow
 from flowzoo.perturbation import randomise
 from flowzoo.registry.models import create_model
-from flowzoo.run import Run, per_image_generators
 from tests.evaluation.density.planted import Coupling, Drawn, Mistake, drawing, flow_of
 from tests.evaluation.toy_solver import pendulum_flow
 
@@ -82,7 +82,7 @@ def test_the_noise_is_that_of_the_model_s_own_pass() -> None:
     flow = drawing(Drawn()).double()
     x = torch.rand((2, 1, 4, 4), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     generators = per_image_generators(0, range(2))
-    expected = flow.log_prob(x, Run(generator=tuple(each.clone_state() for each in generators)))
+    expected = flow.log_prob(x, Call(generator=tuple(each.clone_state() for each in generators)))
     assert torch.equal(Whole(flow, x, Settings(generators)).stated(exact=False, count=2), expected)
 
 

@@ -11,9 +11,9 @@ from flowzoo.bijector import Phase, standard_normal_log_prob
 from flowzoo.builtin.actnorm import ActNorm
 from flowzoo.builtin.first_pass import FirstPass
 from flowzoo.builtin.stack import Stack
+from flowzoo.call import EVALUATION, Call
 from flowzoo.component import Check
 from flowzoo.errors import DataError
-from flowzoo.run import EVALUATION, Run
 from flowzoo.testing import Trial
 from tests.testing.broken.example import (
     Break,
@@ -35,8 +35,8 @@ def sound_bijector(trial: Trial) -> Stack:
 
 
 def likelihood_without_gradient(stack: Stack) -> Stack:
-    def cut(result: tuple[Tensor, Tensor], x: Tensor, context: Tensor, run: Run) -> tuple[Tensor, Tensor]:
-        return result if run.training else (result[0].detach(), result[1])
+    def cut(result: tuple[Tensor, Tensor], x: Tensor, context: Tensor, call: Call) -> tuple[Tensor, Tensor]:
+        return result if call.training else (result[0].detach(), result[1])
 
     return after("forward", cut)(stack)
 
@@ -50,10 +50,10 @@ def unsaved_flag(stack: Stack) -> Stack:
     """ActNorm re-initialises after a load: the classic."""
     norm = stack.parts[0]
 
-    def forget(x: Tensor, context: Tensor | None = None, run: Run = EVALUATION) -> tuple[Tensor, Tensor]:
-        if run.mode == "initialise":
+    def forget(x: Tensor, context: Tensor | None = None, call: Call = EVALUATION) -> tuple[Tensor, Tensor]:
+        if call.mode == "initialise":
             norm.first_pass = FirstPass("actnorm")
-        return ActNorm.forward(norm, x, context, run)
+        return ActNorm.forward(norm, x, context, call)
 
     norm.forward = forget
     return stack
@@ -61,13 +61,13 @@ def unsaved_flag(stack: Stack) -> Stack:
 
 def without_context(method: str) -> Break:
     return instead(
-        method, lambda stack, x, context=None, run=EVALUATION: getattr(Stack, method)(stack, x, None, run)
+        method, lambda stack, x, context=None, call=EVALUATION: getattr(Stack, method)(stack, x, None, call)
     )
 
 
 def shared_context(stack: Stack) -> Stack:
-    def mixed(stack: Stack, x: Tensor, context: Tensor, run: Run) -> tuple[Tensor, Tensor]:
-        return Stack.forward(stack, x, context.flip(0), run)
+    def mixed(stack: Stack, x: Tensor, context: Tensor, call: Call) -> tuple[Tensor, Tensor]:
+        return Stack.forward(stack, x, context.flip(0), call)
 
     return instead("forward", mixed)(stack)
 
@@ -82,8 +82,8 @@ def half_detached(stack: Stack) -> Stack:
 
 
 def other_context(change: Callable[[Tensor], Tensor]) -> Break:
-    def forward(stack: Stack, x: Tensor, context: Tensor, run: Run) -> tuple[Tensor, Tensor]:
-        return Stack.forward(stack, x, change(context), run)
+    def forward(stack: Stack, x: Tensor, context: Tensor, call: Call) -> tuple[Tensor, Tensor]:
+        return Stack.forward(stack, x, change(context), call)
 
     return instead("forward", forward)
 
@@ -93,24 +93,24 @@ def edge_detached(context: Tensor) -> Tensor:
 
 
 def loss_without_log_det(stack: Stack) -> Stack:
-    def loss(stack: Stack, x: Tensor, context: Tensor, run: Run) -> Tensor:
-        return -standard_normal_log_prob(stack(x, context, run)[0])
+    def loss(stack: Stack, x: Tensor, context: Tensor, call: Call) -> Tensor:
+        return -standard_normal_log_prob(stack(x, context, call)[0])
 
     return instead("loss", loss)(stack)
 
 
 def with_mean_penalty(stack: Stack) -> Stack:
-    def loss(stack: Stack, x: Tensor, context: Tensor, run: Run) -> Tensor:
-        run.penalise("toy", x.mean())
-        return Stack.loss(stack, x, context, run)
+    def loss(stack: Stack, x: Tensor, context: Tensor, call: Call) -> Tensor:
+        call.penalise("toy", x.mean())
+        return Stack.loss(stack, x, context, call)
 
     return instead("loss", loss)(stack)
 
 
 def biased_estimate(stack: Stack) -> Stack:
-    def loss(stack: Stack, x: Tensor, context: Tensor, run: Run) -> Tensor:
-        noise = run.uniform(x[:, 0, 0, 0]) if run.training else 0.0
-        return Stack.loss(stack, x, context, run) + noise
+    def loss(stack: Stack, x: Tensor, context: Tensor, call: Call) -> Tensor:
+        noise = call.uniform(x[:, 0, 0, 0]) if call.training else 0.0
+        return Stack.loss(stack, x, context, call) + noise
 
     return instead("loss", loss)(stack)
 
@@ -129,10 +129,10 @@ def in_phases(*phases: Phase) -> Break:
     return declared("phases", phases)
 
 
-def only_unit(stack: Stack, x: Tensor, context: Tensor, run: Run) -> tuple[Tensor, Tensor]:
+def only_unit(stack: Stack, x: Tensor, context: Tensor, call: Call) -> tuple[Tensor, Tensor]:
     if bool((x < 0).any()):
         raise DataError("values below 0")
-    return Stack.forward(stack, x, context, run)
+    return Stack.forward(stack, x, context, call)
 
 
 BIJECTOR = Example(
@@ -159,7 +159,7 @@ BIJECTOR = Example(
         "a penalty is one number for all images": ("loss", with_mean_penalty),
         "the loss is off in training": (
             "loss",
-            after("loss", lambda loss, x, context, run: loss * (1.01 if run.training else 1.0)),
+            after("loss", lambda loss, x, context, call: loss * (1.01 if call.training else 1.0)),
         ),
         "an estimate of the loss is biased": ("loss", biased_estimate),
         "log_det is wrong for values above 1": (
@@ -191,13 +191,13 @@ BIJECTOR = Example(
         "images see one another's contexts": ("images-apart", shared_context),
         "the output has another shape": ("shapes", after("forward", lambda r, *_: (r[0].mT[:, :1], r[1]))),
         "it raises": ("shapes", instead("forward", lambda *_: [][0])),
-        "earlier shares are lost": (
-            "shares",
-            after("forward_with_shares", lambda r, x, s, *_: (r[0], r[1] - s)),
+        "earlier contributions are lost": (
+            "contributions",
+            after("forward_with_contributions", lambda r, x, s, *_: (r[0], r[1] - s)),
         ),
-        "shares do not sum to log_det": (
-            "shares",
-            after("forward_with_shares", lambda r, *_: (r[0], r[1] + 1e-3)),
+        "contributions do not sum to log_det": (
+            "contributions",
+            after("forward_with_contributions", lambda r, *_: (r[0], r[1] + 1e-3)),
         ),
     },
     check=Check(shape=(2, 2, 2), context_shape=(1, 4, 4)),

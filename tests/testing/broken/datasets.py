@@ -83,7 +83,7 @@ def taken(take: Callable[[ImageSource, Any], Tensor]) -> Break:
 
 
 def all_images(change: Callable[[Tensor], Tensor], **info: Any) -> Break:
-    """Return a break that changes the images of all splits, which lie in memory."""
+    """Return a break that changes the images of all splits, which lie in warm_start."""
 
     def break_it(dataset: Dataset) -> Dataset:
         splits = {

@@ -19,11 +19,11 @@ from flowzoo.builtin.keep_first_channels import KeepFirstChannels
 from flowzoo.builtin.keep_nothing import KeepNothing
 from flowzoo.builtin.logit import Logit
 from flowzoo.builtin.stack import Stack
+from flowzoo.call import EVALUATION, Call
 from flowzoo.component import Check
 from flowzoo.flow import Flow
 from flowzoo.level import Level
 from flowzoo.registry.models import create_model
-from flowzoo.run import EVALUATION, Run
 from flowzoo.testing import Trial
 from tests.testing.broken.example import (
     Break,
@@ -42,11 +42,11 @@ class Centre(ConditionalBijector):
     """The pixel transform of the toy model: what is broken in it is broken in the model."""
 
     def forward(
-        self, x: Tensor, context: Tensor | None = None, run: Run = EVALUATION
+        self, x: Tensor, context: Tensor | None = None, call: Call = EVALUATION
     ) -> tuple[Tensor, Tensor]:
         return 2 * x - 1, x.new_full((len(x),), x[0].numel() * math.log(2))
 
-    def inverse(self, z: Tensor, context: Tensor | None = None, run: Run = EVALUATION) -> Tensor:
+    def inverse(self, z: Tensor, context: Tensor | None = None, call: Call = EVALUATION) -> Tensor:
         return (z + 1) / 2
 
 
@@ -102,8 +102,8 @@ def globally_seeded(flow: Flow) -> Flow:
 
 
 def clamped(flow: Flow) -> Flow:
-    def log_prob(flow: Flow, x: Tensor, run: Run = EVALUATION) -> Tensor:
-        return Flow.log_prob(flow, x.nan_to_num().clamp(0, 0.999), run)
+    def log_prob(flow: Flow, x: Tensor, call: Call = EVALUATION) -> Tensor:
+        return Flow.log_prob(flow, x.nan_to_num().clamp(0, 0.999), call)
 
     return instead("log_prob", log_prob)(flow)
 

@@ -27,7 +27,7 @@ from tests.testing.broken.example import (
 class ToyNetwork(Network):
     """One convolution over image, time and the mean of the context."""
 
-    reach = 1
+    receptive_radius = 1
 
     def __init__(self, trial: Trial) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ def prepared(break_it: Break) -> Break:
 
 
 def pushed(method: str, change: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Break:
-    """Return a break of what a prepared network's ``push`` or ``push_many`` returns."""
+    """Return a break of what a prepared network's ``jvp`` or ``jvp_many`` returns."""
     return prepared(after(method, lambda result, *_: change(*result)))
 
 
@@ -95,12 +95,12 @@ def detached_context(net: ToyNetwork, context: Tensor | None, like: Tensor) -> P
 
 
 def first_tangent_for_all(built: Prepared, x: Tensor, tangents: Tensor, time: float) -> tuple[Tensor, Tensor]:
-    return Prepared.push_many(built, x, tangents[:, :1], time)
+    return Prepared.jvp_many(built, x, tangents[:, :1], time)
 
 
 def own_tangents_only(built: Prepared, x: Tensor, tangents: Tensor, time: float) -> tuple[Tensor, Tensor]:
     assert tangents.shape[1:] == x.shape
-    return Prepared.push_many(built, x, tangents, time)
+    return Prepared.jvp_many(built, x, tangents, time)
 
 
 def wrapped_around(net: ToyNetwork) -> ToyNetwork:
@@ -110,7 +110,7 @@ def wrapped_around(net: ToyNetwork) -> ToyNetwork:
 
 def far_reach(net: ToyNetwork) -> ToyNetwork:
     """Look at the whole image, and declare a reach that only a larger image than the trial's can refute."""
-    net.reach = 5
+    net.receptive_radius = 5
     return after("forward", lambda y, x, *_: y + x.mean((1, 2, 3), keepdim=True))(net)
 
 
@@ -183,21 +183,21 @@ NETWORK = Example(
         "a context of another size is refused": ("context", same_size_only),
         "the time is ignored": ("time", unused_input(2)),
         "one time is not as good as the same for each": ("time", one_time_only),
-        "what is prepared has another context": ("push", instead("prepare", next_context)),
-        "what is prepared gives the context no gradient": ("push", instead("prepare", detached_context)),
-        "push gives another value": ("push", pushed("push", lambda y, product: (2 * y, product))),
-        "push gives another product": ("push", pushed("push", lambda y, product: (y, 2 * product))),
-        "push's value has no gradient": ("push", pushed("push", lambda y, product: (y.detach(), product))),
-        "push's product has no gradient": ("push", pushed("push", lambda y, product: (y, product.detach()))),
-        "tangents are mixed up": ("push", pushed("push_many", lambda y, products: (y, products.flip(0)))),
+        "what is prepared has another context": ("jvp", instead("prepare", next_context)),
+        "what is prepared gives the context no gradient": ("jvp", instead("prepare", detached_context)),
+        "jvp gives another value": ("jvp", pushed("jvp", lambda y, product: (2 * y, product))),
+        "jvp gives another product": ("jvp", pushed("jvp", lambda y, product: (y, 2 * product))),
+        "push's value has no gradient": ("jvp", pushed("jvp", lambda y, product: (y.detach(), product))),
+        "push's product has no gradient": ("jvp", pushed("jvp", lambda y, product: (y, product.detach()))),
+        "tangents are mixed up": ("jvp", pushed("jvp_many", lambda y, products: (y, products.flip(0)))),
         "the first image's tangents stand for all": (
-            "push",
-            prepared(instead("push_many", first_tangent_for_all)),
+            "jvp",
+            prepared(instead("jvp_many", first_tangent_for_all)),
         ),
-        "shared tangents are refused": ("push", prepared(instead("push_many", own_tangents_only))),
-        "the reach is further than declared": ("reach", declared("reach", 0)),
-        "the image is wrapped around": ("reach", wrapped_around),
-        "the reach has no end": ("reach", far_reach),
+        "shared tangents are refused": ("jvp", prepared(instead("jvp_many", own_tangents_only))),
+        "the reach is further than declared": ("receptive-radius", declared("receptive-radius", 0)),
+        "the image is wrapped around": ("receptive-radius", wrapped_around),
+        "the reach has no end": ("receptive-radius", far_reach),
     },
     check=Check(shape=(2, 4, 4), context_shape=(1, 4, 4)),
 )

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from flowzoo.builtin.block_mean import BlockMean
+from flowzoo.call import EVALUATION, Call
 from flowzoo.component import Check
-from flowzoo.run import EVALUATION, Run
 from flowzoo.shapes import Shape
 from flowzoo.transform import ResolutionTransform
 from tests.testing.broken.example import (
@@ -31,32 +31,32 @@ class Pyramid(ResolutionTransform):
 
     stochastic = True
 
-    def forward(self, x: Tensor, run: Run = EVALUATION) -> tuple[Tensor, Tensor]:
-        noise = run.normal(x)
+    def forward(self, x: Tensor, call: Call = EVALUATION) -> tuple[Tensor, Tensor]:
+        noise = call.normal(x)
         constant = 0.5 * math.log(2 * math.pi) * x[0].numel()
         return torch.cat([x + noise, x], dim=1), 0.5 * noise.square().flatten(1).sum(1) + constant
 
-    def inverse(self, y: Tensor, run: Run = EVALUATION) -> Tensor:
+    def inverse(self, y: Tensor, call: Call = EVALUATION) -> Tensor:
         return y.chunk(2, dim=1)[1]
 
     def output_shape(self, shape: Shape) -> Shape:
         return 2 * shape[0], shape[1], shape[2]
 
 
-def fixed_draws(pyramid: Pyramid, x: Tensor, run: Run) -> tuple[Tensor, Tensor]:
+def fixed_draws(pyramid: Pyramid, x: Tensor, call: Call) -> tuple[Tensor, Tensor]:
     return Pyramid.forward(pyramid, x, EVALUATION)
 
 
-def fixed_in_evaluation(pyramid: Pyramid, x: Tensor, run: Run) -> tuple[Tensor, Tensor]:
-    return Pyramid.forward(pyramid, x, run if run.training else EVALUATION)
+def fixed_in_evaluation(pyramid: Pyramid, x: Tensor, call: Call) -> tuple[Tensor, Tensor]:
+    return Pyramid.forward(pyramid, x, call if call.training else EVALUATION)
 
 
-def with_noise(result: tuple[Tensor, Tensor], x: Tensor, run: Run) -> tuple[Tensor, Tensor]:
-    return result[0] + run.normal(result[0]), result[1]
+def with_noise(result: tuple[Tensor, Tensor], x: Tensor, call: Call) -> tuple[Tensor, Tensor]:
+    return result[0] + call.normal(result[0]), result[1]
 
 
-def with_noise_in_training(result: tuple[Tensor, Tensor], x: Tensor, run: Run) -> tuple[Tensor, Tensor]:
-    return with_noise(result, x, run) if run.training else result
+def with_noise_in_training(result: tuple[Tensor, Tensor], x: Tensor, call: Call) -> tuple[Tensor, Tensor]:
+    return with_noise(result, x, call) if call.training else result
 
 
 def on_bands(change: Callable[[Tensor], Tensor]) -> Break:
@@ -77,11 +77,11 @@ class ColourMajor(ResolutionTransform):
     stochastic = True
     flavour = "plain"
 
-    def forward(self, x: Tensor, run: Run = EVALUATION) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, call: Call = EVALUATION) -> tuple[Tensor, Tensor]:
         y = pixel_unshuffle(x, 2)
-        return y + run.normal(y), y.new_zeros(len(y))
+        return y + call.normal(y), y.new_zeros(len(y))
 
-    def inverse(self, y: Tensor, run: Run = EVALUATION) -> Tensor:
+    def inverse(self, y: Tensor, call: Call = EVALUATION) -> Tensor:
         return pixel_shuffle(y, 2)
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -92,7 +92,7 @@ def sorting(transform: BlockMean) -> BlockMean:
     """Order the channels by the values of the first image."""
     transform.permutes = True
 
-    def forward(transform: BlockMean, x: Tensor, run: Run) -> tuple[Tensor, Tensor]:
+    def forward(transform: BlockMean, x: Tensor, call: Call) -> tuple[Tensor, Tensor]:
         return x[:, x[0].flatten(1).sum(1).argsort()], x.new_zeros(len(x))
 
     return instead("forward", forward)(transform)
@@ -144,7 +144,7 @@ STOCHASTIC = Example(
         **{name: each for name, each in bijection_breaks().items() if each[0] != "log-det"},
         "the inverse keeps the noisy copy": (
             "round-trip",
-            instead("inverse", lambda _, y, run: y.chunk(2, dim=1)[0]),
+            instead("inverse", lambda _, y, call: y.chunk(2, dim=1)[0]),
         ),
         "nothing is drawn": ("log-det", instead("forward", fixed_draws)),
         "log_det is infinite": ("log-det", after("forward", lambda r, *_: (r[0], r[1] / 0))),

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from flowzoo.api import EVALUATION, Builder, ConditionalBijector, Images, Network, Run, Shape, Spec
+from flowzoo.api import EVALUATION, Builder, Call, ConditionalBijector, Images, Network, Shape, Spec
 
 Mistake = Literal[
     "none",
@@ -34,7 +34,7 @@ class PlantedCoupling(ConditionalBijector):
             nn.init.normal_(parameter, std=0.05)
 
     def forward(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Tensor]:
         if self.mistake == "batch statistics":
             x = x - x.mean(0, keepdim=True)
@@ -44,7 +44,7 @@ class PlantedCoupling(ConditionalBijector):
         z = self._woven(seen, moved * scale.exp() + shift)
         return z, self._stated(log_det, x)
 
-    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+    def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
         seen, moved = z[..., self.first :: 2], z[..., 1 - self.first :: 2]
         if self.mistake == "inverse without context" and context is not None:
             context = torch.zeros_like(context)

@@ -14,13 +14,13 @@ from torch import Tensor
 
 from flowzoo.api import (
     EVALUATION,
+    Call,
     ConditionalBijector,
     Images,
     Network,
     OptionError,
     PartList,
     PerImage,
-    Run,
     floating_dtype,
     parameters_of,
 )
@@ -52,10 +52,10 @@ class CNF(ConditionalBijector):
         dv/dt = f_k(v, t | c),   log_det = sum over blocks of the integral of tr(df_k/dv) dt
 
     A dimension's share of ``log_det`` is the integral of its entry on the Jacobian's diagonal, or of the
-    estimate ``(J e)_i e_i`` by the one probe of the trace. Earlier shares stay where they are.
+    estimate ``(J e)_i e_i`` by the one probe of the trace. Earlier contributions stay where they are.
 
-    What ``run.memory`` keeps: in training the number of steps of each block; in evaluation the times of each
-    block's steps, found for the first batch that it is given.
+    What ``call.warm_start`` keeps: in training the number of steps of each block; in evaluation the times
+    of each block's steps, found for the first batch that it is given.
 
     Args:
         blocks: The vector fields, in the order in which data meet them; each maps ``(v, c, t)`` to ``dv/dt``.
@@ -68,8 +68,8 @@ class CNF(ConditionalBijector):
         Flows", 2020 (differentiating through the steps).
     """
 
-    has_shares = True
-    settles = True
+    has_contributions = True
+    calibrates = True
 
     def __init__(self, blocks: Sequence[Network], settings: Settings) -> None:
         super().__init__()
@@ -84,35 +84,37 @@ class CNF(ConditionalBijector):
 
     @uncompiled  # a solver's loop ends when its errors allow it, which no graph can hold
     def forward(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, PerImage]:
         """See :meth:`flowzoo.api.ConditionalBijector.forward`.
 
-        In training mode the regularisers go to ``run.penalise`` and end times are drawn by STEER; the
+        In training mode the regularisers go to ``call.penalise`` and end times are drawn by STEER; the
         ``log_det`` is then that of the drawn end times.
 
         Raises:
             NumericalError: The solver did not get to the end.
         """
         x = self._enter(x)
-        z, (log_det,) = self._through_blocks(x, (x.new_zeros(x.shape[0]),), context, run)
+        z, (log_det,) = self._through_blocks(x, (x.new_zeros(x.shape[0]),), context, call)
         return z, log_det
 
     @uncompiled
-    def forward_with_shares(
-        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    def forward_with_contributions(
+        self, x: Images, contributions: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Images]:
-        """See :meth:`flowzoo.api.ConditionalBijector.forward_with_shares`; the solver's steps are forward's.
+        """See :meth:`flowzoo.api.ConditionalBijector.forward_with_contributions`; steps are forward's.
 
         Raises:
             NumericalError: The solver did not get to the end.
         """
         x = self._enter(x)
-        z, (_, shares) = self._through_blocks(x, (x.new_zeros(x.shape[0]), shares), context, run)
-        return z, shares
+        z, (_, contributions) = self._through_blocks(
+            x, (x.new_zeros(x.shape[0]), contributions), context, call
+        )
+        return z, contributions
 
     @uncompiled
-    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+    def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
         """See :meth:`flowzoo.api.ConditionalBijector.inverse`.
 
         Raises:
@@ -120,68 +122,68 @@ class CNF(ConditionalBijector):
         """
         z = self._enter(z)
         for place in reversed(range(len(self.blocks))):
-            z = self._transport(place, z, context, 1.0, 0.0, run)
+            z = self._transport(place, z, context, 1.0, 0.0, call)
         return z
 
-    def loss(self, x: Images, context: Images | None = None, run: Run = EVALUATION) -> PerImage:
+    def loss(self, x: Images, context: Images | None = None, call: Call = EVALUATION) -> PerImage:
         """Return the objective, ``(B,)``: nats of negative log-likelihood, or the flow-matching distance."""
-        if self.settings.objective == "likelihood" or run.phase == LIKELIHOOD:
-            return super().loss(x, context, run)
-        return flow_matching_loss(list(self.blocks), self._enter(x), context, run, self.settings.pairing)
+        if self.settings.objective == "likelihood" or call.phase == LIKELIHOOD:
+            return super().loss(x, context, call)
+        return flow_matching_loss(list(self.blocks), self._enter(x), context, call, self.settings.pairing)
 
     def _through_blocks(
-        self, x: Images, totals: Rate, context: Images | None, run: Run
+        self, x: Images, totals: Rate, context: Images | None, call: Call
     ) -> tuple[Images, Rate]:
-        """Run the blocks one after another, adding up the log-determinant and, if it is there, its shares."""
+        """Run the blocks one after another; add up ``log_det`` and its contributions, if asked for."""
         for place in range(len(self.blocks)):
-            if run.mode == "initialise":
-                x = self._transport(place, x, context, 0.0, 1.0, run)
+            if call.mode == "initialise":
+                x = self._transport(place, x, context, 0.0, 1.0, call)
             else:
-                x, changes = self._analyse(place, x, len(totals) == 2, context, run)
+                x, changes = self._analyse(place, x, len(totals) == 2, context, call)
                 totals = tuple(total + change for total, change in zip(totals, changes, strict=True))
         return x, totals
 
     def _analyse(
-        self, place: int, x: Images, with_shares: bool, context: Images | None, run: Run
+        self, place: int, x: Images, with_contributions: bool, context: Images | None, call: Call
     ) -> tuple[Images, Rate]:
         """Run one block forward, with its log-determinant and, if wanted, each dimension's share of it.
 
         In training its regularisers are reported.
         """
         settings = self.settings
-        use_exact = run.exact or (settings.trace if run.training else settings.evaluation_trace) == "exact"
-        regularise = run.training and settings.regularised
+        use_exact = call.exact or (settings.trace if call.training else settings.evaluation_trace) == "exact"
+        regularise = call.training and settings.regularised
         # Where somebody listens, the regularisers are measured in evaluation too, if they come for nothing.
-        measure = run.ledger is not None and not run.training and not use_exact
-        with _full_precision(x, run):
+        measure = call.ledger is not None and not call.training and not use_exact
+        with _full_precision(x, call):
             dynamics = self._dynamics(
                 place,
                 x,
                 context,
-                run,
-                probe=None if use_exact else self._probe(x, run),
-                colours=self._colours(place, x, regularise, run) if use_exact else None,
-                shares=with_shares,
+                call,
+                probe=None if use_exact else self._probe(x, call),
+                colours=self._colours(place, x, regularise, call) if use_exact else None,
+                contributions=with_contributions,
                 energy=regularise or measure,
             )
-            found = self._solve(place, dynamics, 0.0, self._end_time(x, run), run)
+            found = self._solve(place, dynamics, 0.0, self._end_time(x, call), call)
         if regularise:
             # The papers weigh the regularisers against bits per dimension.
             unit = x.shape[1:].numel() * math.log(2.0)
-            run.penalise("kinetic", settings.kinetic * unit * found.integrals[-2])
-            run.penalise("jacobian", settings.jacobian * unit * found.integrals[-1])
-        run.note("trace", "exact" if use_exact else f"hutchinson, {settings.probes} probes")
-        return found.v, found.integrals[: 2 if with_shares else 1]
+            call.penalise("kinetic", settings.kinetic * unit * found.integrals[-2])
+            call.penalise("jacobian", settings.jacobian * unit * found.integrals[-1])
+        call.note("trace", "exact" if use_exact else f"hutchinson, {settings.probes} probes")
+        return found.v, found.integrals[: 2 if with_contributions else 1]
 
     def _transport(
-        self, place: int, v: Images, context: Images | None, start: float, end: float, run: Run
+        self, place: int, v: Images, context: Images | None, start: float, end: float, call: Call
     ) -> Images:
         """Run one block in either direction, without its log-determinant."""
-        with _full_precision(v, run):
-            return self._solve(place, self._dynamics(place, v, context, run), start, end, run).v
+        with _full_precision(v, call):
+            return self._solve(place, self._dynamics(place, v, context, call), start, end, call).v
 
-    def _dynamics(self, place: int, v: Images, context: Images | None, run: Run, **wanted: Any) -> Dynamics:
-        solver = self._solver(v.dtype, run)
+    def _dynamics(self, place: int, v: Images, context: Images | None, call: Call, **wanted: Any) -> Dynamics:
+        solver = self._solver(v.dtype, call)
         return Dynamics(
             self.blocks[place],
             v,
@@ -192,41 +194,41 @@ class CNF(ConditionalBijector):
             **wanted,
         )
 
-    def _solve(self, place: int, dynamics: Dynamics, start: float, end: float, run: Run) -> Solution:
+    def _solve(self, place: int, dynamics: Dynamics, start: float, end: float, call: Call) -> Solution:
         """Solve one block on steps that fit the run, keep them for the next batch, and say how it went."""
-        solver = self._solver(dynamics.like.dtype, run)
-        if run.training and solver.tableau is not None:
+        solver = self._solver(dynamics.like.dtype, call)
+        if call.training and solver.tableau is not None:
             key = f"block {place}"
-            carried = Carried(**(run.recall(self, key) or {}))
+            carried = Carried(**(call.recall(self, key) or {}))
             judge = JUDGES[dynamics.like.dtype]
             found, carried, error = solve_carried(solver, dynamics, start, end, carried, judge)
-            run.keep(self, key, asdict(carried))
+            call.keep(self, key, asdict(carried))
             if error is not None:
-                run.count("audited error", error)
+                call.count("audited error", error)
         else:
             key = f"grid of block {place}, {start:g} to {end:g}"
-            settled = run.mode == "evaluate" and not run.tight and solver.tableau is not None
-            grid = run.recall(self, key) if settled else None
+            settled = call.mode == "evaluate" and not call.tight and solver.tableau is not None
+            grid = call.recall(self, key) if settled else None
             needed: list[Tensor] = [*parameters_of(dynamics.block)]
             if dynamics.context is not None:
                 needed.append(dynamics.context)
             found = solver.solve(dynamics, start, end, grid=grid, adjoint_of=needed)
             if settled and grid is None:
-                run.keep(self, key, list(found.grid))
+                call.keep(self, key, list(found.grid))
         direction = "forward" if end > start else "backward"
-        self._report(f"block {place}, {direction}", solver, dynamics, found, run)
+        self._report(f"block {place}, {direction}", solver, dynamics, found, call)
         return found
 
-    def _report(self, row: str, solver: Solver, dynamics: Dynamics, found: Solution, run: Run) -> None:
+    def _report(self, row: str, solver: Solver, dynamics: Dynamics, found: Solution, call: Call) -> None:
         """Say how a solve went: totals in training, and everything where a diagnosis listens."""
         calls = dynamics.calls.count
-        run.note("solver", str(solver))
-        run.count("evaluations", calls)
+        call.note("solver", str(solver))
+        call.count("evaluations", calls)
         steps = [abs(end - start) for start, end in pairwise(found.grid)]
         if steps:
-            run.count("steps", len(steps))
-            run.count("rejected steps", found.rejected)
-        if run.ledger is None or run.training or run.mode == "initialise":
+            call.count("steps", len(steps))
+            call.count("rejected steps", found.rejected)
+        if call.ledger is None or call.training or call.mode == "initialise":
             return
         figures: dict[str, float] = {"evaluations": calls}
         if steps:
@@ -242,27 +244,27 @@ class CNF(ConditionalBijector):
                 "kinetic energy": float(kinetic.detach().mean()),
                 "Jacobian norm": float(norm.detach().mean()),
             }
-        run.find(self, row, figures)
+        call.find(self, row, figures)
 
-    def _solver(self, dtype: torch.dtype, run: Run) -> Solver:
-        if run.mode == "initialise":
+    def _solver(self, dtype: torch.dtype, call: Call) -> Solver:
+        if call.mode == "initialise":
             return ROUGH
-        if run.tight:
+        if call.tight:
             return JUDGES[dtype]
-        return self.settings.training if run.training else self.settings.evaluation
+        return self.settings.training if call.training else self.settings.evaluation
 
-    def _probe(self, x: Images, run: Run) -> Images:
-        return run.rademacher(x) if self.settings.probes == "rademacher" else run.normal(x)
+    def _probe(self, x: Images, call: Call) -> Images:
+        return call.rademacher(x) if self.settings.probes == "rademacher" else call.normal(x)
 
-    def _colours(self, place: int, x: Images, norm: bool, run: Run) -> Tensor:
+    def _colours(self, place: int, x: Images, norm: bool, call: Call) -> Tensor:
         # A judge takes no network's word for its reach where it can afford not to.
-        trusting = not (run.tight and x.shape[1:].numel() <= UNTRUSTING_UP_TO)
-        return colour(x, self.blocks[place].reach if trusting else None, norm)
+        trusting = not (call.tight and x.shape[1:].numel() <= UNTRUSTING_UP_TO)
+        return colour(x, self.blocks[place].receptive_radius if trusting else None, norm)
 
-    def _end_time(self, x: Images, run: Run) -> float:
-        if not (run.training and self.settings.steer and len(x)):
+    def _end_time(self, x: Images, call: Call) -> float:
+        if not (call.training and self.settings.steer and len(x)):
             return 1.0
-        draw = run.uniform(torch.empty((x.shape[0], 1), dtype=torch.float64))[0, 0]
+        draw = call.uniform(torch.empty((x.shape[0], 1), dtype=torch.float64))[0, 0]
         return 1.0 + self.settings.steer * (2.0 * float(draw) - 1.0)
 
     def _enter(self, x: Images) -> Images:
@@ -277,9 +279,9 @@ class CNF(ConditionalBijector):
         return x if x.dtype.itemsize >= 4 else x.float()
 
 
-def _full_precision(v: Images, run: Run) -> AbstractContextManager[Any]:
+def _full_precision(v: Images, call: Call) -> AbstractContextManager[Any]:
     """Return a context in which evaluation computes as if there were no ``torch.autocast`` around it.
 
     With products rounded to half precision no step would keep a solver's tolerance.
     """
-    return nullcontext() if run.training else torch.autocast(v.device.type, enabled=False)
+    return nullcontext() if call.training else torch.autocast(v.device.type, enabled=False)

@@ -44,7 +44,7 @@ class ConvField(Network):
     ) -> None:
         super().__init__()
         self.channels = channels
-        self.reach = layers
+        self.receptive_radius = layers
         widths = [channels + context_channels, *[hidden] * (layers - 1), output_channels]
         convolutions = (TimedConv(before, after, timed) for before, after in pairwise(widths))
         self.layers = PartList(convolutions, TimedConv)
@@ -132,8 +132,8 @@ class PreparedConvField(Prepared):
             x = y + self._shift(place, time)
         return x
 
-    def push(self, x: Images, tangent: Images, time: Time) -> tuple[Images, Images]:
-        """See :meth:`flowzoo.api.Prepared.push`."""
+    def jvp(self, x: Images, tangent: Images, time: Time) -> tuple[Images, Images]:
+        """See :meth:`flowzoo.api.Prepared.jvp`."""
         y, dy = F.conv2d(_channels_last(x), self._weights[0], padding=1), self._first_tangent
         if dy is None or tangent is not self._tangent:
             dy = self._push_first(tangent)
@@ -142,8 +142,8 @@ class PreparedConvField(Prepared):
             y, dy = F.conv2d(both, weight, padding=1).chunk(2)
         return y + self._shift(len(self._weights) - 1, time), dy
 
-    def push_many(self, x: Images, tangents: Tensor, time: Time) -> tuple[Images, Tensor]:
-        """See :meth:`flowzoo.api.Prepared.push_many`."""
+    def jvp_many(self, x: Images, tangents: Tensor, time: Time) -> tuple[Images, Tensor]:
+        """See :meth:`flowzoo.api.Prepared.jvp_many`."""
         count = len(tangents)
         y = F.conv2d(_channels_last(x), self._weights[0], padding=1)
         dy = self._push_first(tangents.flatten(0, 1)).unflatten(0, (count, -1))

@@ -43,7 +43,7 @@ def hutchinson(field: Prepared, v: Images, time: Time, probe: Images) -> Diverge
     References:
         Grathwohl et al., 2019, equation 8; Finlay et al., 2020, equation 10.
     """
-    value, product = field.push(v, probe, time)
+    value, product = field.jvp(v, probe, time)
     return Divergence(value, product * probe, product.square().flatten(1).sum(1))
 
 
@@ -63,13 +63,13 @@ def exact(field: Prepared, v: Images, time: Time, colours: Tensor) -> Divergence
     value = v
     for some in torch.arange(int(colours.max()) + 1, device=v.device).split(chunk):
         probes = (colours == some.reshape(-1, 1, 1, 1, 1)).to(v.dtype)
-        value, products = field.push_many(v, probes, time)
+        value, products = field.jvp_many(v, probes, time)
         diagonal = diagonal + (products * probes).sum(0)
         norm = norm + products.square().flatten(2).sum((0, 2))
     return Divergence(value, diagonal, norm)
 
 
-def colour(like: Images, reach: int | None, norm: bool) -> Tensor:
+def colour(like: Images, receptive_radius: int | None, norm: bool) -> Tensor:
     """Colour the dimensions of an image so that those of one colour can be probed together.
 
     Where a pixel reaches no further than ``r`` pixels, unit vectors ``r + 1`` pixels apart do not meet on the
@@ -78,7 +78,7 @@ def colour(like: Images, reach: int | None, norm: bool) -> Tensor:
 
     Args:
         like: ``(B, C, H, W)``.
-        reach: Of the field (:attr:`flowzoo.api.Network.reach`).
+        receptive_radius: Of the field (:attr:`flowzoo.api.Network.receptive_radius`).
         norm: Whether the squared norm is wanted too.
 
     Returns:
@@ -88,7 +88,11 @@ def colour(like: Images, reach: int | None, norm: bool) -> Tensor:
         Curtis, Powell and Reid, "On the Estimation of Sparse Jacobian Matrices", 1974.
     """
     channels, height, width = like.shape[1:]
-    apart = max(height, width) if reach is None else (2 * reach if norm else reach) + 1
+    apart = (
+        max(height, width)
+        if receptive_radius is None
+        else (2 * receptive_radius if norm else receptive_radius) + 1
+    )
     rows, columns = min(apart, height), min(apart, width)
     row = torch.arange(height, device=like.device) % apart
     column = torch.arange(width, device=like.device) % apart

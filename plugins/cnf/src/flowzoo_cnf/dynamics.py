@@ -36,7 +36,7 @@ class Dynamics:
         context: Given to the field.
         probe: Of the Hutchinson estimate, laid out as ``like``; for the exact trace, or for no trace, None.
         colours: Of the exact trace (:func:`~flowzoo_cnf.divergence.colour`).
-        shares: Whether each dimension's share of the divergence is integrated.
+        contributions: Whether each dimension's share of the divergence is integrated.
         energy: Whether the kinetic energy and the Jacobian's norm are.
         checkpointing: Compute activations anew for the gradient instead of keeping them.
         prepared_once: Whether the field is prepared for the whole solve; the adjoint method differentiates
@@ -50,7 +50,7 @@ class Dynamics:
     context: Images | None
     probe: Images | None = None
     colours: Tensor | None = None
-    shares: bool = False
+    contributions: bool = False
     energy: bool = False
     checkpointing: bool = False
     prepared_once: bool = True
@@ -85,8 +85,8 @@ class Dynamics:
         zero = self.like.new_zeros(len(self.like))
         if self.probe is None and self.colours is None:
             return ()
-        shares: Rate = (torch.zeros_like(self.like),) if self.shares else ()
-        return (zero, *shares, *((zero, zero) if self.energy else ()))
+        contributions: Rate = (torch.zeros_like(self.like),) if self.contributions else ()
+        return (zero, *contributions, *((zero, zero) if self.energy else ()))
 
     def _prepare(self, like: Images) -> Prepared:
         return self.block.prepare(self.context, like, self.probe)
@@ -100,7 +100,7 @@ class Dynamics:
         else:
             return (prepared(v, t),)
         rate: Rate = (found.value, found.trace)
-        if self.shares:
+        if self.contributions:
             rate += (found.diagonal,)
         if self.energy:
             kinetic = 0.5 * found.value.square().flatten(1).mean(1)

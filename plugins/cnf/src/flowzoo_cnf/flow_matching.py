@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import torch
 
-from flowzoo.api import Images, Network, PerImage, Run
+from flowzoo.api import Call, Images, Network, PerImage
 from flowzoo_cnf.pairing import pair
 from flowzoo_cnf.settings import Pairing
 
 
 def flow_matching_loss(
-    blocks: Sequence[Network], x: Images, context: Images | None, run: Run, pairing: Pairing = "random"
+    blocks: Sequence[Network], x: Images, context: Images | None, call: Call, pairing: Pairing = "random"
 ) -> PerImage:
     """Return half the squared distance of the fields from the velocity of a straight line, ``(B,)``.
 
@@ -27,7 +27,7 @@ def flow_matching_loss(
         blocks: The fields, in the order in which data meet them.
         x: ``(B, C, H, W)``, data.
         context: Given to every field.
-        run: Draws the noise and the times.
+        call: Draws the noise and the times.
         pairing: Which noise goes with which image of the batch: as drawn, or by
             :func:`~flowzoo_cnf.pairing.pair`, which makes the paths straighter.
 
@@ -35,10 +35,10 @@ def flow_matching_loss(
         Lipman et al., "Flow Matching for Generative Modeling", 2023, equation 23, with time reversed.
     """
     count, batch = len(blocks), x.shape[0]
-    z = run.normal(x)
+    z = call.normal(x)
     if pairing == "optimal-transport":
         z = pair(x, z, context)
-    jitter = run.uniform(torch.empty((batch, 1), dtype=x.dtype, device=x.device)).squeeze(1)
+    jitter = call.uniform(torch.empty((batch, 1), dtype=x.dtype, device=x.device)).squeeze(1)
     place = torch.arange(batch, dtype=x.dtype, device=x.device)
     t = ((place + jitter) / batch).clamp(max=1.0 - torch.finfo(x.dtype).eps)
     at = t.reshape(-1, 1, 1, 1)

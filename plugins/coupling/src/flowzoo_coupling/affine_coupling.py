@@ -9,11 +9,11 @@ import torch
 from flowzoo.api import (
     EVALUATION,
     Builder,
+    Call,
     ConditionalBijector,
     Images,
     Network,
     PerImage,
-    Run,
     Shape,
     Spec,
     constant_log_det,
@@ -44,7 +44,7 @@ class AffineCoupling(ConditionalBijector):
         additive one).
     """
 
-    has_shares = True
+    has_contributions = True
 
     def __init__(
         self, network: Network, partition: Partition, scale_limit: float = 2.0, additive: bool = False
@@ -59,7 +59,7 @@ class AffineCoupling(ConditionalBijector):
         return "additive" if self.additive else f"scale_limit={self.scale_limit:g}"
 
     def forward(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, PerImage]:
         seen, moved = self.partition.part(x)
         log_scale, shift = self._affine(seen, context)
@@ -68,17 +68,17 @@ class AffineCoupling(ConditionalBijector):
         z = self.partition.join(seen, moved * torch.exp(log_scale) + shift)
         return z, log_scale.to(log_det_dtype(x)).flatten(1).sum(1)
 
-    def forward_with_shares(
-        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    def forward_with_contributions(
+        self, x: Images, contributions: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Images]:
         seen, moved = self.partition.part(x)
         log_scale, shift = self._affine(seen, context)
         if log_scale is None:
-            return self.partition.join(seen, moved + shift), shares
+            return self.partition.join(seen, moved + shift), contributions
         z = self.partition.join(seen, moved * torch.exp(log_scale) + shift)
-        return z, shares + self.partition.join(torch.zeros_like(seen), log_scale)
+        return z, contributions + self.partition.join(torch.zeros_like(seen), log_scale)
 
-    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+    def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
         seen, moved = self.partition.part(z)
         log_scale, shift = self._affine(seen, context)
         moved = moved - shift

@@ -11,12 +11,12 @@ from torch import nn
 from flowzoo.api import (
     EVALUATION,
     Builder,
+    Call,
     ConditionalBijector,
     Images,
     Network,
     NetworkSpec,
     PerImage,
-    Run,
     Shape,
     Spec,
     log_det_dtype,
@@ -42,7 +42,7 @@ class ConditionalAffine(ConditionalBijector):
         Kingma and Dhariwal, Glow, 2018, section 3.6 and its code.
     """
 
-    has_shares = True
+    has_contributions = True
 
     def __init__(self, channels: int, network: Network | None, scale_limit: float = 2.0) -> None:
         super().__init__()
@@ -51,19 +51,19 @@ class ConditionalAffine(ConditionalBijector):
         self.scale_limit = scale_limit
 
     def forward(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, PerImage]:
         mean, log_std = self._moments(x, context)
         z = (x - mean) * torch.exp(-log_std)
         return z, -log_std.to(log_det_dtype(x)).flatten(1).sum(1)
 
-    def forward_with_shares(
-        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    def forward_with_contributions(
+        self, x: Images, contributions: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Images]:
         mean, log_std = self._moments(x, context)
-        return (x - mean) * torch.exp(-log_std), shares - log_std
+        return (x - mean) * torch.exp(-log_std), contributions - log_std
 
-    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+    def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
         mean, log_std = self._moments(z, context)
         return z * torch.exp(log_std) + mean
 

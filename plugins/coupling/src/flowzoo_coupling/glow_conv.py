@@ -26,7 +26,7 @@ class GlowConv(Network):
         Kingma and Dhariwal, Glow, 2018, section 3.3 and appendix B; without its ActNorm layers.
     """
 
-    reach = 2
+    receptive_radius = 2
 
     def __init__(self, channels: int, output_channels: int, hidden: int = 64) -> None:
         super().__init__()

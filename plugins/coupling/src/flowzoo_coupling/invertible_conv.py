@@ -11,11 +11,11 @@ from torch.nn import functional as F
 
 from flowzoo.api import (
     EVALUATION,
+    Call,
     ConditionalBijector,
     Images,
     PerImage,
-    Run,
-    linear_shares,
+    linear_contributions,
     log_det_dtype,
     widest_dtype,
 )
@@ -37,7 +37,7 @@ class InvertibleConv(ConditionalBijector):
         Kingma and Dhariwal, Glow, 2018, section 3.2, equation 10.
     """
 
-    has_shares = True
+    has_contributions = True
     order: Tensor
     sign: Tensor
 
@@ -63,20 +63,22 @@ class InvertibleConv(ConditionalBijector):
         return f"channels={len(self.order)}"
 
     def forward(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, PerImage]:
         batch, _, height, width = x.shape
         log_det = self.factors.diagonal().to(log_det_dtype(x)).sum() * (height * width)
         return self._mix(x, self.weight), log_det.repeat(batch)
 
-    def forward_with_shares(
-        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    def forward_with_contributions(
+        self, x: Images, contributions: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Images]:
         weight = self.weight
-        own, carry = linear_shares(weight)
-        return self._mix(x, weight), self._mix(shares, carry.to(shares.dtype)) + own[:, None, None]
+        own, carry = linear_contributions(weight)
+        return self._mix(x, weight), self._mix(contributions, carry.to(contributions.dtype)) + own[
+            :, None, None
+        ]
 
-    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+    def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
         # The matrix is small beside the pixels: it is inverted, in double precision, and mixes them.
         lower, upper = (factor.to(widest_dtype(z.device)) for factor in self._triangles())
         identity = torch.eye(len(lower), dtype=lower.dtype, device=lower.device)

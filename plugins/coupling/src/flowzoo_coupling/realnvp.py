@@ -12,12 +12,12 @@ from pydantic import Field
 from flowzoo.api import (
     EVALUATION,
     Builder,
+    Call,
     ConditionalBijector,
     Images,
     NetworkSpec,
     OptionError,
     PerImage,
-    Run,
     Shape,
     Spec,
     Stack,
@@ -46,7 +46,7 @@ class RealNVP(ConditionalBijector):
         Dinh et al., Density Estimation Using Real NVP, 2017, sections 3.4 to 3.6 and 4.1.
     """
 
-    has_shares = True
+    has_contributions = True
 
     def __init__(self, parts: Sequence[ConditionalBijector], weight_scale_penalty: float = 0.0) -> None:
         super().__init__()
@@ -54,27 +54,27 @@ class RealNVP(ConditionalBijector):
         self.weight_scale_penalty = weight_scale_penalty
 
     def forward(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, PerImage]:
-        self._penalise(x, run)
-        return self.couplings(x, context, run)
+        self._penalise(x, call)
+        return self.couplings(x, context, call)
 
-    def forward_with_shares(
-        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    def forward_with_contributions(
+        self, x: Images, contributions: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Images]:
-        self._penalise(x, run)
-        return self.couplings.forward_with_shares(x, shares, context, run)
+        self._penalise(x, call)
+        return self.couplings.forward_with_contributions(x, contributions, context, call)
 
-    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
-        return self.couplings.inverse(z, context, run)
+    def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
+        return self.couplings.inverse(z, context, call)
 
-    def _penalise(self, x: Images, run: Run) -> None:
-        scales = weight_scales(self.couplings) if run.training and self.weight_scale_penalty else []
+    def _penalise(self, x: Images, call: Call) -> None:
+        scales = weight_scales(self.couplings) if call.training and self.weight_scale_penalty else []
         if scales:
             nats_per_bit_per_dim = x.shape[1:].numel() * math.log(2.0)
             squares = torch.cat([scale.flatten() for scale in scales]).square().sum()
             penalty = self.weight_scale_penalty * nats_per_bit_per_dim * squares
-            run.penalise("weight scales", penalty.expand(x.shape[0]))
+            call.penalise("weight scales", penalty.expand(x.shape[0]))
 
 
 def build_realnvp(

@@ -36,7 +36,7 @@ class ResidualConv(Network):
         self.first = WeightNormConv(channels, hidden, 3)
         self.blocks = nn.ModuleList(ResidualBlock(hidden) for _ in range(blocks))
         self.last = zero_conv(hidden, output_channels)
-        self.reach = blocks + 2
+        self.receptive_radius = blocks + 2
 
     def forward(self, x: Images, context: Images | None = None, time: Tensor | None = None) -> Images:
         h = self.first(channels_last(join_inputs(x, context, time)))

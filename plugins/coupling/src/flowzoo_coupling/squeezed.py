@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, final
 
-from flowzoo.api import EVALUATION, ConditionalBijector, Images, PerImage, Run, Shape, Squeeze, follows
+from flowzoo.api import EVALUATION, Call, ConditionalBijector, Images, PerImage, Shape, Squeeze, follows
 
 
 class View(NamedTuple):
@@ -38,7 +38,7 @@ class OnSqueezed(ConditionalBijector):
         view: What :func:`squeezed_view` returned.
     """
 
-    has_shares = follows("inner.has_shares")
+    has_contributions = follows("inner.has_contributions")
     loss_is_likelihood = follows("inner.loss_is_likelihood")
 
     def __init__(self, inner: ConditionalBijector, view: View) -> None:
@@ -48,21 +48,21 @@ class OnSqueezed(ConditionalBijector):
         self.squeezes_context = view.squeezes_context
 
     def forward(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, PerImage]:
-        z, log_det = self.inner(self.squeeze(x)[0], self._context(context), run)
+        z, log_det = self.inner(self.squeeze(x)[0], self._context(context), call)
         return self.squeeze.inverse(z), log_det
 
-    def forward_with_shares(
-        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    def forward_with_contributions(
+        self, x: Images, contributions: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Images]:
-        z, shares = self.inner.forward_with_shares(
-            self.squeeze(x)[0], self.squeeze(shares)[0], self._context(context), run
+        z, contributions = self.inner.forward_with_contributions(
+            self.squeeze(x)[0], self.squeeze(contributions)[0], self._context(context), call
         )
-        return self.squeeze.inverse(z), self.squeeze.inverse(shares)
+        return self.squeeze.inverse(z), self.squeeze.inverse(contributions)
 
-    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
-        return self.squeeze.inverse(self.inner.inverse(self.squeeze(z)[0], self._context(context), run))
+    def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
+        return self.squeeze.inverse(self.inner.inverse(self.squeeze(z)[0], self._context(context), call))
 
     def _context(self, context: Images | None) -> Images | None:
         return self.squeeze(context)[0] if context is not None and self.squeezes_context else context

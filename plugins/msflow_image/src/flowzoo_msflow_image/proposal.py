@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from flowzoo.api import (
+    Call,
     FirstPass,
     Images,
     PerImage,
-    Run,
     constant_log_det,
     log_det_dtype,
     standard_normal_log_prob,
@@ -30,13 +30,13 @@ class Proposal(nn.Module, ABC):
     """Whether the noise is uniform over one integer bin, in units of the pixels."""
 
     @abstractmethod
-    def draw(self, mean: Images, bands: Images, run: Run) -> tuple[Images, PerImage]:
+    def draw(self, mean: Images, bands: Images, call: Call) -> tuple[Images, PerImage]:
         """Draw noise.
 
         Args:
             mean: Of each block, ``(B, C, H, W)``.
             bands: The four pixels of each block, ``(B, 4C, H, W)``, offset-major.
-            run: Draws the noise; the first pass over data may set the width.
+            call: Draws the noise; the first pass over data may set the width.
 
         Returns:
             The noise, laid out as ``mean``, and ``log q`` of it, ``(B,)``, nats.
@@ -60,10 +60,10 @@ class Uniform(Proposal):
         self.dequantises = math.isclose(self.width * bins, 1.0)
         self._fact = f"uniform, width {f'1/{bins}' if self.dequantises else f'{self.width:g}'}"
 
-    def draw(self, mean: Images, bands: Images, run: Run) -> tuple[Images, PerImage]:
-        run.note("proposal", self._fact)
+    def draw(self, mean: Images, bands: Images, call: Call) -> tuple[Images, PerImage]:
+        call.note("proposal", self._fact)
         values = mean.shape[1:].numel()
-        return (run.uniform(mean) - 0.5) * self.width, constant_log_det(mean, -values * math.log(self.width))
+        return (call.uniform(mean) - 0.5) * self.width, constant_log_det(mean, -values * math.log(self.width))
 
 
 @final
@@ -95,12 +95,12 @@ class Gaussian(Proposal):
         fixed = "width set by data" if width is None else f"width {width:g}"
         self._fact = f"gaussian, {'learned width' if learned else fixed}"
 
-    def draw(self, mean: Images, bands: Images, run: Run) -> tuple[Images, PerImage]:
-        if run.mode == "initialise" and not self.first_pass.done:
+    def draw(self, mean: Images, bands: Images, call: Call) -> tuple[Images, PerImage]:
+        if call.mode == "initialise" and not self.first_pass.done:
             self._initialise(mean, bands)
         self.first_pass.require()
-        run.note("proposal", self._fact)
-        noise = run.normal(mean)
+        call.note("proposal", self._fact)
+        noise = call.normal(mean)
         log_prob = standard_normal_log_prob(noise)
         log_q = log_prob - self.log_width.to(log_prob.dtype) * mean.shape[1:].numel()
         return noise * torch.exp(self.log_width), log_q

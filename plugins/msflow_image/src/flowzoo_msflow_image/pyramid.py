@@ -10,11 +10,11 @@ from pydantic import Field
 from flowzoo.api import (
     EVALUATION,
     Builder,
+    Call,
     Images,
     OptionError,
     PerImage,
     ResolutionTransform,
-    Run,
     Shape,
     Squeeze,
     follows,
@@ -49,14 +49,14 @@ class Pyramid(ResolutionTransform):
         self.proposal = proposal
         self._squeeze = Squeeze()
 
-    def forward(self, x: Images, run: Run = EVALUATION) -> tuple[Images, PerImage]:
-        bands, _ = self._squeeze(x, run)
+    def forward(self, x: Images, call: Call = EVALUATION) -> tuple[Images, PerImage]:
+        bands, _ = self._squeeze(x, call)
         mean = bands.unflatten(1, (4, -1)).mean(1)
-        noise, log_q = self.proposal.draw(mean, bands, run)
+        noise, log_q = self.proposal.draw(mean, bands, call)
         return torch.cat([mean + noise, bands], dim=1), -log_q
 
-    def inverse(self, y: Images, run: Run = EVALUATION) -> Images:
-        return self._squeeze.inverse(y[:, y.shape[1] // 5 :], run)
+    def inverse(self, y: Images, call: Call = EVALUATION) -> Images:
+        return self._squeeze.inverse(y[:, y.shape[1] // 5 :], call)
 
     def output_shape(self, shape: Shape) -> Shape:
         require_even(shape, "pyramid")

@@ -11,10 +11,10 @@ from pydantic import Field
 from flowzoo.api import (
     EVALUATION,
     Builder,
+    Call,
     Images,
     PerImage,
     ResolutionTransform,
-    Run,
     Shape,
     ShapeError,
     as_shape,
@@ -50,13 +50,13 @@ class AxisMean(ResolutionTransform):
         self.axis = axis
         self._dim = -1 if axis == "width" else -2
 
-    def forward(self, x: Images, run: Run = EVALUATION) -> tuple[Images, PerImage]:
+    def forward(self, x: Images, call: Call = EVALUATION) -> tuple[Images, PerImage]:
         self.output_shape(as_shape(x.shape[1:]))
         first, second = x.unflatten(self._dim, (-1, 2)).unbind(self._dim)
         y = torch.cat([(first + second) / 2, (first - second) / 2], dim=1)
         return y, constant_log_det(x, -0.5 * x.shape[1:].numel() * math.log(2.0))
 
-    def inverse(self, y: Images, run: Run = EVALUATION) -> Images:
+    def inverse(self, y: Images, call: Call = EVALUATION) -> Images:
         if y.shape[1] % 2:
             raise ShapeError(f"axis undoes pairs of channels, got {y.shape[1]} channels; give an even number")
         mean, difference = y.chunk(2, dim=1)

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from flowzoo.api import (
     EVALUATION,
+    Call,
     ConditionalBijector,
     Images,
     Network,
     PerImage,
-    Run,
     as_shape,
     log_det_dtype,
 )
@@ -46,7 +46,7 @@ class SplineCoupling(ConditionalBijector):
         Durkan et al., "Neural Spline Flows", 2019, section 3.2.
     """
 
-    has_shares = True
+    has_contributions = True
 
     def __init__(self, parity: int, network: Network, spline: RationalQuadratic) -> None:
         super().__init__()
@@ -55,21 +55,21 @@ class SplineCoupling(ConditionalBijector):
         self.spline = spline
 
     def forward(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, PerImage]:
         places = self._places(x)
         z, log_slopes = self._bend(x, places, context)
         return z, log_slopes.sum(1)
 
-    def forward_with_shares(
-        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    def forward_with_contributions(
+        self, x: Images, contributions: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Images]:
         places = self._places(x)
         z, log_slopes = self._bend(x, places, context)
-        own = log_slopes.to(shares.dtype)
-        return z, shares.flatten(1).index_add(1, places, own).reshape(shares.shape)
+        own = log_slopes.to(contributions.dtype)
+        return z, contributions.flatten(1).index_add(1, places, own).reshape(contributions.shape)
 
-    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
+    def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
         places = self._places(z)
         x = self.spline.inverse(_take(z, places), self._splines(z, places, context))
         return _replace(z, places, x)

@@ -9,13 +9,13 @@ from typing import NamedTuple
 import torch
 
 from flowzoo.api import (
+    Call,
     ConditionalBijector,
     Flow,
     Images,
     NumericalError,
     OptionError,
     PerImage,
-    Run,
     check_seed,
     positive_integer,
     standard_normal_log_prob,
@@ -87,12 +87,12 @@ def annealed_sample(
         positive_integer(name, value) for name, value in (("n", n), ("warmup", warmup), ("steps", steps))
     )
     generator = torch.Generator().manual_seed(check_seed(seed))
-    run = Run(generator=generator, exact=True)
+    call = Call(generator=generator, exact=True)
     x: Images | None = None
     for place in reversed(range(len(flow.levels))):
         level = flow.level(place)
         blank = torch.empty((n, *flow.latent_shapes[place]), dtype=flow.dtype)
-        z = (run.normal(blank) * temperature).to(flow.device)
+        z = (call.normal(blank) * temperature).to(flow.device)
         if temperature != 1.0 and z.numel():
             target = functools.partial(
                 annealed_log_prob, level.conditional, x, temperature=temperature, dtype=flow.dtype
@@ -100,9 +100,9 @@ def annealed_sample(
             draws = int(torch.randint(2**62, (), generator=generator))
             report = functools.partial(_report, progress, place, warmup + steps)
             z = nuts(target, z, draws, warmup, steps, report)
-        x = level.inverse(x, z.to(flow.dtype), run)
+        x = level.inverse(x, z.to(flow.dtype), call)
     assert x is not None, "a flow has levels"
-    x = flow.pixels.inverse(x, None, run)
+    x = flow.pixels.inverse(x, None, call)
     if not bool(x.isfinite().all()):
         raise NumericalError(f"an annealed image is not finite; {ADVICE}")
     return x
@@ -126,9 +126,9 @@ def annealed_log_prob(
         dtype: In which the bijector computes.
     """
     gamma = temperature**-2
-    run = Run(exact=True)
-    x = conditional.inverse(z.to(dtype), context, run)
-    _, log_det = conditional(x, context, run)
+    call = Call(exact=True)
+    x = conditional.inverse(z.to(dtype), context, call)
+    _, log_det = conditional(x, context, call)
     return gamma * standard_normal_log_prob(z) + (gamma - 1.0) * log_det.to(z.dtype)
 
 

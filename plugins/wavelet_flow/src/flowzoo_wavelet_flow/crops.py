@@ -14,11 +14,11 @@ from flowzoo.api import (
     EVALUATION,
     BijectorSpec,
     Builder,
+    Call,
     ConditionalBijector,
     Images,
     OptionError,
     PerImage,
-    Run,
     Shape,
     follows,
     log_det_dtype,
@@ -46,15 +46,15 @@ class Crops(ConditionalBijector):
     A context of another resolution is brought to the size of the data first.
 
     Args:
-        inner: The bijector; convolutional, and able to tell its shares.
+        inner: The bijector; convolutional, and able to tell its contributions.
         shape: ``(C, H, W)`` of the data.
         context_shape: Of the context, or None without one.
         size: Largest side of a tile.
         halo: Width of the halo; None: as far as the inner bijector looks, which is measured.
 
     Raises:
-        OptionError: The inner bijector cannot tell its shares, trains on something else than its likelihood,
-            or looks at the whole image.
+        OptionError: The inner bijector cannot tell its contributions, trains on something else than its
+            likelihood, or looks at the whole image.
 
     References:
         Yu, Derpanis and Brubaker, "Wavelet Flow", 2020: training of the finest levels on patches, there
@@ -62,7 +62,7 @@ class Crops(ConditionalBijector):
     """
 
     takes_all_reals = follows("inner.takes_all_reals")
-    has_shares = follows("inner.has_shares")
+    has_contributions = follows("inner.has_contributions")
 
     def __init__(
         self,
@@ -95,37 +95,37 @@ class Crops(ConditionalBijector):
         return self._rows.count * self._columns.count
 
     def forward(
-        self, x: Images, context: Images | None = None, run: Run = EVALUATION
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, PerImage]:
-        return self.inner(x, _to_size(context, x), run)
+        return self.inner(x, _to_size(context, x), call)
 
-    def forward_with_shares(
-        self, x: Images, shares: Images, context: Images | None = None, run: Run = EVALUATION
+    def forward_with_contributions(
+        self, x: Images, contributions: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Images]:
-        return self.inner.forward_with_shares(x, shares, _to_size(context, x), run)
+        return self.inner.forward_with_contributions(x, contributions, _to_size(context, x), call)
 
-    def inverse(self, z: Images, context: Images | None = None, run: Run = EVALUATION) -> Images:
-        return self.inner.inverse(z, _to_size(context, z), run)
+    def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
+        return self.inner.inverse(z, _to_size(context, z), call)
 
-    def loss(self, x: Images, context: Images | None = None, run: Run = EVALUATION) -> PerImage:
+    def loss(self, x: Images, context: Images | None = None, call: Call = EVALUATION) -> PerImage:
         """Return the estimate from one tile an image in training, else the whole image's loss, ``(B,)``."""
         context = _to_size(context, x)
-        if not run.training or self.tiles == 1:
-            return self.inner.loss(x, context, run)
-        draws = run.uniform(torch.empty((x.shape[0], 2), dtype=torch.float32, device=x.device))
+        if not call.training or self.tiles == 1:
+            return self.inner.loss(x, context, call)
+        draws = call.uniform(torch.empty((x.shape[0], 2), dtype=torch.float32, device=x.device))
         rows, in_rows = self._rows.places(_choose(draws[:, 0], self._rows.count))
         columns, in_columns = self._columns.places(_choose(draws[:, 1], self._columns.count))
         inside = (in_rows[:, :, None] & in_columns[:, None, :])[:, None]
         crop = _gather(x, rows, columns)
         zeros = torch.zeros_like(crop, dtype=log_det_dtype(x))
         crop_context = None if context is None else _gather(context, rows, columns)
-        on_crop, ledger = run.collecting()
-        z, shares = self.inner.forward_with_shares(crop, zeros, crop_context, on_crop)
+        on_crop, ledger = call.collecting()
+        z, contributions = self.inner.forward_with_contributions(crop, zeros, crop_context, on_crop)
         # Regularisers are weighed by the size of what they see.
         grown = x[0].numel() / crop[0].numel()
         ledger.penalties = {name: grown * value for name, value in ledger.penalties.items()}
-        run.absorb(ledger)
-        terms = shares - 0.5 * (z.to(shares.dtype).square() + math.log(2.0 * math.pi))
+        call.absorb(ledger)
+        terms = contributions - 0.5 * (z.to(contributions.dtype).square() + math.log(2.0 * math.pi))
         return -self.tiles * torch.where(inside, terms, 0.0).flatten(1).sum(1)
 
 
@@ -148,7 +148,7 @@ def build_crops(
 
 def _require_croppable(inner: ConditionalBijector) -> None:
     name = type(inner).__name__
-    if not inner.has_shares:
+    if not inner.has_contributions:
         raise OptionError(
             f"crops: {name} cannot tell each dimension's share of its log_det, of which a crop's loss is "
             "made; use another inner bijector, or train without crops"

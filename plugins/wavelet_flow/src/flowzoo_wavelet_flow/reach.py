@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from flowzoo.api import ConditionalBijector, Images, Ledger, OptionError, Run
+from flowzoo.api import Call, ConditionalBijector, Images, Ledger, OptionError
 
 LENGTHS = (64, 128, 256, 512)
 """Of the strips that are tried, until one is longer than the bijector looks."""
@@ -87,7 +87,7 @@ class _Strips:
         self._context_channels = context_channels
         self._generator = torch.Generator().manual_seed(0)
         with _refusing(f"{self.name} does not work on other sizes than the image's, which crops have"):
-            self._bijector(*self._noise(4, 4 * BREADTH), Run("initialise", ledger=Ledger()))
+            self._bijector(*self._noise(4, 4 * BREADTH), Call("initialise", ledger=Ledger()))
 
     @torch.no_grad()
     def randomise(self) -> None:
@@ -109,8 +109,8 @@ class _Strips:
                 if each is not None:
                     each[0, :, -BREADTH:] = torch.nan
                     each[1, :, :BREADTH] = torch.nan
-            z, shares = self._shares(*strips, turned)
-            reached = (z + shares).isfinite().logical_not().any(1).any(2)
+            z, contributions = self._contributions(*strips, turned)
+            reached = (z + contributions).isfinite().logical_not().any(1).any(2)
             for rows in (reached[0].flip(0), reached[1]):
                 last = int(rows.nonzero().max()) if bool(rows.any()) else 0
                 furthest = max(furthest, last + 1 - BREADTH)
@@ -123,8 +123,10 @@ class _Strips:
         inside = slice(halo, halo + BREADTH)
         for turned in (False, True):
             x, context = self._noise(2, part.stop + step)
-            whole = self._shares(x, context, turned)
-            cut = self._shares(x[:, :, part], context if context is None else context[:, :, part], turned)
+            whole = self._contributions(x, context, turned)
+            cut = self._contributions(
+                x[:, :, part], context if context is None else context[:, :, part], turned
+            )
             for from_whole, from_cut in zip(whole, cut, strict=True):
                 if not torch.allclose(
                     from_cut[:, :, inside], from_whole[:, :, part][:, :, inside], atol=1e-8
@@ -141,13 +143,15 @@ class _Strips:
 
         return draw(self._channels), draw(self._context_channels) if self._context_channels else None
 
-    def _shares(self, x: Images, context: Images | None, turned: bool) -> tuple[Images, Images]:
-        """Return ``z`` and the shares of strips, in training; ``turned`` ones lie down meanwhile."""
+    def _contributions(self, x: Images, context: Images | None, turned: bool) -> tuple[Images, Images]:
+        """Return ``z`` and the contributions of strips, in training; ``turned`` ones lie down meanwhile."""
         if turned:
             x, context = x.mT, context if context is None else context.mT
         with _refusing(f"how far {self.name} looks cannot be measured"):
-            z, shares = self._bijector.forward_with_shares(x, torch.zeros_like(x), context, Run("train"))
-        return (z.mT, shares.mT) if turned else (z, shares)
+            z, contributions = self._bijector.forward_with_contributions(
+                x, torch.zeros_like(x), context, Call("train")
+            )
+        return (z.mT, contributions.mT) if turned else (z, contributions)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from flowzoo.run import EVALUATION, Ledger, Run, per_image_generators
+from flowzoo.call import EVALUATION, Call, Ledger, per_image_generators
 
 LIKE = torch.empty(4, 2, 3, 3, dtype=torch.float64)
 DRAWS = ["normal", "uniform", "rademacher"]
@@ -18,14 +18,14 @@ def test_draws_are_like_the_tensor_given(draw: str) -> None:
 
 @pytest.mark.parametrize("draw", DRAWS)
 def test_without_a_generator_every_draw_is_the_same(draw: str) -> None:
-    assert torch.equal(getattr(Run(), draw)(LIKE), getattr(Run(), draw)(LIKE))
+    assert torch.equal(getattr(Call(), draw)(LIKE), getattr(Call(), draw)(LIKE))
 
 
 @pytest.mark.parametrize("draw", DRAWS)
 def test_one_generator_goes_on_from_draw_to_draw(draw: str) -> None:
-    run = Run(generator=torch.Generator().manual_seed(1))
-    first, second = getattr(run, draw)(LIKE), getattr(run, draw)(LIKE)
-    again = Run(generator=torch.Generator().manual_seed(1))
+    call = Call(generator=torch.Generator().manual_seed(1))
+    first, second = getattr(call, draw)(LIKE), getattr(call, draw)(LIKE)
+    again = Call(generator=torch.Generator().manual_seed(1))
 
     assert not torch.equal(first, second)
     assert torch.equal(getattr(again, draw)(LIKE), first)
@@ -33,15 +33,15 @@ def test_one_generator_goes_on_from_draw_to_draw(draw: str) -> None:
 
 @pytest.mark.parametrize("draw", DRAWS)
 def test_draws_of_an_image_do_not_depend_on_its_batch(draw: str) -> None:
-    whole = getattr(Run(generator=per_image_generators(3, [5, 6, 7, 8])), draw)(LIKE)
-    other = getattr(Run(generator=per_image_generators(3, [8, 5])), draw)(LIKE[:2])
+    whole = getattr(Call(generator=per_image_generators(3, [5, 6, 7, 8])), draw)(LIKE)
+    other = getattr(Call(generator=per_image_generators(3, [8, 5])), draw)(LIKE[:2])
 
     assert torch.equal(other, whole[[3, 0]])
 
 
 def test_as_many_generators_as_images_are_needed() -> None:
     with pytest.raises(AssertionError, match="one generator for each image"):
-        Run(generator=per_image_generators(0, range(3))).normal(LIKE)
+        Call(generator=per_image_generators(0, range(3))).normal(LIKE)
 
 
 @pytest.mark.parametrize("draw", DRAWS)
@@ -49,7 +49,7 @@ def test_global_random_state_is_left_alone(draw: str) -> None:
     before = torch.get_rng_state()
 
     getattr(EVALUATION, draw)(LIKE)
-    getattr(Run(generator=per_image_generators(0, range(4))), draw)(LIKE)
+    getattr(Call(generator=per_image_generators(0, range(4))), draw)(LIKE)
 
     assert torch.equal(torch.get_rng_state(), before)
 
@@ -66,8 +66,8 @@ def test_moments_of_the_draws() -> None:
 
 def test_neighbouring_seeds_and_indices_give_unrelated_streams() -> None:
     like = torch.empty(200, 1, 1, 50, dtype=torch.float64)
-    rows = Run(generator=per_image_generators(0, range(200))).normal(like).flatten(1)
-    others = Run(generator=per_image_generators(1, range(200))).normal(like).flatten(1)
+    rows = Call(generator=per_image_generators(0, range(200))).normal(like).flatten(1)
+    others = Call(generator=per_image_generators(1, range(200))).normal(like).flatten(1)
 
     correlations = torch.corrcoef(torch.cat([rows, others])).fill_diagonal_(0.0)
 
@@ -76,15 +76,15 @@ def test_neighbouring_seeds_and_indices_give_unrelated_streams() -> None:
 
 def test_ledger_adds_up_what_is_reported() -> None:
     ledger = Ledger()
-    run = Run(ledger=ledger)
+    call = Call(ledger=ledger)
 
-    run.penalise("kinetic", torch.ones(2))
-    run.penalise("kinetic", torch.tensor([1.0, 2.0]))
-    run.count("evaluations", 3)
-    run.count("evaluations", 4)
-    run.note("trace", "exact")
-    run.note("trace", "exact")
-    run.want_more()
+    call.penalise("kinetic", torch.ones(2))
+    call.penalise("kinetic", torch.tensor([1.0, 2.0]))
+    call.count("evaluations", 3)
+    call.count("evaluations", 4)
+    call.note("trace", "exact")
+    call.note("trace", "exact")
+    call.want_more()
 
     assert ledger.penalties["kinetic"].tolist() == [2.0, 3.0]
     assert ledger.counts == {"evaluations": 7}
@@ -93,7 +93,7 @@ def test_ledger_adds_up_what_is_reported() -> None:
 
 
 def test_absorbing_a_ledger_reports_it_again() -> None:
-    outer, ledger = Run(mode="train", ledger=Ledger()), Ledger()
+    outer, ledger = Call(mode="train", ledger=Ledger()), Ledger()
     inner, collected = outer.collecting()
     inner.penalise("kinetic", torch.ones(2))
     inner.count("evaluations", 3)

@@ -1,4 +1,4 @@
-"""The run record: what a call needs beyond tensors.
+"""The record of a call: what a pass through a model needs beyond tensors.
 
 It is passed along explicitly, so nothing is stashed on modules and the global random state is left alone.
 """
@@ -14,8 +14,8 @@ from typing import Any, Literal, NamedTuple, SupportsIndex
 import torch
 from torch import Tensor, nn
 
-from flowzoo.memory import Memory
 from flowzoo.shapes import PerImage
+from flowzoo.warm_start import WarmStart
 
 Mode = Literal["evaluate", "train", "initialise"]
 
@@ -54,7 +54,7 @@ class Ledger:
 
 
 @dataclass(frozen=True)
-class Run:
+class Call:
     """Generator, mode and ledger of one pass through a model.
 
     Args:
@@ -67,7 +67,7 @@ class Run:
         tight: Ask components that solve iteratively for errors far below what they are set to, as a judge of
             their ordinary answers.
         phase: In training, by name: which of its ``phases`` a bijector is in.
-        memory: What components keep from batch to batch; without it they start anew with each.
+        warm_start: What components keep from batch to batch; without it they start anew with each.
         ledger: Where reports are collected; without it they are dropped.
     """
 
@@ -76,21 +76,21 @@ class Run:
     exact: bool = False
     tight: bool = False
     phase: str = ""
-    memory: Memory | None = None
+    warm_start: WarmStart | None = None
     ledger: Ledger | None = None
 
     @property
     def training(self) -> bool:
         return self.mode == "train"
 
-    def seeded(self) -> Run:
-        """Return this run; without a generator, one whose draws all come from a single one with seed 0."""
+    def seeded(self) -> Call:
+        """Return this call; without a generator, one whose draws all come from a single one with seed 0."""
         if self.generator is not None:
             return self
         return dataclasses.replace(self, generator=torch.Generator().manual_seed(0))
 
-    def collecting(self) -> tuple[Run, Ledger]:
-        """Return a copy of this run that reports to a new ledger, and that ledger."""
+    def collecting(self) -> tuple[Call, Ledger]:
+        """Return a copy of this call that reports to a new ledger, and that ledger."""
         ledger = Ledger()
         return dataclasses.replace(self, ledger=ledger), ledger
 
@@ -131,12 +131,12 @@ class Run:
 
     def recall(self, component: nn.Module, key: str) -> Any | None:
         """Return what a component kept from an earlier batch, None if there is nothing."""
-        return None if self.memory is None else self.memory.recall(component, key)
+        return None if self.warm_start is None else self.warm_start.recall(component, key)
 
     def keep(self, component: nn.Module, key: str, value: Any) -> None:
         """Keep a value, one that JSON can hold, for the next batch."""
-        if self.memory is not None:
-            self.memory.keep(component, key, value)
+        if self.warm_start is not None:
+            self.warm_start.keep(component, key, value)
 
     def want_more(self) -> None:
         """Ask for further batches in the first pass over the data."""
@@ -166,7 +166,7 @@ class Run:
         return draw(like.shape, dtype, generator).to(like)
 
 
-EVALUATION = Run()
+EVALUATION = Call()
 """The default: evaluation with repeatable draws, reports dropped."""
 
 _Draw = Callable[[torch.Size, torch.dtype, torch.Generator], Tensor]

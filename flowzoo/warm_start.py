@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 
-class Memory:
+class WarmStart:
     """Notes that the modules of a model leave for their next call.
 
     It belongs to whoever goes through the batches: a training, which saves it with its checkpoints, or an
@@ -40,6 +40,6 @@ class Memory:
         return self._names.get(module, "")
 
     def state(self) -> dict[str, dict[str, Any]]:
-        """Return all notes, by module name and key, apart from this memory."""
+        """Return all notes, by module name and key, apart from this warm_start."""
         notes: dict[str, dict[str, Any]] = json.loads(json.dumps(self._notes))
         return notes
