@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
@@ -23,10 +23,10 @@ class Clock:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr("time.monotonic", clock)
-    yield clock
+    return clock
 
 
 def training(step: int, **others: object) -> Progress:
@@ -53,7 +53,7 @@ def test_lines_become_rarer_the_longer_the_work_takes(clock: Clock) -> None:
     assert lines[:3] == [10, 20, 30]
     assert 15 <= sum(second < 3600 for second in lines) <= 30
     assert len(lines) < 200
-    assert max(after - before for before, after in zip(lines, lines[1:], strict=False)) <= 600
+    assert max(after - before for before, after in pairwise(lines)) <= 600
 
 
 def test_training_without_a_terminal_prints_step_validation_rate_and_time_left(
