@@ -38,13 +38,23 @@ class Command(TyperCommand):
             return super().invoke(ctx)
 
 
-def add_command(app: typer.Typer, name: str, function: Callable[..., None], example: str) -> None:
+def add_command(app: typer.Typer, name: str, function: Callable[..., None], *examples: str) -> None:
     """Add a command to a program.
 
     Args:
         app: The program, or a group of its commands.
-        name: Of the command.
-        function: Does it; its arguments are the command's.
-        example: A command line that stands below the help.
+        name: Name of the command.
+        function: Runs the command. Its arguments are the command's, and its docstring is the help.
+        examples: Command lines that stand below the help.
     """
-    app.command(name, cls=Command, epilog=f"Example: {example}")(function)
+    epilog = "\n\n".join(f"Example: {example}" for example in examples)
+    app.command(name, cls=Command, help=_reflowed(inspect.getdoc(function) or ""), epilog=epilog)(function)
+
+
+def _reflowed(text: str) -> str:
+    """Return a docstring whose paragraphs are one line each, since the help wraps lines to the terminal.
+
+    >>> _reflowed("One\\ntwo.\\n\\nThree.")
+    'One two.\\n\\nThree.'
+    """
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))

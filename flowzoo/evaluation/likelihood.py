@@ -110,6 +110,7 @@ def evaluate_likelihood(
     audit_seconds: float = SECONDS,
     progress: Callable[[int], None] = lambda images: None,
     auditing: Callable[[float], None] = lambda share: None,
+    measured: Callable[[Likelihood, Tensor], object] = lambda found, bits: None,
 ) -> Likelihood:
     """Measure bits per dimension.
 
@@ -132,6 +133,8 @@ def evaluate_likelihood(
         audit_seconds: How long the density audit may spend on Jacobians, roughly.
         progress: Told how many images are done after each batch.
         auditing: Told which share of the density audit is done.
+        measured: Called before the audits, which can take long, with the figure as it stands without them,
+            and with each image's bits/dim, ``(images,)``, float64, on the CPU.
 
     Raises:
         OptionError: More than one draw with an estimated trace, whose noise would inflate the figure; or
@@ -169,56 +172,60 @@ def evaluate_likelihood(
     bits = torch.cat(values)
     standard_error = float(bits.std()) / math.sqrt(count) if count > 1 else None
     solver = stated(ledger, "solver")
+
+    def found(density: DensityAudit | None, audited: Audit | None, unjudged: str) -> Likelihood:
+        objections = tuple(_objections(flow, density, audited, unjudged, standard_error))
+        return Likelihood(
+            bits_per_dim=float(bits.mean()),
+            standard_error=standard_error,
+            valid=not objections,
+            objections=objections,
+            joint_bits_per_dim=float(torch.cat(joint_values).mean()) if _has_joint_figure(flow) else None,
+            proposal=f"{stated(ledger, 'proposal')}, K={draws}" if flow.stochastic else "",
+            images=count,
+            draws=draws,
+            dequantisation="uniform",
+            trace=stated(ledger, "trace"),
+            solver=solver,
+            audit=audited,
+            density=density,
+            shares={name: share / count for name, share in rows.items()} | {"log2 bins": math.log2(flow.bins)},
+            evaluations=ledger.counts.get("evaluations", 0.0) / (batches * draws),
+            components=components,
+            parameters=trainable(flow),
+            seconds=seconds,
+            seed=seed,
+        )
+
+    components = findings.rows()
+    measured(found(None, None, ""), bits)
+    if not audit:
+        return found(None, None, "")
     audited: Audit | None = None
-    unjudged = "was not audited"
-    if audit and solver:
+    unjudged = ""
+    if solver:
         try:
             audited = audit_likelihood(flow, source, count, seed, use_exact, warm_start)
         except (Exception, SystemExit) as problem:  # the figure has been measured, and is not lost to it
             unjudged = f"could not be audited: {blamed(problem)}"
-    density: DensityAudit | None = None
-    if audit:
 
-        def measure(copied: Flow, images: IntegerImages, call: Call) -> Tensor:
-            log_prob = _draw_log_prob(copied, images, draws, call).log_prob
-            return bits_per_dim(log_prob, copied.dimensions, copied.bins)
+    def measure(copied: Flow, images: IntegerImages, call: Call) -> Tensor:
+        log_prob = _draw_log_prob(copied, images, draws, call).log_prob
+        return bits_per_dim(log_prob, copied.dimensions, copied.bins)
 
-        figure = Figure(
-            flow=flow,
-            source=source,
-            bits=bits,
-            draws=draws,
-            measure=measure,
-            seed=seed,
-            exact=use_exact,
-            warm_start=warm_start,
-            solved=bool(solver),
-            estimated=any(fact != "exact" for fact in ledger.notes.get("trace", ())),
-        )
-        density = audit_density(figure, audit_seconds, auditing)
-    unjudged = unjudged if solver and audit else ""
-    objections = tuple(_objections(flow, density, audited, unjudged, standard_error))
-    return Likelihood(
-        bits_per_dim=float(bits.mean()),
-        standard_error=standard_error,
-        valid=not objections,
-        objections=objections,
-        joint_bits_per_dim=float(torch.cat(joint_values).mean()) if _has_joint_figure(flow) else None,
-        proposal=f"{stated(ledger, 'proposal')}, K={draws}" if flow.stochastic else "",
-        images=count,
+    figure = Figure(
+        flow=flow,
+        source=source,
+        bits=bits,
         draws=draws,
-        dequantisation="uniform",
-        trace=stated(ledger, "trace"),
-        solver=solver,
-        audit=audited,
-        density=density,
-        shares={name: share / count for name, share in rows.items()} | {"log2 bins": math.log2(flow.bins)},
-        evaluations=ledger.counts.get("evaluations", 0.0) / (batches * draws),
-        components=findings.rows(),
-        parameters=trainable(flow),
-        seconds=seconds,
+        measure=measure,
         seed=seed,
+        exact=use_exact,
+        warm_start=warm_start,
+        solved=bool(solver),
+        estimated=any(fact != "exact" for fact in ledger.notes.get("trace", ())),
     )
+    return found(audit_density(figure, audit_seconds, auditing), audited, unjudged)
 
 
 class _Drawn(NamedTuple):
