@@ -14,6 +14,7 @@ from flowzoo.cli import streams
 from flowzoo.cli.bench import app as bench
 from flowzoo.cli.check import check
 from flowzoo.cli.command import add_command
+from flowzoo.cli.compare import compare
 from flowzoo.cli.console import complain
 from flowzoo.cli.diagnose import diagnose
 from flowzoo.cli.evaluate import evaluate
@@ -106,7 +107,20 @@ def options(
 add_command(app, "list", list_components, "flowzoo list 'msflow-*' --kind model")
 add_command(app, "show", show, "flowzoo show mrcnf --image-shape 3x32x32 --set levels=4")
 add_command(app, "train", train, "flowzoo train mrcnf --data digits --out runs/first --seconds 60")
-add_command(app, "evaluate", evaluate, "flowzoo evaluate runs/first")
+add_command(
+    app,
+    "evaluate",
+    evaluate,
+    "flowzoo evaluate runs/first",
+    "flowzoo evaluate runs/first --images 100 --no-audit  (a quick look)",
+)
+add_command(
+    app,
+    "compare",
+    compare,
+    "flowzoo compare runs/first runs/second",
+    "flowzoo compare runs/first runs/second --images 1000 --plot curves.png",
+)
 add_command(app, "diagnose", diagnose, "flowzoo diagnose runs/first")
 add_command(app, "sample", sample, "flowzoo sample runs/first -n 64 -o samples.png")
 add_command(app, "upscale", upscale, "flowzoo upscale runs/first --steps 2 -o upscaled.png")

@@ -226,9 +226,9 @@ def _floor(evaluation: Evaluation) -> str:
         return evaluation.gaussian_remark
     remarks = [evaluation.gaussian_remark]
     if evaluation.bits_per_dim >= floor:
-        remarks.insert(0, f"{evaluation.model} is worse than the Gaussian floor: higher is worse")
+        remarks.insert(0, f"{evaluation.model} is worse than the Gaussian floor (higher is worse)")
     said = "; ".join(filter(None, remarks))
-    return _bits(floor, evaluation.gaussian_standard_error) + (f"  ({said})" if said else "")
+    return _bits(floor, evaluation.gaussian_standard_error) + (f"  {said}" if said else "")
 
 
 def _audit(audit: Audit) -> str:
@@ -243,7 +243,7 @@ def _density(density: DensityAudit) -> str:
         return f"failed after {density.seconds:.1f} s"
     return (
         f"{'passed' if density.passed else 'failed'}: log p is off by at most {density.worst:.2g} bits/dim "
-        f"(allowed: {density.tolerance:g}); {_counted(density.images)}, model {density.method}, "
+        f"(allowed: {density.tolerance:g}); {_counted(density.images)}, model checked {density.method}, "
         f"derivatives by {density.derivatives}, {density.seconds:.1f} s"
     )
 
