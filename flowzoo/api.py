@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from flowzoo.call import EVALUATION as EVALUATION
     from flowzoo.call import Call as Call
     from flowzoo.call import Ledger as Ledger
+    from flowzoo.cascade import CascadeOptions as CascadeOptions
     from flowzoo.cascade import cascade as cascade
+    from flowzoo.cascade import cascade_model as cascade_model
     from flowzoo.component import BijectorSpec as BijectorSpec
     from flowzoo.component import Builder as Builder
     from flowzoo.component import Check as Check
@@ -96,6 +98,8 @@ _HOMES = {
     "BlockMean": "flowzoo.builtin.block_mean",
     "Builder": "flowzoo.component",
     "cascade": "flowzoo.cascade",
+    "cascade_model": "flowzoo.cascade",
+    "CascadeOptions": "flowzoo.cascade",
     "Check": "flowzoo.component",
     "check_seed": "flowzoo.seeds",
     "Component": "flowzoo.component",

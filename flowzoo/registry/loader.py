@@ -117,6 +117,7 @@ def _load(found: Found) -> Plugin | PluginFailure:
         components=checked.components,
         seconds=time.perf_counter() - start,
         imported_torch=not had_torch and "torch" in sys.modules,
+        module=found.entry_point.module,
         skipped=checked.skipped,
         core=found is _BUILTIN,
     )

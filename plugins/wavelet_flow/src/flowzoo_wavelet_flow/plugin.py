@@ -30,6 +30,15 @@ def flowzoo_components() -> list[Component]:
             kind="model",
             name="wavelet-flow",
             build="flowzoo_wavelet_flow.model:build_wavelet_flow",
+            defaults={
+                "levels": 3,
+                "transform": Spec("haar"),
+                "split": Spec("keep-first-channels", divisor=4),
+                "bijector": Spec("glow", steps=8, network=Spec("glow-conv", hidden=64)),
+                "last": Spec("glow", steps=8, squeeze=True, network=Spec("glow-conv", hidden=64)),
+                "crop": None,
+                "halo": None,
+            },
             summary="Haar wavelet cascade of Glow's steps",
             reference=PAPER,
             check=Check(
