@@ -8,7 +8,7 @@ from flowzoo.builtin.components.suites import SUITES
 from flowzoo.component import Check, Component, Spec
 from flowzoo.hooks import hookimpl
 
-flowzoo_api_version = 1
+flowzoo_api_version = 2
 
 _GLOW = "Kingma and Dhariwal, Glow, 2018, arXiv:1807.03039"
 _OAS = (

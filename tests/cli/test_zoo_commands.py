@@ -22,7 +22,7 @@ PLUGIN = """
     from pydantic import Field
     from flowzoo.api import BijectorSpec, Check, Component, NetworkSpec, Published, Spec, hookimpl
 
-    flowzoo_api_version = 1
+    flowzoo_api_version = 2
 
     @hookimpl
     def flowzoo_components():
@@ -342,7 +342,7 @@ def test_check_names_a_component_whose_plugin_fails(zoo):
         """
         from flowzoo.api import Component, hookimpl
 
-        flowzoo_api_version = 1
+        flowzoo_api_version = 2
 
         @hookimpl
         def flowzoo_components():

@@ -119,7 +119,7 @@ def test_an_argument_of_create_model_is_refused_among_the_options(toy, name):
 BROKEN = """
     from flowzoo.api import Component, hookimpl
 
-    flowzoo_api_version = 1
+    flowzoo_api_version = 2
 
     @hookimpl
     def flowzoo_components():
@@ -182,7 +182,7 @@ INEXACT = """
     from flowzoo.builtin.affine import Affine
     from flowzoo.builtin.identity import IdentityTransform
 
-    flowzoo_api_version = 1
+    flowzoo_api_version = 2
 
     @hookimpl
     def flowzoo_components():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowzoo.api import Check, Component, Published, Spec, hookimpl
 
-flowzoo_api_version = 1
+flowzoo_api_version = 2
 
 FFJORD = 'Grathwohl et al., "FFJORD: Free-form Continuous Dynamics", 2019'
 RNODE = 'Finlay et al., "How to Train Your Neural ODE", 2020'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowzoo.api import Check, Component, Published, Spec, hookimpl
 
-flowzoo_api_version = 1
+flowzoo_api_version = 2
 
 REALNVP = "Dinh, Sohl-Dickstein and Bengio, Density Estimation Using Real NVP, 2017, arXiv:1605.08803"
 GLOW = "Kingma and Dhariwal, Glow, 2018, arXiv:1807.03039"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowzoo.api import Check, Component, Published, Spec, hookimpl
 
-flowzoo_api_version = 1
+flowzoo_api_version = 2
 
 PAPER = 'Das, Abbeel and Spanos, "Likelihood Contribution based Multi-scale Architecture", 2019'
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowzoo.api import Check, Component, Spec, hookimpl
 
-flowzoo_api_version = 1
+flowzoo_api_version = 2
 
 REFERENCE = '"Multi-Scale Continuous Normalizing Flows", INNF+ 2021'
 DRAWN = "the coarse image is drawn, and log_det is -log q of the draw"

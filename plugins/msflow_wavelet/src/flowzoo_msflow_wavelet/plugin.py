@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowzoo.api import Check, Component, Published, Spec, hookimpl
 
-flowzoo_api_version = 1
+flowzoo_api_version = 2
 
 FIGURES = {
     "CIFAR-10": {2: 3.56, 3: 3.69, 4: 3.77, 5: 3.87},

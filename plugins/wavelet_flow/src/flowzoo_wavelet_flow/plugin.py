@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowzoo.api import Check, Component, Spec, hookimpl
 
-flowzoo_api_version = 1
+flowzoo_api_version = 2
 
 PAPER = 'Yu, Derpanis and Brubaker, "Wavelet Flow: Fast Training of High Resolution Normalizing Flows", 2020'
 
