@@ -149,12 +149,11 @@ def _check_api_version(stated: object) -> None:
     needed = (stated, 0) if isinstance(stated, int) else stated
     if not isinstance(needed, tuple) or [type(each) for each in needed] != [int, int]:
         raise PluginError(
-            f"flowzoo_api_version is {stated!r:.60}; write {major}, or ({major}, {minor}) if the plugin needs "
-            "what that version added"
+            f"flowzoo_api_version is {stated!r:.60}; write {major}, "
+            f"or ({major}, {minor}) if the plugin needs what that version added"
         )
-    says = (
-        f"was written for version {needed[0]}.{needed[1]} of flowzoo's API; this flowzoo has {major}.{minor}"
-    )
+    asked = f"{needed[0]}.{needed[1]}"
+    says = f"was written for version {asked} of flowzoo's API, and this flowzoo has {major}.{minor}"
     if needed > hooks.API_VERSION:
         raise PluginError(f"{says}. Upgrade flowzoo: pip install --upgrade flowzoo")
     if needed[0] < major:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from flowzoo.errors import PluginError, UnknownNameError
+from flowzoo.hooks import API_VERSION
 from flowzoo.registry.loader import RESTRICTION, default_registry, load_registry
 
 GOOD = """
