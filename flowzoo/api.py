@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from flowzoo.cascade import CascadeOptions as CascadeOptions
     from flowzoo.cascade import cascade as cascade
     from flowzoo.cascade import cascade_model as cascade_model
+    from flowzoo.cli.console import say as say
     from flowzoo.component import BijectorSpec as BijectorSpec
     from flowzoo.component import Builder as Builder
     from flowzoo.component import Check as Check
@@ -153,6 +154,7 @@ _HOMES = {
     "Call": "flowzoo.call",
     "RunFolder": "flowzoo.runfolder",
     "save_grid": "flowzoo.pictures",
+    "say": "flowzoo.cli.console",
     "SavedModelError": "flowzoo.errors",
     "Shape": "flowzoo.shapes",
     "ShapeError": "flowzoo.errors",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from flowzoo.split import SplitPolicy
     from flowzoo.transform import ResolutionTransform
 
-Kind = Literal["transform", "bijector", "split", "network", "model", "dataset", "metric", "suite"]
+Kind = Literal["transform", "bijector", "split", "network", "model", "dataset", "metric", "suite", "command"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -96,6 +96,7 @@ class Component:
         published: Figures that papers state for it.
         defaults: Options of a callable that several components share, each with this component's default. The
             component has these options alone; the callable's other options keep the callable's defaults.
+        example: Of a command: a command line that stands below its help.
     """
 
     kind: Kind
@@ -108,6 +109,7 @@ class Component:
     check: Check | tuple[Check, ...] = field(default_factory=Check)
     published: tuple[Published, ...] = ()
     defaults: Mapping[str, Any] | None = None
+    example: str = ""
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -190,6 +192,9 @@ class Builder(Protocol):
       is given a time, the builder;
     * ``model``: the image shape, the builder; it returns the levels, finest first;
     * ``dataset``, ``metric``, ``suite``: nothing.
+
+    A ``command`` is called by the command line: its callable is a function whose parameters Typer reads, or a
+    Typer app.
     """
 
     @property

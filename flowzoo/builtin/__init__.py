@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flowzoo.builtin.components.commands import COMMANDS
 from flowzoo.builtin.components.datasets import DATASETS
 from flowzoo.builtin.components.metrics import METRICS
 from flowzoo.builtin.components.suites import SUITES
@@ -20,7 +21,7 @@ _REALNVP = "Dinh, Sohl-Dickstein and Bengio, Density Estimation Using Real NVP, 
 @hookimpl
 def flowzoo_components() -> list[Component]:
     """Return the built-in components of every kind, and the Gaussian floor."""
-    return [*_transforms(), *_bijectors(), *_splits(), *_models(), *DATASETS, *METRICS, *SUITES]
+    return [*_transforms(), *_bijectors(), *_splits(), *_models(), *DATASETS, *METRICS, *SUITES, *COMMANDS]
 
 
 def _transforms() -> list[Component]:

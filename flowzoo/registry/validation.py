@@ -102,4 +102,5 @@ _FIELD_TYPES: dict[str, type] = {
     "reference": str,
     "revision": int,
     "exact": bool,
+    "example": str,
 }

@@ -27,6 +27,14 @@ def flowzoo_components() -> list[Component]:
             ),
         ),
         Component(
+            kind="command",
+            name="anneal",
+            build="flowzoo_wavelet_flow.anneal:anneal",
+            summary="Draw samples of a trained model, plain, scaled and annealed, into one picture.",
+            reference=PAPER,
+            example="flowzoo anneal runs/wavelet-flow --temperature 0.9 -o annealed.png",
+        ),
+        Component(
             kind="model",
             name="wavelet-flow",
             build="flowzoo_wavelet_flow.model:build_wavelet_flow",
