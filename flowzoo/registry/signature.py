@@ -192,6 +192,8 @@ def _hints(build: Any, parameters: list[inspect.Parameter]) -> dict[str, Any]:
             own = {name: hint for name, hint in written.items() if name in names}
             found |= _resolved(own, vars(sys.modules[each.__module__]))
         return found
+    if not parameters:
+        return {}  # a class without options may have no __init__ of its own
     function = inspect.unwrap(vars(build)["__init__"] if isinstance(build, type) else build)
     return _resolved({each.name: each.annotation for each in parameters}, function.__globals__)
 
