@@ -15,7 +15,6 @@ from typer.core import TyperCommand
 from flowzoo.cli.streams import results_alone
 from flowzoo.component import Component
 from flowzoo.errors import OptionError
-from flowzoo.registry.signature import import_builder
 
 
 class Command(TyperCommand):
@@ -63,6 +62,8 @@ def import_command(component: Component, name: str) -> Any:
     Raises:
         PluginError: It cannot be imported.
     """
+    from flowzoo.registry.signature import import_builder
+
     build = import_builder(component)
     if isinstance(build, typer.Typer):
         made: Any = typer.main.get_group(build)

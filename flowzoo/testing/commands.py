@@ -64,4 +64,5 @@ def _option_names(function: Callable[..., Any]) -> Iterator[str]:
     for name, marks in _arguments(function).items():
         yield "--" + name.replace("_", "-")
         for each in marks:
-            yield from getattr(each, "param_decls", None) or ()
+            # Where the mark stands in an Annotated, Typer reads its first argument as a name too.
+            yield from (str(getattr(each, "default", "")), *(getattr(each, "param_decls", None) or ()))
