@@ -34,7 +34,7 @@ def page(report: Report, results: Results) -> str:
         results: From which it was made, to find the pictures.
     """
     style = _asset("page.css")
-    script = "(() => {\n\"use strict\";\n" + "\n".join(map(_asset, SCRIPTS)) + "})();\n"
+    script = '(() => {\n"use strict";\n' + "\n".join(map(_asset, SCRIPTS)) + "})();\n"
     return (
         _environment()
         .get_template("page.html")
