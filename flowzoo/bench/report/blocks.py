@@ -115,6 +115,8 @@ def legend(board: Leaderboard, costs: Sequence[str], errors: bool = False) -> It
             "floor: the Gaussian, fitted in closed form with a full covariance matrix; a model that is worse "
             "than it has learnt nothing beyond means and covariances"
         )
+    if any(remark.startswith("bound") for row in board.rows for remark in row.remarks):
+        yield "bound, K=n: an upper bound of the true bits/dim, from n draws of the coarse images for each image"
     if any(row.estimated for row in rows):
         yield f"{ESTIMATED} rests on Hutchinson's unbiased estimate of the trace"
     if any(row.elsewhere for row in board.rows):
@@ -269,6 +271,6 @@ def _published(board: Leaderboard) -> Block:
         for each in row.published:
             source = ", ".join(clean(part, 80) for part in (each.source, each.variant, each.remark) if part)
             rows.append((board.name(row), here, f"{each.bits_per_dim:g}", source))
-    source = Column(f"source (on {clean(board.data.published, 40) or 'this data'})")
-    here, published = (Column(name, numeric=True) for name in ("here", "published"))
-    return Block(PUBLISHED, (MODEL, here, published, source), tuple(rows))
+    origin = Column(f"source (on {clean(board.data.published, 40) or 'this data'})")
+    ours, theirs = (Column(name, numeric=True) for name in ("here", "published"))
+    return Block(PUBLISHED, (MODEL, ours, theirs, origin), tuple(rows))

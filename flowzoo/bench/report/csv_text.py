@@ -26,7 +26,8 @@ def csv_text(report: Report) -> str:
     """
     lines = [line for board in report.boards for line in _lines(board)]
     # A line has three parts: what it is about, its figures, and what is left to say.
-    columns = [name for part in zip(*lines, strict=True) for name in dict.fromkeys(sum(map(list, part), []))]
+    parts = [dict.fromkeys(name for each in part for name in each) for part in zip(*lines, strict=True)]
+    columns = [name for part in parts for name in part]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(map(_cell, columns))

@@ -53,13 +53,13 @@ def _settings(cell: Result) -> dict[str, Any]:
     """Return all that may explain why figures differ, without the figures."""
     plain = cell.plain()
     names = ("model", "parameters", "options", "pixels", "training", "components")
-    kept = {name: plain[name] for name in names} | {"budget": plain["spent"]["budget"]}
-    data = {name: plain["data"][name] for name in ("shape", "bins")}
+    kept = {name: getattr(cell, name) for name in names} | {"budget": cell.spent.budget}
+    data = {name: getattr(cell.data, name) for name in ("shape", "bins")}
     where = {name: value for name, value in (plain["environment"] or {}).items() if name != "fingerprints"}
     # Nested conditions, such as the audit, are figures again.
     measured = {
-        name: {key: value for key, value in each["conditions"].items() if not isinstance(value, Mapping)}
-        for name, each in plain["metrics"].items()
+        name: {key: value for key, value in each.conditions.items() if not isinstance(value, Mapping)}
+        for name, each in cell.metrics.items()
     }
     return kept | data | where | measured
 

@@ -128,7 +128,7 @@ def _board(results: list[Result]) -> Leaderboard:
     rows = _marked(rows_of(results))
     usual = usual_conditions([row for row in rows if _fault(row) == ""])
     apart: dict[str, list[Row]] = {reason: [] for reason in APART}
-    rankable = []
+    rankable: list[Row] = []
     for row in rows:
         reason = _fault(row) or ("" if row_conditions(row) == usual else OTHER)
         (apart[reason] if reason else rankable).append(row)

@@ -35,6 +35,7 @@ def page(report: Report, results: Results) -> str:
     """
     style = _asset("page.css")
     script = '(() => {\n"use strict";\n' + "\n".join(map(_asset, SCRIPTS)) + "})();\n"
+    styles = f"style-src '{_hash(style)}' '{_hash(_CHART_STYLE)}'"
     return (
         _environment()
         .get_template("page.html")
@@ -49,7 +50,7 @@ def page(report: Report, results: Results) -> str:
             data=json_in_script(chart_data(report)),
             style=style,
             script=script,
-            policy=f"{_POLICY}; style-src '{_hash(style)}' '{_hash(_CHART_STYLE)}'; script-src '{_hash(script)}'",
+            policy=f"default-src 'none'; img-src data:; {styles}; script-src '{_hash(script)}'",
         )
     )
 
@@ -72,11 +73,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(
-        blocks=blocks,
-        wording=wording,
-        facts_of=facts_of,
-    )
+    environment.globals.update(blocks=blocks, wording=wording, facts_of=facts_of)
     return environment
 
 
@@ -98,8 +95,6 @@ _CHART_STYLE = """:where(.chart-svg) {
   white-space: pre;
 }"""
 """What Observable Plot writes into each of its charts, and the policy must allow."""
-
-_POLICY = "default-src 'none'; img-src data:"
 
 
 def _hash(text: str) -> str:

@@ -46,7 +46,7 @@ function drawScatter(figure, board, visible) {
       Plot.ruleX(erring, { x: "at", y1: (row) => row.quality - row.error, y2: (row) => row.quality + row.error, stroke: colour, className: "error" }),
       Plot.text(labelled(points, said, frame), { x: pixels("x"), y: pixels("y"), text: "text", className: "label", fontSize: 12 }),
       Plot.dot(rows, { ...dots, fill: colour, symbol, r: 5, className: "series", ariaLabel: tip }),
-      Plot.tip(rows, Plot.pointer({ ...dots, title: tip, fontSize: 12 })),
+      Plot.tip(rows, Plot.pointer({ ...dots, title: tip, fontSize: 12, lineWidth: 30 })),
     ],
   });
   finish(figure, plot, chart, { ".series > *": rows, ".error > *": erring }, rows);
@@ -82,7 +82,7 @@ function drawCurves(figure, board, visible) {
       Plot.link(labels, { x1: pixels("x1"), y1: pixels("y1"), x2, y2, className: "leader" }),
       Plot.text(labels, { x: x2, y: y2, text: "name", dx: 3, textAnchor: "start", lineWidth: (room - 17) / 12, textOverflow: "ellipsis", className: "label", fontSize: 12 }),
       Plot.dot(ends, { x: "at", y: pixels((each) => frame.y(each.value)), fill: (each) => colour(each.row), symbol: (each) => symbol(each.row), r: 5, className: "series", ariaLabel: tip }),
-      Plot.tip(lines, Plot.pointer({ ...points, title: tip, fontSize: 12 })),
+      Plot.tip(lines, Plot.pointer({ ...points, title: tip, fontSize: 12, lineWidth: 30 })),
     ],
   });
   finish(figure, plot, chart, { ".series > *": ends, ".label > *": labels, ".leader > *": labels }, rows);
@@ -103,14 +103,13 @@ function framed(width, height, right, label, logarithmic, across, up) {
   };
 }
 
-// Ticks of a logarithmic axis at 1, 2, 5, 10, ...; elsewhere Plot chooses about as many as are wanted.
+// Ticks of a logarithmic axis, as fine as there is room for; of others Plot chooses about as many as are wanted.
 function ticks([low, high], logarithmic, wanted) {
-  const decades = Math.log10(high / low);
-  const digits = decades < 1 ? [1, 2, 3, 4, 5, 6, 7, 8, 9] : decades < 3 ? [1, 2, 5] : [1];
-  const found = [];
-  for (let power = Math.floor(Math.log10(low)); logarithmic && power <= Math.log10(high); power++)
-    found.push(...digits.map((digit) => digit * 10 ** power).filter((value) => value >= low && value <= high));
-  return found.length > 2 ? found : wanted;
+  if (!logarithmic) return wanted;
+  const powers = Array.from({ length: Math.log10(high) - Math.floor(Math.log10(low)) + 1 }, (_, index) => Math.floor(Math.log10(low)) + index);
+  const all = [[1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 2, 5], [1]].map((digits) =>
+    powers.flatMap((power) => digits.map((digit) => Number(`${digit}e${power}`))).filter((value) => value >= low && value <= high));
+  return all.find((found) => found.length > 2 && found.length <= 2 * wanted) || wanted;
 }
 
 // What can be drawn on the scale that the reader chose; what cannot is named above the chart.
