@@ -116,7 +116,7 @@ def legend(board: Leaderboard, costs: Sequence[str], errors: bool = False) -> It
             "than it has learnt nothing beyond means and covariances"
         )
     if any(remark.startswith("bound") for row in board.rows for remark in row.remarks):
-        yield "bound, K=n: an upper bound of the true bits/dim, from n draws of the coarse images for each image"
+        yield "bound, K=n: an upper bound of the true bits/dim, from n draws of coarse images for each image"
     if any(row.estimated for row in rows):
         yield f"{ESTIMATED} rests on Hutchinson's unbiased estimate of the trace"
     if any(row.elsewhere for row in board.rows):
