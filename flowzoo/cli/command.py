@@ -1,4 +1,4 @@
-"""What all commands have in common: how their paths are read, and where their output goes."""
+"""What all commands have in common: how they are made, how their paths are read, where their output goes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand
 
 from flowzoo.cli.streams import results_alone
+from flowzoo.component import Component
 from flowzoo.errors import OptionError
 
 
@@ -30,31 +31,56 @@ class Command(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         assert self.callback is not None, "every command has a function"
         for name, hint in get_type_hints(inspect.unwrap(self.callback)).items():
-            path = ctx.params.get(name)
-            if Path in (hint, *get_args(hint)) and path is not None:
+            given = ctx.params.get(name)
+            if Path in (hint, *get_args(hint)) and given is not None:
                 # A shell leaves ~ as it is in --out=~/runs and inside quotes.
-                ctx.params[name] = type(path)(os.path.expanduser(path))
+                several = isinstance(given, (list, tuple))
+                ctx.params[name] = [_expanded(path) for path in given] if several else _expanded(given)
         with results_alone():
             return super().invoke(ctx)
 
 
-def add_command(app: typer.Typer, name: str, function: Callable[..., None], *examples: str) -> None:
+def _expanded(path: Any) -> Any:
+    return type(path)(os.path.expanduser(path))
+
+
+def add_command(app: typer.Typer, name: str, function: Callable[..., None], example: str) -> None:
     """Add a command to a program.
 
     Args:
         app: The program, or a group of its commands.
-        name: Name of the command.
-        function: Runs the command. Its arguments are the command's, and its docstring is the help.
-        examples: Command lines that stand below the help.
+        name: The command's name.
+        function: What the command does; its arguments are the command's.
+        example: A command line that stands below the help, or several, one a line; empty for none.
     """
-    epilog = "\n\n".join(f"Example: {example}" for example in examples)
-    app.command(name, cls=Command, help=_reflowed(inspect.getdoc(function) or ""), epilog=epilog)(function)
+    says = "\n\n".join(map(_one_line, (inspect.getdoc(function) or "").split("\n\n")))
+    epilog = "\n\n".join(f"Example: {line}" for line in example.splitlines())
+    app.command(name, cls=Command, help=says, epilog=epilog or None)(function)
 
 
-def _reflowed(text: str) -> str:
-    """Return a docstring whose paragraphs are one line each, since the help wraps lines to the terminal.
+def import_command(component: Component, name: str) -> Any:
+    """Import a command of flowzoo's or of a plugin.
 
-    >>> _reflowed("One\\ntwo.\\n\\nThree.")
-    'One two.\\n\\nThree.'
+    Args:
+        component: Its ``build`` names a function whose arguments are the command's, or a Typer app.
+        name: The name under which the command is called.
+
+    Raises:
+        PluginError: It cannot be imported.
     """
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+    from flowzoo.registry.signature import import_builder
+
+    build = import_builder(component)
+    if isinstance(build, typer.Typer):
+        made: Any = typer.main.get_group(build)
+    else:
+        alone = typer.Typer(add_completion=False)
+        add_command(alone, name, build, component.example)
+        made = typer.main.get_command(alone)
+    made.name = name
+    return made
+
+
+def _one_line(paragraph: str) -> str:
+    """Return a paragraph of a docstring in one line, which is wrapped where it is shown."""
+    return paragraph if paragraph.startswith(" ") else " ".join(paragraph.split())

@@ -22,7 +22,8 @@ _WIDEST = 100
 
 def compare(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN...", help="Two or more run folders. The first is the reference.")
+        list[Path],
+        typer.Argument(metavar="RUN...", help="Two or more run folders. The first is the reference."),
     ],
     split: Annotated[
         str, typer.Option("--split", help="Images to compare on: train, validation or test.")
@@ -107,7 +108,9 @@ def _print(found: RunComparison) -> None:
 
 
 def _figures(found: RunComparison) -> Any:
-    listing = table("run", "model", "data", "budget", "steps", "time", "best\nvalidation", f"{found.split}\nbits/dim")
+    listing = table(
+        "run", "model", "data", "budget", "steps", "time", "best\nvalidation", f"{found.split}\nbits/dim"
+    )
     for column in listing.columns[4:7]:
         column.justify = "right"
     for run in found.runs:

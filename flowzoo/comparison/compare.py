@@ -280,7 +280,12 @@ def _measured(
 
 def _mismatch(first: ImageConditions, other: ImageConditions) -> str:
     """Return why figures of single images cannot be compared, empty if they can."""
-    for name, told in (("images_revision", "images"), ("bins", "bins"), ("seed", "seed"), ("draws", "samples")):
+    for name, told in (
+        ("images_revision", "images"),
+        ("bins", "bins"),
+        ("seed", "seed"),
+        ("draws", "samples"),
+    ):
         ours, theirs = getattr(first, name), getattr(other, name)
         if ours != theirs:
             return f"its {told} differ: {theirs}, in the first run {ours}"

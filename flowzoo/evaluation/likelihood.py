@@ -189,7 +189,8 @@ def evaluate_likelihood(
             solver=solver,
             audit=audited,
             density=density,
-            shares={name: share / count for name, share in rows.items()} | {"log2 bins": math.log2(flow.bins)},
+            shares={name: share / count for name, share in rows.items()}
+            | {"log2 bins": math.log2(flow.bins)},
             evaluations=ledger.counts.get("evaluations", 0.0) / (batches * draws),
             components=components,
             parameters=trainable(flow),
