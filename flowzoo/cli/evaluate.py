@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -130,9 +131,11 @@ def evaluate(
         return place
 
     def keep(evaluation: Evaluation, bits: ImageBits) -> None:
-        place = write(evaluation)
-        if output is None:
-            write_bits(bits, bits_file(place))
+        # What cannot be written is said once, when the figure is shown.
+        with suppress(FileError):
+            place = write(evaluation)
+            if output is None:
+                write_bits(bits, bits_file(place))
 
     with counting_each() as count:
         audited = count("% of the density audit")
@@ -166,7 +169,7 @@ def evaluate(
             write(evaluation)
         except FileError as error:
             raise FileError(
-                f"{error}. The figure above is complete. To keep it in a file, give another one: --output FILE"
+                f"{error}. The figure above is complete. To keep it, name another file: --output FILE"
             ) from error
 
 

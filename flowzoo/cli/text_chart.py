@@ -12,12 +12,12 @@ HEIGHT = 12
 def text_chart(
     curves: Mapping[str, Sequence[tuple[float, float]]], width: int, across: str, up: str
 ) -> list[str]:
-    """Return the lines of a chart of curves, with a mark for each.
+    r"""Return the lines of a chart of curves, with a mark for each.
 
     The first validations of a training can be far above the rest, so the chart ends where three quarters of
     all points lie below, with as much room again; points above it stand in its highest row.
 
-    >>> print("\\n".join(text_chart({"a": [(0, 3.0), (10, 1.0)]}, 30, "steps", "bits/dim")[-2:]))
+    >>> print("\n".join(text_chart({"a": [(0, 3.0), (10, 1.0)]}, 30, "steps", "bits/dim")[-2:]))
            0                     10  steps
            o a
 

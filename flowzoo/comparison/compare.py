@@ -264,6 +264,10 @@ def _measured(
     progress: Callable[[int, int], object],
 ) -> ImageBits:
     found: list[ImageBits] = []
+
+    def advance(done: int, total: int) -> None:
+        progress(done, total)
+
     evaluate_run(
         folder.path,
         split,
@@ -272,7 +276,7 @@ def _measured(
         audit=False,
         device=device,
         data_options=data_options,
-        progress=lambda done, total: progress(done, total) and None,
+        progress=advance,
         measured=lambda _, bits: found.append(bits),
     )
     return found[0]

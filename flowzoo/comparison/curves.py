@@ -26,7 +26,8 @@ class CurvePoint:
 def validation_curve(folder: RunFolder) -> tuple[tuple[CurvePoint, ...], str]:
     """Return the validations of a run in the order of training, and why there are none if so.
 
-    Where levels trained one after another, a validation measures the share of one level, and these shares make no curve.
+    Where levels trained one after another, a validation measures the share of one level, and these shares
+    make no curve.
     """
     records = [each for each in TrainingLog(folder.log).read() if "validation_bits_per_dim" in each]
     if len({str(each.get("stage", "")).split(",")[0] for each in records}) > 1:

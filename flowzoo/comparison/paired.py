@@ -1,7 +1,7 @@
 """The difference of two models on the same images, which is far more certain than either figure.
 
-Images differ in difficulty, and what is hard for one model is hard for another, so most of the spread of bits/dim
-is common to both and cancels in each image's difference.
+Images differ in difficulty, and what is hard for one model is hard for another. So most of the spread of
+bits/dim is common to both models, and cancels in each image's difference.
 """
 
 from __future__ import annotations
