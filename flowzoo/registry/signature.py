@@ -126,6 +126,8 @@ def _description(hint: Any) -> str:
 
 def _hints(build: Callable[..., Any], parameters: list[inspect.Parameter]) -> dict[str, Any]:
     """Return the annotations of these parameters only: the others may name what is not there at run time."""
+    if not parameters:
+        return {}  # a class without options may have no __init__ of its own
     function = inspect.unwrap(vars(build)["__init__"] if isinstance(build, type) else build)
     written = SimpleNamespace(__annotations__={each.name: each.annotation for each in parameters})
     return typing.get_type_hints(written, globalns=function.__globals__, include_extras=True)
