@@ -31,8 +31,8 @@ check: $(INSTALLED) ## lint, formatting, types and import layers
 	$(BIN)/mypy flowzoo plugins/*/src
 	$(BIN)/lint-imports
 
-docs: $(INSTALLED) ## build the documentation's pages into site/; a warning is an error
-	$(BIN)/mkdocs build --strict
+docs: $(INSTALLED) ## build the documentation into site/; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 docs-serve: $(INSTALLED) ## show the documentation at http://127.0.0.1:8000, and follow changes
 	$(BIN)/mkdocs serve
