@@ -70,7 +70,7 @@ class Pair:
 
     Attributes:
         suite: Its suite.
-        data: Data set.
+        data: Data set, by the suite's label if it has one.
         revision: Revision of the data.
         label: Its label.
         seed: Its seed.
@@ -143,7 +143,7 @@ _Row = tuple[str, str, str, str, int]
 def _by_row(results: Iterable[Result]) -> dict[_Row, dict[Platform, Result]]:
     rows: dict[_Row, dict[Platform, Result]] = {}
     for each in results:
-        row = (each.suite, each.data.name, each.data.revision, each.label, each.seed)
+        row = (each.suite, each.data.title, each.data.revision, each.label, each.seed)
         rows.setdefault(row, {})[each.platform] = each
     return rows
 
@@ -156,7 +156,7 @@ def _pair(first: Result, second: Result) -> Pair:
     machines, empty = _machines(first, second), Measurement(None, "")
     return Pair(
         suite=first.suite,
-        data=first.data.name,
+        data=first.data.title,
         revision=first.data.revision,
         label=first.label,
         seed=first.seed,
@@ -240,7 +240,7 @@ def _counted(found: Sequence[Sequence[str]]) -> tuple[str, ...]:
 def _changed_data(first: Iterable[Result], second: Iterable[Result]) -> tuple[str, ...]:
     """Return the data sets of which a row is in A and in B with other revisions."""
     theirs = {each.row: each.data.revision for each in second}
-    pairs = {(each.data.name, each.data.revision, theirs.get(each.row, "")) for each in first}
+    pairs = {(each.data.title, each.data.revision, theirs.get(each.row, "")) for each in first}
     return tuple(
         f"{name}: revision {one[:12]} -> {other[:12]}"
         for name, one, other in sorted(pairs)
@@ -250,5 +250,5 @@ def _changed_data(first: Iterable[Result], second: Iterable[Result]) -> tuple[st
 
 def _words(result: Result) -> str:
     where = ", ".join(filter(None, result.platform))
-    words = f"{result.suite} · {result.data.name} · {result.label} · seed {result.seed}"
+    words = f"{result.suite} · {result.data.title} · {result.label} · seed {result.seed}"
     return f"{words} ({where})" if where else words
