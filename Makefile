@@ -29,7 +29,7 @@ check: $(INSTALLED) ## lint, formatting, types and import layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy flowzoo plugins/*/src
-	$(BIN)/lint-imports
+	$(BIN)/python .ci/lint_imports.py
 
 docs: $(INSTALLED) ## build the documentation into site/; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
