@@ -112,6 +112,9 @@ def test_docstrings_become_markdown() -> None:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     text = "See :class:`~flowzoo.flow.Flow` and :data:`EXACT`, as in::\n\n    a::b"
+    assert (
+        module.markdown("One.\n\n>>> f(1)[0]\n2\n\nMore.") == "One.\n\n```pycon\n>>> f(1)[0]\n2\n```\n\nMore."
+    )
     assert module.markdown(text) == "See `Flow` and `EXACT`, as in:\n\n    a::b"
 
 
