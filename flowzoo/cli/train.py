@@ -47,7 +47,8 @@ def train(
     """
     settings = read_settings(config, assignments or [])
     from flowzoo.cli.data_report import said_of
-    from flowzoo.cli.progress import TrainingBar, clock
+    from flowzoo.cli.progress import clock
+    from flowzoo.cli.training_progress import TrainingBar
     from flowzoo.training.budget import Budget
     from flowzoo.training.start import resume_run, start_run
 

@@ -27,7 +27,7 @@ from flowzoo.training.checkpoint import (
 )
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.options import TrainingOptions
-from flowzoo.training.reporter import Progress, Reporter
+from flowzoo.training.reporter import Progress, Reporter, WorkReport
 from flowzoo.training.stage import Stage
 from flowzoo.training.step import NotFiniteError, TrainingStep
 from flowzoo.warm_start import WarmStart
@@ -60,6 +60,8 @@ class Surroundings:
         options: Of the training.
         reporter: Is told of every step.
         checkpointed: Is told of every position that training can go on from.
+        steps: Of the whole training; None under a budget in seconds.
+        stages: How many stages there are.
     """
 
     dataset: Dataset
@@ -69,6 +71,8 @@ class Surroundings:
     options: TrainingOptions
     reporter: Reporter
     checkpointed: Callable[[Position], object]
+    steps: int | None
+    stages: int
 
 
 class TrainingLoop:
@@ -95,6 +99,7 @@ class TrainingLoop:
         self._options = options = around.options
         self._reporter = around.reporter
         self._checkpointed = around.checkpointed
+        self._around = around
         self._log = TrainingLog(around.folder.log)
         self._peak = options.learning_rate * stage.phase.rate
         self._step = TrainingStep(flow, stage, options, around.generator, WarmStart(flow, position.memory))
@@ -105,7 +110,8 @@ class TrainingLoop:
         self._began = self._saved = time.monotonic()
         self._validated = self._began
         self._validation_seconds = 0.0
-        self._last_bits: float | None = None
+        self._validation: tuple[int, float] | None = None
+        self._progress: Progress | None = None
         self._probe: Probe | None = None
 
     def restore(self, saved: TensorGroups) -> None:
@@ -143,6 +149,7 @@ class TrainingLoop:
                 self._position = replace(self._position, validations=done)
                 self._read_clock()
                 self._save_checkpoint()
+                self._report_again()
                 self._validated = time.monotonic()
                 self._validation_seconds = self._validated - began
             elif time.monotonic() - self._saved > CHECKPOINT_SECONDS:
@@ -218,18 +225,20 @@ class TrainingLoop:
 
     def _report(self, loss: float, ledger: Ledger, speed: float, used: float) -> None:
         position = self._position
-        self._reporter.update(
-            Progress(
-                stage=self._stage.name,
-                step=position.step,
-                used=used,
-                seconds=position.seconds,
-                seconds_left=position.stage_seconds * (1.0 / used - 1.0),
-                loss=loss,
-                images_per_second=speed,
-                bits_per_dim=self._last_bits,
-            )
+        self._progress = Progress(
+            stage=self._stage.name,
+            step=position.step,
+            used=used,
+            seconds=position.seconds,
+            seconds_left=position.stage_seconds * (1.0 / used - 1.0),
+            loss=loss,
+            images_per_second=speed,
+            bits_per_dim=self._validation and self._validation[1],
+            steps=self._around.steps,
+            validated_at=self._validation and self._validation[0],
+            stages=self._around.stages,
         )
+        self._reporter.update(self._progress)
         if position.stage_step % LOG_EVERY == 0:
             self._log.append(
                 {
@@ -242,6 +251,13 @@ class TrainingLoop:
                 }
             )
 
+    def _report_again(self) -> None:
+        """Report the validation that has just ended."""
+        if self._progress is None or self._validation is None:
+            return
+        step, bits = self._validation
+        self._reporter.update(replace(self._progress, bits_per_dim=bits, validated_at=step))
+
     def _validate(self) -> None:
         """Measure the averaged weights and keep them where they are the best so far."""
         record = {
@@ -249,12 +265,14 @@ class TrainingLoop:
             "seconds": round(self._position.seconds, 3),
             "stage": self._stage.name,
         }
+        assert self._progress is not None, "a validation follows a step"
+        report = WorkReport(self._reporter, "validation", self._progress)
         try:
-            bits, error = self._stage.validate(self._step.average.flow, self._dataset, self._options)
+            bits, error = self._stage.validate(self._step.average.flow, self._dataset, self._options, report)
         except NumericalError as problem:
             self._log.append({**record, "validation_error": str(problem)})
             return
-        self._last_bits = bits
+        self._validation = self._position.step, bits
         self._log.append({**record, "validation_bits_per_dim": bits, "validation_standard_error": error})
         if self._position.best is None or bits < self._position.best:
             self._position = replace(self._position, best=bits)

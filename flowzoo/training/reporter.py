@@ -1,8 +1,9 @@
-"""Who is told of the training's progress."""
+"""Where a training's progress goes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 
@@ -12,14 +13,18 @@ class Progress:
 
     Attributes:
         stage: Which levels train, and in which phase where there are several.
-        step: Steps taken.
-        used: Share of the stage's budget that is used up.
-        seconds: Spent so far, in all.
-        seconds_left: That the stage will still take at this pace.
-        loss: Of the last step, bits/dim, regularisers included; a distance under flow matching; None where
-            nothing trains.
-        images_per_second: Over the last steps.
-        bits_per_dim: Of the last validation, None before the first.
+        step: Steps taken in all stages.
+        used: Share of the stage's budget that is used up; of ``work``, the share that is done.
+        seconds: Spent so far, in all stages.
+        seconds_left: How long the stage, or ``work``, will still take at this pace.
+        loss: Loss of the last step in bits/dim, regularisers included; a distance under flow matching; None
+            where nothing trains.
+        images_per_second: Speed over the last steps.
+        bits_per_dim: Bits/dim of the last validation, None before the first.
+        steps: Steps of the whole training, of all stages; None under a budget in seconds.
+        validated_at: Step of the last validation, None before the first.
+        stages: How many stages the training has.
+        work: What is done between steps, such as ``validation``; empty after a step or a validation.
     """
 
     stage: str
@@ -30,16 +35,48 @@ class Progress:
     loss: float | None
     images_per_second: float
     bits_per_dim: float | None
+    steps: int | None = None
+    validated_at: int | None = None
+    stages: int = 1
+    work: str = ""
 
 
 class Reporter(Protocol):
-    """Gets the progress after every step."""
+    """Gets the progress after every step and every validation, and now and then in between."""
 
     def update(self, progress: Progress) -> None: ...
 
 
 class SilentReporter:
-    """Tells nobody."""
+    """Shows nothing."""
 
     def update(self, progress: Progress) -> None:
         """Do nothing."""
+
+
+class WorkReport:
+    """Reports how far work between two steps is, such as a validation.
+
+    Args:
+        reporter: Gets the progress.
+        work: What is done.
+        before: Where training stood when the work began.
+    """
+
+    def __init__(self, reporter: Reporter, work: str, before: Progress) -> None:
+        self._reporter = reporter
+        self._before = replace(before, work=work, loss=None)
+        self._began = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Report that so many images of so many are done."""
+        elapsed = time.monotonic() - self._began
+        self._reporter.update(
+            replace(
+                self._before,
+                used=min(1.0, done / total),
+                seconds=self._before.seconds + elapsed,
+                seconds_left=elapsed * max(0.0, total / max(done, 1) - 1.0),
+                images_per_second=done / max(elapsed, 1e-9),
+            )
+        )
