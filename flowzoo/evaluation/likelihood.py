@@ -177,7 +177,7 @@ def evaluate_likelihood(
     bits = torch.cat(values)
     standard_error = float(bits.std()) / math.sqrt(count) if count > 1 else None
 
-    def found(density: DensityAudit | None, audited: Audit | None, unjudged: str) -> Likelihood:
+    def likelihood(density: DensityAudit | None, audited: Audit | None, unjudged: str) -> Likelihood:
         objections = tuple(_objections(ledger.exactness, density, audited, unjudged, standard_error))
         return Likelihood(
             bits_per_dim=float(bits.mean()),
@@ -205,9 +205,9 @@ def evaluate_likelihood(
         )
 
     components = findings.rows()
-    measured(found(None, None, ""), bits)
+    measured(likelihood(None, None, ""), bits)
     if not audit:
-        return found(None, None, "")
+        return likelihood(None, None, "")
     audited: Audit | None = None
     unjudged = ""
     if flow.solves:
@@ -232,7 +232,7 @@ def evaluate_likelihood(
         solved=flow.solves,
         estimated=ledger.estimated,
     )
-    return found(audit_density(figure, audit_seconds, auditing), audited, unjudged)
+    return likelihood(audit_density(figure, audit_seconds, auditing), audited, unjudged)
 
 
 class _Drawn(NamedTuple):
