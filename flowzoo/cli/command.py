@@ -47,4 +47,10 @@ def add_command(app: typer.Typer, name: str, function: Callable[..., None], exam
         function: Does it; its arguments are the command's.
         example: A command line that stands below the help.
     """
-    app.command(name, cls=Command, epilog=f"Example: {example}")(function)
+    app.command(name, cls=Command, help=_paragraphs(function), epilog=f"Example: {example}")(function)
+
+
+def _paragraphs(function: Callable[..., None]) -> str:
+    """Return a docstring with each paragraph in one line, which a narrow terminal can wrap."""
+    paragraphs = inspect.cleandoc(function.__doc__ or "").split("\n\n")
+    return "\n\n".join(" ".join(each.split()) for each in paragraphs)
