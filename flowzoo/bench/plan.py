@@ -79,7 +79,7 @@ class Planner:
             training=training.model_dump(),
             components=components,
             parameters=trainable(flow),
-            data=_facts(info, cell.published),
+            data=_facts(info, cell),
             spent=spent,
             published=_published(cell),
         )
@@ -97,7 +97,7 @@ def _metric(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": name, "revision": component.revision, "options": resolve(registry, component, options)}
 
 
-def _facts(info: DatasetInfo, published: str) -> DataFacts:
+def _facts(info: DatasetInfo, cell: Cell) -> DataFacts:
     return DataFacts(
         name=info.name,
         revision=info.revision,
@@ -106,7 +106,8 @@ def _facts(info: DatasetInfo, published: str) -> DataFacts:
         sizes=dict(info.sizes),
         licence=info.licence,
         source=info.source,
-        published=published,
+        published=cell.published,
+        label=cell.data_label,
     )
 
 

@@ -105,6 +105,6 @@ def unplanned(cell: Cell) -> Result:
         training=cell.training,
         components={},
         parameters=None,
-        data=DataFacts(cell.data, published=cell.published),
+        data=DataFacts(cell.data, published=cell.published, label=cell.data_label),
         spent=Spent({name: cell.budget.get(name) for name in ("steps", "seconds")}),
     )

@@ -25,7 +25,7 @@ DENSITY = "density"
 
 Status = Literal["finished", "failed"]
 
-Place = tuple[str, str]
+Platform = tuple[str, str]
 """Kind of device and precision; both empty where unknown."""
 
 Cause = Literal["error", "time-out", "crash", "out-of-memory", "not finite"]
@@ -65,6 +65,7 @@ class DataFacts:
         licence: Under which the images may be used.
         source: Where they come from.
         published: The name under which papers give figures for it, such as ``CIFAR-10``; empty for none.
+        label: As the suite calls it; empty in results from before this was recorded.
     """
 
     name: str
@@ -75,6 +76,12 @@ class DataFacts:
     licence: str = ""
     source: str = ""
     published: str = ""
+    label: str = ""
+
+    @property
+    def title(self) -> str:
+        """Return what reports call it."""
+        return self.label or self.name
 
 
 @dataclass(frozen=True)
@@ -177,7 +184,7 @@ class Result:
     @property
     def row(self) -> tuple[str, str, str, int]:
         """What tells cells of a suite apart: suite, data set, label and seed."""
-        return (self.suite, self.data.name, self.label, self.seed)
+        return (self.suite, self.data.title, self.label, self.seed)
 
     @property
     def audited(self) -> bool:
@@ -186,7 +193,7 @@ class Result:
         return measured is not None and bool(measured.conditions.get(DENSITY))
 
     @property
-    def place(self) -> Place:
+    def platform(self) -> Platform:
         """Where it ran; ``cuda:1`` is of the kind ``cuda``."""
         if self.environment is None:
             return ("", "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from flowzoo.component import KINDS, Check, Component
 from flowzoo.errors import PluginError, did_you_mean
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_BUILD = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_BUILD = re.compile(r"[A-Za-z_][\w.]*:([A-Za-z_]\w*|suites/[^/]+\.yaml)")
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,12 @@ class Checked:
     skipped: tuple[str, ...] = ()
 
 
-def check_components(results: list[Any]) -> Checked:
+def check_components(results: list[Any], files: list[Component]) -> Checked:
     """Check the components that a hook returned; one that cannot be used does not cost the plugin the others.
 
     Args:
         results: What pluggy returns for one plugin: a list that holds what its hook returned.
+        files: The plugin's components that are files.
 
     Raises:
         PluginError: It is not a list of components, or none of them can be used.
@@ -41,7 +43,7 @@ def check_components(results: list[Any]) -> Checked:
         raise PluginError(f"flowzoo_components returned {found}; it must return a list of Component")
     components: list[Component] = []
     skipped: list[str] = []
-    for each in results[0]:
+    for each in [*results[0], *files]:
         try:
             components.append(_checked(each))
         except PluginError as problem:
@@ -83,6 +85,8 @@ def _checked(component: Any) -> Component:
         raise PluginError(f"{where}: build is '{component.build}', expected 'package.module:callable'")
     if not component.summary.strip() or "\n" in component.summary:
         raise PluginError(f"{where}: summary must be one line that says what it is")
+    if component.defaults is not None and not isinstance(component.defaults, Mapping):
+        raise PluginError(f"{where}: defaults is {component.defaults!r:.60}, expected a mapping of options")
     checks = component.check if isinstance(component.check, tuple) else (component.check,)
     if not checks or not all(isinstance(each, Check) for each in checks):
         raise PluginError(f"{where}: check is {component.check!r:.60}, expected Check, or a tuple of them")
@@ -99,4 +103,5 @@ _FIELD_TYPES: dict[str, type] = {
     "reference": str,
     "revision": int,
     "exact": bool,
+    "example": str,
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,14 +12,24 @@ import torch
 from flowzoo.errors import OptionError, PluginError, ShapeError, UnknownNameError
 from flowzoo.flow import Flow
 from flowzoo.recipe import Recipe
-from flowzoo.registry.loader import default_registry
+from flowzoo.registry.loader import default_registry, load_registry
 from flowzoo.registry.models import assemble, create_model, list_models, model_info
+from flowzoo.registry.options import resolve
 
 SHAPE = (1, 4, 4)
 
 
 def scale_of(flow: Flow) -> torch.Tensor:
     return flow.level(0).conditional.log_scale.detach()
+
+
+def test_the_default_options_of_registered_models_are_those_of_recorded_results():
+    recorded = json.loads((Path(__file__).parent / "resolved_models.json").read_text())
+    registry = load_registry()
+
+    found = {name: resolve(registry, registry.find("model", name), {}) for name in recorded}
+
+    assert found == recorded, "other defaults give other keys: results in benchmarks/ would be measured anew"
 
 
 def test_a_model_works_and_remembers_its_recipe(toy):
@@ -107,7 +119,7 @@ def test_an_argument_of_create_model_is_refused_among_the_options(toy, name):
 BROKEN = """
     from flowzoo.api import Component, hookimpl
 
-    flowzoo_api_version = 1
+    flowzoo_api_version = 2
 
     @hookimpl
     def flowzoo_components():
@@ -167,10 +179,11 @@ def test_models_are_listed_and_described(toy):
 
 INEXACT = """
     from flowzoo.api import Component, Spec, hookimpl, cascade
+    from flowzoo.api import BijectorTraits, Exactness, TransformTraits
     from flowzoo.builtin.affine import Affine
     from flowzoo.builtin.identity import IdentityTransform
 
-    flowzoo_api_version = 1
+    flowzoo_api_version = 2
 
     @hookimpl
     def flowzoo_components():
@@ -178,6 +191,7 @@ INEXACT = """
             Component("model", "guess", "flowzoo_guess:build_guess", "Builds what it is told", exact=False),
             Component("bijector", "guess", "flowzoo_guess:build_bijector", "Estimates", exact=False),
             Component("transform", "guess", "flowzoo_guess:build_transform", "Estimates", exact=False),
+            Component("bijector", "lie", "flowzoo_guess:build_contradiction", "Contradicts", exact=False),
             Component("transform", "draw", "flowzoo_guess:build_drawing", "Draws", exact=False),
         ]
 
@@ -188,32 +202,46 @@ INEXACT = """
         )
 
     def build_bijector(shape, context_shape, builder):
-        return Affine()
+        bijector = Affine()
+        bijector.traits = BijectorTraits(exactness=Exactness.NONE)
+        return bijector
 
     def build_transform(shape, builder):
-        return IdentityTransform()
+        transform = IdentityTransform()
+        transform.traits = TransformTraits(exactness=Exactness.NONE)
+        return transform
 
     def build_drawing(shape, builder):
         transform = IdentityTransform()
-        transform.stochastic = True
+        transform.traits = TransformTraits(Exactness.BOUND, stochastic=True)
         return transform
+
+    def build_contradiction(shape, context_shape, builder):
+        return Affine()
 """
 
 
 @pytest.mark.parametrize(
-    ("options", "pixels", "approximate"),
+    ("options", "pixels", "exactness"),
     [
-        ({}, "affine", ()),
-        ({"transform": "draw"}, "affine", ()),
-        ({"transform": "guess"}, "affine", ("transform:guess",)),
-        ({"transform": "draw", "bijector": "guess"}, "affine", ("bijector:guess",)),
-        ({}, "guess", ("bijector:guess",)),
+        ({}, "affine", "exact"),
+        ({"transform": "draw"}, "affine", "bound"),
+        ({"transform": "guess"}, "affine", "none"),
+        ({"transform": "draw", "bijector": "guess"}, "affine", "none"),
+        ({}, "guess", "none"),
     ],
 )
-def test_a_model_knows_which_of_its_parts_have_no_exact_log_det(install_plugin, options, pixels, approximate):
+def test_a_model_is_as_exact_as_its_worst_part(install_plugin, options, pixels, exactness):
     install_plugin("flowzoo-guess", INEXACT)
 
     flow = create_model("guess", (2, 4, 4), pixels=pixels, **options)
 
-    assert flow.approximate == approximate
+    assert flow.exactness == exactness
     assert flow.stochastic == (options.get("transform") == "draw")
+
+
+def test_a_component_declared_inexact_whose_traits_claim_exactness_is_refused(install_plugin):
+    install_plugin("flowzoo-guess", INEXACT)
+
+    with pytest.raises(PluginError, match="lie"):
+        create_model("guess", (2, 4, 4), bijector="lie")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 from flowzoo.bench.report.figure import Figure
@@ -76,7 +75,7 @@ def counted(count: int, noun: str) -> str:
 def listed(names: Iterable[str], limit: int = 8) -> str:
     """Return names parted by commas, in quotation marks where they hold commas themselves.
 
-    Of more than ``limit`` names the first are told and the others counted.
+    Of more than ``limit`` names the first are listed and the others counted.
 
     >>> listed(["glow", "glow, wide"])
     "glow, 'glow, wide'"
@@ -92,13 +91,10 @@ def shape_text(shape: tuple[int, ...]) -> str:
 
 
 def _three(value: float) -> str:
-    before = math.floor(math.log10(abs(value))) + 1
-    # 9.996 has three figures as 10.0, not as 10.00.
-    before += round(abs(value), 3 - before) >= 10**before
-    return f"{value:.{max(0, 3 - before)}f}"
+    return f"{value:#.3g}".rstrip(".")
 
 
 _LARGE = 1000
-"""Bits/dim from here on are of a training that failed, and decimals say nothing."""
+"""Bits/dim from here on come from a training that failed, and decimals say nothing."""
 
 _THOUSANDS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))

@@ -5,19 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from flowzoo.bench.report.blocks import TITLES
 from flowzoo.bench.report.csv_text import csv_text
 from flowzoo.bench.report.latex import latex
-from flowzoo.bench.report.leaderboard import Report, make_report
+from flowzoo.bench.report.leaderboard import FAILED, INVALID, Report, make_report
 from flowzoo.bench.report.markdown import markdown
 from flowzoo.bench.report.wording import clean
 from flowzoo.bench.store import Results, SkippedFile, identity
 from flowzoo.component import Published
 from flowzoo.metric import Measurement
-from tests.bench.report.made_up import bits, failed, result
+from tests.bench.report.made_up import DIGITS, bits, failed, result
 
 NASTY = 'a|b\\c_d{e}$f%g#h&i~j^k<script>"l"\n*m*, =n'
 LINE = clean(NASTY)
@@ -59,11 +61,11 @@ def test_markdown_has_everything(report: Report) -> None:
     text = markdown(report)
     assert "<script>" not in text
     for part in (
-        "Set apart, never ranked: invalid likelihoods",
+        TITLES[INVALID],
         "joint\\_bpd",
-        "### Failed",
+        TITLES[FAILED],
         "1.25",
-        "worse than floor",
+        "worse than the Gaussian",
     ):
         assert part in text
     assert "7 cells, 1 failed; 1 file skipped, 2 superseded" in text
@@ -92,6 +94,12 @@ def test_csv_reads_back(report: Report) -> None:
     assert rows["wrong"]["not valid"] == "bits-per-dim"
     assert rows["broken"]["failure"] == f"training: not finite: {LINE}"
     assert rows["broken"]["bits-per-dim"] == ""
+
+
+def test_csv_has_the_data_set_s_label() -> None:
+    cell = result("a", 2.0, data=replace(DIGITS, label="small digits"))
+    (row,) = csv.DictReader(io.StringIO(csv_text(make_report(Results((cell,), (), 0, {})))))
+    assert (row["data"], row["data label"]) == ("digits", "small digits")
 
 
 @pytest.mark.parametrize("start", ["=1+1", "+1", "-1", "@a"])

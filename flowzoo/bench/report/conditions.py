@@ -1,0 +1,58 @@
+"""Conditions of measurements that decide which figures may stand beside which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from flowzoo.bench.result import QUALITY as QUALITY
+from flowzoo.bench.result import Result
+
+CONDITIONS = ("split", "images", "dequantisation", "unit")
+"""What makes two likelihoods comparable: three conditions, and the unit."""
+
+TARGET = "bits_per_dim"
+"""The condition that states what a metric waited for, such as the seconds to so many bits/dim."""
+
+Conditions = tuple[str, ...]
+"""A value for each of :data:`CONDITIONS`; empty where it is not stated."""
+
+
+def conditions_of(cell: Result) -> Conditions:
+    """Return on what a cell's likelihood was measured."""
+    measured = cell.metrics.get(QUALITY)
+    if measured is None or measured.value is None:
+        return ("",) * len(CONDITIONS)
+    given = {**measured.conditions, "unit": measured.unit}
+    return tuple(str(given.get(name, "")) for name in CONDITIONS)
+
+
+def other_conditions(ours: Conditions, usual: Conditions) -> str:
+    """Return what is not as usual.
+
+    >>> other_conditions(("test", "100", "uniform", "bits/dim"), ("test", "297", "uniform", "bits/dim"))
+    'images: 100, not 297'
+    """
+    return "; ".join(
+        f"{name}: {mine or 'unknown'}{f', not {theirs}' if theirs else ''}"
+        for name, mine, theirs in zip(CONDITIONS, ours, usual, strict=True)
+        if mine != theirs
+    )
+
+
+def stated(cells: Iterable[Result], metric: str, condition: str) -> list[str]:
+    """Return the values of a metric's condition in all cells that have a figure, each once and none empty."""
+    return list(dict.fromkeys(value for value in _values(cells, metric, condition) if value))
+
+
+def own_targets(cells: Iterable[Result]) -> frozenset[str]:
+    """Return the metrics that waited for something else in one cell than in another."""
+    cells = list(cells)
+    metrics = {name for cell in cells for name in cell.metrics}
+    return frozenset(name for name in metrics if len(stated(cells, name, TARGET)) > 1)
+
+
+def _values(cells: Iterable[Result], metric: str, condition: str) -> Iterator[str]:
+    for cell in cells:
+        measured = cell.metrics.get(metric)
+        if measured is not None and measured.value is not None:
+            yield str(measured.conditions.get(condition, ""))
