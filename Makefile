@@ -28,7 +28,7 @@ check: $(INSTALLED) ## lint, formatting, types and import layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy flowzoo plugins/*/src
-	$(BIN)/lint-imports
+	$(BIN)/python .ci/lint_imports.py
 
 bench: $(INSTALLED) ## time the import and every registered part, beside a stored run
 	$(BIN)/python benchmarks/startup.py
