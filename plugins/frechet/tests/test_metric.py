@@ -215,7 +215,7 @@ def test_features_that_are_no_name_are_refused() -> None:
 def test_without_inception_s_weights_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torchmetrics.image.fid, "_TORCH_FIDELITY_AVAILABLE", False)
 
-    with pytest.raises(DataError, match="torch-fidelity.*features=trained"):
+    with pytest.raises(DataError, match=r"torch-fidelity.*features=trained"):
         build_component("metric", "frechet", features="inception").measure(tiny_trained((1, 8, 8)))
 
 
