@@ -56,7 +56,7 @@ def commands() -> dict[tuple[str, ...], Any]:
         yield words, command
         context = command.context_class(command, info_name="flowzoo")
         for name in getattr(command, "list_commands", lambda context: [])(context):
-            yield from walk((*words, name), command.get_command(context, name))
+            yield from walk((*words, name), command.resolve_command(context, [name])[1])
 
     return dict(walk((), get_command(app)))
 
@@ -91,7 +91,7 @@ def test_every_field_of_a_result_is_described() -> None:
 def test_every_exported_name_stands_in_the_reference(pages: ModuleType, module: ModuleType) -> None:
     exported = pages.exported(module.__name__)
     assert set(exported) >= {name for name in module.__all__ if not name.startswith("_")}
-    text = "\n".join(page() for uri, page in pages.PAGES.items() if uri.startswith("reference/"))
+    text = "\n".join(pages.PAGES[f"reference/{name}.md"]() for name in ("flowzoo", "api", "testing"))
     for path in exported.values():
         assert text.count(f"::: {path}\n") == 1, path
 
@@ -112,6 +112,9 @@ def test_docstrings_become_markdown() -> None:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     text = "See :class:`~flowzoo.flow.Flow` and :data:`EXACT`, as in::\n\n    a::b"
+    assert (
+        module.markdown("One.\n\n>>> f(1)[0]\n2\n\nMore.") == "One.\n\n```pycon\n>>> f(1)[0]\n2\n```\n\nMore."
+    )
     assert module.markdown(text) == "See `Flow` and `EXACT`, as in:\n\n    a::b"
 
 

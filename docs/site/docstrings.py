@@ -1,4 +1,4 @@
-"""Turns docstrings into Markdown: roles of Sphinx become code, and ``::`` becomes ``:``."""
+"""Turns docstrings into Markdown: roles of Sphinx and examples become code, and ``::`` becomes ``:``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import griffe
 
+EXAMPLE = re.compile(r"^>>> (?:.+\n?)+", re.MULTILINE)
 ROLE = re.compile(r":(?:class|func|meth|data|mod|attr|exc):`(~?)([\w.]+)`")
 
 
@@ -26,4 +27,5 @@ def markdown(text: str) -> str:
     'See `Flow`, as in:'
     """
     text = ROLE.sub(lambda role: f"`{role[2].rpartition('.')[2] if role[1] else role[2]}`", text)
+    text = EXAMPLE.sub(lambda example: f"```pycon\n{example[0].rstrip()}\n```\n", text)
     return re.sub(r"::$", ":", text, flags=re.MULTILINE)

@@ -47,12 +47,16 @@ def _commands() -> str:
 
     from flowzoo.cli.app import app
 
-    command = get_command(app)
-    context = command.context_class(command, info_name="flowzoo")
-    text = get_docs_for_click(obj=command, ctx=context, name="flowzoo", title="Commands")
-    # The list of commands shortens their summaries; the page's own table of contents is better.
-    text = re.sub(r"\*\*Commands\*\*:\n\n(\* .*\n)+\n?", "", text)
-    return re.sub(r"^(#+ )`(.*)`$", r"\1\2", text, flags=re.MULTILINE)
+    program = get_command(app)
+    context = program.context_class(program, info_name="flowzoo")
+    parts = []
+    for name in program.list_commands(context):
+        _, command, _ = program.resolve_command(context, [name])
+        text = get_docs_for_click(obj=command, ctx=context, name=name, call_prefix="flowzoo", indent=1)
+        # The list of a group's commands shortens their summaries; the page's table of contents is better.
+        text = re.sub(r"\*\*Commands\*\*:\n\n(\* .*\n)+\n?", "", text)
+        parts.append(re.sub(r"^(#+ )`(.*)`$", r"\1\2", text, flags=re.MULTILINE))
+    return _page("Commands", "`flowzoo --debug COMMAND` shows the traceback of an error.", *parts)
 
 
 def _training() -> str:
@@ -85,6 +89,9 @@ def _components() -> str:
         for name in registry.names(kind):
             component = registry.find(kind, name)
             parts += [f"### {kind} `{name}`", f"{component.summary}."]
+            if kind == "command":
+                parts.append(f"See [commands](commands.md#flowzoo-{name}).")
+                continue
             options = [
                 (
                     f"`{each.name}`",
