@@ -29,13 +29,15 @@ from flowzoo.evaluation.findings import Findings, Row
 from flowzoo.evaluation.notes import stated
 from flowzoo.evaluation.pilot import fly_pilot
 from flowzoo.exactness import Exactness
-from flowzoo.flow import Flow, FlowTerms, trainable
+from flowzoo.flow import Flow
 from flowzoo.integers import positive_integer
 from flowzoo.metric import NOT_AUDITED
 from flowzoo.origin import blamed, naming_the_component
 from flowzoo.seeds import check_seed
 from flowzoo.shapes import IntegerImages, PerImage
 from flowzoo.solving import Finding, Solving
+from flowzoo.tensors import trainable
+from flowzoo.terms import FlowTerms
 from flowzoo.units import bits_per_dim, nats_to_bits
 
 EXACT_UP_TO = 64
