@@ -44,10 +44,14 @@ if TYPE_CHECKING:
     from flowzoo.component import Spec as Spec
     from flowzoo.component import SplitSpec as SplitSpec
     from flowzoo.component import TransformSpec as TransformSpec
+    from flowzoo.data.batches import ShuffledBatches as ShuffledBatches
+    from flowzoo.data.batches import sequential_batches as sequential_batches
+    from flowzoo.data.batches import spread as spread
     from flowzoo.data.dataset import Dataset as Dataset
     from flowzoo.data.dataset import DatasetInfo as DatasetInfo
     from flowzoo.data.dataset import ImageSource as ImageSource
     from flowzoo.data.memory import in_memory as in_memory
+    from flowzoo.dequantisation import quantise as quantise
     from flowzoo.errors import DataError as DataError
     from flowzoo.errors import FlowzooError as FlowzooError
     from flowzoo.errors import NotInitialisedError as NotInitialisedError
@@ -66,6 +70,7 @@ if TYPE_CHECKING:
     from flowzoo.integers import as_integer as as_integer
     from flowzoo.integers import positive_integer as positive_integer
     from flowzoo.level import Level as Level
+    from flowzoo.loading import load_model as load_model
     from flowzoo.metric import Measurement as Measurement
     from flowzoo.metric import Metric as Metric
     from flowzoo.metric import Trained as Trained
@@ -74,7 +79,6 @@ if TYPE_CHECKING:
     from flowzoo.network import Time as Time
     from flowzoo.part_list import PartList as PartList
     from flowzoo.pictures import save_grid as save_grid
-    from flowzoo.registry.saving import load_model as load_model
     from flowzoo.runfolder import RunFolder as RunFolder
     from flowzoo.seeds import check_seed as check_seed
     from flowzoo.shapes import Images as Images
@@ -134,9 +138,13 @@ _HOMES = {
     "Ledger": "flowzoo.call",
     "Level": "flowzoo.level",
     "linear_contributions": "flowzoo.builtin.linear_contributions",
-    "load_model": "flowzoo.registry.saving",
+    "load_model": "flowzoo.loading",
     "log_det_dtype": "flowzoo.builtin.log_det",
     "Measurement": "flowzoo.metric",
+    "quantise": "flowzoo.dequantisation",
+    "sequential_batches": "flowzoo.data.batches",
+    "ShuffledBatches": "flowzoo.data.batches",
+    "spread": "flowzoo.data.batches",
     "WarmStart": "flowzoo.warm_start",
     "Metric": "flowzoo.metric",
     "Network": "flowzoo.network",

@@ -143,7 +143,7 @@ def evaluate(
             run,
             split,
             images=images,
-            draws=importance_samples,
+            importance_samples=importance_samples,
             exact=exact,
             floor=floor,
             batch_size=batch_size,
@@ -180,9 +180,9 @@ def _print(evaluation: Evaluation) -> None:
     console().print(facts)
     terms = table("terms of the figure", "bits/dim")
     terms.columns[1].justify = "right"
-    for name, term in evaluation.shares.items():
+    for name, term in evaluation.terms.items():
         terms.add_row(name, f"{term:.4f}")
-    terms.add_row("sum", f"{sum(evaluation.shares.values()):.4f}", style="bold")
+    terms.add_row("sum", f"{sum(evaluation.terms.values()):.4f}", style="bold")
     console().print()
     console().print(terms)
 
@@ -219,7 +219,7 @@ def _bits(value: float, error: float | None) -> str:
 def _images(evaluation: Evaluation) -> str:
     counted, whole = evaluation.images, evaluation.split_images
     part = f"the first {counted:,} of {whole:,}" if whole and whole != counted else f"all {counted:,}"
-    samples = evaluation.draws
+    samples = evaluation.importance_samples
     return f"{part}, with {samples} random sample{'s' if samples != 1 else ''} of noise each"
 
 

@@ -288,7 +288,7 @@ def _mismatch(first: ImageConditions, other: ImageConditions) -> str:
         ("images_revision", "images"),
         ("bins", "bins"),
         ("seed", "seed"),
-        ("draws", "samples"),
+        ("importance_samples", "samples"),
     ):
         ours, theirs = getattr(first, name), getattr(other, name)
         if ours != theirs:

@@ -28,7 +28,7 @@ class ImageConditions:
         images_revision: Content hash of the split's images.
         bins: How many integers a value can take.
         seed: Of noise and probes, by image.
-        draws: Importance samples for each image.
+        importance_samples: Random samples for each image.
         trace: How log-determinants were computed; empty for models that have them in closed form.
         weights: Digest of the model's weights.
     """
@@ -37,7 +37,7 @@ class ImageConditions:
     images_revision: str
     bins: int
     seed: int
-    draws: int
+    importance_samples: int
     trace: str
     weights: str
 

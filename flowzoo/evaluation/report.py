@@ -21,7 +21,7 @@ from flowzoo.registry.saving import weights_digest
 from flowzoo.rundata import RunData, load_run_data
 from flowzoo.runfolder import RunFolder
 
-SCHEMA = 3
+SCHEMA = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ def evaluate_run(
     split: str = "test",
     *,
     images: int | None = None,
-    draws: int = 1,
+    importance_samples: int = 1,
     exact: bool | None = None,
     floor: bool = True,
     batch_size: int = 100,
@@ -89,7 +89,8 @@ def evaluate_run(
         path: The run folder.
         split: ``train``, ``validation`` or ``test``.
         images: Use the first so many only.
-        draws: Of dequantisation noise, and of coarse images where the model draws them, for each image.
+        importance_samples: Samples of dequantisation noise, and of coarse images where the model draws them,
+            for each image.
         exact: As in :func:`~flowzoo.evaluation.likelihood.evaluate_likelihood`.
         floor: Fit the Gaussian floor too (:mod:`flowzoo.evaluation.floor`). Where that fails, the record says
             why.
@@ -154,7 +155,7 @@ def evaluate_run(
             images_revision=split_revision(dataset.info, split),
             bins=flow.bins,
             seed=seed,
-            draws=draws,
+            importance_samples=importance_samples,
             trace=found.trace,
             weights=weights,
         )
@@ -163,7 +164,7 @@ def evaluate_run(
     found = evaluate_likelihood(
         flow,
         source,
-        draws=draws,
+        importance_samples=importance_samples,
         exact=exact,
         limit=images,
         batch_size=batch_size,
@@ -181,7 +182,7 @@ def evaluate_run(
             _pixels(flow),
             split,
             images=images,
-            draws=draws,
+            importance_samples=importance_samples,
             seed=seed,
             cached=cache,
             progress=floor_progress,
