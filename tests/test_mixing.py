@@ -175,30 +175,30 @@ class Moving(Mixing):
     traits = TransformTraits(permutes=True)
 
 class AllOut(SplitPolicy):
-    def split(self, y):
+    def split(self, y, call: Call = EVALUATION):
         return None, y
 
-    def merge(self, kept, factored):
+    def merge(self, kept, factored, call: Call = EVALUATION):
         return factored
 
     def shapes(self, shape):
         return None, shape
 
 class AllKept(SplitPolicy):
-    def split(self, y):
+    def split(self, y, call: Call = EVALUATION):
         return y, y[:, :0]
 
-    def merge(self, kept, factored):
+    def merge(self, kept, factored, call: Call = EVALUATION):
         return kept
 
     def shapes(self, shape):
         return shape, (0, *shape[1:])
 
 class ByScore(SplitPolicy):
-    def split(self, y):
+    def split(self, y, call: Call = EVALUATION):
         return y.chunk(2, 1)
 
-    def merge(self, kept, factored):
+    def merge(self, kept, factored, call: Call = EVALUATION):
         return torch.cat([kept, factored], 1)
 
     def shapes(self, shape):

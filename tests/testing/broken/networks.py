@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from flowzoo.call import EVALUATION, Call
 from flowzoo.component import Check
 from flowzoo.network import Network, Prepared
 from flowzoo.testing import Trial
@@ -36,7 +37,9 @@ class ToyNetwork(Network):
         given = 0 if trial.check.context_shape is None else trial.check.context_shape[0]
         self.conv = nn.Conv2d(channels + given + trial.timed, channels + 1, 3, padding=1)
 
-    def forward(self, x: Tensor, context: Tensor | None = None, time: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, context: Tensor | None = None, time: Tensor | None = None, call: Call = EVALUATION
+    ) -> Tensor:
         planes = [x]
         if context is not None:
             planes.append(context.mean((2, 3), keepdim=True).expand(-1, -1, *x.shape[2:]))
