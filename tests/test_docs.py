@@ -17,11 +17,11 @@ from flowzoo.bench.cell import cells_of
 from flowzoo.bench.result import DataFacts, Environment, Failure, Result, Spent
 from flowzoo.bench.suite import read_suite
 from flowzoo.data.load import load_dataset
+from flowzoo.experiment.training_options import TrainingOptions
 from flowzoo.metric import Measurement, Trained
 from flowzoo.registry.loader import RESTRICTION, default_registry
 from flowzoo.registry.models import create_model
 from flowzoo.testing import check_component
-from flowzoo.training.options import TrainingOptions
 
 ROOT = Path(__file__).parents[1]
 

@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from flowzoo.cli.data_report import said_of
+from flowzoo.training.reporter import Progress as TrainingProgress
+from flowzoo.training.reporter import Reporter
+
 if TYPE_CHECKING:
-    from flowzoo.training.reporter import Progress as TrainingProgress
+    from flowzoo.runfolder import RunRecord
 
 
 _SECONDS_A_LINE = 10.0
 """Between lines that say how far reading the images is."""
 
 
-class TrainingBar:
+class TrainingBar(Reporter):
     """A bar with bits/dim, speed and time left; without a terminal, a line for each validation."""
 
     def __init__(self) -> None:
@@ -63,6 +67,10 @@ class TrainingBar:
         self._bar.update(self._inspection, completed=done)
         if done == total:
             self._bar.remove_task(self._inspection)
+
+    def begins(self, record: RunRecord) -> None:
+        """Say what is in the data."""
+        self.say(said_of(record))
 
     def say(self, lines: Sequence[str]) -> None:
         """Print lines above the bar."""

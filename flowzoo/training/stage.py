@@ -11,10 +11,10 @@ from flowzoo.bijector import Phase
 from flowzoo.call import Call
 from flowzoo.data.dataset import Dataset
 from flowzoo.errors import OptionError
+from flowzoo.experiment.training_options import TrainingOptions
 from flowzoo.flow import Flow
 from flowzoo.scoring import scored_levels
 from flowzoo.shapes import Images, PerImage
-from flowzoo.training.options import TrainingOptions
 from flowzoo.training.phases import WHOLE, common_phases
 from flowzoo.training.validation import validate
 from flowzoo.units import nats_to_bits

@@ -294,6 +294,6 @@ def test_records_state_what_they_hold(odd_plugin: Path, tmp_path: Path) -> None:
     assert result.environment is not None
     assert result.environment.plugins["flowzoo-odd"] == "0.1.0"
     assert result.environment.threads == 1
-    assert result.training["batch_size"] == 16
+    assert result.experiment.training.batch_size == 16
     assert result.pixels["name"] == "logit"
     assert result.spent.steps == STEPS

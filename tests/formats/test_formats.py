@@ -42,7 +42,8 @@ def test_a_stored_checkpoint_is_trained_to_the_end(name: str, bits: float, tmp_p
 
 def test_a_stored_record_says_what_was_trained() -> None:
     record = RunFolder(STORED / "run-rnode").read()
-    assert (record.model, record.data, record.seed, record.steps) == ("rnode", "digits", 0, 4)
+    asked = record.experiment
+    assert (asked.model, asked.data, asked.seed, record.steps) == ("rnode", "digits", 0, 4)
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,11 @@ def differences(first: Result, second: Result) -> tuple[str, ...]:
 
     >>> from dataclasses import replace
     >>> from flowzoo.bench.result import DataFacts, Spent
-    >>> rest = ({}, {}, {}, 1, DataFacts("digits"), Spent({}))
-    >>> one = Result("key", "quick", "glow", "glow", 0, "finished", "", {"levels": 2}, *rest)
-    >>> differences(one, replace(one, key="other", options={"levels": 3}))
+    >>> from flowzoo.experiment.budget import Budget
+    >>> from flowzoo.experiment.experiment import Experiment
+    >>> asked = Experiment("glow", "digits", Budget(steps=5), options={"levels": 2})
+    >>> one = Result("key", "quick", "glow", asked, "finished", "", {}, 1, DataFacts("digits"), Spent())
+    >>> differences(one, replace(one, key="other", experiment=replace(asked, options={"levels": 3})))
     ('options.levels: 2 -> 3',)
     """
     ours, theirs = dict(flat(_told(first))), dict(flat(_told(second)))
@@ -51,7 +53,7 @@ def _told(cell: Result) -> dict[str, Any]:
         "pixels": cell.pixels,
         "training": cell.training,
         "components": cell.components,
-        "budget": cell.spent.budget,
+        "budget": cell.budget,
         "shape": "x".join(map(str, cell.data.shape)),
         "bins": cell.data.bins,
         **where,

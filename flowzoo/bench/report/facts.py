@@ -17,7 +17,7 @@ LONGEST = 12
 def facts_of(cell: Result) -> Iterator[tuple[str, Facts]]:
     """Yield headings with facts below them; those without any are left out."""
     spent = cell.spent
-    budget = {name: value for name, value in spent.budget.items() if value is not None}
+    budget = {name: value for name, value in cell.budget.items() if value is not None}
     yield (
         "training",
         flat({"seed": cell.seed, "budget": budget, "steps": spent.steps, "seconds": round(spent.seconds, 3)})

@@ -46,7 +46,7 @@ def _lengths(cells: Sequence[Result]) -> str:
     """Return ``160 to 1,000 steps``; empty where all budgets are the same."""
     amounts: dict[str, set[float]] = {}
     for cell in cells:
-        for unit, amount in cell.spent.budget.items():
+        for unit, amount in cell.budget.items():
             if amount is not None:
                 amounts.setdefault(clean(unit, 20), set()).add(amount)
     if sum(map(len, amounts.values())) < 2:
@@ -103,7 +103,7 @@ def _floors(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _given(cell: Result) -> set[str]:
-    return {unit for unit, amount in cell.spent.budget.items() if amount is not None}
+    return {unit for unit, amount in cell.budget.items() if amount is not None}
 
 
 def _parted(rows: Sequence[Row]) -> Iterator[str]:

@@ -89,13 +89,16 @@ def test_results_of_schema_1_are_read_and_were_not_audited(tmp_path: Path) -> No
     write(tmp_path, measured("old", 2.5, audited=False), measured("new", 2.6))
     path = tmp_path / "quick" / "0.json"
     plain = json.loads(path.read_text())
+    asked = plain.pop("experiment")
+    plain |= {name: asked[name] for name in ("model", "seed", "options", "pixels", "training")}
+    plain["spent"]["budget"] = asked["budget"]
     plain["schema"] = 1
     del plain["metrics"]["bits-per-dim"]["audit_seconds"]
     path.write_text(json.dumps(plain))
 
     found = {each.label: each for each in read_results(tmp_path).results}
 
-    assert found["old"].schema == found["new"].schema == 2
+    assert found["old"].schema == found["new"].schema == 3
     assert (found["old"].audited, found["new"].audited) == (False, True)
     assert [found[name].metrics["bits-per-dim"].valid for name in ("old", "new")] == [False, True]
     assert [row.label for row in make_report(read_results(tmp_path)).boards[0].unaudited] == ["old"]
