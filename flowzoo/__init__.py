@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flowzoo.call import Call as Call
+    from flowzoo.data.dataset import Dataset as Dataset
+    from flowzoo.data.load import load_dataset as load_dataset
+    from flowzoo.dequantisation import dequantise as dequantise
     from flowzoo.errors import DataError as DataError
     from flowzoo.errors import FlowzooError as FlowzooError
     from flowzoo.errors import NotInitialisedError as NotInitialisedError
@@ -37,6 +40,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "DataError": "flowzoo.errors",
+    "Dataset": "flowzoo.data.dataset",
     "Flow": "flowzoo.flow",
     "FlowzooError": "flowzoo.errors",
     "ModelInfo": "flowzoo.registry.models",
@@ -49,8 +53,10 @@ _HOMES = {
     "ShapeError": "flowzoo.errors",
     "UnknownNameError": "flowzoo.errors",
     "create_model": "flowzoo.registry.models",
+    "dequantise": "flowzoo.dequantisation",
     "downscale": "flowzoo.scaling",
     "list_models": "flowzoo.registry.listing",
+    "load_dataset": "flowzoo.data.load",
     "load_model": "flowzoo.registry.saving",
     "model_info": "flowzoo.registry.models",
     "project": "flowzoo.scaling",

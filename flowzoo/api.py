@@ -1,4 +1,4 @@
-"""All that plugins may import of flowzoo; :data:`API_VERSION` changes when any of it does.
+"""All that plugins may import of flowzoo; :data:`API_VERSION` says which version of it this is.
 
 Names are imported when they are first used: a plugin's hook module that takes ``hookimpl``, ``Component``,
 ``Check`` and ``Spec`` from here imports no torch.
@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from flowzoo.call import EVALUATION as EVALUATION
     from flowzoo.call import Call as Call
     from flowzoo.call import Ledger as Ledger
+    from flowzoo.cascade import CascadeOptions as CascadeOptions
     from flowzoo.cascade import cascade as cascade
+    from flowzoo.cascade import cascade_model as cascade_model
+    from flowzoo.cli.console import say as say
     from flowzoo.component import BijectorSpec as BijectorSpec
     from flowzoo.component import Builder as Builder
     from flowzoo.component import Check as Check
@@ -96,6 +99,8 @@ _HOMES = {
     "BlockMean": "flowzoo.builtin.block_mean",
     "Builder": "flowzoo.component",
     "cascade": "flowzoo.cascade",
+    "cascade_model": "flowzoo.cascade",
+    "CascadeOptions": "flowzoo.cascade",
     "Check": "flowzoo.component",
     "check_seed": "flowzoo.seeds",
     "Component": "flowzoo.component",
@@ -149,6 +154,7 @@ _HOMES = {
     "Call": "flowzoo.call",
     "RunFolder": "flowzoo.runfolder",
     "save_grid": "flowzoo.pictures",
+    "say": "flowzoo.cli.console",
     "SavedModelError": "flowzoo.errors",
     "Shape": "flowzoo.shapes",
     "ShapeError": "flowzoo.errors",

@@ -1,17 +1,78 @@
-"""The recipe that all families share: a stack of like levels, coarsest last."""
+"""The recipe that all families share: a stack of like levels, the coarsest last."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.standardise import Standardise
-from flowzoo.component import Builder, Spec
+from flowzoo.component import BijectorSpec, Builder, Spec, SplitSpec, TransformSpec
 from flowzoo.level import Level
 from flowzoo.shapes import Shape
 
 IDENTITY = Spec("identity")
 KEEP_NOTHING = Spec("keep-nothing")
+
+
+Transforms = Annotated[list[TransformSpec], Field(min_length=1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CascadeOptions:
+    """The options of :func:`cascade_model`; a family's component names those that it has, with defaults."""
+
+    levels: Annotated[
+        int, Field(ge=1, le=24, description="Number of resolutions, the coarsest included.")
+    ] = 1
+    transform: Annotated[
+        TransformSpec | Transforms,
+        Field(
+            description="Transform between resolutions. Several take turns, the first at the finest level."
+        ),
+    ] = IDENTITY
+    joint: Annotated[
+        BijectorSpec, Field(description="Bijector over each level's whole image, before it is split.")
+    ] = IDENTITY
+    split: Annotated[
+        SplitSpec, Field(description="How an image is split into what goes on and what is factored out.")
+    ] = KEEP_NOTHING
+    bijector: Annotated[
+        BijectorSpec, Field(description="Bijector for what is factored out, given what goes on.")
+    ] = IDENTITY
+    last: Annotated[
+        BijectorSpec | None,
+        Field(description="Bijector for the coarsest image. None: the one that the other levels have."),
+    ] = None
+
+
+def cascade_model(image_shape: Shape, builder: Builder, *, options: CascadeOptions) -> list[Level]:
+    """Build the levels of a family that is described by its options alone.
+
+    A plugin registers such a family without code of its own::
+
+        Component(
+            kind="model", name="mine", build="flowzoo.api:cascade_model", summary="Haar details by Glow.",
+            defaults={"levels": 3, "transform": Spec("haar"), "bijector": Spec("glow", steps=8),
+                      "split": Spec("keep-first-channels", divisor=4)},
+        )
+
+    Raises:
+        ShapeError: The shape cannot be taken down so often.
+    """
+    return cascade(
+        image_shape,
+        builder,
+        levels=options.levels,
+        transform=options.transform,
+        joint=options.joint,
+        split=options.split,
+        bijector=options.bijector,
+        last=options.last,
+    )
 
 
 def cascade(

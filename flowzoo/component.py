@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from flowzoo.split import SplitPolicy
     from flowzoo.transform import ResolutionTransform
 
-Kind = Literal["transform", "bijector", "split", "network", "model", "dataset", "metric", "suite"]
+Kind = Literal["transform", "bijector", "split", "network", "model", "dataset", "metric", "suite", "command"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -84,14 +84,19 @@ class Component:
         kind: One of :data:`KINDS`.
         name: Lower-case, with hyphens, unique within the kind.
         build: ``"package.module:callable"``, imported only when the component is built. What the callable
-            gets by position is set by the kind (see :class:`Builder`); its keyword-only parameters are the
-            component's options, and their annotations and defaults are checked and shown.
+            gets by position is set by the kind (see :class:`Builder`). Its keyword-only parameters
+            are the component's options; annotations and defaults are checked and shown. Options that belong
+            together may stand in a dataclass instead: as the callable itself, or as the annotation of its
+            one keyword-only parameter ``options``. The dataclass's keyword-only fields are then the options.
         summary: One line for listings.
         reference: The paper or document that it follows.
         revision: Raised whenever the component computes something else than before with the same options.
         exact: Whether it is a bijection with an exact ``log_det``; False for a stochastic transform.
         check: How the conformance kit tries it; several are tried one after another.
         published: Figures that papers state for it.
+        defaults: Options of a callable that several components share, each with this component's default. The
+            component has these options alone; the callable's other options keep the callable's defaults.
+        example: Of a command: a command line that stands below its help.
     """
 
     kind: Kind
@@ -103,6 +108,8 @@ class Component:
     exact: bool = True
     check: Check | tuple[Check, ...] = field(default_factory=Check)
     published: tuple[Published, ...] = ()
+    defaults: Mapping[str, Any] | None = None
+    example: str = ""
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -185,6 +192,9 @@ class Builder(Protocol):
       is given a time, the builder;
     * ``model``: the image shape, the builder; it returns the levels, finest first;
     * ``dataset``, ``metric``, ``suite``: nothing.
+
+    A ``command`` is called by the command line: its callable is a function whose parameters Typer reads, or a
+    Typer app.
     """
 
     @property

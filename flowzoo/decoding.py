@@ -1,4 +1,4 @@
-"""Decoding image files: what is read, what is refused, and what becomes of values on the way."""
+"""Decodes image files: what is read, what is refused, and how values change on the way."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import re
 import warnings
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from flowzoo.errors import DataError
 
@@ -26,10 +26,10 @@ _BITS_PER_SAMPLE = 258
 def decode_image(content: bytes) -> Image.Image:
     """Decode an image file and turn it the right way up.
 
-    Of several pictures in one file, such as an animation's, the first is used.
+    A file that holds several pictures, such as an animation, gives the first one.
 
     Args:
-        content: Of a PNG, a JPEG or another file that Pillow reads.
+        content: The bytes of a PNG, a JPEG or another file that Pillow reads.
 
     Raises:
         DataError: It is damaged, too large, or holds more than 8 bits a value, which would be cut off.
@@ -61,9 +61,12 @@ def decode_explained(content: bytes) -> tuple[Image.Image, list[str]]:
         raise
     except Image.DecompressionBombError as reason:
         most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-        raise DataError(f"is too large: Pillow decodes {most:,} pixels at most; scale it down") from reason
+        raise DataError(f"is too large: Pillow decodes {most:,} pixels at most. Scale it down") from reason
     except Exception as reason:  # Pillow's many readers let through struct, value, syntax and index errors
-        raise DataError(f"cannot be decoded ({_cause(content, reason)}); fetch it again") from reason
+        raise DataError(
+            f"is no image that can be read: {_cause(content, reason)}. Copy or download it again, or remove "
+            "it"
+        ) from reason
     # Left in, it makes Pillow warn at each conversion; alpha is left out there.
     image.info.pop("transparency", None)
     return image, changes
@@ -93,10 +96,10 @@ def _refuse_more_bits(image: Image.Image) -> None:
         deep = f"{bits_a_value(image)} bits a value"
     if deep:
         raise DataError(
-            f"holds {deep} in Pillow's mode {image.mode}, more than 8 bits a value; convert it to 8 bits"
+            f"has more than 8 bits a value ({deep}, Pillow's mode {image.mode}). Convert it to 8 bits a value"
         )
     if image.mode not in _EIGHT_BITS:
-        raise DataError(f"has Pillow's mode {image.mode}, which is not read; convert it to RGB")
+        raise DataError(f"has colours that are not read (Pillow's mode {image.mode}). Convert it to RGB")
 
 
 def bits_a_value(image: Image.Image) -> int:
@@ -132,4 +135,8 @@ def _cause(content: bytes, reason: Exception) -> str:
         return "the file is empty"
     if content.lstrip()[:1] == b"<":
         return "it holds a web page or other text"
-    return type(reason).__name__
+    if content.startswith(b"version https://git-lfs"):
+        return "it is a pointer of Git LFS; fetch the image with git lfs pull"
+    if isinstance(reason, UnidentifiedImageError):
+        return "it is not in an image format that Pillow reads"
+    return "it is damaged, or it was cut short"

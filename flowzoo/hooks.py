@@ -12,8 +12,12 @@ if TYPE_CHECKING:
 GROUP = "flowzoo"
 """Entry-point group, and the name that pluggy's markers carry."""
 
-API_VERSION = 1
-"""Version of :mod:`flowzoo.api`; a plugin states the one it was written for as ``flowzoo_api_version``."""
+API_VERSION = (2, 0)
+"""Version of :mod:`flowzoo.api`: the major number grows if a plugin may break, the minor one with additions.
+
+A plugin states the version that it was written for: ``flowzoo_api_version = 2``, or ``(2, 1)`` if it uses
+what version 2.1 added.
+"""
 
 hookspec = pluggy.HookspecMarker(GROUP)
 hookimpl = pluggy.HookimplMarker(GROUP)

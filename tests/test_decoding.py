@@ -77,8 +77,8 @@ def test_values_of_a_gif_are_those_of_its_palette():
         "another colour space": (encoded(Image.new("LAB", (4, 4)), "TIFF"), "LAB"),
         "nothing": (b"", "empty"),
         "a web page": (b"\n<!DOCTYPE html><title>404</title>", "web page"),
-        "a text": (b"version https://git-lfs.github.com/spec/v1", "cannot be decoded"),
-        "a part of an image": (encoded(COLOUR, "PNG")[:120], "cannot be decoded"),
+        "a text": (b"version https://git-lfs.github.com/spec/v1", "git lfs pull"),
+        "a part of an image": (encoded(COLOUR, "PNG")[:120], "cut short"),
     }.values(),
 )
 def test_what_cannot_be_read_as_it_is_is_refused(content, said):
@@ -96,7 +96,7 @@ def test_an_image_with_far_too_many_pixels_is_refused(monkeypatch):
 def test_a_flipped_bit_in_a_png_is_found(place):
     content = bytearray(encoded(COLOUR, "PNG"))
     content[place] ^= 0x10
-    with pytest.raises(DataError, match="cannot be decoded"):
+    with pytest.raises(DataError):
         decode_image(bytes(content))
 
 

@@ -121,7 +121,7 @@ from flowzoo.api import (
     cascade, hookimpl,
 )
 
-flowzoo_api_version = 1
+flowzoo_api_version = 2
 
 @hookimpl
 def flowzoo_components():

@@ -33,7 +33,7 @@ from flowzoo.api import (
     Component, ConditionalBijector, EVALUATION, Network, NetworkSpec, OptionError, Spec, cascade, hookimpl,
 )
 
-flowzoo_api_version = 1
+flowzoo_api_version = 2
 
 @hookimpl
 def flowzoo_components():
@@ -192,7 +192,7 @@ def test_a_data_set_that_fails_in_the_midst_is_named(install_plugin: InstallPlug
         from flowzoo.api import Component, Dataset, ImageSource, hookimpl
         from flowzoo.data.load import load_dataset
 
-        flowzoo_api_version = 1
+        flowzoo_api_version = 2
 
         @hookimpl
         def flowzoo_components():

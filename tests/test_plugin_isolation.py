@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 HOOK = """
     from flowzoo.api import Check, Component, hookimpl
 
-    flowzoo_api_version = 1
+    flowzoo_api_version = 2
 
     @hookimpl
     def flowzoo_components():

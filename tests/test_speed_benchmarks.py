@@ -53,7 +53,7 @@ def test_a_third_party_s_component_is_timed_with_no_edit(tmp_path: Path) -> None
     (tmp_path / "flowzoo_other.py").write_text(
         "from flowzoo.api import Component, ShapeError, hookimpl\n"
         "from flowzoo.api import Squeeze\n"
-        "flowzoo_api_version = 1\n"
+        "flowzoo_api_version = 2\n"
         "def build(shape, builder): return Squeeze()\n"
         "def refuse(shape, builder): raise ShapeError('only for larger images')\n"
         "@hookimpl\n"

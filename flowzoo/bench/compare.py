@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from flowzoo.bench.report.differences import differences
+from flowzoo.bench.report.facts import differences
 from flowzoo.bench.report.surroundings import differing, machine_of, software_of
-from flowzoo.bench.result import Place, Result
+from flowzoo.bench.result import QUALITY, Platform, Result
 from flowzoo.bench.store import Results
 from flowzoo.metric import Measurement
 
 Verdict = Literal["equal", "better", "worse", "changed", "unclear", "differs", "unknown", "not comparable"]
-"""``equal``: the same figure. ``better``, ``worse`` and, where neither direction is better, ``changed``: by
-more than twice the uncertainty. ``unclear``: by less. ``differs``: with no uncertainty known. ``unknown``:
-one has no figure. ``not comparable``: they have other units, one must not be ranked, or they are speeds or
-times on different machines."""
+
+VERDICTS: dict[Verdict, str] = {
+    "equal": "the same figure",
+    "better": "better by more than twice the uncertainty",
+    "worse": "worse by more than twice the uncertainty",
+    "changed": "another figure by more than twice the uncertainty; neither direction is better",
+    "unclear": "a difference of less than twice the uncertainty",
+    "differs": "another figure, of unknown uncertainty",
+    "unknown": "one side has no figure",
+    "not comparable": "other units, a figure that is not valid, or speeds and times on different machines",
+}
+"""What each verdict means."""
 
 PAIRED = (
-    "The uncertainty is sqrt(e1² + e2²), as if both had been measured on images of their own. Models "
-    "measured on the same images err together, so it is too large rather than too small."
+    "The uncertainty is sqrt(e1² + e2²), as for independent images. Models measured on the same images err "
+    "together, so the true uncertainty is smaller."
 )
 
 
@@ -32,12 +40,12 @@ class Change:
 
     Attributes:
         metric: Its name.
-        unit: Of the figures.
+        unit: Unit of the figures.
         first: The figure of A.
         second: The figure of B.
         difference: B less A; None where they cannot be compared.
         uncertainty: ``sqrt(e1^2 + e2^2)``; None where an error is unknown.
-        verdict: What to make of it.
+        verdict: What to make of it: a key of :data:`VERDICTS`.
         remark: Why they cannot be compared.
     """
 
@@ -62,8 +70,8 @@ class Pair:
 
     Attributes:
         suite: Its suite.
-        data: Data set.
-        revision: Of the data.
+        data: Data set, by the suite's label if it has one.
+        revision: Revision of the data.
         label: Its label.
         seed: Its seed.
         changes: By metric; empty where a cell failed.
@@ -83,7 +91,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything that two sets of results say of each other.
+    """How two sets of results differ.
 
     Attributes:
         pairs: Rows in both.
@@ -91,6 +99,7 @@ class Comparison:
         only_second: Rows in B alone.
         machines: What differs between the machines, with the number of rows for which it does.
         versions: What differs between the versions, likewise.
+        data: Data sets whose images have changed, so that their rows are not compared.
     """
 
     pairs: tuple[Pair, ...]
@@ -98,98 +107,109 @@ class Comparison:
     only_second: tuple[str, ...]
     machines: tuple[str, ...] = ()
     versions: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
 
 
 def compare(first: Results, second: Results) -> Comparison:
     """Compare rows of the same suite, data set and revision, label and seed.
 
-    Where a row ran in several places (kinds of device and precisions), those of the same place are compared;
-    one that is left on either side is compared across places.
+    Where a row ran on several kinds of device or in several precisions, those of the same kind are compared;
+    one that is left on either side is compared across kinds.
     """
     ours, theirs = _by_row(first.results), _by_row(second.results)
     cells: list[tuple[Result, Result]] = []
     alone: tuple[list[Result], list[Result]] = ([], [])
     for row in sorted({*ours, *theirs}):
         left, right = dict(ours.get(row, {})), dict(theirs.get(row, {}))
-        for where in sorted({*left} & {*right}):
-            cells.append((left.pop(where), right.pop(where)))
+        for platform in sorted({*left} & {*right}):
+            cells.append((left.pop(platform), right.pop(platform)))
         if len(left) == len(right) == 1:
             cells.append((left.popitem()[1], right.popitem()[1]))
         alone[0].extend(left.values())
         alone[1].extend(right.values())
     return Comparison(
         pairs=tuple(_pair(one, other) for one, other in cells),
-        only_first=tuple(_told(each, alone[1]) for each in alone[0]),
-        only_second=tuple(_told(each, alone[0]) for each in alone[1]),
+        only_first=tuple(map(_words, alone[0])),
+        only_second=tuple(map(_words, alone[1])),
         machines=_counted([_machines(one, other) for one, other in cells]),
         versions=_counted([_versions(one, other) for one, other in cells]),
+        data=_changed_data(*alone),
     )
 
 
 _Row = tuple[str, str, str, str, int]
 
 
-def _by_row(results: Iterable[Result]) -> dict[_Row, dict[Place, Result]]:
-    rows: dict[_Row, dict[Place, Result]] = {}
+def _by_row(results: Iterable[Result]) -> dict[_Row, dict[Platform, Result]]:
+    rows: dict[_Row, dict[Platform, Result]] = {}
     for each in results:
         row = (each.suite, each.data.name, each.data.revision, each.label, each.seed)
-        rows.setdefault(row, {})[each.place] = each
+        rows.setdefault(row, {})[each.platform] = each
     return rows
 
 
 def _pair(first: Result, second: Result) -> Pair:
-    both = first.status == second.status == "finished"
-    names = _ordered({**first.metrics, **second.metrics}) if both else []
+    finished = first.status == second.status == "finished"
+    names = sorted({*first.metrics, *second.metrics}, key=lambda name: (name != QUALITY, name))
     machines = _machines(first, second)
-    changes = [_change(name, first.metrics.get(name), second.metrics.get(name), machines) for name in names]
     return Pair(
         suite=first.suite,
         data=first.data.name,
         revision=first.data.revision,
         label=first.label,
         seed=first.seed,
-        changes=tuple(changes),
+        changes=tuple(
+            _change(name, first.metrics.get(name), second.metrics.get(name), machines)
+            for name in names
+            if finished
+        ),
         differences=differences(first, second),
         statuses=(first.status, second.status),
     )
 
 
-def _ordered(metrics: Mapping[str, Any]) -> list[str]:
-    return sorted(metrics, key=lambda name: (name != "bits-per-dim", name))
-
-
 def _change(
     metric: str, first: Measurement | None, second: Measurement | None, machines: Sequence[str]
 ) -> Change:
-    one = first or second
-    assert one is not None
-    a, b = (None if each is None else each.value for each in (first, second))
+    unit = (first or second or _NOTHING).unit
+    one, other = first or _NOTHING, second or _NOTHING
+    verdict, remark = _verdict(one, other, machines)
+    compared = verdict not in ("unknown", "not comparable")
+    difference = (
+        other.value - one.value if compared and one.value is not None and other.value is not None else None
+    )
+    uncertainty = _uncertainty(one, other) if compared else None
+    return Change(metric, unit, one.value, other.value, difference, uncertainty, verdict, remark)
 
-    def stated(verdict: Verdict, remark: str = "", uncertainty: float | None = None) -> Change:
-        compared = verdict not in ("unknown", "not comparable")
-        difference = b - a if compared and a is not None and b is not None else None
-        return Change(metric, one.unit, a, b, difference, uncertainty, verdict, remark)
 
-    if first is None or second is None or a is None or b is None:
-        return stated("unknown", _missing(first, second))
-    if first.unit != second.unit:
-        return stated("not comparable", f"A is in {first.unit or 'no unit'}, B in {second.unit or 'no unit'}")
-    invalid = [name for name, each in (("A", first), ("B", second)) if not each.valid]
-    if invalid:
-        return stated("not comparable", f"not valid in {' and '.join(invalid)}")
-    if machines and not (first.repeats and second.repeats):
-        return stated("not comparable", f"on different machines ({'; '.join(machines)})")
-    uncertainty = _uncertainty(first, second)
-    repeats = first.repeats and second.repeats
-    if a == b and (repeats or uncertainty is None):
-        return stated("equal", uncertainty=uncertainty)
+_NOTHING = Measurement(None, "")
+
+
+def _verdict(one: Measurement, other: Measurement, machines: Sequence[str]) -> tuple[Verdict, str]:
+    """Return what to make of two measurements, and why they cannot be compared if so."""
+    sides = (("A", one), ("B", other))
+    if one.value is None or other.value is None:
+        return "unknown", f"no figure in {' and '.join(name for name, each in sides if each.value is None)}"
+    if one.unit != other.unit:
+        return "not comparable", f"A is in {one.unit or 'no unit'}, B in {other.unit or 'no unit'}"
+    if not (one.valid and other.valid):
+        return (
+            "not comparable",
+            f"not valid in {' and '.join(name for name, each in sides if not each.valid)}",
+        )
+    repeats = one.repeats and other.repeats
+    if machines and not repeats:
+        return "not comparable", f"on different machines ({'; '.join(machines)})"
+    uncertainty = _uncertainty(one, other)
+    if one.value == other.value and (repeats or uncertainty is None):
+        return "equal", ""
     if uncertainty is None:
-        return stated("differs")
-    if abs(b - a) <= 2 * uncertainty:
-        return stated("unclear", uncertainty=uncertainty)
-    if not first.better or first.better != second.better:
-        return stated("changed", uncertainty=uncertainty)
-    return stated("better" if (b < a) == (first.better == "lower") else "worse", uncertainty=uncertainty)
+        return "differs", ""
+    if abs(other.value - one.value) <= 2 * uncertainty:
+        return "unclear", ""
+    if not one.better or one.better != other.better:
+        return "changed", ""
+    return ("better" if (other.value < one.value) == (one.better == "lower") else "worse"), ""
 
 
 def _uncertainty(first: Measurement, second: Measurement) -> float | None:
@@ -198,18 +218,12 @@ def _uncertainty(first: Measurement, second: Measurement) -> float | None:
     return math.hypot(first.error, second.error)
 
 
-def _missing(first: Measurement | None, second: Measurement | None) -> str:
-    without = [name for name, each in (("A", first), ("B", second)) if each is None or each.value is None]
-    return f"no figure in {' and '.join(without)}"
-
-
 def _machines(first: Result, second: Result) -> tuple[str, ...]:
     if first.environment is None or second.environment is None:
         return ()
-    places = (dict(zip(("device", "precision"), each.place, strict=True)) for each in (first, second))
     ours, theirs = (
-        place | dict(machine_of(environment))
-        for place, environment in zip(places, (first.environment, second.environment), strict=True)
+        {"device": each.platform[0], "precision": each.platform[1], **machine_of(environment)}
+        for each, environment in ((first, first.environment), (second, second.environment))
     )
     return tuple(f"{name}: {one} -> {other}" for name, one, other in differing(ours, theirs))
 
@@ -230,11 +244,22 @@ def _counted(found: Sequence[Sequence[str]]) -> tuple[str, ...]:
     )
 
 
-def _told(result: Result, others: Iterable[Result]) -> str:
-    told = f"{result.suite} · {result.data.name} · {result.label} · seed {result.seed}"
-    revisions = sorted({each.data.revision for each in others if each.row == result.row})
-    if revisions and result.data.revision not in revisions:
-        mine = result.data.revision[:12] or "unknown"
-        return f"{told} (of data revision {mine}, the other of {', '.join(revisions)[:40] or 'unknown'})"
-    where = ", ".join(filter(None, result.place))
-    return f"{told} ({where})" if where else told
+def _changed_data(first: Iterable[Result], second: Iterable[Result]) -> tuple[str, ...]:
+    """Return the data sets of which a row is in A and in B with other revisions."""
+    theirs = {each.row: each.data.revision for each in second}
+    pairs = {
+        (each.data.name, each.data.revision[:12], theirs[each.row][:12])
+        for each in first
+        if each.row in theirs
+    }
+    return tuple(
+        f"{name}: revision {one or 'unknown'} -> {other or 'unknown'}"
+        for name, one, other in sorted(pairs)
+        if one != other
+    )
+
+
+def _words(result: Result) -> str:
+    where = ", ".join(filter(None, result.platform))
+    words = f"{result.suite} · {result.data.name} · {result.label} · seed {result.seed}"
+    return f"{words} ({where})" if where else words

@@ -218,4 +218,4 @@ class _StageReporter(Reporter):
         self._tell = tell
 
     def update(self, progress: Progress) -> None:
-        self._tell(f"training, {progress.stage}", progress.used, progress.bits_per_dim)
+        self._tell(f"training, {progress.work or progress.stage}", progress.used, progress.bits_per_dim)

@@ -25,7 +25,7 @@ DENSITY = "density"
 
 Status = Literal["finished", "failed"]
 
-Place = tuple[str, str]
+Platform = tuple[str, str]
 """Kind of device and precision; both empty where unknown."""
 
 Cause = Literal["error", "time-out", "crash", "out-of-memory", "not finite"]
@@ -207,7 +207,7 @@ class Result:
         return measured is not None and bool(measured.conditions.get(DENSITY))
 
     @property
-    def place(self) -> Place:
+    def platform(self) -> Platform:
         """Where it ran; ``cuda:1`` is of the kind ``cuda``."""
         if self.environment is None:
             return ("", "")

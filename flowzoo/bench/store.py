@@ -121,7 +121,7 @@ def write_result(path: Path, result: Result) -> None:
 
 def identity(result: Result) -> Identity:
     """Return what a newer result must share with an older one to stand for it."""
-    return (*result.row, result.data.revision, *result.place)
+    return (*result.row, result.data.revision, *result.platform)
 
 
 def _without_overtaken(newest: Mapping[Identity, tuple[Result, Path]]) -> set[Identity]:

@@ -7,26 +7,18 @@ import traceback
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 import flowzoo
+from flowzoo.builtin.components.commands import COMMANDS
 from flowzoo.cli import streams
-from flowzoo.cli.bench import app as bench
-from flowzoo.cli.check import check
-from flowzoo.cli.command import add_command
+from flowzoo.cli.command import import_command
 from flowzoo.cli.console import complain
-from flowzoo.cli.diagnose import diagnose
-from flowzoo.cli.evaluate import evaluate
-from flowzoo.cli.list import list_components
-from flowzoo.cli.plugins import plugins
-from flowzoo.cli.sample import sample
-from flowzoo.cli.show import show
-from flowzoo.cli.splits import splits
-from flowzoo.cli.train import train
-from flowzoo.cli.upscale import upscale
+from flowzoo.component import Component
 from flowzoo.errors import FlowzooError
 from flowzoo.files import refusal
 from flowzoo.origin import blamed, raised_in
+from flowzoo.registry.loader import default_registry
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
@@ -34,8 +26,27 @@ UNREAD = 141
 """As a shell reports a program that was ended because nobody reads what it prints."""
 
 
+BUILT_IN = {each.name: each for each in COMMANDS}
+
+
 class _Commands(TyperGroup):
-    """Shows a user's mistake as one line, and a traceback only with ``--debug``."""
+    """The commands of flowzoo and of its plugins; one is imported when it is called, and no earlier.
+
+    A user's mistake is shown as one line, and a traceback only with ``--debug``.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        found = default_registry().names("command")
+        return [*BUILT_IN, *(name for name in found if name not in BUILT_IN)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command as the list of commands shows it."""
+        return TyperCommand(cmd_name, help=_find(cmd_name).summary)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that arguments begin with, imported, and the other arguments."""
+        name, *rest = args
+        return name, import_command(_find(name), name), rest
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -56,6 +67,11 @@ class _Commands(TyperGroup):
         except KeyboardInterrupt as error:
             complain("interrupted")
             raise typer.Exit(INTERRUPTED) from error
+
+
+def _find(name: str) -> Component:
+    """Return the component of a command; plugins are loaded only for a command that is not built in."""
+    return BUILT_IN.get(name) or default_registry().find("command", name)
 
 
 def _in_words(error: FlowzooError | OSError) -> str:
@@ -101,19 +117,6 @@ def options(
     ] = False,
 ) -> None:
     """A zoo of multi-scale normalising flows for images."""
-
-
-add_command(app, "list", list_components, "flowzoo list 'msflow-*' --kind model")
-add_command(app, "show", show, "flowzoo show mrcnf --image-shape 3x32x32 --set levels=4")
-add_command(app, "train", train, "flowzoo train mrcnf --data digits --out runs/first --seconds 60")
-add_command(app, "evaluate", evaluate, "flowzoo evaluate runs/first")
-add_command(app, "diagnose", diagnose, "flowzoo diagnose runs/first")
-add_command(app, "sample", sample, "flowzoo sample runs/first -n 64 -o samples.png")
-add_command(app, "upscale", upscale, "flowzoo upscale runs/first --steps 2 -o upscaled.png")
-add_command(app, "splits", splits, "flowzoo splits runs/first -o splits.png")
-app.add_typer(bench, name="bench")
-add_command(app, "plugins", plugins, "flowzoo plugins --strict")
-add_command(app, "check", check, "flowzoo check haar --kind transform")
 
 
 def main() -> None:

@@ -30,52 +30,71 @@ SOME_FAILED = 1
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Run suites of trainings and measurements, and read their results.",
+    help="Benchmark models: run suites of trainings, then report and compare their results.",
     epilog="Example: flowzoo bench run quick, then flowzoo bench report results --html report.html",
 )
 
 
 def run(
-    suite: Annotated[str, typer.Argument(help="Name of a suite (flowzoo bench list), or a YAML file.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder of results; made if it is not there.")] = RESULTS,
-    models: Annotated[str, typer.Option("--models", help="Only rows whose label matches.")] = "*",
-    data: Annotated[str, typer.Option("--data", help="Only data sets whose name matches.")] = "*",
+    suite: Annotated[str, typer.Argument(help="Name of a suite (see flowzoo bench list), or a YAML file.")],
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for the results. It is made if it does not exist.")
+    ] = RESULTS,
+    models: Annotated[
+        str,
+        typer.Option("--models", help="Run only models whose label matches this pattern, as in 'msflow-*'."),
+    ] = "*",
+    data: Annotated[
+        str, typer.Option("--data", help="Run only data sets whose label matches this pattern.")
+    ] = "*",
     seeds: Annotated[
-        str | None, typer.Option("--seeds", help="Instead of the suite's: 0,1,2.", show_default=False)
+        str | None,
+        typer.Option(
+            "--seeds", help="Use these seeds instead of the suite's, as in 0,1,2.", show_default=False
+        ),
     ] = None,
     roots: Annotated[
         list[str] | None,
         typer.Option(
             "--root",
             metavar="DATA=FOLDER",
-            help="Where a data set's files are; may be repeated.",
+            help="Folder of a data set's files, as in cifar10=/data/cifar10. Can be repeated.",
             show_default=False,
         ),
     ] = None,
     overwrite: Annotated[
         Literal["never", "failed", "always"],
-        typer.Option("--overwrite", help="Which of the cells that have a result to run again."),
+        typer.Option("--overwrite", help="Which finished cells to run again."),
     ] = "never",
-    jobs: Annotated[int, typer.Option("--jobs", help="Cells at the same time; slows each down.")] = 1,
+    jobs: Annotated[
+        int,
+        typer.Option("--jobs", help="Number of cells at the same time. More than one slows each down."),
+    ] = 1,
     timeout: Annotated[
         float | None,
-        typer.Option("--timeout", help="Seconds that a cell may take.", show_default="the suite's"),
+        typer.Option(
+            "--timeout",
+            help="Stop a cell after this many seconds, its density audit included.",
+            show_default="the suite's",
+        ),
     ] = None,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    device: Annotated[str, typer.Option("--device", help="Device: auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     precision: Annotated[
         Literal["float32", "tf32", "bfloat16"] | None,
         typer.Option(
-            "--precision", help="Number format of training.", show_default="the suite's, or float32"
+            "--precision",
+            help="Number format of matrix products in training.",
+            show_default="the suite's, or float32",
         ),
     ] = None,
     allow_failures: Annotated[
         bool, typer.Option("--allow-failures", help="Exit with status 0 even if cells failed.")
     ] = False,
 ) -> None:
-    """Run a suite: train and measure every row on every data set with every seed, in a process each.
+    """Run a suite: train each of its models on each data set with each seed, and measure the results.
 
-    What has a result is not run again, so an interrupted suite goes on when the command is repeated.
-    Exit status 1 if a cell failed.
+    One such training is a cell, and runs in a process of its own. Finished cells are kept, so repeat the
+    command to continue an interrupted suite. The exit status is 1 if a cell failed.
     """
     from flowzoo.bench.cell import ambiguous, cells_of, missing, rows_of, select
     from flowzoo.bench.runner import Runner
@@ -111,14 +130,14 @@ def run(
         f"{len(results) - failed} finished, {failed} failed"
     )
     if failed:
-        say("to run those again: add --overwrite failed")
+        say("To run the failed cells again, add --overwrite failed.")
     say(f"next: flowzoo bench report {word(out)} --html {word(out / 'report.html')}")
     if failed and not allow_failures:
         raise typer.Exit(SOME_FAILED)
 
 
 def list_suites(as_json: JsonOption = False) -> None:
-    """List the suites, and how many cells, trainings, each has."""
+    """List the suites, with the number of cells (trainings) in each."""
     from flowzoo.bench.suites import find_suite
     from flowzoo.errors import FlowzooError
 
@@ -168,7 +187,7 @@ def _numbers(text: str) -> list[int]:
     try:
         found = [int(part) for part in text.split(",")]
     except ValueError as error:
-        raise OptionError(f"--seeds takes numbers separated by commas, as in 0,1,2; got '{text}'") from error
+        raise OptionError(f"--seeds needs numbers separated by commas, as in 0,1,2. Got '{text}'.") from error
     return [check_seed(seed) for seed in dict.fromkeys(found)]
 
 
@@ -180,12 +199,11 @@ def _with_roots(suite: Suite, assignments: Sequence[str]) -> Suite:
         name, separator, folder = assignment.partition("=")
         if not separator or not folder:
             raise OptionError(
-                f"--root takes DATA=FOLDER, got '{assignment}'; "
-                "try --root fashion-mnist=/usr/share/datasets/fashion-mnist"
+                f"--root needs DATA=FOLDER, as in --root cifar10=/data/cifar10. Got '{assignment}'."
             )
         if name not in known:
             raise OptionError(
-                f"--root {assignment}: the suite has no data set '{name}'; it has: {', '.join(known)}"
+                f"--root {assignment}: the suite has no data set '{name}'. Its data sets: {', '.join(known)}"
             )
         roots[name] = folder
     data = [

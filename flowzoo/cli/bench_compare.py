@@ -17,53 +17,61 @@ if TYPE_CHECKING:
     from flowzoo.bench.compare import Change, Comparison, Pair
 
 SHOWN = 6
-"""Differences in settings that are told of a row; ``--json`` tells all."""
+"""Differences in settings that are listed for a row; ``--json`` lists all."""
 
 _STYLES = {"better": "green", "worse": "red", "changed": "yellow", "not comparable": "yellow"}
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="A", help="Results folder or file.")],
-    second: Annotated[Path, typer.Argument(metavar="B", help="Results folder or file to compare with it.")],
+    first: Annotated[Path, typer.Argument(metavar="A", help="Folder or file of results.")],
+    second: Annotated[Path, typer.Argument(metavar="B", help="Folder or file of results to compare with A.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Compare the results of B with those of A, row by row."""
-    from flowzoo.bench.compare import PAIRED, compare
+    """Compare the results of suite B with those of A, row by row.
+
+    To compare single trainings, use flowzoo compare with their run folders.
+    """
+    from flowzoo.bench.compare import PAIRED, VERDICTS, compare
     from flowzoo.bench.report.summary import skipped_lines
     from flowzoo.bench.store import read_results
 
     ours, theirs = read_results(first), read_results(second)
     found = compare(ours, theirs)
+    skipped = {name: list(skipped_lines(each.skipped)) for name, each in (("A", ours), ("B", theirs))}
     if as_json:
-        plain = asdict(found)
-        skipped = {name: list(skipped_lines(each.skipped)) for name, each in (("A", ours), ("B", theirs))}
-        print_json({**plain, "uncertainty": PAIRED, "skipped": skipped})
+        print_json({**asdict(found), "uncertainty": PAIRED, "skipped": skipped})
         return
     out = console()
-    _print_surroundings(out, found)
+    _print_warnings(out, found)
     for pair in found.pairs:
         _print_pair(out, pair)
     _print_rest(out, found)
-    for name, each in (("A", ours), ("B", theirs)):
-        for line in skipped_lines(each.skipped):
+    for name, lines in skipped.items():
+        for line in lines:
             out.print(f"skipped in {name}: {line}", style="yellow")
-    if found.pairs:
-        out.print("* more than twice the uncertainty. " + PAIRED, style="dim")
-    else:
-        out.print("no row is in both; rows are compared of the same suite, data revision, label and seed")
+    if not found.pairs:
+        out.print("No row is in both: suite, data revision, label and seed must be the same.")
+        return
+    verdicts = {change.verdict for pair in found.pairs for change in pair.changes}
+    out.print("B - A is the change from A to B; * more than twice its uncertainty.", style="dim")
+    for verdict, meaning in VERDICTS.items():
+        if verdict in verdicts:
+            out.print(f"{verdict}: {meaning}", style="dim")
+    out.print(PAIRED, style="dim")
 
 
-def _print_surroundings(out: Console, found: Comparison) -> None:
+def _print_warnings(out: Console, found: Comparison) -> None:
     from flowzoo.bench.report.wording import clean
 
-    told = (
-        ("A and B ran on different machines, so speeds and times do not compare", found.machines),
-        ("A and B ran with different versions, which speeds and figures may come from", found.versions),
+    warnings = (
+        ("The images have changed, so these data sets are not compared", found.data),
+        ("A and B ran on different machines, so speeds and times are not compared", found.machines),
+        ("A and B ran with different versions, which may explain differences", found.versions),
     )
-    for heading, lines in told:
+    for heading, lines in warnings:
         if lines:
             out.print(f"{heading}: {clean('; '.join(lines), 400)}", style="yellow")
-    if found.machines or found.versions:
+    if any(lines for _, lines in warnings):
         out.print()
 
 
@@ -75,16 +83,19 @@ def _print_pair(out: Console, pair: Pair) -> None:
         first, second = pair.statuses
         out.print(f"A {first}, B {second}", style="red")
     if pair.changes:
-        listing = table("metric", "A", "B", "B - A", "")
-        for column in listing.columns[1:4]:
+        listing = table("metric", "unit", "A", "B", "B - A", "verdict")
+        for column in listing.columns[2:5]:
             column.justify, column.no_wrap = "right", True
         for change in pair.changes:
             listing.add_row(*_cells(change), style=_STYLES.get(change.verdict))
         out.print(listing)
+    for change in pair.changes:
+        if change.remark:
+            out.print(f"  {clean(change.metric, 30)}: {clean(change.remark)}", style="yellow")
     for line in pair.differences[:SHOWN]:
         out.print(f"  {clean(line, 150)}", style="dim")
     if len(pair.differences) > SHOWN:
-        out.print(f"  and {len(pair.differences) - SHOWN} more differences (--json tells all)", style="dim")
+        out.print(f"  and {len(pair.differences) - SHOWN} more differences (--json lists all)", style="dim")
     out.print()
 
 
@@ -98,15 +109,8 @@ def _cells(change: Change) -> tuple[str, ...]:
         sign = "+" if change.difference >= 0 else ""
         spread = "" if change.uncertainty is None else f" ± {write(change.uncertainty)}"
         difference = f"{sign}{write(change.difference)}{spread}"
-    mark = "* " if change.marked else ""
-    unit = f" [{clean(change.unit, 20)}]" if change.unit else ""
-    return (
-        clean(change.metric, 30) + unit,
-        first,
-        second,
-        difference,
-        mark + clean(change.remark or change.verdict),
-    )
+    verdict = f"* {change.verdict}" if change.marked else change.verdict
+    return clean(change.metric, 30), clean(change.unit, 20), first, second, difference, verdict
 
 
 def _print_rest(out: Console, found: Comparison) -> None:

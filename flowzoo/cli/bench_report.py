@@ -17,18 +17,36 @@ if TYPE_CHECKING:
     from flowzoo.bench.report.blocks import Block
     from flowzoo.bench.report.leaderboard import Leaderboard, Report
 
+_COSTS, _NAMES, _ANY = 2, 20, 10_000
+"""Metrics that are shown in any case, columns that names have before they wrap, and as many as one likes."""
+
+_WIDE, _STATUS = 100, 12
+"""On a terminal narrower than the one, the status is no wider than the other, so that names have room."""
+
 
 def report(
     results: Annotated[
-        Path, typer.Argument(help="Results folder, one suite's folder in it, or one JSON file.")
+        Path, typer.Argument(help="Folder of results, one suite's folder in it, or one JSON file.")
     ],
-    suite: Annotated[str | None, typer.Option("--suite", help="Report of this suite only.")] = None,
-    html: Annotated[Path | None, typer.Option("--html", help="Write a page, complete in itself.")] = None,
-    markdown: Annotated[Path | None, typer.Option("--markdown", help="Write Markdown.")] = None,
-    csv: Annotated[Path | None, typer.Option("--csv", help="Write CSV, all figures in full.")] = None,
-    latex: Annotated[Path | None, typer.Option("--latex", help="Write LaTeX tables (booktabs).")] = None,
+    suite: Annotated[str | None, typer.Option("--suite", help="Report only this suite.")] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", help="Write an HTML page to this file. It needs no other files."),
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option("--markdown", help="Write the tables as Markdown to this file.")
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", help="Write all figures, with all digits, as CSV to this file.")
+    ] = None,
+    latex: Annotated[
+        Path | None, typer.Option("--latex", help="Write the tables as LaTeX (booktabs) to this file.")
+    ] = None,
 ) -> None:
-    """Print leaderboards of benchmark results, and write them to files."""
+    """Print leaderboards of benchmark results, and write them to files.
+
+    Models are ranked by bits/dim on the same images; the Gaussian is the floor that a model should beat.
+    """
     from flowzoo.bench.report.csv_text import csv_text
     from flowzoo.bench.report.latex import latex as latex_text
     from flowzoo.bench.report.leaderboard import make_report
@@ -59,8 +77,9 @@ def _print(report: Report) -> None:
 
     out = console()
     for board in report.boards:
-        place = ", ".join(filter(None, board.place))
-        out.print(board.title if board.title.endswith(place) else f"{board.title} · {place}", style="bold")
+        platform = ", ".join(filter(None, board.platform))
+        title = board.title if board.title.endswith(platform) else f"{board.title} · {platform}"
+        out.print(title, style="bold")
         out.print()
         costs = _fitting_costs(out, board)
         for block in blocks(board, costs):
@@ -85,9 +104,7 @@ def _fitting_costs(out: Console, board: Leaderboard) -> tuple[str, ...]:
     from flowzoo.bench.report.blocks import blocks, telling_costs
 
     telling = telling_costs(board)
-    if not board.ranked:
-        return telling[:_COSTS]
-    for count in range(len(telling), _COSTS, -1):
+    for count in range(len(telling), _COSTS, -1) if board.ranked else ():
         ranking = next(blocks(board, telling[:count]))
         names = max(len(row[1]) for row in ranking.rows)
         natural = Measurement.get(out, out.options.update(max_width=_ANY), _table(ranking, out.width)).maximum
@@ -97,10 +114,11 @@ def _fitting_costs(out: Console, board: Leaderboard) -> tuple[str, ...]:
 
 
 def _print_block(out: Console, block: Block) -> None:
-    from flowzoo.bench.report.blocks import FAILED
+    from flowzoo.bench.report.blocks import TITLES
+    from flowzoo.bench.report.leaderboard import FAILED
 
     if block.title:
-        out.print(block.title, style="bold red" if block.title == FAILED else "bold")
+        out.print(block.title, style="bold red" if block.title == TITLES[FAILED] else "bold")
     out.print(_table(block, out.width))
     out.print()
 
@@ -108,23 +126,12 @@ def _print_block(out: Console, block: Block) -> None:
 def _table(block: Block, width: int) -> Table:
     made = table(*(f"{each.name}\n{each.arrow} {each.unit}".rstrip() for each in block.columns))
     for column, heading in zip(made.columns, block.columns, strict=True):
-        # Names may be long, and a table must fit: whatever is no number wraps.
+        # Names may be long, and a table must fit: only numbers never wrap.
         column.no_wrap = heading.numeric or heading.name == "rank"
-        column.overflow = "fold"
-        column.style = ""
-        if heading.numeric:
-            column.justify = "right"
-        if heading.name == "model":
-            column.style = "cyan"
+        column.justify = "right" if heading.numeric else "left"
+        column.style = "cyan" if heading.name == "model" else ""
         if heading.name == "status" and width < _WIDE:
             column.max_width = _STATUS
     for number, row in enumerate(block.rows):
         made.add_row(*row, style="yellow" if number in block.warned else None)
     return made
-
-
-_COSTS, _NAMES, _ANY = 2, 20, 10_000
-"""Metrics that are shown in any case, columns that names have before they wrap, and as many as one likes."""
-
-_WIDE, _STATUS = 100, 12
-"""On a terminal narrower than the one, the status is no wider than the other, so that names have room."""

@@ -1,4 +1,4 @@
-"""What all commands have in common: how their paths are read, and where their output goes."""
+"""What all commands have in common: how they are made, how their paths are read, where their output goes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand
 
 from flowzoo.cli.streams import results_alone
+from flowzoo.component import Component
 from flowzoo.errors import OptionError
 
 
@@ -43,8 +44,37 @@ def add_command(app: typer.Typer, name: str, function: Callable[..., None], exam
 
     Args:
         app: The program, or a group of its commands.
-        name: Of the command.
-        function: Does it; its arguments are the command's.
-        example: A command line that stands below the help.
+        name: The command's name.
+        function: What the command does; its arguments are the command's.
+        example: A command line that stands below the help; empty for none.
     """
-    app.command(name, cls=Command, epilog=f"Example: {example}")(function)
+    says = "\n\n".join(map(_one_line, (inspect.getdoc(function) or "").split("\n\n")))
+    app.command(name, cls=Command, help=says, epilog=f"Example: {example}" if example else None)(function)
+
+
+def import_command(component: Component, name: str) -> Any:
+    """Import a command of flowzoo's or of a plugin.
+
+    Args:
+        component: Its ``build`` names a function whose arguments are the command's, or a Typer app.
+        name: The name under which the command is called.
+
+    Raises:
+        PluginError: It cannot be imported.
+    """
+    from flowzoo.registry.signature import import_builder
+
+    build = import_builder(component)
+    if isinstance(build, typer.Typer):
+        made: Any = typer.main.get_group(build)
+    else:
+        alone = typer.Typer(add_completion=False)
+        add_command(alone, name, build, component.example)
+        made = typer.main.get_command(alone)
+    made.name = name
+    return made
+
+
+def _one_line(paragraph: str) -> str:
+    """Return a paragraph of a docstring in one line, which is wrapped where it is shown."""
+    return paragraph if paragraph.startswith(" ") else " ".join(paragraph.split())

@@ -1,114 +1,56 @@
-"""How long work looks on a terminal."""
+"""How far long work is: bars on a terminal, and elsewhere a line now and then."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from flowzoo.cli.data_report import said_of
-from flowzoo.training.reporter import Progress as TrainingProgress
-from flowzoo.training.reporter import Reporter
+Count = Callable[[int, int], None]
+"""Called with how many things of how many are done."""
 
-if TYPE_CHECKING:
-    from flowzoo.runfolder import RunRecord
+FIRST_LINE = 10.0
+"""Seconds until the first line, and between the lines that follow it soon."""
+
+LAST_LINE = 600.0
+"""Longest time between two lines, in seconds."""
+
+_GROWTH = 0.25
+"""Lines become rarer: this share of the time so far lies between two of them."""
 
 
-_SECONDS_A_LINE = 10.0
-"""Between lines that say how far reading the images is."""
+class Pace:
+    """Decides when the next line is due: soon at first, and ever more rarely in long work.
 
-
-class TrainingBar(Reporter):
-    """A bar with bits/dim, speed and time left; without a terminal, a line for each validation."""
+    An hour of work gets about twenty lines.
+    """
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False)
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[figures]}"),
-            console=self._console,
-            disable=not sys.stderr.isatty(),
-        )
-        self._task: TaskID | None = None
-        self._shown: tuple[str, float | None] = ("", None)
-        self._speed: float | None = None
-        self._inspection: TaskID | None = None
-        self._last_line = time.monotonic()
+        self._began = self._last = time.monotonic()
 
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
+    def due(self, after: float | None = None) -> bool:
+        """Return whether a line is due, and count it as printed if so.
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._bar.stop()
-
-    def inspected(self, done: int, total: int) -> None:
-        """Show how many images have been read to look for damage; without a terminal, if it takes long."""
-        if self._bar.disable:
-            if time.monotonic() - self._last_line > _SECONDS_A_LINE:
-                self._last_line = time.monotonic()
-                self.say([f"reading all images once: {done:,} of {total:,}"])
-            return
-        if self._inspection is None:
-            self._inspection = self._bar.add_task("reading all images once", total=total, figures="")
-        self._bar.update(self._inspection, completed=done)
-        if done == total:
-            self._bar.remove_task(self._inspection)
-
-    def begins(self, record: RunRecord) -> None:
-        """Say what is in the data."""
-        self.say(said_of(record))
-
-    def say(self, lines: Sequence[str]) -> None:
-        """Print lines above the bar."""
-        for line in lines:
-            self._console.print(line, soft_wrap=True, markup=False)
-
-    def update(self, progress: TrainingProgress) -> None:
-        """Show where training stands."""
-        latest = progress.images_per_second
-        self._speed = latest if self._speed is None else 0.9 * self._speed + 0.1 * latest
-        if self._bar.disable:
-            self._print_line(progress)
-            return
-        if self._task is None:
-            self._task = self._bar.add_task(progress.stage, total=1.0, figures="")
-        bits, loss = _figure(progress.bits_per_dim), _figure(progress.loss)
-        self._bar.update(
-            self._task,
-            description=progress.stage,
-            completed=progress.used,
-            figures=(
-                f"{bits} bits/dim  loss {loss}  {self._speed:,.0f} images/s  "
-                f"step {progress.step}  {clock(progress.seconds_left)} left"
-            ),
-        )
-
-    def _print_line(self, progress: TrainingProgress) -> None:
-        state = (progress.stage, progress.bits_per_dim)
-        if progress.bits_per_dim is not None and state != self._shown:
-            self._shown = state
-            self._console.print(
-                f"{progress.stage}: step {progress.step:>7}  {clock(progress.seconds):>8}  "
-                f"{progress.bits_per_dim:.3f} bits/dim in validation"
-            )
+        Args:
+            after: Seconds since the last line that are enough; by default as long as the pace says.
+        """
+        now = time.monotonic()
+        if after is None:
+            after = min(max(FIRST_LINE, _GROWTH * (now - self._began)), LAST_LINE)
+        if now - self._last < after:
+            return False
+        self._last = now
+        return True
 
 
-def _figure(value: float | None) -> str:
-    return "  -  " if value is None else f"{value:.3f}"
+def animated() -> bool:
+    """Return whether standard error is a terminal on which bars can be drawn."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def clock(seconds: float) -> str:
@@ -123,37 +65,56 @@ def clock(seconds: float) -> str:
 
 
 @contextmanager
-def counting(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar of things done, of how many, on a terminal; yields the function to tell it with."""
+def counting(what: str) -> Iterator[Count]:
+    """Show how many things of how many are done; yields the function to call with both numbers."""
     with counting_each() as count:
         yield count(what)
 
 
 @contextmanager
-def counting_each() -> Iterator[Callable[[str], Callable[[int, int], None]]]:
-    """Show a bar for each kind of thing that is counted, once there is one.
+def counting_each() -> Iterator[Callable[[str], Count]]:
+    """Show how far each of several pieces of work is, from the time when it begins.
 
-    Yields a function that takes the name of the things and returns what :func:`counting` yields for them.
+    Yields a function that takes the name of what is counted and returns what :func:`counting` yields.
     """
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     bar = Progress(
-        TextColumn("{task.completed:.0f}/{task.total:.0f} {task.description}"),
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f} {task.description}", markup=False),
         BarColumn(bar_width=None),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
-        disable=not sys.stderr.isatty(),
+        disable=not animated(),
     )
+    pace = Pace()
 
-    def count(what: str) -> Callable[[int, int], None]:
+    def count(what: str) -> Count:
         task: TaskID | None = None
+        began = time.monotonic()
 
-        def tell(done: int, total: int) -> None:
-            nonlocal task
+        def show(done: int, total: int) -> None:
+            nonlocal task, began
+            if not bar.disable:
+                task = bar.add_task(what, total=total) if task is None else task
+                bar.update(task, completed=done, total=total)
+                return
             if task is None:
-                task = bar.add_task(what, total=total)
-            bar.update(task, completed=done)
+                task, began = TaskID(0), time.monotonic()
+            if pace.due():
+                console.print(_line(what, done, total, time.monotonic() - began))
 
-        return tell
+        return show
 
     with bar:
         yield count
+
+
+def _line(what: str, done: int, total: int, seconds: float) -> str:
+    """Return a line about counted work.
+
+    >>> _line("images", 400, 1000, 20.0)
+    '400 of 1,000 images (40%), about 0:30 left'
+    """
+    left = f", about {clock(seconds * (total / done - 1))} left" if 0 < done < total and seconds > 1 else ""
+    share = f" ({done / total:.0%})" if total else ""
+    return f"{done:,} of {total:,} {what}{share}{left}"

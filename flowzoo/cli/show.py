@@ -62,7 +62,7 @@ def show(
         return
     _print_facts(component, name, plugin)
     _print_published(component)
-    _print_options(options)
+    _print_options(component, options)
     if levels is not None:
         _print_levels(levels)
 
@@ -118,10 +118,17 @@ def _print_facts(component: Component, name: str, plugin: Plugin) -> None:
     if component.reference:
         rows.add_row("paper", component.reference)
     rows.add_row("from", f"{plugin.distribution} {plugin.version}")
-    reason = next((each.reason for each in component.checks if each.reason), "a bound")
-    rows.add_row("exact", "yes" if component.exact else f"no: {reason}")
+    if component.kind in _DENSITIES:
+        reason = next((each.reason for each in component.checks if each.reason), "a bound")
+        rows.add_row("exact", "yes" if component.exact else f"no: {reason}")
+    if component.example:
+        rows.add_row("example", component.example)
     console().print()
     console().print(rows)
+
+
+_DENSITIES = ("transform", "bijector", "split", "model")
+"""Kinds of which it makes sense to say whether log-determinants are exact."""
 
 
 def _print_published(component: Component) -> None:
@@ -141,10 +148,10 @@ def _digits(bits: float) -> str:
     return max(f"{bits:.2f}", f"{bits:g}", key=len)
 
 
-def _print_options(options: tuple[OptionInfo, ...]) -> None:
+def _print_options(component: Component, options: tuple[OptionInfo, ...]) -> None:
     console().print()
     if not options:
-        console().print("no options")
+        console().print("It has no options." if component.kind != "command" else "Its options: see --help.")
         return
     rows = table("option", "default", "meaning (allowed)")
     for each in options:

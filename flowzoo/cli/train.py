@@ -73,7 +73,8 @@ def train(
         settings = Settings({}, {}, read_moved(assignments), None)
     else:
         settings = read_settings(config, assignments or [])
-    from flowzoo.cli.progress import TrainingBar, clock
+    from flowzoo.cli.progress import clock
+    from flowzoo.cli.training_progress import TrainingBar
     from flowzoo.experiment.budget import Budget
     from flowzoo.training.start import resume_run, start_run
 

@@ -22,7 +22,7 @@ class ShuffledBatches(Iterator[IntegerImages]):
     Args:
         source: The images.
         batch_size: How many a batch holds.
-        seed: Of the order.
+        seed: Random seed of the order.
 
     Raises:
         DataError: There are no images.
@@ -63,8 +63,8 @@ class ShuffledBatches(Iterator[IntegerImages]):
         """
         if state["images"] != len(self._source):
             raise DataError(
-                f"the saved state comes from {state['images']} images and there are {len(self._source)}; "
-                "go on with the data set and split that the run was started with"
+                f"training began with {state['images']} images, and the data set has {len(self._source)} "
+                "now. Go on with the data set that the run was started with"
             )
         self._seed = state["seed"]
         self._start_epoch(state["epoch"])
@@ -96,7 +96,7 @@ def sequential_batches(
     """
     batch_size = _check(source, batch_size)
     if limit is not None:
-        limit = positive_integer("limit, how many images to use,", limit)
+        limit = positive_integer("the number of images", limit)
     end = len(source) if limit is None else min(limit, len(source))
     starts = range(0, end, batch_size)
     batches = (range(start, min(start + batch_size, end)) for start in starts)
@@ -119,7 +119,7 @@ def spread(count: int, wanted: int, offset: float = 0.0) -> list[int]:
 
 
 def _check(source: ImageSource, batch_size: SupportsIndex) -> int:
-    batch_size = positive_integer("batch_size", batch_size)
+    batch_size = positive_integer("the batch size", batch_size)
     if len(source) == 0:
-        raise DataError("the split holds no images; use a source with more images")
+        raise DataError("the split holds no images. Use a data set with more images")
     return batch_size

@@ -13,10 +13,11 @@ from flowzoo.data.dataset import Dataset
 from flowzoo.data.locate import Opened, open_images
 from flowzoo.data.on_disk import on_disk
 from flowzoo.data.split_names import TEST, TRAIN
-from flowzoo.data.stored import ImageFiles, Prepare, StoredImages, exactly
+from flowzoo.data.stored import ImageFiles, StoredImages, exactly
 from flowzoo.errors import DataError
 
 _HUB = "flwrlabs/celeba"
+_ALIGNED = exactly(218, 178)
 _TOP, _LEFT, _SIDE = 40, 15, 148
 _PARTITION = "list_eval_partition.txt"
 _CODES = {"train": "0", "validation": "1", "test": "2"}
@@ -27,7 +28,10 @@ def build_celeba64(
     root: Annotated[
         str | None,
         FilePlace(),
-        Field(description="folder of parquet files, or of img_align_celeba and its partition; else the hub"),
+        Field(
+            description="Folder of parquet files, or of img_align_celeba and list_eval_partition.txt; "
+            "without it, images come from the hub."
+        ),
     ] = None,
 ) -> Dataset:
     """Load CelebA's 202,599 aligned faces, 64x64, in its own three splits.
@@ -51,7 +55,7 @@ def build_celeba64(
         "celeba64",
         opened.splits,
         shape=(3, 64, 64),
-        prepare=_face(),
+        prepare=_face,
         licence="CelebA's agreement: non-commercial research only",
         source=f"mmlab.ie.cuhk.edu.hk/projects/CelebA.html; {_HUB} on the Hugging Face hub",
         pixels={"name": "logit", "alpha": 0.05},
@@ -67,7 +71,7 @@ def _open(root: str | None) -> Opened:
         root,
         {"train": TRAIN, "validation": ("valid", "validation", "val"), "test": TEST},
         repository=_HUB,
-        fetch=f"put the parquet files of {_HUB} there, or {_PARTITION} and the folder img_align_celeba",
+        fetch=f"download the parquet files of {_HUB}, or {_PARTITION} and the folder img_align_celeba",
     )
 
 
@@ -77,8 +81,8 @@ def _read_partition(root: Path) -> dict[str, StoredImages]:
     wrong = next((line for line in lines if len(line) != 2 or line[1] not in _CODES.values()), None)
     if wrong is not None:
         raise DataError(
-            f"cannot read {root / _PARTITION}: '{' '.join(wrong)[:80]}' is no file's name and 0, 1 or 2; "
-            "fetch the file again"
+            f"cannot read {root / _PARTITION}: the line '{' '.join(wrong)[:80]}' is not a file name and 0, 1 "
+            "or 2. Download the file again"
         )
     folder = root / "img_align_celeba"
     return {
@@ -87,11 +91,6 @@ def _read_partition(root: Path) -> dict[str, StoredImages]:
     }
 
 
-def _face() -> Prepare:
-    aligned = exactly(218, 178)
+def _face(image: Image.Image) -> Image.Image:
     box = (_LEFT, _TOP, _LEFT + _SIDE, _TOP + _SIDE)
-
-    def prepare(image: Image.Image) -> Image.Image:
-        return aligned(image).convert("RGB").crop(box).resize((64, 64), Image.Resampling.BILINEAR)
-
-    return prepare
+    return _ALIGNED(image).convert("RGB").crop(box).resize((64, 64), Image.Resampling.BILINEAR)

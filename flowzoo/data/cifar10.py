@@ -23,7 +23,7 @@ def build_cifar10(
     root: Annotated[
         str | None,
         FilePlace(),
-        Field(description="folder of parquet files, or of folders train and test; else the hub"),
+        Field(description="Folder of parquet files, or of folders train and test; without it, the hub."),
     ] = None,
 ) -> Dataset:
     """Load CIFAR-10: 60,000 colour images, 32x32.
@@ -45,7 +45,7 @@ def build_cifar10(
         {"train": TRAIN, "test": TEST},
         repository=_HUB,
         column="img",
-        fetch=f"put the parquet files of {_HUB} on the Hugging Face hub there",
+        fetch=f"download the parquet files of {_HUB} from the Hugging Face hub",
     )
     sources = {
         split: DecodedImages(images, exactly(32, 32), 3, f"cifar10, split '{split}'")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import operator
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, SupportsIndex
 
 import torch
+from torch import Tensor
+from torch.utils.data import Dataset as TorchDataset
 
 from flowzoo.errors import DataError, UnknownNameError, did_you_mean
 from flowzoo.registry.plugin import one_line
@@ -67,8 +70,12 @@ class Inspection:
     changed: Counter[str]
 
 
-class ImageSource(ABC):
-    """The images of one split, in a fixed order, read as they are asked for."""
+class ImageSource(TorchDataset[Tensor], ABC):
+    """The images of one split, in a fixed order, read when they are needed.
+
+    It is a map-style data set of torch: ``torch.utils.data.DataLoader`` takes it, with workers, shuffling and
+    samplers. ``source[i]`` is one image, ``(C, H, W)``, uint8; ``source[:16]`` is a batch of them.
+    """
 
     @abstractmethod
     def __len__(self) -> int:
@@ -84,6 +91,24 @@ class ImageSource(ABC):
         Returns:
             ``(B, C, H, W)``, uint8, on the CPU.
         """
+
+    def __getitem__(self, index: SupportsIndex | slice) -> Tensor:
+        """Return one image, ``(C, H, W)``, or for a slice a batch; a negative index counts from the end.
+
+        Raises:
+            IndexError: There is no such image.
+        """
+        count = len(self)
+        if isinstance(index, slice):
+            return self.take(range(count)[index])
+        place = operator.index(index)
+        if not -count <= place < count:
+            raise IndexError(f"there is no image {place}: the split holds {count} images")
+        return self.take([place % count])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Tensor]:
+        """Return the images of a batch one by one; a ``DataLoader`` reads them together in this way."""
+        return list(self.take(indices))
 
     def inspect(self, indices: Sequence[int]) -> Inspection:
         """Read images and collect what is wrong with them, where :meth:`take` stops at the first.
@@ -130,16 +155,35 @@ class TensorImages(ImageSource):
 
 
 @dataclass(frozen=True)
+class DatasetRecipe:
+    """The name and the options that load a data set again.
+
+    Attributes:
+        name: Its registered name.
+        options: Its options as they were given; those that say where files are hold absolute paths.
+    """
+
+    name: str
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Dataset:
-    """A described data set and its splits.
+    """A described data set and its splits: ``dataset["train"]`` is the source of the training images.
 
     Attributes:
         info: What the data set is.
         splits: One source for each of :data:`SPLITS`.
+        recipe: How to load it again; None for one that was made of arrays.
     """
 
     info: DatasetInfo
     splits: Mapping[str, ImageSource]
+    recipe: DatasetRecipe | None = None
+
+    def __getitem__(self, name: str) -> ImageSource:
+        """Return the images of one split; arguments and errors as in :meth:`split`."""
+        return self.split(name)
 
     def split(self, name: str) -> ImageSource:
         """Return the images of one split.
@@ -152,7 +196,7 @@ class Dataset:
         """
         if name not in self.splits:
             raise UnknownNameError(
-                f"no split '{name}' in {self.info.name}{did_you_mean(name, self.splits) or ';'} "
+                f"no split '{name}' in {self.info.name}{did_you_mean(str(name), self.splits) or ';'} "
                 f"splits: {', '.join(self.splits)}"
             )
         return self.splits[name]

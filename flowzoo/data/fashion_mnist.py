@@ -35,9 +35,11 @@ def build_fashion_mnist(
     root: Annotated[
         str | None,
         FilePlace(),
-        Field(description="folder of IDX or parquet files; without it, the hub"),
+        Field(description="Folder of IDX or parquet files; without it, images come from the hub."),
     ] = None,
-    size: Annotated[Literal[16, 32], Field(description="height and width: 28 padded, or its 2x2 means")] = 32,
+    size: Annotated[
+        Literal[16, 32], Field(description="Height and width: 32 (padded with zeros), or 16 (2x2 means).")
+    ] = 32,
 ) -> Dataset:
     """Load Fashion-MNIST: 70,000 grey 28x28 images, padded with zeros to 32x32.
 
@@ -73,7 +75,7 @@ def _read_hub() -> tuple[dict[str, NDArray[np.uint8]], Counter[str]]:
     try:
         return _decode(read_hub(_HUB, _SPLITS))
     except DataError as reason:
-        raise DataError(f"{reason}; or without the hub: {_FETCH}") from reason
+        raise DataError(f"{reason}. To do without the hub: {_FETCH}") from reason
 
 
 def _read_folder(root: Path) -> tuple[dict[str, NDArray[np.uint8]], Counter[str]]:
@@ -85,8 +87,8 @@ def _read_folder(root: Path) -> tuple[dict[str, NDArray[np.uint8]], Counter[str]
     if listing.tables:
         return _decode(read_tables(listing, {"train": TRAIN, "test": TEST}))
     raise DataError(
-        f"no Fashion-MNIST in {root}: expected train-images-idx3-ubyte and t10k-images-idx3-ubyte (or .gz), "
-        f"or train-*.parquet and test-*.parquet; {_FETCH}"
+        f"{root} does not hold Fashion-MNIST: it has neither train-images-idx3-ubyte and "
+        f"t10k-images-idx3-ubyte (or .gz) nor train-*.parquet and test-*.parquet. {_FETCH}"
     )
 
 
@@ -111,7 +113,7 @@ def _prepare(raw: NDArray[np.uint8], size: int, where: str) -> NDArray[np.uint8]
     """Return ``(N, 1, size, size)`` for ``(N, 28, 28)``."""
     if raw.shape[1:] != (28, 28):
         raise DataError(
-            f"{where}: expected images of 28x28, got {raw.shape[1:]}; are these Fashion-MNIST's files?"
+            f"{where}: expected images of 28x28, got {raw.shape[1:]}. Are these the files of Fashion-MNIST?"
         )
     padded = np.pad(raw, ((0, 0), (2, 2), (2, 2)))[:, None]
     return padded if size == 32 else _halve(padded)

@@ -100,7 +100,10 @@ def _read(
     try:
         import datasets
     except ImportError as reason:
-        raise DataError(f"reading {where} takes the datasets library; pip install 'flowzoo[hub]'") from reason
+        raise DataError(
+            f"cannot read {where}: the datasets library is not installed. Install it: pip install "
+            "'flowzoo[hub]'"
+        ) from reason
     try:
         loaded = datasets.load_dataset(name, **options)
         return {
@@ -113,7 +116,7 @@ def _read(
 
 def _split(loaded: Any, split: str) -> Any:
     if split not in loaded:
-        raise DataError(f"no split '{split}' among {', '.join(loaded)}")
+        raise DataError(f"it has no split '{split}', only {', '.join(loaded)}")
     return loaded[split]
 
 
@@ -121,7 +124,7 @@ def _column(rows: Any, column: str, where: str) -> StoredImages:
     import datasets
 
     if column not in rows.column_names:
-        raise DataError(f"no column '{column}' among {', '.join(rows.column_names)}")
+        raise DataError(f"it has no column '{column}', only {', '.join(rows.column_names)}")
     rows = rows.select_columns(column)
     feature = rows.features[column]
     if isinstance(feature, datasets.Array3D):
@@ -145,11 +148,11 @@ def _key(indices: Sequence[int]) -> Sequence[int]:
 
 def _content(cell: Mapping[str, Any] | None, index: int, where: str) -> bytes:
     if cell is None or cell["bytes"] is None:
-        raise DataError(f"row {index} of {where} holds no image; take the files from the hub again")
+        raise DataError(f"row {index} of {where} holds no image. Download the files again")
     content: bytes = cell["bytes"]
     return content
 
 
 def _short(reason: Exception) -> str:
-    first = next(iter(str(reason).strip().splitlines()), "no further word")
+    first = next(iter(str(reason).strip().splitlines()), "no reason given")
     return first if isinstance(reason, DataError) else f"{type(reason).__name__}: {first[:200]}"

@@ -36,7 +36,9 @@ def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
     if len(content) < header:
         raise _damaged(path, f"{len(content)} bytes are too few for an IDX file")
     if content[:2] != b"\0\0" or content[2] != _UNSIGNED_BYTES:
-        raise _damaged(path, f"it starts with {content[:4].hex(' ')}, which is no IDX file of unsigned bytes")
+        raise _damaged(
+            path, f"it starts with {content[:4].hex(' ')}, and an IDX file of unsigned bytes does not"
+        )
     if content[3] != dimensions:
         raise _damaged(path, f"it has {content[3]} dimension(s), expected {dimensions}")
     shape = tuple(int(size) for size in np.frombuffer(content, ">u4", dimensions, offset=4))
@@ -57,4 +59,4 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _damaged(path: Path, problem: str) -> DataError:
-    return DataError(f"cannot read {path}: {problem}; fetch the file again")
+    return DataError(f"cannot read {path}: {problem}. Download the file again")

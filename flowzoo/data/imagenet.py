@@ -22,7 +22,7 @@ _LICENCE = "ImageNet's terms of access: research and education only (image-net.o
 Root = Annotated[
     str | None,
     FilePlace(),
-    Field(description="folder of parquet files, or of folders train and validation of image files"),
+    Field(description="Folder of parquet files, or of folders train and validation of image files."),
 ]
 
 
@@ -92,15 +92,15 @@ def build_imagenet64_box(*, root: Root = None) -> Dataset:
 
 def _oord(size: int, root: str | None) -> Dataset:
     fetch = (
-        f"unpack train_{size}x{size}.tar and valid_{size}x{size}.tar there, which image-net.org served as "
-        "'small' and no longer does"
+        f"unpack train_{size}x{size}.tar and valid_{size}x{size}.tar (image-net.org served them as 'small', "
+        "and no longer does)"
     )
     return _load(f"imagenet{size}-oord", size, root, None, fetch, "image-net.org/small, van den Oord et al.")
 
 
 def _box(size: int, root: str | None, repository: str | None) -> Dataset:
     fetch = (
-        f"make parquet files of the npz archives {size}x{size} of image-net.org/download-images, as "
+        f"make parquet files of the npz archives {size}x{size} of image-net.org/download-images, as the page "
         "docs/data.md shows"
     )
     source = (

@@ -1,4 +1,4 @@
-"""Images of one's own: a folder of image files, or parquet files."""
+"""Your own images: a folder of image files, or of parquet files."""
 
 from __future__ import annotations
 
@@ -14,12 +14,18 @@ from flowzoo.data.batches import spread
 from flowzoo.data.dataset import Dataset
 from flowzoo.data.listing import Listing, list_folder
 from flowzoo.data.locate import Opened, find_tables, open_folder, said_of_rest
-from flowzoo.data.on_disk import on_disk
+from flowzoo.data.on_disk import FIRST, on_disk
 from flowzoo.data.split_names import KNOWN, NAMES, affixes, find_one, looks_like_a_split, split_of
-from flowzoo.data.stored import ImageFiles, StoredImages, square
+from flowzoo.data.stored import ImageFiles, Prepare, StoredImages, cut_and_scaled, exactly
 from flowzoo.errors import DataError
 
-_ANYWAY = "or divide all images anew with the option pool=true"
+Side = Annotated[int, Field(ge=2, le=1024)]
+"""A height or a width."""
+
+_ANYWAY = (
+    "To ignore what folders and files are called, and divide all images anew, set pool=true "
+    "(--set data.pool=true)"
+)
 
 _LISTS = frozenset({".txt", ".csv", ".tsv", ".json", ".lst"})
 
@@ -29,16 +35,27 @@ def build_images(
     root: Annotated[
         str,
         FilePlace(),
-        Field(description="folder of image files, of folders train and test, or of parquet"),
+        Field(description="Folder of image files, of folders train and test, or of parquet files."),
     ],
-    size: Annotated[int, Field(ge=2, le=1024, description="height and width to scale images to")] = 32,
-    channels: Annotated[Literal[1, 3], Field(description="1: grey, 3: colour")] = 3,
-    column: Annotated[str, Field(description="column of the parquet files that holds the images")] = "image",
+    size: Annotated[
+        Side | tuple[Side, Side] | Literal["keep"],
+        Field(
+            description="Size of images: a number for squares, [height, width], or keep for that of the "
+            "files."
+        ),
+    ] = 32,
+    channels: Annotated[
+        Literal[1, 3], Field(description="Number of channels: 1 for grey, 3 for colour.")
+    ] = 3,
+    column: Annotated[str, Field(description="Column of the parquet files that holds the images.")] = "image",
     pool: Annotated[
-        bool, Field(description="divide all images below root anew, whatever their folders are called")
+        bool, Field(description="Ignore the names of folders, and divide all images into splits anew.")
     ] = False,
 ) -> Dataset:
-    """Load images of one's own; of each, the square in the middle is scaled to one size.
+    """Load your own images, all brought to one size.
+
+    The largest rectangle of the wanted shape is cut out of the middle of each image, and scaled to ``size``.
+    With ``size="keep"`` images stay as they are; all files must have the same size then.
 
     The folder holds folders ``train``, ``test`` and perhaps ``validation``, with image files at any depth, or
     parquet files ``train-*.parquet`` and so on. Folders may also be called ``training``, ``testing``,
@@ -49,25 +66,53 @@ def build_images(
 
     Args:
         root: The folder.
-        size: Height and width.
-        channels: 1 or 3.
-        column: Of parquet files.
-        pool: Divide all images anew.
+        size: Height and width: one number for squares, a pair, or ``"keep"``.
+        channels: 1 for grey images, 3 for colour.
+        column: Column of parquet files that holds the images.
+        pool: Ignore the names of folders, and divide all images into splits anew.
 
     Raises:
-        DataError: There are no images, some cannot be read, or it is not clear which split they belong to.
+        DataError: There are no images, or it is not clear which split they belong to.
     """
     listing = list_folder(Path(root).expanduser())
     opened = _pool(listing) if pool else _open(listing, column)
+    height, width, prepare = _prepared(size, opened.splits["train"])
     return on_disk(
         "images",
         opened.splits,
-        shape=(channels, size, size),
-        prepare=square(size),
+        shape=(channels, height, width),
+        prepare=prepare,
         licence="that of the images, which are the user's own",
         source="a folder of the user's own",
         pixels={"name": "logit", "alpha": 0.05},
         skipped=opened.skipped,
+    )
+
+
+def _prepared(size: int | tuple[int, int] | Literal["keep"], train: StoredImages) -> tuple[int, int, Prepare]:
+    """Return height and width of the images, and what brings them to it."""
+    if size == "keep":
+        height, width = _size_of_files(train)
+        return (
+            height,
+            width,
+            exactly(height, width, "set size=[height, width] to cut and scale all images to one size"),
+        )
+    height, width = (size, size) if isinstance(size, int) else size
+    return height, width, cut_and_scaled(height, width)
+
+
+def _size_of_files(images: StoredImages) -> tuple[int, int]:
+    """Return height and width of the first image that can be read."""
+    problem: DataError | None = None
+    for index in range(min(len(images), FIRST)):
+        try:
+            image = images.decode(images.read([index])[0])
+            return image.height, image.width
+        except DataError as error:
+            problem = problem or error
+    raise DataError(
+        f"size=keep takes the size of the files, and none of the first ones can be read: {problem}"
     )
 
 
@@ -81,17 +126,17 @@ def _open(listing: Listing, column: str) -> Opened:
     _refuse_unclear_splits(listing, present)
     needed = {"train", "test", *present, *tables}
     wanted = {split: names for split, names in NAMES.items() if split in needed}
-    fetch = f"give each split its files, or put image files there without folders for splits, {_ANYWAY}"
-    return open_folder("images", listing, wanted, column=column, fetch=fetch)
+    fix = f"Add the missing split, or put all images there without folders for splits. {_ANYWAY}"
+    return open_folder("images", listing, wanted, column=column, fix=fix)
 
 
 def _pool(listing: Listing) -> Opened:
     files = [listing.root / path for path in listing.images]
     if len(files) < 3:
         raise DataError(
-            f"{len(files)} image files in {listing.root}, expected 3 or more; give a folder of PNG or JPEG "
-            "files, of folders train and test with such, or of train-*.parquet and test-*.parquet"
-            f"{said_of_rest(listing)}"
+            f"{listing.root} holds {len(files)} image files, and at least 3 are "
+            f"needed{said_of_rest(listing)}. Give a folder of PNG or JPEG files, a folder with folders "
+            "train and test of such files, or a folder of train-*.parquet and test-*.parquet"
         )
     return Opened(_divide(files), listing.skipped)
 
@@ -105,27 +150,28 @@ def _divide(files: Sequence[Path]) -> dict[str, StoredImages]:
 
 
 def _refuse_unclear_splits(listing: Listing, present: Mapping[str, str]) -> None:
-    """Refuse folders beside or in those of the splits that may be meant as splits too."""
+    """Refuse folders beside or in those of the splits that could be meant as splits too."""
     root = listing.root
     for folder in listing.folders():
         if folder not in present.values() and looks_like_a_split(folder):
             raise DataError(
-                f"in {root}, the folder {folder} looks like a split too, but splits are called {KNOWN}; "
-                f"rename it or move it elsewhere, {_ANYWAY}"
+                f"the folder {root / folder} has a name like a split, but not one that is known. Name it "
+                f"{KNOWN} if it is a split, and move it out of {root} if it is not. {_ANYWAY}"
             )
     around = {affixes(folder, NAMES[split]) for split, folder in present.items()}
     if len(around) > 1:
         raise DataError(
             f"in {root}, the folders {' and '.join(present.values())} are named in different ways, so they "
-            f"may not belong together; call them {', '.join(present)}, {_ANYWAY}"
+            f"could belong to different sets of images. If they belong together, name them "
+            f"{' and '.join(present)}. {_ANYWAY}"
         )
     for split, folder in present.items():
         inner = _inner_folders(listing, folder)
         found = {split_of(each) for each in inner}
         if None not in found and found - {split}:
             raise DataError(
-                f"in {root / folder}, the folders {', '.join(sorted(inner))} look like splits inside the "
-                f"split '{split}'; move their images to where they belong, {_ANYWAY}"
+                f"in {root / folder}, the folders {', '.join(sorted(inner))} have the names of splits, but "
+                f"lie inside the split '{split}'. Move them beside the folder {folder}. {_ANYWAY}"
             )
 
 
@@ -137,14 +183,15 @@ def _inner_folders(listing: Listing, folder: str) -> set[str]:
 
 
 def _refuse_unclear_pool(listing: Listing) -> None:
-    """Refuse to pool images whose folders, files or lists say that they are divided already."""
+    """Refuse to divide images whose folders, files or lists say that they are divided already."""
     root = listing.root
     for folder in _all_folders(listing):
         if looks_like_a_split(folder.name):
-            above = "" if folder.parent == PurePath() else f", give root as {root / folder.parent}"
+            inside = folder.parent != PurePath()
+            fix = f"set root to {root / folder.parent}" if inside else f"name it {KNOWN}"
             raise DataError(
-                f"in {root}, the folder {folder} looks like a split, but splits are the outermost folders, "
-                f"called {KNOWN}; rename or move it{above}, {_ANYWAY}"
+                f"the folder {root / folder} has a name like a split, but no splits are found in {root}. If "
+                f"it is a split, {fix}; if it is not, rename it. {_ANYWAY}"
             )
     by_split: dict[str, str] = defaultdict(str)
     for path in listing.images:
@@ -153,14 +200,14 @@ def _refuse_unclear_pool(listing: Listing) -> None:
             by_split[split] = path
     if len(by_split) > 1:
         raise DataError(
-            f"in {root}, files such as {' and '.join(by_split.values())} are called like splits; "
-            f"move them into folders train and test, {_ANYWAY}"
+            f"in {root}, files such as {' and '.join(by_split.values())} have the names of splits. Move the "
+            f"files of each split into a folder, train or test. {_ANYWAY}"
         )
     for other in map(PurePath, listing.others):
         if other.suffix.lower() in _LISTS and split_of(other.stem) == "train":
             raise DataError(
-                f"in {root}, {other} may be the list of the images to train on, and lists are not read; "
-                f"move the images into folders train and test, {_ANYWAY}"
+                f"{root / other} could be the list of the images to train on, and flowzoo does not read "
+                f"lists. Move the images of each split into a folder, train or test. {_ANYWAY}"
             )
 
 

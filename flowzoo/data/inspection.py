@@ -1,4 +1,4 @@
-"""Reading all images of a data set once, so that whatever is wrong with them shows before any work begins."""
+"""Reads all images of a data set once, so that damaged ones are found before any work begins."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def inspect_dataset(
 
     Args:
         dataset: Any data set.
-        progress: Told how many images of how many are done.
+        progress: Called with the number of images that are done, and with the number of all.
 
     Raises:
         DataError: Some cannot be read, or are not what the data set says; it names the first few.
@@ -102,9 +102,14 @@ def _wrong(images: IntegerImages, info: DatasetInfo, split: str) -> list[str]:
     if len(images) == 0:
         return []
     if tuple(images.shape[1:]) != tuple(info.shape):
-        return [f"{where}: images have shape {tuple(images.shape[1:])}, stated is {tuple(info.shape)}"]
+        return [
+            f"{where}: images have shape {tuple(images.shape[1:])}, but the data set states "
+            f"{tuple(info.shape)}"
+        ]
     if int(images.max()) >= info.bins:
-        return [f"{where}: an image holds the value {int(images.max())}, but bins is {info.bins}"]
+        return [
+            f"{where}: an image holds the value {int(images.max())}, but the data set states {info.bins} bins"
+        ]
     return []
 
 

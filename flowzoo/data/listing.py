@@ -110,17 +110,17 @@ def _require_folder(root: Path) -> None:
         if root.is_dir():
             return
         if not root.exists():
-            raise DataError(f"there is no folder {root}; check its name, and that its disk is mounted")
+            raise DataError(f"there is no folder {root}. Check its name, and that its disk is mounted")
     except OSError as error:
-        raise DataError(f"cannot read {root}: {error.strerror}; choose another folder") from error
+        raise DataError(f"cannot read {root}: {error.strerror}. Choose another folder") from error
     kind = root.suffix.lower()
     if kind in SUFFIXES:
-        raise DataError(f"{root} is one image file; give the folder that holds the images")
+        raise DataError(f"{root} is an image file. Give the folder that holds the images")
     if kind in _TABLES:
-        raise DataError(f"{root} is one parquet file; give the folder that holds it")
+        raise DataError(f"{root} is a parquet file. Give the folder that holds it")
     if is_archive(root.name):
-        raise DataError(f"{root} is an archive; unpack it and give the folder that it unpacks to")
-    raise DataError(f"{root} is a file; give the folder that holds the images")
+        raise DataError(f"{root} is an archive. Unpack it, and give the folder that it unpacks to")
+    raise DataError(f"{root} is a file. Give the folder that holds the images")
 
 
 def is_archive(name: str) -> bool:
@@ -180,7 +180,7 @@ def _scan(place: str) -> os._ScandirIterator[str]:
 
 def _unreadable(place: str, error: OSError) -> DataError:
     return DataError(
-        f"cannot read the folder {place}: {error.strerror}; change its permissions, or move it elsewhere"
+        f"cannot read the folder {place}: {error.strerror}. Change its permissions, or move it out of the way"
     )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from flowzoo.data.dataset import Dataset
+from flowzoo.data.dataset import Dataset, DatasetRecipe
 from flowzoo.errors import PluginError
 from flowzoo.origin import mark, origin_of
 from flowzoo.registry.build import build_component
@@ -13,11 +15,15 @@ from flowzoo.registry.loader import default_registry
 from flowzoo.registry.paths import with_absolute_paths
 
 
-def load_dataset(name: str, /, **options: Any) -> Dataset:
-    """Load a registered data set.
+def load_dataset(name: str | Path, /, **options: Any) -> Dataset:
+    """Load a data set by name, or the images of a folder.
+
+    >>> load_dataset("digits")["train"][0].shape
+    torch.Size([1, 8, 8])
 
     Args:
-        name: Its name, such as ``"digits"``.
+        name: Name of a registered data set, such as ``"digits"``; or a folder of image files, written with a
+            slash (``"./photos"``), which is short for ``load_dataset("images", root=...)``.
         options: The data set's options; in those that say where files are, ``~`` stands for the home folder.
 
     Raises:
@@ -26,14 +32,19 @@ def load_dataset(name: str, /, **options: Any) -> Dataset:
         DataError: The images cannot be had.
         PluginError: The plugin that brings it fails.
     """
-    dataset = build_component("dataset", name, **absolute_options(name, options))
+    if isinstance(name, Path) or "/" in name or "\\" in name:
+        name, options = "images", {"root": str(name), **options}
+    options = absolute_options(name, options)
+    dataset = build_component("dataset", name, **options)
     if not isinstance(dataset, Dataset):
         raise PluginError(
             f"data set '{name}' built a {type(dataset).__name__}, expected a Dataset; "
             "its plugin must return that"
         )
-    for source in dataset.splits.values():
-        mark(source, origin_of(dataset))
+    origin = origin_of(dataset)
+    dataset = replace(dataset, recipe=DatasetRecipe(name, options))
+    for marked in (dataset, *dataset.splits.values()):
+        mark(marked, origin)
     return dataset
 
 

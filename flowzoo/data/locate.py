@@ -53,15 +53,27 @@ def open_images(
     """
     if root is None:
         if repository is None:
-            raise DataError(f"{name} needs the option root, the folder of its files; {fetch}")
+            raise DataError(
+                f"{name} is not on the hub, so it needs the folder of its files: --set data.root=FOLDER on "
+                f"the command line, root=FOLDER in Python. To get the files, {fetch}"
+            )
         return Opened(_read_hub(repository, splits, column, fetch))
-    return open_folder(name, list_folder(Path(root).expanduser()), splits, column=column, fetch=fetch)
+    listing = list_folder(Path(root).expanduser())
+    return open_folder(name, listing, splits, column=column, fix=f"To get the files, {fetch}")
 
 
 def open_folder(
-    name: str, listing: Listing, splits: Mapping[str, tuple[str, ...]], *, column: str, fetch: str
+    name: str, listing: Listing, splits: Mapping[str, tuple[str, ...]], *, column: str, fix: str
 ) -> Opened:
-    """Open the images of each split in a folder that is listed already; arguments as above."""
+    """Open the images of each split in a folder that is listed already.
+
+    Args:
+        name: As in :func:`open_images`, like ``splits`` and ``column``.
+        listing: The files of the folder.
+        splits: The names of each split.
+        column: Which column of parquet files holds the images.
+        fix: A sentence that says what to do where a split is missing, for errors.
+    """
     root = listing.root
     folders = {split: find_one(listing.folders(), names, str(root)) for split, names in splits.items()}
     found = {split: folder for split, folder in folders.items() if folder is not None}
@@ -74,8 +86,8 @@ def open_folder(
         return Opened(read_tables(listing, splits, column), listing.skipped + _unused(listing.images))
     missing = next(names[0] for split, names in splits.items() if split not in found)
     raise DataError(
-        f"no {name} in {root}: expected {missing}-*.parquet or a folder {missing} of image files; {fetch}"
-        f"{said_of_rest(listing)}"
+        f"{root} lacks the split '{missing}' of {name}: there is neither a file {missing}-*.parquet nor a "
+        f"folder {missing} of image files{said_of_rest(listing)}. {fix}"
     )
 
 
@@ -112,7 +124,9 @@ def read_tables(
     tables = find_tables(listing, splits)
     for split, names in splits.items():
         if split not in tables:
-            raise DataError(f"no {names[0]}-*.parquet in {listing.root}; copy the split's files there")
+            raise DataError(
+                f"there is no file {names[0]}-*.parquet in {listing.root}. Copy the files of the split there"
+            )
     return read_parquet({split: tables[split] for split in splits}, column, str(listing.root))
 
 
@@ -120,9 +134,9 @@ def said_of_rest(listing: Listing) -> str:
     """Return a hint for errors: what a folder without enough images holds instead."""
     archives = [path for path in listing.others if is_archive(path)]
     if archives:
-        return f"; if {archives[0]} holds the images, unpack it"
+        return f" (if {archives[0]} holds the images, unpack it)"
     skipped = ", ".join(f"{count} {reason}" for reason, count in listing.skipped.most_common(3))
-    return f"; files skipped: {skipped}" if skipped else ""
+    return f" (files skipped: {skipped})" if skipped else ""
 
 
 def _require_one_place(root: Path, split: str, files: Sequence[str], names: tuple[str, ...]) -> None:
@@ -131,8 +145,8 @@ def _require_one_place(root: Path, split: str, files: Sequence[str], names: tupl
     for several in (folders, called):
         if len(several) > 1:
             raise DataError(
-                f"in {root}, the parquet files of {several[0]} and of {several[1]} may each be the split "
-                f"'{split}'; keep one of them there, or give root as the folder of one"
+                f"in {root}, the parquet files of {several[0]} and of {several[1]} could each be the split "
+                f"'{split}'. Keep one of the two there, or set root to the folder of one"
             )
 
 
@@ -163,4 +177,7 @@ def _read_hub(
     try:
         return read_hub(repository, {split: names[0] for split, names in splits.items()}, column)
     except DataError as reason:
-        raise DataError(f"{reason}; or give the option root, a folder, and {fetch}") from reason
+        raise DataError(
+            f"{reason}. To use files on this machine, {fetch}, and give the folder: --set data.root=FOLDER "
+            "on the command line, root=FOLDER in Python"
+        ) from reason

@@ -1,4 +1,4 @@
-"""Data sets that fit in memory: arrays of whole numbers in, a described data set out."""
+"""Data sets that fit in memory, made of arrays of integers."""
 
 from __future__ import annotations
 
@@ -26,32 +26,33 @@ def in_memory(
     skipped: Mapping[str, int] | None = None,
     changed: Mapping[str, int] | None = None,
 ) -> Dataset:
-    """Make a data set of arrays: check their values, and take shape, sizes and revision from them.
+    """Make a data set of arrays. Their values are checked, and shape, sizes and revision are taken from them.
 
     Args:
         name: The data set's registered name.
-        splits: ``(N, C, H, W)`` for each of :data:`~flowzoo.data.dataset.SPLITS`; integers in
-            ``{0, ..., bins - 1}``, or floats that hold such integers.
+        splits: ``(N, C, H, W)`` for each of :data:`~flowzoo.data.dataset.SPLITS`, integers in
+            ``{0, ..., bins - 1}`` or floats that hold such integers. A registered data set has all of them.
         bins: How many integers a value can take, at most 256.
-        licence: Under which the images may be used.
+        licence: Licence of the images.
         source: Where they come from.
         pixels: The recommended pixel transform.
-        skipped: How many files were passed over, for each reason.
-        changed: How many images' values were changed on the way from their files, for each kind of change.
+        skipped: How many files were skipped, for each reason.
+        changed: How many images had their values changed when they were read, for each kind of change.
 
     Raises:
         DataError: A split is empty, its images differ in shape from the others' or a value is not such.
     """
-    shape = as_shape(splits["train"].shape[1:])
+    present = [split for split in SPLITS if split in splits]
+    shape = as_shape(splits[present[0]].shape[1:])
     images: dict[str, NDArray[np.uint8]] = {}
-    for split in SPLITS:
+    for split in present:
         where = f"{name}, split '{split}'"
         if len(splits[split]) == 0:
-            raise DataError(f"{where}: there are no images; use a source that holds more of them")
+            raise DataError(f"{where}: there are no images. Use a source that holds more of them")
         if splits[split].shape[1:] != shape:
             raise DataError(
-                f"{where}: images of shape {splits[split].shape[1:]}, but those to train on have {shape}; "
-                "use files that belong together"
+                f"{where}: images have shape {splits[split].shape[1:]}, but those to train on have {shape}. "
+                "Use images of one size"
             )
         images[split] = _whole_numbers(splits[split], bins, where)
     info = DatasetInfo(
@@ -62,23 +63,23 @@ def in_memory(
         licence=licence,
         source=source,
         pixels=dict(pixels),
-        sizes={split: len(images[split]) for split in SPLITS},
-        revisions={split: _content_hash({split: images[split]}) for split in SPLITS},
+        sizes={split: len(images[split]) for split in present},
+        revisions={split: _content_hash({split: images[split]}) for split in present},
         skipped=dict(skipped or {}),
         changed=dict(changed or {}),
     )
-    return Dataset(info, {split: TensorImages(torch.from_numpy(images[split])) for split in SPLITS})
+    return Dataset(info, {split: TensorImages(torch.from_numpy(images[split])) for split in present})
 
 
 def _whole_numbers(values: NDArray[Any], bins: int, where: str) -> NDArray[np.uint8]:
     if values.dtype.kind == "f":
-        _require(np.isfinite(values), where, "NaN or infinite values; mend the source")
+        _require(np.isfinite(values), where, "NaN or infinite values. Correct the source")
         _require(
-            values == np.rint(values), where, f"fractions; scale its values to integers in 0..{bins - 1}"
+            values == np.rint(values), where, f"fractions. Scale its values to integers in 0..{bins - 1}"
         )
     inside = (values >= 0) & (values < bins)
     _require(
-        inside, where, f"values outside 0..{bins - 1}; is {bins} the right number of bins for this data?"
+        inside, where, f"values outside 0..{bins - 1}. Is {bins} the right number of bins for this data?"
     )
     return np.array(values, dtype=np.uint8, order="C")
 

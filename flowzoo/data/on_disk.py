@@ -24,8 +24,11 @@ MOST_HELD_OUT = 5000
 
 _READ_AT_ONCE = 500
 
-_FIRST = 8
+FIRST = 8
 """Images of each split by which it is judged whether they are the wrong ones."""
+
+_UNREADABLE = bytes([255] * 8)
+"""Stands for an image that cannot be read in the hash of a split: no image is as long as this number."""
 
 
 class DecodedImages(ImageSource):
@@ -106,7 +109,8 @@ class DecodedImages(ImageSource):
         further = {
             "grey repeated for colour": grey and self._channels == 3,
             "colour weighted for grey": not grey and self._channels == 1,
-            "scaled up, from fewer pixels than asked for": min(decoded.size) < min(image.size),
+            "scaled up, from fewer pixels than asked for": decoded.width < image.width
+            or decoded.height < image.height,
         }
         return image, [*changes, *(change for change, happens in further.items() if happens)]
 
@@ -133,6 +137,8 @@ def on_disk(
     how images are divided among files, but does on their encoding. Each load reads all of them for it. Each
     split has one of its own besides.
 
+    An image that cannot be read counts as such in the revision of its split. It fails when it is taken.
+
     Args:
         name: The data set's registered name.
         stored: ``train``, ``test`` and perhaps ``validation``.
@@ -154,16 +160,11 @@ def on_disk(
         where = f"{name}, split '{split}'"
         if len(places[split]) == 0:
             held_out = "validation" not in stored and len(stored["train"]) == 1
-            left = " left, since its only one is held out for validation" if held_out else ""
-            raise DataError(f"{where}: there are no images{left}; use a source that holds more of them")
+            why = " (the only one to train on is held out for validation)" if held_out else ""
+            raise DataError(f"{where}: there are no images{why}. Add more images to the folder")
         images = stored.get(split, stored["train"])
         sources[split] = DecodedImages(images, prepare, shape[0], where, shuffled(places[split]))
-    try:
-        revision, revisions = _content_hashes(name, stored, places, shape)
-    except DataError:
-        unreadable = [problem for images in stored.values() for problem in _unreadable(images)]
-        refuse_damaged(unreadable, sum(map(len, stored.values())))
-        raise
+    revision, revisions = _content_hashes(name, stored, places, shape)
     _refuse_wrong_images(sources.values())
     info = DatasetInfo(
         name=name,
@@ -227,35 +228,36 @@ def _content_hashes(
             continue
         digest.update(f"{split}:{len(images)}:".encode())
         for place, content in _contents(images):
-            length = len(content).to_bytes(8, "big")
             own = splits["validation" if split == "train" and place in held_out else split]
             for each in (digest, own):
-                each.update(length)
-                each.update(content)
+                each.update(_UNREADABLE if content is None else len(content).to_bytes(8, "big") + content)
     return digest.hexdigest()[:16], {split: each.hexdigest()[:16] for split, each in splits.items()}
 
 
-def _contents(images: StoredImages) -> Iterator[tuple[int, bytes]]:
+def _contents(images: StoredImages) -> Iterator[tuple[int, bytes | None]]:
+    """Yield what is stored for each image, None where it cannot be read."""
     for start in range(0, len(images), _READ_AT_ONCE):
         indices = range(start, min(start + _READ_AT_ONCE, len(images)))
-        yield from zip(indices, images.read(indices), strict=True)
+        try:
+            yield from zip(indices, images.read(indices), strict=True)
+        except DataError:
+            yield from ((index, _read_one(images, index)) for index in indices)
+
+
+def _read_one(images: StoredImages, index: int) -> bytes | None:
+    try:
+        return images.read([index])[0]
+    except DataError:
+        return None
 
 
 def _refuse_wrong_images(sources: Collection[DecodedImages]) -> None:
-    """Refuse a split of wrong images now, not in the midst of a run: none of its first ones can be used.
+    """Refuse a split of which none of the first images can be used: its images are the wrong ones.
 
-    A single damaged image is no reason. Training inspects all images and finds it; evaluation of another
-    split does not need it.
+    Some damaged or unreadable images are no reason. Training reads all images before it begins, and names
+    them; the evaluation of another split does not need them.
     """
     for source in sources:
-        first = source.inspect(range(min(len(source), _FIRST)))
+        first = source.inspect(range(min(len(source), FIRST)))
         if len(first.images) == 0:
             refuse_damaged(first.damaged, len(first.damaged))
-
-
-def _unreadable(images: StoredImages) -> Iterator[str]:
-    for index in range(len(images)):
-        try:
-            images.read([index])
-        except DataError as problem:
-            yield str(problem)

@@ -41,7 +41,7 @@ _STRIDES = {"train": 3 / 16, "validation": 1 / 2, "test": 1}
 
 def build_photos(
     *,
-    size: Annotated[Literal[16, 32, 64], Field(description="height and width of a patch")] = 32,
+    size: Annotated[Literal[16, 32, 64], Field(description="Height and width of a patch.")] = 32,
 ) -> Dataset:
     """Load colour patches of eight photographs; no photograph is in two splits.
 
@@ -105,11 +105,13 @@ def _read(package: str, name: str) -> NDArray[np.uint8]:
         with resources.files(package).joinpath(name).open("rb") as file:
             return np.asarray(Image.open(file).convert("RGB"))
     except ImportError as reason:
-        raise DataError("photos takes the scikit-image library; pip install 'flowzoo[photos]'") from reason
+        raise DataError(
+            "photos cannot be read: scikit-image is not installed. Install it: pip install 'flowzoo[photos]'"
+        ) from reason
     except OSError as reason:
         raise DataError(
-            f"cannot read {name} in the installed {package}: {reason}; "
-            "install scikit-image 0.24 or newer and scikit-learn with pip"
+            f"cannot read {name} in the installed {package}: {reason}. "
+            "Install scikit-image 0.24 or newer, and scikit-learn, with pip"
         ) from reason
 
 

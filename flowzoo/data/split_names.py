@@ -1,4 +1,4 @@
-"""What folders for splits are called, and which names only look as if they were such."""
+"""Which names of folders stand for a split, and which only look like one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TEST = ("test", "testing")
 NAMES = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
 """The names of each split, in lower case; folders' may be in any case."""
 
-KNOWN = "train, training, validation, valid, val, dev, test or testing (in any case)"
+KNOWN = "train, validation or test (training, valid, val, dev and testing are understood too)"
 
 _UNCLEAR = frozenset({"eval", "evaluation", "holdout", "heldout", "trn", "tst", "tests", "cv"})
 """Words that stand for some split, but not always for the same."""
@@ -113,8 +113,8 @@ def find_one(candidates: Iterable[str], names: tuple[str, ...], where: str) -> s
     found = [each for each in candidates if names_a_split(each, names)]
     if len(found) > 1:
         raise DataError(
-            f"in {where}, the folders {' and '.join(sorted(found))} may each be the split '{names[0]}'; "
-            "keep one of them there, or put their images into one folder"
+            f"in {where}, the folders {' and '.join(sorted(found))} could each be the split '{names[0]}'. "
+            "Keep one of them, or put their images into one folder"
         )
     return found[0] if found else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ from flowzoo.decoding import decode_explained, decode_image
 from flowzoo.errors import DataError
 
 Prepare = Callable[[Image.Image], Image.Image]
-"""Brings a decoded image to the data set's size; raises :class:`DataError` for one that does not belong."""
+"""Brings a decoded image to the data set's size; raises :class:`DataError` for one that does not belong.
+
+It has to be picklable, so that the workers of a ``DataLoader`` can have it."""
 
 GREY_MODES = frozenset({"1", "L", "LA", "La"})
 """Pillow's modes of images without colour."""
@@ -62,7 +65,8 @@ class ImageFiles(StoredImages):
             return [self._paths[index].read_bytes() for index in indices]
         except OSError as reason:
             raise DataError(
-                f"cannot read {reason.filename}: {reason.strerror}; fetch it again or remove it"
+                f"cannot read {reason.filename}: {reason.strerror}. Make the file readable, copy it again, "
+                "or remove it"
             ) from reason
 
     def decode(self, content: bytes) -> Image.Image:
@@ -75,30 +79,27 @@ class ImageFiles(StoredImages):
         return str(self._paths[index])
 
 
-def exactly(height: int, width: int) -> Prepare:
-    """Return what refuses images of another size and leaves the others as they are."""
+def exactly(height: int, width: int, fix: str = "use the files of this data set") -> Prepare:
+    """Return what refuses images of another size and leaves the others as they are.
 
-    def prepare(image: Image.Image) -> Image.Image:
-        if (image.height, image.width) != (height, width):
-            raise DataError(f"is {image.height}x{image.width}, expected {height}x{width}")
-        return image
+    Args:
+        height: Height of the images.
+        width: Width of the images.
+        fix: What a user can do about an image of another size.
+    """
+    return partial(_require_size, height, width, fix)
 
-    return prepare
 
-
-def square(size: int) -> Prepare:
-    """Return what cuts the largest square from an image's centre and scales it to ``size``.
+def cut_and_scaled(height: int, width: int) -> Prepare:
+    """Return what cuts the largest rectangle of one shape from an image's centre and scales it to one size.
 
     Pillow's bicubic filter is used, which widens as it scales down, so that nothing is aliased.
+
+    Args:
+        height: Height that images get.
+        width: Width that images get; where it equals the height, the largest square is cut.
     """
-
-    def prepare(image: Image.Image) -> Image.Image:
-        side = min(image.size)
-        left, top = (image.width - side) // 2, (image.height - side) // 2
-        cut = _without_palette(image).crop((left, top, left + side, top + side))
-        return cut if side == size else cut.resize((size, size), Image.Resampling.BICUBIC)
-
-    return prepare
+    return partial(_cut_and_scale, height, width)
 
 
 def as_array(image: Image.Image, channels: int) -> NDArray[np.uint8]:
@@ -110,6 +111,24 @@ def as_array(image: Image.Image, channels: int) -> NDArray[np.uint8]:
     """
     values = np.asarray(image.convert("L" if channels == 1 else "RGB"))
     return values[None] if channels == 1 else values.transpose(2, 0, 1)
+
+
+def _require_size(height: int, width: int, fix: str, image: Image.Image) -> Image.Image:
+    if (image.height, image.width) != (height, width):
+        raise DataError(
+            f"is {image.height}x{image.width} pixels (height x width), expected {height}x{width}; {fix}"
+        )
+    return image
+
+
+def _cut_and_scale(height: int, width: int, image: Image.Image) -> Image.Image:
+    if image.height * width <= image.width * height:  # the image is the wider one: all of its height is kept
+        high, wide = image.height, max(1, round(image.height * width / height))
+    else:
+        high, wide = max(1, round(image.width * height / width)), image.width
+    left, top = (image.width - wide) // 2, (image.height - high) // 2
+    cut = _without_palette(image).crop((left, top, left + wide, top + high))
+    return cut if cut.size == (width, height) else cut.resize((width, height), Image.Resampling.BICUBIC)
 
 
 def _without_palette(image: Image.Image) -> Image.Image:

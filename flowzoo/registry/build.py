@@ -17,7 +17,7 @@ from flowzoo.registry.loader import default_registry
 from flowzoo.registry.lookup import Registry
 from flowzoo.registry.options import check
 from flowzoo.registry.plugin import one_line
-from flowzoo.registry.signature import import_builder
+from flowzoo.registry.signature import call_builder
 from flowzoo.shapes import Shape
 from flowzoo.split import SplitPolicy
 from flowzoo.transform import ResolutionTransform
@@ -113,10 +113,9 @@ class ZooBuilder:
         """Build any component; arguments and errors as in :func:`build_component`."""
         component = self._registry.find(kind, name)
         values = check(self._registry, component, options)
-        builder = import_builder(component)
         by_position = (*args, self) if kind in _MADE_OF else args
         with self.blaming(component), self._asked_by(component):
-            built = builder(*by_position, **values)
+            built = call_builder(component, by_position, values)
         self._check_type(component, built)
         if kind in _MADE_OF or kind == "dataset":
             mark(built, self._who(component))

@@ -117,6 +117,7 @@ def _load(found: Found) -> Plugin | PluginFailure:
         components=checked.components,
         seconds=time.perf_counter() - start,
         imported_torch=not had_torch and "torch" in sys.modules,
+        module=found.entry_point.module,
         skipped=checked.skipped,
         core=found is _BUILTIN,
     )
@@ -140,15 +141,23 @@ def _list_components(entry_point: metadata.EntryPoint) -> Checked:
 
 
 def _check_api_version(stated: object) -> None:
+    major, minor = hooks.API_VERSION
     if stated is None:
         raise PluginError(
-            f"does not state flowzoo_api_version; add flowzoo_api_version = {hooks.API_VERSION} to the plugin"
+            f"does not state flowzoo_api_version; add flowzoo_api_version = {major} to the plugin"
         )
-    if stated != hooks.API_VERSION:
+    needed = (stated, 0) if isinstance(stated, int) else stated
+    if not isinstance(needed, tuple) or [type(each) for each in needed] != [int, int]:
         raise PluginError(
-            f"was written for version {stated!r} of flowzoo's API, and this flowzoo has {hooks.API_VERSION}; "
-            "install matching versions of the two"
+            f"flowzoo_api_version is {stated!r:.60}; write {major}, "
+            f"or ({major}, {minor}) if the plugin needs what that version added"
         )
+    asked = f"{needed[0]}.{needed[1]}"
+    says = f"was written for version {asked} of flowzoo's API, and this flowzoo has {major}.{minor}"
+    if needed > hooks.API_VERSION:
+        raise PluginError(f"{says}. Upgrade flowzoo: pip install --upgrade flowzoo")
+    if needed[0] < major:
+        raise PluginError(f"{says}, which is not compatible. Install a newer version of the plugin")
 
 
 def _answers_to(found: Found, name: str) -> bool:

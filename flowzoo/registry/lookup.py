@@ -112,9 +112,11 @@ class Registry:
 
         All components of one package have one digest; empty where there are no files to read.
         """
-        core = self.plugin_of(component).core
+        plugin = self.plugin_of(component)
         module = component.build.partition(":")[0]
-        package = module.rpartition(".")[0] if core else module.partition(".")[0]
+        package = module.rpartition(".")[0] if plugin.core else module.partition(".")[0]
+        if package == "flowzoo" and not plugin.core:  # a builder of flowzoo's, with the plugin's own defaults
+            package = plugin.module.partition(".")[0]
         if package not in self._fingerprints:
             self._fingerprints[package] = fingerprint(package)
         return self._fingerprints[package]

@@ -21,6 +21,7 @@ class Plugin:
         components: What it registers.
         seconds: How long it took to load and list.
         imported_torch: Whether listing its components imported torch, which makes every command slow.
+        module: The module that its entry point names.
         skipped: What is wrong with each component that it registers and that cannot be used, in one line.
         core: Whether it is flowzoo's own, whose names nobody can take.
     """
@@ -31,6 +32,7 @@ class Plugin:
     components: tuple[Component, ...]
     seconds: float
     imported_torch: bool
+    module: str = ""
     skipped: tuple[str, ...] = ()
     core: bool = False
 

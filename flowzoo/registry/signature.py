@@ -1,20 +1,21 @@
-"""Reads a component's options from the signature of the callable that builds it."""
+"""Reads a component's options from the signature of the callable that builds it, or from a dataclass."""
 
 from __future__ import annotations
 
 import functools
 import importlib
 import inspect
+import sys
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ConfigDict, TypeAdapter
 
-from flowzoo.component import Component
-from flowzoo.errors import PluginError
+from flowzoo.component import Component, Spec
+from flowzoo.errors import PluginError, did_you_mean
 from flowzoo.registry.plugin import one_line
 
 _RESERVED = {"model": {"name", "image_shape", "bins", "pixels", "seed"}}
@@ -23,14 +24,14 @@ _RESERVED = {"model": {"name", "image_shape", "bins", "pixels", "seed"}}
 
 @dataclass(frozen=True)
 class Option:
-    """An option of a component: a keyword-only parameter of its builder.
+    """An option of a component.
 
     Attributes:
-        name: The parameter's name.
-        adapter: Checks a value against the parameter's annotation.
-        default: The parameter's default; meaningless where ``required``.
+        name: Its name.
+        adapter: Checks a value against the option's annotation.
+        default: The default; it has no meaning where ``required``.
         required: Whether there is no default.
-        description: What it does, as the annotation says.
+        description: What the option does, from the annotation.
     """
 
     name: str
@@ -39,21 +40,21 @@ class Option:
     required: bool
     description: str
 
-    @functools.cached_property
+    @property
     def schema(self) -> Mapping[str, Any]:
         """The JSON schema of the values allowed; a component's kind stands as a type."""
-        return self.adapter.json_schema()
+        return _schema(self.adapter)
 
 
 def options_of(component: Component) -> Mapping[str, Option]:
-    """Return a component's options by name, in the order of the signature.
+    """Return a component's options by name, in the order in which its builder declares them.
 
     Raises:
         PluginError: The builder cannot be imported, or an option's name or annotation cannot be used.
     """
     build = import_builder(component)
     try:
-        options = _read(build)
+        options = _with_defaults(_read(build), component.defaults)
     except RecursionError:
         raise  # whoever resolves nested components says which does not end
     except (Exception, SystemExit) as error:
@@ -68,6 +69,19 @@ def options_of(component: Component) -> Mapping[str, Option]:
             "itself; its plugin must give the option another name"
         )
     return options
+
+
+def call_builder(component: Component, by_position: tuple[Any, ...], values: Mapping[str, Any]) -> Any:
+    """Return what a component's builder makes.
+
+    Args:
+        component: The component.
+        by_position: What builders of its kind get by position.
+        values: The component's options, checked.
+    """
+    build = import_builder(component)
+    record = _record(build)
+    return build(*by_position, **values) if record is None else build(*by_position, options=record(**values))
 
 
 def import_builder(component: Component) -> Callable[..., Any]:
@@ -88,29 +102,72 @@ def import_builder(component: Component) -> Callable[..., Any]:
         ) from error
     if not callable(build):
         raise PluginError(f"'{component.build}' of {component.kind} '{component.name}' cannot be called")
-    return typing.cast(Callable[..., Any], build)
+    return cast(Callable[..., Any], build)
 
 
 @functools.cache
 def _read(build: Callable[..., Any]) -> Mapping[str, Option]:
-    parameters = inspect.signature(build).parameters.values()
+    source = _record(build) or build
+    parameters = inspect.signature(source).parameters.values()
     if any(each.kind is each.VAR_KEYWORD for each in parameters):
         raise TypeError("it takes **keywords; name every option, so that it can be checked")
     keywords = [each for each in parameters if each.kind is each.KEYWORD_ONLY]
     bare = [each.name for each in keywords if each.annotation is each.empty]
     if bare:
         raise TypeError(f"option '{bare[0]}' has no annotation")
-    hints = _hints(build, keywords)
+    hints = _hints(source, keywords)
+    made = _made_by_factories(source)
     return {
         each.name: Option(
             name=each.name,
             adapter=_adapter(hints[each.name]),
-            default=each.default,
+            default=made.get(each.name, each.default),
             required=each.default is each.empty,
             description=_description(hints[each.name]),
         )
         for each in keywords
     }
+
+
+def _made_by_factories(source: Any) -> dict[str, Any]:
+    """Return the defaults of a dataclass that its signature does not show."""
+    if not is_dataclass(source):
+        return {}
+    return {
+        each.name: each.default_factory() for each in fields(source) if each.default_factory is not MISSING
+    }
+
+
+@functools.cache
+def _record(build: Callable[..., Any]) -> type | None:
+    """Return the dataclass that holds a builder's options, where its one option is ``options``."""
+    parameter = inspect.signature(build).parameters.get("options")
+    if parameter is None or parameter.kind is not parameter.KEYWORD_ONLY:
+        return None
+    hint = _hints(build, [parameter])["options"]
+    return hint if isinstance(hint, type) and is_dataclass(hint) and hint is not Spec else None
+
+
+def _with_defaults(options: Mapping[str, Option], defaults: Mapping[str, Any] | None) -> Mapping[str, Option]:
+    """Return the options that a component has of its builder's, with the component's own defaults."""
+    if defaults is None:
+        return options
+    for name in defaults:
+        if name not in options:
+            raise TypeError(
+                f"it has no option '{name}', for which the component's defaults hold a value"
+                f"{did_you_mean(name, options) or ';'} options: {', '.join(options)}"
+            )
+    return {
+        name: replace(option, default=defaults[name], required=False)
+        for name, option in options.items()
+        if name in defaults
+    }
+
+
+@functools.cache
+def _schema(adapter: TypeAdapter[Any]) -> Mapping[str, Any]:
+    return adapter.json_schema()
 
 
 def _adapter(hint: Any) -> TypeAdapter[Any]:
@@ -124,8 +181,23 @@ def _description(hint: Any) -> str:
     return next((text for text in found if text), "")
 
 
-def _hints(build: Callable[..., Any], parameters: list[inspect.Parameter]) -> dict[str, Any]:
+def _hints(build: Any, parameters: list[inspect.Parameter]) -> dict[str, Any]:
     """Return the annotations of these parameters only: the others may name what is not there at run time."""
+    names = {each.name for each in parameters}
+    if is_dataclass(build):
+        # A field's annotation is written in the module of the class that declares it.
+        found: dict[str, Any] = {}
+        for each in reversed(cast(type, build).__mro__):
+            written = inspect.get_annotations(each)
+            own = {name: hint for name, hint in written.items() if name in names}
+            found |= _resolved(own, vars(sys.modules[each.__module__]))
+        return found
+    if not parameters:
+        return {}  # a class without options may have no __init__ of its own
     function = inspect.unwrap(vars(build)["__init__"] if isinstance(build, type) else build)
-    written = SimpleNamespace(__annotations__={each.name: each.annotation for each in parameters})
-    return typing.get_type_hints(written, globalns=function.__globals__, include_extras=True)
+    return _resolved({each.name: each.annotation for each in parameters}, function.__globals__)
+
+
+def _resolved(written: dict[str, Any], names: dict[str, Any]) -> dict[str, Any]:
+    holder = SimpleNamespace(__annotations__=written)
+    return typing.get_type_hints(holder, globalns=names, include_extras=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -83,6 +84,8 @@ def _checked(component: Any) -> Component:
         raise PluginError(f"{where}: build is '{component.build}', expected 'package.module:callable'")
     if not component.summary.strip() or "\n" in component.summary:
         raise PluginError(f"{where}: summary must be one line that says what it is")
+    if component.defaults is not None and not isinstance(component.defaults, Mapping):
+        raise PluginError(f"{where}: defaults is {component.defaults!r:.60}, expected a mapping of options")
     checks = component.check if isinstance(component.check, tuple) else (component.check,)
     if not checks or not all(isinstance(each, Check) for each in checks):
         raise PluginError(f"{where}: check is {component.check!r:.60}, expected Check, or a tuple of them")
@@ -99,4 +102,5 @@ _FIELD_TYPES: dict[str, type] = {
     "reference": str,
     "revision": int,
     "exact": bool,
+    "example": str,
 }

@@ -14,6 +14,7 @@ from flowzoo.origin import raised_in
 from flowzoo.testing import (
     bands,
     bijectors,
+    commands,
     common,
     copying,
     datasets,
@@ -296,6 +297,11 @@ _OTHERS: dict[Kind, dict[str, TrialCheck]] = {
         "builds": suites.builds,
         "names-and-options": suites.asks_for_what_exists,
         "plan": suites.can_be_planned,
+    },
+    "command": {
+        "import": commands.can_be_imported,
+        "help": commands.explains_itself,
+        "example": commands.gives_an_example,
     },
 }
 

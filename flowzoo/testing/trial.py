@@ -12,6 +12,7 @@ from flowzoo.component import Check, Component, Kind
 from flowzoo.registry.build import build_component
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.models import create_model
+from flowzoo.registry.signature import import_builder
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ def _make(trial: Trial) -> Any:
     if component.kind == "model":
         seed = torch.default_generator.initial_seed() % 2**63
         return create_model(trial.name or component.name, check.shape, seed=seed, **check.options)
+    if component.kind == "command":
+        return import_builder(component)
     # The number of output channels differs from the input's, so that the two cannot be confused.
     network = (check.shape, check.shape[0] + 1, check.context_shape, trial.timed)
     by_position: dict[Kind, tuple[Any, ...]] = {

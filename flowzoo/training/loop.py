@@ -15,7 +15,7 @@ from flowzoo.data.batches import ShuffledBatches
 from flowzoo.data.dataset import Dataset
 from flowzoo.errors import NumericalError
 from flowzoo.experiment.budget import Budget
-from flowzoo.experiment.training_options import TrainingOptions
+from flowzoo.experiment.experiment import Experiment
 from flowzoo.flow import Flow
 from flowzoo.registry.probe import Probe, images_of, take_probe
 from flowzoo.registry.saving import save_model
@@ -27,7 +27,7 @@ from flowzoo.training.checkpoint import (
     save_checkpoint,
 )
 from flowzoo.training.log import TrainingLog
-from flowzoo.training.reporter import Progress, Reporter
+from flowzoo.training.reporter import Progress, Reporter, WorkReport
 from flowzoo.training.stage import Stage
 from flowzoo.training.step import NotFiniteError, TrainingStep
 from flowzoo.training.stop import Interrupted, requested, saving_first
@@ -58,18 +58,18 @@ class Surroundings:
         batches: The data to train on.
         generator: Draws the noise.
         folder: Where model, log and checkpoint go.
-        options: Options of the training.
-        reporter: Receives the progress after every step.
-        checkpointed: Receives every position that training can go on from.
+        experiment: Its training options are used.
+        stages: Number of stages of the training.
+        reporter: Receives the progress.
     """
 
     dataset: Dataset
     batches: ShuffledBatches
     generator: torch.Generator
     folder: RunFolder
-    options: TrainingOptions
+    experiment: Experiment
+    stages: int
     reporter: Reporter
-    checkpointed: Callable[[Position], object]
 
 
 class TrainingLoop:
@@ -93,7 +93,7 @@ class TrainingLoop:
         self._stage = stage
         self._budget = budget
         self._around = around
-        self._options = options = around.options
+        self._options = options = around.experiment.training
         self._log = TrainingLog(around.folder.log)
         self._peak = options.learning_rate * stage.phase.rate
         warm_start = WarmStart(flow, position.warm_start)
@@ -105,7 +105,8 @@ class TrainingLoop:
         self._began = self._saved = time.monotonic()
         self._validated = self._began
         self._validation_seconds = 0.0
-        self._last_bits: float | None = None
+        self._validation: tuple[int, float] | None = None
+        self._progress: Progress | None = None
         self._probe: Probe | None = None
 
     def restore(self, saved: TensorGroups) -> None:
@@ -113,13 +114,17 @@ class TrainingLoop:
         restore_optimiser(self._step.optimiser, saved.get("optimiser", {}))
         self._step.average.restore(saved["average"])
 
-    def run(self) -> Position:
+    def run(self, checkpointed: Callable[[Position], object]) -> Position:
         """Train until the budget is used up and return where that is.
+
+        Args:
+            checkpointed: Receives every position that training can go on from.
 
         Raises:
             NumericalError: The loss was not finite, or no validation figure was.
             Interrupted: A signal asked to stop; everything up to the last step is saved.
         """
+        self._checkpointed = checkpointed
         with saving_first():
             return self._run()
 
@@ -152,6 +157,7 @@ class TrainingLoop:
                 self.position = replace(self.position, validations=done)
                 self._read_clock()
                 self._save_checkpoint()
+                self._report_again()
                 self._validated = time.monotonic()
                 self._validation_seconds = self._validated - began
             elif time.monotonic() - self._saved > CHECKPOINT_SECONDS:
@@ -226,19 +232,21 @@ class TrainingLoop:
         )
 
     def _report(self, loss: float, ledger: Ledger, speed: float, used: float) -> None:
-        position = self.position
-        self._around.reporter.update(
-            Progress(
-                stage=self._stage.name,
-                step=position.step,
-                used=used,
-                seconds=position.seconds,
-                seconds_left=position.stage_seconds * (1.0 / used - 1.0),
-                loss=loss,
-                images_per_second=speed,
-                bits_per_dim=self._last_bits,
-            )
+        position, around = self.position, self._around
+        self._progress = Progress(
+            stage=self._stage.name,
+            step=position.step,
+            used=used,
+            seconds=position.seconds,
+            seconds_left=position.stage_seconds * (1.0 / used - 1.0),
+            loss=loss,
+            images_per_second=speed,
+            bits_per_dim=self._validation and self._validation[1],
+            steps=around.experiment.budget.steps,
+            validated_at=self._validation and self._validation[0],
+            stages=around.stages,
         )
+        self._around.reporter.update(self._progress)
         if position.stage_step % LOG_EVERY == 0:
             self._log.append(
                 {
@@ -251,6 +259,13 @@ class TrainingLoop:
                 }
             )
 
+    def _report_again(self) -> None:
+        """Report the validation that has just ended."""
+        if self._progress is None or self._validation is None:
+            return
+        step, bits = self._validation
+        self._around.reporter.update(replace(self._progress, bits_per_dim=bits, validated_at=step))
+
     def _validate(self) -> None:
         """Measure the averaged weights and keep them where they are the best so far."""
         record = {
@@ -258,12 +273,15 @@ class TrainingLoop:
             "seconds": round(self.position.seconds, 3),
             "stage": self._stage.name,
         }
+        assert self._progress is not None, "a validation follows a step"
+        report = WorkReport(self._around.reporter, "validation", self._progress)
         try:
-            bits, error = self._stage.validate(self._step.average.flow, self._around.dataset, self._options)
+            validate = self._stage.validate
+            bits, error = validate(self._step.average.flow, self._around.dataset, self._options, report)
         except NumericalError as problem:
             self._log.append({**record, "validation_error": str(problem)})
             return
-        self._last_bits = bits
+        self._validation = self.position.step, bits
         self._log.append({**record, "validation_bits_per_dim": bits, "validation_standard_error": error})
         if self.position.best is None or bits < self.position.best:
             self.position = replace(self.position, best=bits)
@@ -288,7 +306,7 @@ class TrainingLoop:
             },
         )
         self._saved = time.monotonic()
-        self._around.checkpointed(self.position)
+        self._checkpointed(self.position)
 
 
 def _images(before: Probe | None, flow: Flow) -> Tensor | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -72,7 +73,13 @@ class Stage:
             losses = [flow.level_loss(index, x, call) for index in self.levels]
         return nats_to_bits(torch.stack(losses).sum(0), flow.dimensions)
 
-    def validate(self, flow: Flow, dataset: Dataset, options: TrainingOptions) -> tuple[float, float]:
+    def validate(
+        self,
+        flow: Flow,
+        dataset: Dataset,
+        options: TrainingOptions,
+        progress: Callable[[int, int], object] = lambda done, total: None,
+    ) -> tuple[float, float]:
         """Return the stage's share of bits/dim on the validation split, and its standard error."""
         return validate(
             flow,
@@ -80,6 +87,7 @@ class Stage:
             levels=self.levels,
             images=options.validation_images,
             batch_size=options.validation_batch_size,
+            progress=progress,
         )
 
 

@@ -27,7 +27,7 @@ from flowzoo.shapes import Images
 from flowzoo.training.checkpoint import Position, load_checkpoint
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.loop import Surroundings, TensorGroups, TrainingLoop
-from flowzoo.training.reporter import Progress, Reporter
+from flowzoo.training.reporter import Progress, Reporter, WorkReport
 from flowzoo.training.stage import Stage, plan_stages
 
 
@@ -86,6 +86,7 @@ class Trainer:
         self._stages = plan_stages(flow, options)
         self._budgets = experiment.budget.divide([stage.share for stage in self._stages])
         self._fingerprint = experiment.fingerprint
+        self._experiment = experiment
         self._restored: tuple[Position, TensorGroups] | None = None
 
     @property
@@ -161,9 +162,9 @@ class Trainer:
             self._batches,
             self._generator,
             self._folder,
-            self._options,
+            self._experiment,
+            self.stages,
             self._reporter,
-            checkpointed,
         )
         remaining = slice(position.stage, None)
         for stage, budget in zip(self._stages[remaining], self._budgets[remaining], strict=True):
@@ -173,7 +174,7 @@ class Trainer:
                 if saved is not None:
                     loop.restore(saved)
                 try:
-                    position = loop.run()
+                    position = loop.run(checkpointed)
                 finally:
                     self.steps = loop.position.step
             saved = None
@@ -219,31 +220,38 @@ class Trainer:
     def _gather_scores(self, images: int, position: Position | None = None) -> list[Scores]:
         assert self._scoring is not None, "the scoring stage has its model"
         call = Call(generator=self._generator if position else None).seeded()
-        began, done = time.monotonic(), 0
+        show = None if position is None else self._work_report("scoring the data", position.step)
+        done = 0
 
         def report(count: int) -> None:
             nonlocal done
             done += count
-            if position is not None:
-                elapsed = time.monotonic() - began
-                self._reporter.update(
-                    Progress(
-                        stage="scoring the data",
-                        step=position.step,
-                        used=min(1.0, done / images),
-                        seconds=position.seconds + elapsed,
-                        seconds_left=elapsed * max(0.0, images / done - 1.0),
-                        loss=None,
-                        images_per_second=done / elapsed,
-                        bits_per_dim=None,
-                    )
-                )
+            if show is not None:
+                show(done, images)
 
         batches = self._random_batches(call, self._options.validation_batch_size, images)
         return gather_scores(self._scoring, scored_levels(self._flow), batches, call, report)
 
     def _first_pass(self, flow: Flow) -> None:
-        flow.initialise(self._random_batches(Call(generator=self._generator), self._options.initial_images))
+        report = self._work_report("first pass over the data", 0)
+        total = len(self._dataset.split("train"))
+        done = 0
+
+        def batches() -> Iterator[Images]:
+            nonlocal done
+            call = Call(generator=self._generator)
+            for batch in self._random_batches(call, self._options.initial_images):
+                yield batch
+                done += len(batch)
+                report(done, total)
+
+        flow.initialise(batches())
+
+    def _work_report(self, work: str, step: int) -> WorkReport:
+        before = Progress(
+            "", step, 0.0, 0.0, 0.0, None, 0.0, None, self._experiment.budget.steps, stages=self.stages
+        )
+        return WorkReport(self._reporter, work, before)
 
     def _random_batches(self, call: Call, size: int, limit: int | None = None) -> Iterator[Images]:
         """Yield dequantised training images in random order, since a data set may be sorted."""

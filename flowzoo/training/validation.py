@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -26,7 +26,13 @@ PILOT = 32
 
 @torch.no_grad()
 def validate(
-    flow: Flow, source: ImageSource, *, levels: Sequence[int], images: int, batch_size: int
+    flow: Flow,
+    source: ImageSource,
+    *,
+    levels: Sequence[int],
+    images: int,
+    batch_size: int,
+    progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> tuple[float, float]:
     """Return bits/dim and their standard error.
 
@@ -39,6 +45,7 @@ def validate(
         levels: Whose shares are summed; a share of some levels leaves out the pixels' rows.
         images: How many images to use.
         batch_size: How many at once.
+        progress: Called with how many images of how many are done.
 
     Raises:
         DataError: There are no images.
@@ -56,6 +63,7 @@ def validate(
         values, remaining = [], list(range(count))
     for start in range(0, len(remaining), batch_size):
         values.append(_bits(flow, source, remaining[start : start + batch_size], levels, warm_start))
+        progress(count - max(0, len(remaining) - start - batch_size), count)
     bits = torch.cat(values).double()
     if not bool(bits.isfinite().all()):
         raise NumericalError("the likelihood of a validation image is not finite")

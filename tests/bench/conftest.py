@@ -14,7 +14,7 @@ from flowzoo.registry.loader import RESTRICTION, default_registry
 PLUGIN = """
     from flowzoo.api import Check, Component, hookimpl
 
-    flowzoo_api_version = 1
+    flowzoo_api_version = 2
 
     def _model(name):
         build = "flowzoo_odd.models:build_" + name

@@ -175,7 +175,7 @@ def test_the_same_under_a_bare_and_a_qualified_name_is_the_same() -> None:
 
 TWIN = """
     from flowzoo.api import Component, hookimpl
-    flowzoo_api_version = 1
+    flowzoo_api_version = 2
     @hookimpl
     def flowzoo_components():
         return [

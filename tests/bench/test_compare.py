@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from flowzoo.bench.compare import Change, Comparison, compare
+from flowzoo.bench.report.facts import KEY_ALONE
 from flowzoo.bench.result import Environment, Result
 from flowzoo.bench.store import Results, identity
 from flowzoo.experiment.training_options import TrainingOptions
@@ -68,7 +69,7 @@ def test_verdicts(
     assert (change.verdict, change.difference) == (verdict, difference)
 
 
-def test_a_metric_that_only_one_has_is_told() -> None:
+def test_a_metric_that_only_one_has_is_named() -> None:
     change = compared({"x": Measurement(1.0, "s")}, {})
     assert (change.verdict, change.remark) == ("unknown", "no figure in B")
 
@@ -87,16 +88,17 @@ def test_only_the_same_suite_revision_label_and_seed_are_compared() -> None:
     assert found.only_first == (
         "quick · digits · b · seed 0 (cpu, float32)",
         "quick · digits · c · seed 0 (cpu, float32)",
-        "quick · digits · d · seed 0 (of data revision 1a2b3c4d5e6f, the other of ffff)",
+        "quick · digits · d · seed 0 (cpu, float32)",
     )
     assert len(found.only_second) == 3
+    assert found.data == ("digits: revision 1a2b3c4d5e6f -> ffff",)
 
 
 def _labels(found: Comparison) -> list[tuple[float | None, float | None]]:
     return [(change.first, change.second) for pair in found.pairs for change in pair.changes]
 
 
-def test_the_same_places_are_compared_first() -> None:
+def test_the_same_kinds_of_device_are_compared_first() -> None:
     first = result("a", 2.0), result("a", 3.0, environment=CUDA)
     assert _labels(compare(results(*first), results(result("a", 3.1, environment=CUDA)))) == [(3.0, 3.1)]
     across = compare(results(first[0]), results(result("a", 3.1, environment=CUDA)))
@@ -104,7 +106,7 @@ def test_the_same_places_are_compared_first() -> None:
     assert "device: cpu -> cuda:0" in across.pairs[0].differences
 
 
-def test_what_differs_besides_the_figures_is_told() -> None:
+def test_what_differs_besides_the_figures_is_named() -> None:
     versions = {**CPU.versions, "torch": "2.7.0"}
     second = result(
         "a",
@@ -129,7 +131,7 @@ def test_what_differs_besides_the_figures_is_told() -> None:
         "options.coupling.width: none -> 8",
     )
     (same,) = compare(results(first), results(replace(first, key="another"))).pairs
-    assert same.differences == ("key differs, though nothing that is told here does",)
+    assert same.differences == (KEY_ALONE,)
 
 
 def test_a_cell_that_failed_has_no_changes() -> None:

@@ -11,6 +11,9 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from flowzoo.bench.compare import VERDICTS
+from flowzoo.bench.report.blocks import JOINT, TITLES
+from flowzoo.bench.report.leaderboard import FAILED, INVALID
 from flowzoo.bench.store import ResultsError
 from flowzoo.cli.bench import list_suites
 from flowzoo.cli.bench_compare import compare
@@ -59,11 +62,11 @@ def test_a_report_fits_80_columns_and_leaves_nothing_out(folder: Path) -> None:
     assert max(len(line) for line in done.output.splitlines()) <= 80
     text = " ".join(done.output.split())
     for part in (
-        "never ranked: invalid likelihoods",
-        "joint_bpd, which is no likelihood of the images",
-        "Failed",
+        TITLES[INVALID],
+        JOINT,
+        TITLES[FAILED],
         "out-of-memory",
-        "worse than floor",
+        "worse than the Gaussian",
         "sd 0.071",
         "10 cells, 2 failed; 1 file skipped, 1 superseded",
         "skipped quick/cut.json",
@@ -116,7 +119,7 @@ def test_unsteady_speeds_estimates_and_bounds_are_marked_and_explained(tmp_path:
     assert "~50" in text
     assert "~70" not in text
     assert "bound, K=4" in text
-    assert "† by Hutchinson's unbiased estimate" in text
+    assert "† rests on Hutchinson" in text
     assert "~ half the interquartile range is more than 20% of the figure" in text
     steady = bench("report", write(tmp_path / "other", result("b", 2.5))).output
     assert "†" not in steady
@@ -162,6 +165,7 @@ def test_compare_prints_and_fits(folder: Path, tmp_path: Path) -> None:
     assert max(len(line) for line in done.output.splitlines()) <= 80
     assert "+0.100 ± 0.014" in done.output
     assert "* worse" in done.output
+    assert VERDICTS["worse"] in " ".join(done.output.split())
     assert "A finished, B failed" in done.output
     assert "only in B\n  quick · digits · new · seed 0 (cpu, float32)" in done.output
     assert "sqrt(e1² + e2²)" in done.output
@@ -175,3 +179,10 @@ def test_compare_as_json(folder: Path, tmp_path: Path) -> None:
     assert (pair["label"], pair["changes"][0]["verdict"]) == ("gaussian", "equal")
     assert len(found["only_first"]) == 9
     assert len(found["skipped"]["A"]) == 1
+
+
+def test_compare_warns_of_changed_images_before_anything_else(folder: Path, tmp_path: Path) -> None:
+    other = write(tmp_path / "other", result("gaussian", 2.4, data=replace(DIGITS, revision="ffff0000")))
+    done = bench("compare", folder, other)
+    assert "1a2b3c4d5e6f" in done.output.splitlines()[0] + done.output.splitlines()[1]
+    assert "ffff0000" in done.output.splitlines()[0] + done.output.splitlines()[1]

@@ -290,7 +290,7 @@ import numpy as np
 
 from flowzoo.api import Component, hookimpl, in_memory
 
-flowzoo_api_version = 1
+flowzoo_api_version = 2
 
 
 @hookimpl

@@ -23,7 +23,7 @@ PRINTS = """
     import os, subprocess, sys, warnings
     from flowzoo.api import Component, hookimpl
 
-    flowzoo_api_version = 1
+    flowzoo_api_version = 2
     print("LOUD imported")
     os.write(1, b"LOUD below Python\\n")
     subprocess.run(["echo", "LOUD by a child"])

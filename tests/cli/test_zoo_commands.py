@@ -22,7 +22,7 @@ PLUGIN = """
     from pydantic import Field
     from flowzoo.api import BijectorSpec, Check, Component, NetworkSpec, Published, Spec, hookimpl
 
-    flowzoo_api_version = 1
+    flowzoo_api_version = 2
 
     @hookimpl
     def flowzoo_components():
@@ -163,7 +163,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(zoo, arguments, message):
 
 def test_usage_errors_exit_with_2(zoo):
     assert "No such option" in run("list", "--no-such-option", code=2).stderr
-    assert "No such command" in run("lsit", code=2).stderr
+    assert "did you mean 'list'?" in run("lsit", code=2).stderr
 
 
 def test_debug_shows_the_traceback(zoo):
@@ -342,7 +342,7 @@ def test_check_names_a_component_whose_plugin_fails(zoo):
         """
         from flowzoo.api import Component, hookimpl
 
-        flowzoo_api_version = 1
+        flowzoo_api_version = 2
 
         @hookimpl
         def flowzoo_components():
@@ -377,7 +377,7 @@ def test_lines_in_a_pipe_are_as_long_as_they_have_to_be(monkeypatch):
 def twins(zoo):
     """Two plugins with the same names; the second takes one of the core's too, and has one that fails."""
     more = """            Component("bijector", "actnorm", "flowzoo_twin:build_bijector", "Mine."),
-            Component("command", "go", "flowzoo_twin:go", "Of a newer kind."),
+            Component("sampler", "go", "flowzoo_twin:go", "Of a newer kind."),
         ]"""
     zoo("flowzoo-twin", PLUGIN.replace("flowzoo_toy", "flowzoo_twin").replace("        ]\n", f"{more}\n", 1))
 

@@ -62,7 +62,7 @@ def test_restored_batches_go_on_exactly(images, batch_size, before, seed):
 
 def test_a_state_of_other_data_is_refused():
     state = ShuffledBatches(numbered(10), 4, seed=0).state()
-    with pytest.raises(DataError, match="comes from 10 images and there are 11; go on with the data set"):
+    with pytest.raises(DataError, match=r"10 images.* 11"):
         ShuffledBatches(numbered(11), 4, seed=0).restore(state)
 
 
@@ -98,14 +98,14 @@ def test_sequential_batches_are_read_as_they_are_asked_for():
 
 @pytest.mark.parametrize("batch_size", [0, -1])
 def test_a_batch_size_below_one_is_refused(batch_size):
-    with pytest.raises(OptionError, match=f"batch_size is {batch_size}"):
+    with pytest.raises(OptionError, match=f"batch size is {batch_size}"):
         ShuffledBatches(numbered(3), batch_size, seed=0)
-    with pytest.raises(OptionError, match="batch_size is"):
+    with pytest.raises(OptionError, match="batch size is"):
         sequential_batches(numbered(3), batch_size)
 
 
 def test_a_limit_below_one_is_refused():
-    with pytest.raises(OptionError, match="limit, how many images to use, is 0"):
+    with pytest.raises(OptionError, match="number of images is 0"):
         sequential_batches(numbered(3), 2, limit=0)
 
 

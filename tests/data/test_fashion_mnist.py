@@ -86,9 +86,7 @@ def test_two_loads_agree(plain_root):
 
 
 def test_a_folder_without_the_files_is_refused_with_advice(tmp_path):
-    with pytest.raises(
-        DataError, match=r"no Fashion-MNIST in .*: expected train-images-idx3-ubyte .*dataset-fashion-mnist"
-    ) as caught:
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte .*dataset-fashion-mnist") as caught:
         build_fashion_mnist(root=str(tmp_path))
     assert "\n" not in str(caught.value)
 
@@ -107,7 +105,7 @@ def test_too_few_images_to_split_are_refused(plain_root, write_idx):
 
 def test_a_split_without_parquet_files_is_named(tmp_path, write_parquet, clothes):
     write_parquet(tmp_path / "parquet" / "train-00000-of-00001.parquet", clothes["train"])
-    with pytest.raises(DataError, match=r"no test-\*\.parquet in .*; copy the split's files there"):
+    with pytest.raises(DataError, match=r"test-\*\.parquet"):
         build_fashion_mnist(root=str(tmp_path / "parquet"))
 
 
@@ -124,9 +122,7 @@ def test_parquet_without_images_is_refused_in_one_line(tmp_path, write_parquet, 
     root = tmp_path / "parquet"
     for split in ("train", "test"):
         write_parquet(root / f"{split}-00000-of-00001.parquet", clothes[split], column="picture")
-    with pytest.raises(
-        DataError, match=r"cannot read .*parquet: no column 'image' among picture, label"
-    ) as caught:
+    with pytest.raises(DataError, match=r"parquet.*'image'.*picture, label") as caught:
         build_fashion_mnist(root=str(root))
     assert "\n" not in str(caught.value)
 
@@ -140,8 +136,8 @@ def test_a_hub_out_of_reach_is_one_line_with_another_way(monkeypatch):
     monkeypatch.setattr(datasets, "load_dataset", unreachable)
     with pytest.raises(
         DataError,
-        match=r"cannot read zalando-datasets/fashion_mnist: ConnectionError: Couldn't reach .* on the Hub; "
-        r"or without the hub: install the Debian package dataset-fashion-mnist .*"
+        match=r"cannot read zalando-datasets/fashion_mnist: ConnectionError: Couldn't reach .* on the Hub.*"
+        r"dataset-fashion-mnist .*"
         r"--set data\.root=/usr/share/datasets/fashion-mnist",
     ) as caught:
         build_fashion_mnist()
@@ -162,5 +158,5 @@ def test_images_from_the_hub(monkeypatch, tmp_path, write_parquet, clothes):
 
 def test_a_missing_library_is_named_with_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(DataError, match=r"takes the datasets library; pip install 'flowzoo\[hub\]'"):
+    with pytest.raises(DataError, match=r"pip install 'flowzoo\[hub\]'"):
         build_fashion_mnist()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from flowzoo.data.inspection import inspect_dataset
 from flowzoo.data.load import load_dataset
 from flowzoo.errors import DataError, OptionError
 from flowzoo.testing import check_component
@@ -55,6 +56,37 @@ def test_the_middle_square_is_used(tmp_path):
     assert np.array_equal(test[0].transpose(1, 2, 0), drawn[0][:, 4:44])
 
 
+@pytest.mark.parametrize(
+    ("drawn", "expected"),
+    [((24, 12), (0, 12, 3, 21)), ((12, 24), (8, 16, 0, 12)), ((24, 16), (0, 16, 0, 24))],
+)
+def test_the_middle_of_another_shape_is_used(tmp_path, drawn, expected):
+    original = draw(tmp_path / "test" / "0.png", 0, size=drawn)
+    draw(tmp_path / "train" / "0.png", seed=7)
+    draw(tmp_path / "val" / "0.png", seed=8)
+    dataset = load_dataset("images", root=str(tmp_path), size=[8, 12])
+    assert dataset.info.shape == (3, 8, 12)
+    top, bottom, left, right = expected
+    cut = Image.fromarray(original[top:bottom, left:right]).resize((12, 8), Image.Resampling.BICUBIC)
+    assert np.array_equal(images_of(dataset, "test")[0].transpose(1, 2, 0), np.asarray(cut))
+
+
+def test_images_may_keep_the_size_of_their_files(tmp_path):
+    drawn = [draw(tmp_path / f"{place}.png", place, size=(14, 10)) for place in range(4)]
+    dataset = load_dataset("images", root=str(tmp_path), size="keep")
+    assert dataset.info.shape == (3, 10, 14)
+    assert images_of(dataset, "test")[0].tobytes() in {each.transpose(2, 0, 1).tobytes() for each in drawn}
+    draw(tmp_path / "4.png", 4, size=(14, 12))
+    with pytest.raises(DataError, match=r"4\.png .*12x14.*10x14"):
+        inspect_dataset(load_dataset("images", root=str(tmp_path), size="keep"))
+
+
+@pytest.mark.parametrize("size", [1, [8], [8, 1], [8, 8, 8], "whole", 0.5])
+def test_another_size_is_refused(tmp_path, size):
+    with pytest.raises(OptionError, match="'size'"):
+        load_dataset("images", root=str(tmp_path), size=size)
+
+
 def test_parquet_files_with_a_column_of_another_name(tmp_path, write_parquet):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (10, 8, 8, 3), dtype=np.uint8)
@@ -77,23 +109,21 @@ def test_grey_images_and_the_size_make_other_revisions(tmp_path):
 
 def test_a_folder_without_a_test_split_is_refused(tmp_path):
     draw(tmp_path / "train" / "0.png", seed=0)
-    refused(r"no images in .*: expected test-\*\.parquet or a folder test of image files", root=str(tmp_path))
+    refused(r"test-\*\.parquet", root=str(tmp_path))
 
 
 @pytest.mark.parametrize("count", [0, 2])
 def test_a_folder_with_too_few_images_is_refused(tmp_path, count):
     for place in range(count):
         draw(tmp_path / f"{place}.png", seed=place)
-    refused(
-        rf"{count} image files in .*, expected 3 or more; give a folder of PNG or JPEG", root=str(tmp_path)
-    )
+    refused(f"{count} image files", root=str(tmp_path))
 
 
 def test_a_damaged_file_is_named(tmp_path):
     for place in range(3):
         draw(tmp_path / f"{place}.png", seed=place)
     (tmp_path / "1.png").write_bytes(b"")
-    refused(r"images, split '\w+': .*1\.png cannot be decoded", root=str(tmp_path))
+    refused(r"images, split '\w+': .*1\.png", root=str(tmp_path))
 
 
 def test_the_folder_has_to_be_given():
@@ -162,10 +192,10 @@ def test_a_validation_folder_may_have_any_of_its_names(tmp_path, name):
         ({"trainA": 4, "testA": 3}, "testA"),
         ({"mytrain": 4, "mytest": 3}, "mytest"),
         ({"mytest": 4, "cat": 3}, "mytest"),
-        ({"data/train": 4, "data/test": 3}, "give root as .*data"),
+        ({"data/train": 4, "data/test": 3}, "set root to .*data"),
         ({"cat/train": 4, "cat/test": 2, "dog/train": 4, "dog/test": 2}, "cat/test"),
         ({"a/b/Train": 4, "a/b/Test": 3}, "a/b/Test"),
-        ({"train/train": 4, "train/test": 3, "test/a": 2}, "look like splits inside"),
+        ({"train/train": 4, "train/test": 3, "test/a": 2}, "test, train"),
         ({"train": 4, "": 3}, "test"),
         ({"train": 4, "val": 3}, "test"),
         ({"test": 4, "cat": 3}, "train"),
@@ -247,14 +277,19 @@ def test_parquet_files_of_one_split_with_two_names_are_refused(tmp_path, write_p
     images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
     for name in ("mine/train-0.parquet", "mine/test-0.parquet", second):
         write_parquet(tmp_path / "all" / name, images)
-    refused("may each be the split 'train'", root=str(tmp_path / "all"), size=8)
+    refused("the split 'train'", root=str(tmp_path / "all"), size=8)
 
 
-def test_missing_files_are_all_named(tmp_path):
+def test_missing_files_are_all_named_and_do_not_block_the_other_splits(tmp_path):
     root = fill(tmp_path, {"": 5})
+    before = load_dataset("images", root=root, size=8)
     for name in ("lost1.png", "lost2.png"):
         (tmp_path / name).symlink_to(tmp_path / "nowhere")
-    refused(r"2 of 7 images .*lost\d.*lost\d", root=root, size=8)
+    dataset = load_dataset("images", root=root, size=8)
+    assert len(images_of(dataset, "validation")) == 1
+    assert dataset.info.revisions["train"] != before.info.revisions["train"]
+    with pytest.raises(DataError, match=r"2 of 7 images .*lost\d.*lost\d"):
+        inspect_dataset(dataset)
 
 
 def test_the_home_folder_may_be_written_as_a_tilde(tmp_path, monkeypatch):

@@ -119,7 +119,7 @@ def test_many_kinds_of_files_are_counted_together(tmp_path):
     [
         ("a.zip", "unpack"),
         ("a.tar.gz", "unpack"),
-        ("a.PNG", "one image"),
+        ("a.PNG", "an image"),
         ("a.parquet", "folder"),
         ("a", "a file"),
     ],

@@ -69,7 +69,7 @@ def test_revision_changes_when_an_image_moves_between_splits():
         (0.5, "tiny, split 'validation': image 1 of 2 holds fractions"),
         (
             17.0,
-            r"tiny, split 'validation': image 1 of 2 holds values outside 0\.\.16; is 17 the right number",
+            r"tiny, split 'validation': image 1 of 2 holds values outside 0\.\.16",
         ),
         (-1.0, r"tiny, split 'validation': image 1 of 2 holds values outside 0\.\.16"),
     ],
@@ -93,5 +93,5 @@ def test_an_empty_split_is_refused():
 
 
 def test_splits_of_different_shapes_are_refused():
-    with pytest.raises(DataError, match=r"split 'test': images of shape \(1, 4, 3\), but those to train on"):
+    with pytest.raises(DataError, match=r"split 'test': .*\(1, 4, 3\)"):
         build(arrays() | {"test": np.zeros((3, 1, 4, 3), np.uint8)})

@@ -81,7 +81,7 @@ def test_without_scikit_image_the_extra_is_named(monkeypatch):
     missing = "no_such_library_of_photographs"
     assert importlib.util.find_spec(missing) is None
     monkeypatch.setattr(photos, "PHOTOGRAPHS", {"train": ((missing, "astronaut.png"),)})
-    with pytest.raises(DataError, match=r"takes the scikit-image library; pip install 'flowzoo\[photos\]'"):
+    with pytest.raises(DataError, match=r"pip install 'flowzoo\[photos\]'"):
         build_photos()
 
 

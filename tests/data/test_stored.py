@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from flowzoo.data.stored import ImageFiles, as_array, decode_image, exactly, square
+from flowzoo.data.stored import ImageFiles, as_array, cut_and_scaled, decode_image, exactly
 from flowzoo.errors import DataError
 
 
@@ -55,30 +55,30 @@ def test_an_image_is_turned_the_right_way_up():
 @pytest.mark.parametrize("form", ["PNG", "JPEG"])
 def test_an_image_cut_short_is_refused(form):
     content = encoded(Image.fromarray(noise(32, 32, 3)), form)
-    with pytest.raises(DataError, match=r"cannot be decoded \(\w+\); fetch it again"):
+    with pytest.raises(DataError, match="damaged"):
         decode_image(content[: len(content) // 2])
 
 
 @pytest.mark.parametrize("content", [b"", b"no image at all"])
 def test_what_is_no_image_is_refused(content):
-    with pytest.raises(DataError, match="cannot be decoded"):
+    with pytest.raises(DataError):
         decode_image(content)
 
 
 def test_sixteen_bits_are_refused_rather_than_clipped():
     image = Image.fromarray(np.full((4, 4), 40_000, np.uint16))
-    with pytest.raises(DataError, match=r"mode I;16, more than 8 bits a value; convert it"):
+    with pytest.raises(DataError, match="I;16"):
         decode_image(encoded(image))
 
 
 def test_exactly_refuses_another_size():
-    with pytest.raises(DataError, match="is 4x6, expected 4x4"):
+    with pytest.raises(DataError, match=r"4x6 .*4x4"):
         exactly(4, 4)(Image.new("RGB", (6, 4)))
 
 
 def test_the_square_of_the_right_size_is_cut_without_scaling():
     pixels = noise(8, 14, 3)
-    image = square(8)(Image.fromarray(pixels))
+    image = cut_and_scaled(8, 8)(Image.fromarray(pixels))
     assert np.array_equal(np.asarray(image), pixels[:, 3:11])
 
 
@@ -86,13 +86,13 @@ def test_scaling_down_averages():
     stripes = np.tile(
         np.array([0, 255], np.uint8), (64, 32)
     )  # point sampling would be all black or all white
-    scaled = np.asarray(square(8)(Image.fromarray(stripes)))
+    scaled = np.asarray(cut_and_scaled(8, 8)(Image.fromarray(stripes)))
     assert scaled.shape == (8, 8)
     assert np.abs(scaled.astype(int) - 127.5).max() < 5
 
 
 def test_scaling_up_keeps_a_plain_colour():
-    image = square(16)(Image.new("RGB", (4, 9), (10, 200, 30)))
+    image = cut_and_scaled(16, 16)(Image.new("RGB", (4, 9), (10, 200, 30)))
     assert image.size == (16, 16)
     assert (np.asarray(image) == (10, 200, 30)).all()
 

@@ -9,7 +9,7 @@ TOY = """
     from pydantic import Field
     from flowzoo.api import BijectorSpec, Check, Component, Spec, hookimpl
 
-    flowzoo_api_version = 1
+    flowzoo_api_version = 2
 
     @hookimpl
     def flowzoo_components():

@@ -17,7 +17,7 @@ METADATA = b"Metadata-Version: 2.1\nName: foreign\nVersion: 1.0\n"
 GOOD = """
     from flowzoo.api import Component, hookimpl
 
-    flowzoo_api_version = 1
+    flowzoo_api_version = 2
 
     @hookimpl
     def flowzoo_components():

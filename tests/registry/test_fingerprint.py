@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from flowzoo.registry.fingerprint import fingerprint
+from flowzoo.registry.loader import load_registry
 
 
 @pytest.fixture
@@ -57,3 +58,10 @@ def test_a_module_is_its_file(package: Path) -> None:
 @pytest.mark.parametrize("name", ["no_such_package_at_all", "no_such.package", "sys", ""])
 def test_what_has_no_files_has_none(name: str) -> None:
     assert fingerprint(name) == ""
+
+
+def test_a_plugins_component_that_flowzoo_builds_has_the_plugins_digest() -> None:
+    registry = load_registry()
+    model = registry.find("model", "mrcnf")
+    assert model.build.startswith("flowzoo.api:")
+    assert registry.fingerprint(model) == fingerprint("flowzoo_mrcnf")

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from flowzoo.errors import PluginError, UnknownNameError
+from flowzoo.hooks import API_VERSION
 from flowzoo.registry.loader import RESTRICTION, default_registry, load_registry
 
 GOOD = """
     from flowzoo.api import Component, hookimpl
 
-    flowzoo_api_version = 1
+    flowzoo_api_version = 2
 
     @hookimpl
     def flowzoo_components():
@@ -27,7 +28,7 @@ def components(expression: str) -> str:
     return f"""
         import sys
         from flowzoo.api import Check, Component, hookimpl
-        flowzoo_api_version = 1
+        flowzoo_api_version = 2
         @hookimpl
         def flowzoo_components():
             return {expression}
@@ -43,6 +44,12 @@ def component(**fields: str) -> str:
         **fields,
     }
     return components(f"[Component({', '.join(f'{key}={value}' for key, value in given.items())})]")
+
+
+@pytest.mark.parametrize("stated", [API_VERSION[0], API_VERSION, (API_VERSION[0], 0)])
+def test_a_plugin_for_this_version_or_an_earlier_minor_one_loads(install_plugin, stated):
+    install_plugin("flowzoo-good", GOOD.format(name="good").replace("version = 2", f"version = {stated}"))
+    assert not load_registry(strict=True).failures
 
 
 def test_builtin_comes_first_and_a_plugin_after_it(install_plugin):
@@ -70,13 +77,16 @@ BAD = {
     ),
     "several lines": (components("(_ for _ in ()).throw(OSError('one\\ntwo'))"), "OSError: one two"),
     "no version": (
-        GOOD.replace("flowzoo_api_version = 1", ""),
-        "does not state flowzoo_api_version; add flowzoo_api_version = 1",
+        GOOD.replace("flowzoo_api_version = 2", ""),
+        "does not state flowzoo_api_version; add flowzoo_api_version = 2",
     ),
-    "old version": (
-        GOOD.replace("= 1", "= 7"),
-        "written for version 7 of flowzoo's API, and this flowzoo has 1",
+    "old version": (GOOD.replace("version = 2", "version = 1"), "Install a newer version of the plugin"),
+    "new major version": (GOOD.replace("version = 2", "version = 7"), "pip install --upgrade flowzoo"),
+    "new minor version": (
+        GOOD.replace("version = 2", f"version = {(API_VERSION[0], API_VERSION[1] + 1)}"),
+        "pip install --upgrade flowzoo",
     ),
+    "no number": (GOOD.replace("version = 2", "version = '2'"), "flowzoo_api_version is '2'; write 2"),
     "unmarked": (GOOD.replace("@hookimpl", ""), "has no function flowzoo_components marked"),
     "misspelt": (GOOD.replace("flowzoo_components", "flowzoo_component"), "unknown hook 'flowzoo_component'"),
     "wrong arguments": (
@@ -200,7 +210,7 @@ def test_of_two_plugins_of_one_name_one_may_fail(install_plugin):
 def test_a_component_that_two_plugins_hand_out_belongs_to_each(install_plugin):
     shared = """
         from flowzoo.api import Component, hookimpl
-        flowzoo_api_version = 1
+        flowzoo_api_version = 2
         COMPONENTS = [Component("transform", "shared", "nowhere:build", "A transform.")]
         @hookimpl
         def flowzoo_components():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,14 +12,24 @@ import torch
 from flowzoo.errors import OptionError, PluginError, ShapeError, UnknownNameError
 from flowzoo.flow import Flow
 from flowzoo.recipe import Recipe
-from flowzoo.registry.loader import default_registry
+from flowzoo.registry.loader import default_registry, load_registry
 from flowzoo.registry.models import assemble, create_model, list_models, model_info
+from flowzoo.registry.options import resolve
 
 SHAPE = (1, 4, 4)
 
 
 def scale_of(flow: Flow) -> torch.Tensor:
     return flow.level(0).conditional.log_scale.detach()
+
+
+def test_the_default_options_of_registered_models_are_those_of_recorded_results():
+    recorded = json.loads((Path(__file__).parent / "resolved_models.json").read_text())
+    registry = load_registry()
+
+    found = {name: resolve(registry, registry.find("model", name), {}) for name in recorded}
+
+    assert found == recorded, "other defaults give other keys: results in benchmarks/ would be measured anew"
 
 
 def test_a_model_works_and_remembers_its_recipe(toy):
@@ -107,7 +119,7 @@ def test_an_argument_of_create_model_is_refused_among_the_options(toy, name):
 BROKEN = """
     from flowzoo.api import Component, hookimpl
 
-    flowzoo_api_version = 1
+    flowzoo_api_version = 2
 
     @hookimpl
     def flowzoo_components():
@@ -170,7 +182,7 @@ INEXACT = """
     from flowzoo.builtin.affine import Affine
     from flowzoo.builtin.identity import IdentityTransform
 
-    flowzoo_api_version = 1
+    flowzoo_api_version = 2
 
     @hookimpl
     def flowzoo_components():

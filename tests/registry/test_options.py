@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import json
 import math
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,6 +23,7 @@ from flowzoo.registry.describe import OptionInfo, describe
 from flowzoo.registry.lookup import Registry
 from flowzoo.registry.options import check, resolve, resolve_spec
 from flowzoo.registry.plugin import Plugin
+from flowzoo.registry.signature import call_builder
 
 Mode = Literal["mean", "max"]
 
@@ -85,6 +87,21 @@ class BuildClass:
     def __init__(self, *, size: int = 3) -> None: ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class Width:
+    width: Annotated[int, Field(ge=1, description="Channels inside.")] = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record(Width):
+    sizes: list[int] = field(default_factory=lambda: [1, 2])
+    network: NetworkSpec = Spec("net")
+
+
+def build_from_record(shape: object, *, options: Record) -> tuple[object, Record]:
+    return shape, options
+
+
 def build_required(*, size: int): ...
 
 
@@ -121,6 +138,51 @@ ZOO = Registry(
     [Plugin("toy", "flowzoo-toy", "1.0", (NET, CNF, GLOW, STACK, MODEL, MAYBE, PLAIN), 0.0, False)]
 )
 NET_DEFAULTS = {"name": "net", "width": 8, "depth": 2}
+
+
+@pytest.mark.parametrize("build", ["Record", "build_from_record"])
+def test_the_fields_of_a_dataclass_are_options(build):
+    record = component("metric", "record", build)
+    zoo = Registry([Plugin("toy", "flowzoo-toy", "1.0", (NET, record), 0.0, False)])
+
+    assert resolve(zoo, record, {"width": 2}) == {"width": 2, "sizes": [1, 2], "network": NET_DEFAULTS}
+    assert describe(zoo, record)[0] == OptionInfo("width", "int >= 1", 8, False, "Channels inside.")
+    with pytest.raises(OptionError, match="width"):
+        resolve(zoo, record, {"width": 0})
+    with pytest.raises(OptionError, match="widht"):
+        resolve(zoo, record, {"widht": 3})
+
+
+def test_a_builder_gets_its_options_as_the_dataclass_that_it_names():
+    record = component("metric", "record", "build_from_record")
+
+    shape, options = call_builder(record, ((1, 2, 2),), {"width": 3})
+
+    assert shape == (1, 2, 2)
+    assert options == Record(width=3)
+
+
+def test_a_component_has_the_options_that_its_defaults_name():
+    narrow = replace(component("metric", "narrow", "build_plain"), defaults={"count": 3, "label": "y"})
+    zoo = Registry([Plugin("toy", "flowzoo-toy", "1.0", (narrow, PLAIN), 0.0, False)])
+
+    assert resolve(zoo, narrow, {}) == {"count": 3, "label": "y"}
+    assert resolve(zoo, narrow, {"count": 4}) == {"count": 4, "label": "y"}
+    assert resolve(zoo, PLAIN, {})["count"] == 1
+    with pytest.raises(OptionError, match="rate"):
+        resolve(zoo, narrow, {"rate": 0.5})
+
+
+def test_a_default_that_a_component_gives_is_a_value_of_the_option():
+    wrong = replace(component("metric", "wrong", "build_plain"), defaults={"count": "many"})
+    with pytest.raises(OptionError, match="count"):
+        resolve(Registry([Plugin("toy", "flowzoo-toy", "1.0", (wrong,), 0.0, False)]), wrong, {})
+
+
+def test_a_default_for_no_option_names_the_nearest():
+    wrong = replace(component("metric", "wrong", "build_plain"), defaults={"cuont": 3})
+    with pytest.raises(PluginError, match=r"cuont.*count"):
+        resolve(Registry([Plugin("toy", "flowzoo-toy", "1.0", (wrong,), 0.0, False)]), wrong, {})
 
 
 def test_defaults_are_filled_in_all_the_way_down():

@@ -92,7 +92,7 @@ def test_a_probe_is_plain_data_and_the_same_every_time(flow: Flow) -> None:
     assert take_probe(flow) == probe
     assert take_probe(copy.deepcopy(flow), images_of(probe, flow)) == probe
     assert all(isinstance(value, float) for row in probe.rows.values() for value in row.values)
-    assert asdict(probe)["memory"] == probe.warm_start
+    assert asdict(probe)["memory"] == probe.memory
 
 
 @pytest.mark.parametrize("name", sorted(DECIDED))

@@ -431,7 +431,7 @@ def test_qualified_names_are_saved_where_they_are_needed(toy, install_plugin, fo
         {"images": 3},
         {"rows": {}},
         {"rows": {"bits/dim": {"values": [1.0], "tolerance": 1.0}}},
-        {"warm_start": [3]},
+        {"memory": [3]},
     ],
 )
 def test_a_damaged_probe(folder, damage):

@@ -20,7 +20,7 @@ from PIL import Image
 
 from flowzoo.api import Component, Check, Dataset, hookimpl, in_memory
 
-flowzoo_api_version = 1
+flowzoo_api_version = 2
 
 @hookimpl
 def flowzoo_components():
@@ -197,7 +197,7 @@ def test_dark_pictures_and_a_hundred_of_one_colour_are_no_mistake(
         import numpy as np
         from flowzoo.api import Component, hookimpl, in_memory
 
-        flowzoo_api_version = 1
+        flowzoo_api_version = 2
 
         @hookimpl
         def flowzoo_components():

@@ -22,7 +22,7 @@ from typing import Literal
 
 from flowzoo.api import Check, Component, Spec, hookimpl
 
-flowzoo_api_version = 1
+flowzoo_api_version = 2
 
 @hookimpl
 def flowzoo_components():

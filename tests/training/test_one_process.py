@@ -118,9 +118,8 @@ def test_the_record_says_when_there_is_a_first_model(
 
     class Watch(Reporter):
         def update(self, progress: Progress) -> None:
-            # The step's own validation comes after it has been told.
             if (folder / "model").exists():
-                appeared.append(progress.step - 1)
+                appeared.append(progress.step)
             else:
                 assert RunFolder(folder).read().first_validation == first
 

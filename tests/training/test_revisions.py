@@ -28,7 +28,7 @@ from tests.training.test_runs import StopAt
 SOURCE = """
     from flowzoo.api import BijectorSpec, Component, NetworkSpec, Spec, SplitSpec, TransformSpec, hookimpl
 
-    flowzoo_api_version = 1
+    flowzoo_api_version = 2
     REVISIONS = {revisions}
 
     @hookimpl

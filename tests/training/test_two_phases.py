@@ -102,7 +102,8 @@ def test_what_cannot_be_scored_is_known_before_training(
 
     class Counter(Reporter):
         def update(self, progress: Progress) -> None:
-            steps.append(progress.step)
+            if not progress.work:
+                steps.append(progress.step)
 
     with pytest.raises(OptionError, match="cannot tell"):
         start(tmp_path / "run", steps=8, model="lcma", options=LCMA, training=SCORING, reporter=Counter())
@@ -114,7 +115,7 @@ def test_the_scoring_pass_reports_its_progress(start: Start, tmp_path: Path) -> 
 
     class Watcher(Reporter):
         def update(self, progress: Progress) -> None:
-            if progress.stage == "scoring the data":
+            if progress.work == "scoring the data":
                 seen.append((progress.used, progress.loss))
 
     start(

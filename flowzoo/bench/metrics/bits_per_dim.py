@@ -15,30 +15,32 @@ from flowzoo.evaluation.density.outcome import DensityAudit
 from flowzoo.evaluation.likelihood import Likelihood, evaluate_likelihood
 from flowzoo.metric import Measurement, Metric, Trained
 
+_SEEN = {
+    "train": "measured on the images that it was trained on",
+    "validation": "measured on the images by which its weights were chosen",
+}
+"""Why figures on other splits than the test split are not ranked."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class BitsPerDim(Metric):
-    """Bits per dimension, as ``flowzoo evaluate`` measures them; its noise is the same for every model.
+    """Bits per dimension, as ``flowzoo evaluate`` measures them; the noise is the same for every model."""
 
-    Attributes:
-        split: Which images.
-        images: How many of them, the first ones; None for all.
-        draws: Of noise and coarse images, for each image.
-        exact: As :func:`~flowzoo.evaluation.likelihood.evaluate_likelihood` takes it.
-        batch_size: Images at once.
-        audit: Whether to audit the figure.
-        audit_seconds: How long the density audit may spend on Jacobians, roughly.
-        seed: Of noise and probes.
-    """
-
-    split: str
-    images: int | None
-    draws: int
-    exact: bool | None
-    batch_size: int
-    audit: bool
-    audit_seconds: float
-    seed: int
+    split: Annotated[Literal["train", "validation", "test"], Field(description="Split to measure on.")] = (
+        "test"
+    )
+    images: Annotated[int | None, Field(ge=1, description="Number of images, the first; None: all.")] = None
+    draws: Annotated[int, Field(ge=1, description="Draws of noise and of coarse images, for each image.")] = 1
+    exact: Exact = None
+    batch_size: BatchSize = 100
+    audit: Annotated[
+        bool,
+        Field(description="Check that it is a density, and the solver's error; never ranked without."),
+    ] = True
+    audit_seconds: Annotated[
+        float, Field(gt=0, allow_inf_nan=False, description="Time for the audit's Jacobians, roughly.")
+    ] = SECONDS
+    seed: Annotated[int, Field(ge=0, description="Seed of noise and probes, the same for every model.")] = 0
 
     def measure(self, trained: Trained) -> Measurement:
         found = evaluate_likelihood(
@@ -53,6 +55,7 @@ class BitsPerDim(Metric):
             audit_seconds=self.audit_seconds,
         )
         seen = () if self.split == "test" else (_SEEN[self.split],)
+        joint = found.joint_bits_per_dim
         return Measurement(
             value=found.bits_per_dim,
             unit="bits/dim",
@@ -61,37 +64,9 @@ class BitsPerDim(Metric):
             valid=found.valid and not seen,
             objections=(*found.objections, *seen),
             conditions={"split": self.split, **_conditions(found)},
-            details=_details(found),
+            details={"shares": dict(found.shares)} | ({} if joint is None else {"joint_bpd": joint}),
             audit_seconds=None if found.density is None else found.density.seconds,
         )
-
-
-_SEEN = {
-    "train": "measured on the images that it was trained on",
-    "validation": "measured on the images by which its weights were chosen",
-}
-"""Why figures on other splits than the test split are not ranked."""
-
-
-def build_bits_per_dim(
-    *,
-    split: Annotated[
-        Literal["train", "validation", "test"], Field(description="which images to measure on")
-    ] = "test",
-    images: Annotated[int | None, Field(ge=1, description="use the first so many; None: all")] = None,
-    draws: Annotated[int, Field(ge=1, description="of noise and coarse images, for each image")] = 1,
-    exact: Exact = None,
-    batch_size: BatchSize = 100,
-    audit: Annotated[
-        bool, Field(description="check that it is a density, and the solver's error; never ranked without")
-    ] = True,
-    audit_seconds: Annotated[
-        float, Field(gt=0, allow_inf_nan=False, description="for the Jacobians of the audit, roughly")
-    ] = SECONDS,
-    seed: Annotated[int, Field(ge=0, description="of noise and probes, the same for every model")] = 0,
-) -> BitsPerDim:
-    """Build the metric."""
-    return BitsPerDim(split, images, draws, exact, batch_size, audit, audit_seconds, seed)
 
 
 def _conditions(found: Likelihood) -> Mapping[str, Any]:
@@ -111,12 +86,8 @@ def _conditions(found: Likelihood) -> Mapping[str, Any]:
 def _density(found: DensityAudit) -> Mapping[str, Any]:
     """Return the outcome as JSON holds it, without its seconds, which do not repeat."""
     plain = {
-        name: list(value) if isinstance(value, tuple) else value for name, value in asdict(found).items()
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in asdict(found).items()
+        if name != "seconds"
     }
-    del plain["seconds"]
     return {"passed": found.passed, **plain}
-
-
-def _details(found: Likelihood) -> Mapping[str, Any]:
-    joint = found.joint_bits_per_dim
-    return {"shares": dict(found.shares)} | ({} if joint is None else {"joint_bpd": joint})

@@ -16,13 +16,15 @@ from flowzoo.evaluation.pilot import fly_pilot
 from flowzoo.metric import Trained
 from flowzoo.shapes import Images, PerImage
 
-BatchSize = Annotated[int, Field(ge=1, description="images at once")]
+BatchSize = Annotated[int, Field(ge=1, description="Images in a batch.")]
 
-Exact = Annotated[bool | None, Field(description="exact log-determinants; None: up to 64 dimensions")]
+Exact = Annotated[
+    bool | None, Field(description="Compute exact log-determinants; None: up to 64 dimensions.")
+]
 
 
 class EvaluationBatch:
-    """Test images and the notes that the model took on pilot images, as an evaluation would begin.
+    """Test images, and a model's warm start on pilot images, as an evaluation would begin.
 
     Args:
         trained: The model.
@@ -43,7 +45,7 @@ class EvaluationBatch:
 
     @property
     def conditions(self) -> Mapping[str, Any]:
-        """What :meth:`bits_per_dim` has stated of trace and solver."""
+        """Trace and solver, as the calls so far have stated them."""
         return {name: stated(self._ledger, name) for name in ("trace", "solver")}
 
     @property
@@ -54,16 +56,16 @@ class EvaluationBatch:
     @torch.no_grad()
     def bits_per_dim(self) -> PerImage:
         """Return each image's bits/dim, ``(B,)``, under the same noise every time."""
-        return self._flow.bits_per_dim(self.images, self._run())
+        return self._flow.bits_per_dim(self.images, self._call())
 
     @torch.no_grad()
     def encode(self) -> tuple[Images, list[Images]]:
         """Return the dequantised images, ``(B, C, H, W)``, and their latents, finest first."""
-        call = self._run()
+        call = self._call()
         x = dequantise(self.images.to(self._flow.device), self._flow.bins, call)
         return x, self._flow.encode(x, call)
 
-    def _run(self) -> Call:
+    def _call(self) -> Call:
         return Call(
             generator=per_image_generators(self._seed, self._indices),
             exact=self._exact,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
 from flowzoo.bench.metrics.evaluation_batch import BatchSize, EvaluationBatch, Exact
-from flowzoo.bench.metrics.training_steps import TrainingSteps, last_stage
+from flowzoo.bench.metrics.training_steps import TrainingSteps, last_steps
 from flowzoo.call import Call, Ledger
 from flowzoo.flow import Flow
 from flowzoo.metric import Measurement, Metric, Trained
@@ -20,30 +19,23 @@ COUNTED = 5
 """Training steps that are averaged."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Evaluations(Metric):
     """Evaluations of all vector fields for one batch of likelihoods; 0 for models without an ODE.
 
-    The details have those of a step of training, on average over :data:`COUNTED` of them, and of sampling.
-    What counts are the evaluations of solvers: one in which the trace is computed counts once, whatever the
+    The details state those of a training step, on average over :data:`COUNTED` of them, and of sampling.
+    Counted are the evaluations of solvers: one in which the trace is computed counts once, whatever the
     trace costs, and a step of flow matching, which solves nothing, counts none.
-
-    Attributes:
-        batch_size: Images at once in likelihoods and samples; a solver meets the hardest of them.
-        exact: As :func:`~flowzoo.evaluation.likelihood.evaluate_likelihood` takes it.
     """
 
-    batch_size: int
-    exact: bool | None
+    batch_size: BatchSize = 100
+    exact: Exact = None
 
     def measure(self, trained: Trained) -> Measurement:
         batch = EvaluationBatch(trained, self.batch_size, self.exact)
         batch.bits_per_dim()
-        stage = last_stage(trained)
-        steps = None if stage is None else TrainingSteps(trained, stage)
-        training: dict[str, Any] = (
-            {} if steps is None else {"training_batch_size": steps.batch_size, **steps.conditions}
-        )
+        steps = last_steps(trained)
+        training = {} if steps is None else {"training_batch_size": steps.batch_size, **steps.conditions}
         return Measurement(
             value=batch.evaluations,
             unit="",
@@ -54,11 +46,6 @@ class Evaluations(Metric):
                 "sampling": _in_sampling(trained.flow, self.batch_size, trained.seed),
             },
         )
-
-
-def build_evaluations(*, batch_size: BatchSize = 100, exact: Exact = None) -> Evaluations:
-    """Build the metric."""
-    return Evaluations(batch_size, exact)
 
 
 def _in_training(steps: TrainingSteps) -> float:

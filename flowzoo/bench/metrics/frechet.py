@@ -28,33 +28,32 @@ Batches = Iterable[Tensor]
 """Of integer images, ``(B, C, H, W)``, on the CPU; they may differ in size."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Frechet(Metric):
     """Fréchet distance of samples from test images, each as a Gaussian that is fitted to their features.
 
     ``|m - m'|^2 + tr(S + S' - 2 (S S')^(1/2))`` for means ``m`` and covariances ``S``.
 
-    Samples are drawn at temperature 1 and rounded to the integers of the data. Only distances with the same
-    features, data set and number of images can be compared; with few images they are too large, by as much as
-    that of training images from the test images shows, which stands in the details.
-
-    It is FID with Inception's features alone, and 10,000 images or more.
-
-    Attributes:
-        features: ``trained``, ``inception`` or the import path of a network.
-        images: How many test images, and samples.
-        steps: Of training, for ``trained`` features.
-        seed: Of those features' training; samples are drawn with that of the model's training.
+    Samples are drawn at temperature 1 with the seed of the model's training, and rounded to the integers of
+    the data. Only distances with the same features, data set and number of images can be compared. With few
+    images they are too large, by about the distance of training images from test images, which the details
+    state. It is FID with Inception's features alone, and 10,000 images or more.
 
     References:
         Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium",
         2017, arXiv:1706.08500.
     """
 
-    features: str
-    images: int
-    steps: int
-    seed: int
+    features: Annotated[
+        str,
+        Field(
+            pattern=r"^(trained|inception|[\w.]+:\w+)$",
+            description="Network: trained (on the data set itself), inception, or package.module:callable.",
+        ),
+    ] = "trained"
+    images: Annotated[int, Field(ge=2, description="Number of test images, and of samples.")] = 2000
+    steps: Annotated[int, Field(ge=1, description="Training steps of the trained features.")] = 300
+    seed: Annotated[int, Field(ge=0, description="Seed of the features' training.")] = 0
 
     def measure(self, trained: Trained) -> Measurement:
         dataset, flow = trained.dataset, trained.flow
@@ -63,7 +62,7 @@ class Frechet(Metric):
         features = self._features(dataset, flow.device)
         to_test = distance_to(features, (images for _, images in sequential_batches(test, BATCH, count)))
         chosen = spread(len(train), count)
-        batches = [chosen[start : start + BATCH] for start in range(0, len(chosen), BATCH)]
+        batches = (train.take(chosen[at : at + BATCH]) for at in range(0, len(chosen), BATCH))
         needed = features.enough_images or features.num_features + 1
         few = f"{count} images are too few for {features.num_features} features; it takes {needed:,}"
         objections = ((few,) if count < needed else ()) + features.objections
@@ -80,7 +79,7 @@ class Frechet(Metric):
                 "temperature": 1.0,
                 "seed": trained.seed,
             },
-            details={"training_images": to_test(train.take(indices) for indices in batches)},
+            details={"training_images": to_test(batches)},
         )
 
     def _features(self, dataset: Dataset, device: torch.device) -> Features:
@@ -89,23 +88,6 @@ class Frechet(Metric):
         if self.features == "inception":
             return InceptionFeatures(dataset.info.bins, device)
         return ImportedFeatures(self.features, dataset.info.shape)
-
-
-def build_frechet(
-    *,
-    features: Annotated[
-        str,
-        Field(
-            pattern=r"^(trained|inception|[\w.]+:\w+)$",
-            description="trained (on the data itself), inception, or package.module:callable of a network",
-        ),
-    ] = "trained",
-    images: Annotated[int, Field(ge=2, description="test images, and samples")] = 2000,
-    steps: Annotated[int, Field(ge=1, description="of training, for trained features")] = 300,
-    seed: Annotated[int, Field(ge=0, description="of the features' training")] = 0,
-) -> Frechet:
-    """Build the metric."""
-    return Frechet(features, images, steps, seed)
 
 
 def distance_to(features: Features, real: Batches) -> Callable[[Batches], float]:
@@ -131,22 +113,20 @@ def distance_to(features: Features, real: Batches) -> Callable[[Batches], float]
         distance.reset()
         for images in others:
             distance.update(images, real=False)
+        reason = "the features of some images are not finite"
         # LAPACK ends the whole process on some processors where it is given values that are not finite.
         product = distance.real_features_cov_sum @ distance.fake_features_cov_sum
-        if not bool(torch.isfinite(product).all()):
-            raise NumericalError(
-                f"the Fréchet distance in the features {features.name} cannot be computed: "
-                "the features of some images are not finite"
-            )
-        try:
-            found = float(distance.compute())
-        except RuntimeError as error:  # LAPACK's, of values that are not finite
-            raise NumericalError(
-                f"the Fréchet distance in the features {features.name} cannot be computed: {error}"
-            ) from error
-        if not math.isfinite(found):
-            raise NumericalError(f"the Fréchet distance in the features {features.name} is {found}")
-        return found
+        if bool(torch.isfinite(product).all()):
+            try:
+                found = float(distance.compute())
+            except RuntimeError as error:  # LAPACK's, of values that are not finite
+                reason = str(error)
+            else:
+                if math.isfinite(found):
+                    return found
+        raise NumericalError(
+            f"the Fréchet distance in the features {features.name} cannot be computed: {reason}"
+        )
 
     return measure
 

@@ -10,15 +10,6 @@ class Parameters(Metric):
     """Trainable parameters, of the model and of each level, finest first."""
 
     def measure(self, trained: Trained) -> Measurement:
-        levels = [trained.flow.level(place) for place in range(len(trained.flow.levels))]
-        return Measurement(
-            value=trainable(trained.flow),
-            unit="",
-            better="lower",
-            details={f"level {place}": trainable(level) for place, level in enumerate(levels)},
-        )
-
-
-def build_parameters() -> Parameters:
-    """Build the metric."""
-    return Parameters()
+        flow = trained.flow
+        by_level = {f"level {place}": trainable(flow.level(place)) for place in range(len(flow.levels))}
+        return Measurement(trainable(flow), unit="", better="lower", details=by_level)

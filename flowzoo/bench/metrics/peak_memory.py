@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Annotated
 
 import torch
-from pydantic import Field
 
 from flowzoo.bench.metrics.resident_memory import measure_growth
-from flowzoo.bench.metrics.training_steps import TrainingSteps, last_stage, nothing_trains
+from flowzoo.bench.metrics.training_steps import StepSize, TrainingSteps, last_steps, nothing_trains
 from flowzoo.metric import Measurement, Metric, Trained
 
 MIB = 2**20
@@ -18,10 +16,8 @@ MIB = 2**20
 STEPS = 3
 """The first makes the gradients and the optimiser's state; a solver's needs may grow after it."""
 
-EMPTY = Measurement(None, unit="MiB", better="lower", repeats=False)
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PeakMemory(Metric):
     """Peak memory of training steps, with gradients, optimiser and averaged weights, in MiB.
 
@@ -31,26 +27,22 @@ class PeakMemory(Metric):
     it makes little difference what was measured before. Pages and the allocator's rounding leave it uncertain
     by some MiB: figures below ten or so say no more than that little is needed. The two kinds of figures are
     not to be compared with each other.
-
-    Attributes:
-        batch_size: Images a step; None for the training's.
     """
 
-    batch_size: int | None
+    batch_size: StepSize = None
 
     def measure(self, trained: Trained) -> Measurement:
-        stage = last_stage(trained)
-        if stage is None:
-            return nothing_trains(EMPTY.unit, EMPTY.better)
-
-        def train() -> TrainingSteps:
+        def train() -> TrainingSteps | None:
             trained.flow.zero_grad(set_to_none=True)
-            steps = TrainingSteps(trained, stage, self.batch_size)
-            for _ in range(STEPS):
-                steps.take()
+            steps = last_steps(trained, self.batch_size)
+            if steps is not None:
+                for _ in range(STEPS):
+                    steps.take()
             return steps
 
         steps = train()
+        if steps is None:
+            return nothing_trains("MiB", "lower")
         about = {"batch_size": steps.batch_size, "steps": STEPS, **steps.conditions}
         # Nothing of the steps that warmed up may stay, or the measured ones would not need it again.
         del steps
@@ -59,63 +51,40 @@ class PeakMemory(Metric):
         return replace(found, conditions={**about, **found.conditions})
 
 
-def build_peak_memory(
-    *,
-    batch_size: Annotated[int | None, Field(ge=1, description="images a step; None: the training's")] = None,
-) -> PeakMemory:
-    """Build the metric."""
-    return PeakMemory(batch_size)
-
-
 def _measure(train: Callable[[], object], device: torch.device) -> Measurement:
     if device.type == "cuda":
-        return _on_cuda(train, device)
+        torch.cuda.synchronize(device)
+        before = torch.cuda.memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        train()
+        torch.cuda.synchronize(device)
+        counts = "all tensors on the device, the model included"
+        return _found(device, before, torch.cuda.max_memory_allocated(device), counts)
     if device.type == "mps":
-        return _on_mps(train)
-    return _on_cpu(train)
+        torch.mps.synchronize()
+        torch.mps.empty_cache()
+        before = torch.mps.driver_allocated_memory()
+        train()
+        torch.mps.synchronize()
+        # There is no peak to read, but the driver gives nothing back until the cache is emptied.
+        counts = "what the driver holds after the steps, the model included"
+        return _found(device, before, torch.mps.driver_allocated_memory(), counts)
+    growth = measure_growth(train)
+    counts = "resident memory of the process above what it held with the model loaded"
+    found = _found(device, growth.before, growth.peak, counts, threads=torch.get_num_threads())
+    if growth.whole:
+        return found
+    lower = "a lower bound: this system does not forget the process's earlier peak"
+    return replace(found, valid=False, objections=(lower,))
 
 
-def _on_cuda(train: Callable[[], object], device: torch.device) -> Measurement:
-    torch.cuda.synchronize(device)
-    before = torch.cuda.memory_allocated(device)
-    torch.cuda.reset_peak_memory_stats(device)
-    train()
-    torch.cuda.synchronize(device)
-    return replace(
-        EMPTY,
-        value=torch.cuda.max_memory_allocated(device) / MIB,
-        conditions={"device": "cuda", "counts": "all tensors on the device, the model included"},
+def _found(device: torch.device, before: int, peak: int, counts: str, **more: int) -> Measurement:
+    """Return the measurement; ``before`` and ``peak`` are in bytes."""
+    return Measurement(
+        peak / MIB,
+        unit="MiB",
+        better="lower",
+        repeats=False,
+        conditions={"device": device.type, "counts": counts, **more},
         details={"before": before / MIB},
-    )
-
-
-def _on_mps(train: Callable[[], object]) -> Measurement:
-    torch.mps.synchronize()
-    torch.mps.empty_cache()
-    before = torch.mps.driver_allocated_memory()
-    train()
-    torch.mps.synchronize()
-    return replace(
-        EMPTY,
-        # There is no peak to ask for, but the driver gives nothing back until the cache is emptied.
-        value=torch.mps.driver_allocated_memory() / MIB,
-        conditions={"device": "mps", "counts": "what the driver holds after the steps, the model included"},
-        details={"before": before / MIB},
-    )
-
-
-def _on_cpu(train: Callable[[], object]) -> Measurement:
-    found = measure_growth(train)
-    lower = () if found.whole else ("a lower bound: this system does not forget the process's earlier peak",)
-    return replace(
-        EMPTY,
-        value=found.peak / MIB,
-        valid=found.whole,
-        objections=lower,
-        conditions={
-            "device": "cpu",
-            "counts": "resident memory of the process above what it held with the model loaded",
-            "threads": torch.get_num_threads(),
-        },
-        details={"before": found.before / MIB},
     )

@@ -13,19 +13,16 @@ from flowzoo.dequantisation import quantise
 from flowzoo.metric import Measurement, Metric, Trained
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RoundTripError(Metric):
     """Largest ``|decode(encode(x)) - x|`` over the values of test images, pixels in ``[0, 1)``.
 
     The model computes in its own dtype, float32 as a rule. Solvers take the steps of an evaluation on the way
     to the latents, and steps of their own on the way back, as in sampling. Coarse images that a stochastic
     transform draws are decoded as they were drawn.
-
-    Attributes:
-        images: How many, the first of the test split, in one batch.
     """
 
-    images: int
+    images: Annotated[int, Field(ge=1, description="Number of test images, in one batch.")] = 100
 
     @torch.no_grad()
     def measure(self, trained: Trained) -> Measurement:
@@ -53,10 +50,3 @@ class RoundTripError(Metric):
                 "recovered_integers": float(recovered.double().mean()),
             },
         )
-
-
-def build_round_trip_error(
-    *, images: Annotated[int, Field(ge=1, description="test images, in one batch")] = 100
-) -> RoundTripError:
-    """Build the metric."""
-    return RoundTripError(images)

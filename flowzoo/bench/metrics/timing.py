@@ -14,9 +14,10 @@ from pydantic import Field
 
 from flowzoo.metric import Measurement
 
-Repetitions = Annotated[int, Field(ge=3, description="timed repetitions")]
+Repetitions = Annotated[int, Field(ge=3, description="Number of timed repetitions.")]
 Seconds = Annotated[
-    float, Field(gt=0, description="stop after so long, warm-up included, with at least 3 repetitions")
+    float,
+    Field(gt=0, description="Time limit in seconds, warm-up included; at least 3 repetitions are timed."),
 ]
 
 FEWEST = 3
@@ -25,8 +26,8 @@ FEWEST = 3
 WARM_UP = 3
 """Calls before the first timed one: they compile, allocate, and let solvers settle their steps."""
 
-WARM_UP_SHARE = 1 / 3
-"""Of the time allowed, after which no further warm-up call begins."""
+WARM_UP_PART = 1 / 3
+"""Part of the time limit after which no further warm-up call begins."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,10 @@ class Speed:
     """Images a second.
 
     Attributes:
-        rates: Of each timed repetition.
-        batch_size: Images in one.
-        warm_up: Calls before them.
-        device: On which they ran.
+        rates: One for each timed repetition.
+        batch_size: Images in a repetition.
+        warm_up: Calls before the timed ones.
+        device: Device that did the work.
     """
 
     rates: tuple[float, ...]
@@ -69,42 +70,42 @@ class Speed:
 
 
 def measure_speed(
-    call: Callable[[], object], batch_size: int, device: torch.device, repetitions: int, seconds: float
+    act: Callable[[], object], batch_size: int, device: torch.device, repetitions: int, seconds: float
 ) -> Speed:
     """Time a call again and again.
 
     Args:
-        call: Works on one batch.
-        batch_size: Images in it.
-        device: On which it works; its queue is empty before and after each timed call.
-        repetitions: How often to time it, at least :data:`FEWEST`.
-        seconds: Begin no further call after so long, unless there are fewer than that.
+        act: Works on one batch.
+        batch_size: Images in the batch.
+        device: Device that does the work; its queue is empty before and after each timed call.
+        repetitions: Number of timed calls, at least :data:`FEWEST`.
+        seconds: Time after which no further call begins, once :data:`FEWEST` are timed.
     """
     began = time.perf_counter()
     warm_up = 0
-    while warm_up == 0 or (warm_up < WARM_UP and time.perf_counter() - began < WARM_UP_SHARE * seconds):
-        _time(call, device)
+    while warm_up == 0 or (warm_up < WARM_UP and time.perf_counter() - began < WARM_UP_PART * seconds):
+        _time(act, device)
         warm_up += 1
     taken: list[float] = []
     while len(taken) < max(repetitions, FEWEST):
         if len(taken) >= FEWEST and time.perf_counter() - began > seconds:
             break
-        taken.append(_time(call, device))
+        taken.append(_time(act, device))
     return Speed(tuple(batch_size / each for each in taken), batch_size, warm_up, device)
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait until a device has done all that it was given."""
+    """Wait until a device has done all its queued work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
         torch.mps.synchronize()
 
 
-def _time(call: Callable[[], object], device: torch.device) -> float:
+def _time(act: Callable[[], object], device: torch.device) -> float:
     synchronise(device)
     began = time.perf_counter()
-    call()
+    act()
     synchronise(device)
     # A clock that has not moved would make the speed infinite.
     return max(time.perf_counter() - began, math.ulp(1.0))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 
 from flowzoo.call import Ledger
 from flowzoo.data.batches import ShuffledBatches
@@ -14,6 +15,8 @@ from flowzoo.metric import Better, Measurement, Trained
 from flowzoo.training.stage import Stage, plan_stages
 from flowzoo.training.step import TrainingStep
 from flowzoo.warm_start import WarmStart
+
+StepSize = Annotated[int | None, Field(ge=1, description="Images a step; None: as many as in training.")]
 
 
 class TrainingSteps:
@@ -24,26 +27,20 @@ class TrainingSteps:
 
     Args:
         trained: The model; its gradients are overwritten, its weights stay as they are.
-        stage: Whose levels train.
+        stage: Stage of the training.
         batch_size: Images a step; None for the training's.
     """
 
     def __init__(self, trained: Trained, stage: Stage, batch_size: int | None = None) -> None:
         options = parse_training_options(trained.training)
         self.batch_size = batch_size or options.batch_size
-        self.stage = stage
-        self._precision = options.precision
         self._batches = ShuffledBatches(trained.dataset.split("train"), self.batch_size, trained.seed)
         generator = torch.Generator(device=trained.flow.device).manual_seed(trained.seed)
         self._step = TrainingStep(trained.flow, stage, options, generator, WarmStart(trained.flow))
-
-    @property
-    def conditions(self) -> Mapping[str, Any]:
-        """What the steps are steps of."""
-        return {
-            "stage": self.stage.name,
-            "phase": self.stage.phase.name,
-            "precision": self._precision,
+        self.conditions: Mapping[str, Any] = {
+            "stage": stage.name,
+            "phase": stage.phase.name,
+            "precision": options.precision,
         }
 
     def take(self) -> Ledger:
@@ -55,19 +52,14 @@ class TrainingSteps:
         return self._step.take(next(self._batches), learning_rate=0.0)[1]
 
 
-def last_stage(trained: Trained) -> Stage | None:
-    """Return the stage that training ended with, None if nothing of the model trains."""
+def last_steps(trained: Trained, batch_size: int | None = None) -> TrainingSteps | None:
+    """Return steps of the stage that training ended with; None if nothing of the model trains."""
     stages = plan_stages(trained.flow, parse_training_options(trained.training))
-    return next((stage for stage in reversed(stages) if not stage.scoring), None)
+    last = next((stage for stage in reversed(stages) if not stage.scoring), None)
+    return None if last is None else TrainingSteps(trained, last, batch_size)
 
 
 def nothing_trains(unit: str, better: Better) -> Measurement:
-    """Return what a metric of training has to say of a model without trainable parts."""
-    return Measurement(
-        None,
-        unit=unit,
-        better=better,
-        repeats=False,
-        valid=False,
-        objections=("nothing of this model trains by steps",),
-    )
+    """Return the measurement of a metric of training for a model without trainable parts."""
+    objection = "nothing of this model trains by steps"
+    return Measurement(None, unit, better, repeats=False, valid=False, objections=(objection,))

@@ -1,29 +1,31 @@
-"""A leaderboard as small tables of text, from which the terminal, Markdown and LaTeX are made."""
+"""A leaderboard as small tables of text, from which the terminal, the page, Markdown and LaTeX are made."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from flowzoo.bench.report.conditions import QUALITY
 from flowzoo.bench.report.figure import UNSTEADY_FROM
-from flowzoo.bench.report.leaderboard import Leaderboard
+from flowzoo.bench.report.leaderboard import FAILED, INVALID, OTHER, UNAUDITED, UNMEASURED, Leaderboard
 from flowzoo.bench.report.ranking import Ranked
 from flowzoo.bench.report.row import PARAMETERS, TRAINING_SECONDS, Row
-from flowzoo.bench.report.terms import QUALITY
 from flowzoo.bench.report.wording import ARROWS, BITS, bits, clean, figure_text
 
-LIKELIHOOD = "± standard error over images; sd over seeds"
-SET_APART = "Set apart, never ranked: invalid likelihoods"
-UNAUDITED = "Set apart, not ranked: not audited, so nothing has checked that these are densities"
-ELSEWISE = "Set apart, not ranked with the rest: of other images, noise or unit"
-JOINT = "Set apart, never ranked: joint_bpd, which is no likelihood of the images"
-UNRANKED = "Not ranked: no likelihood"
-FAILED = "Failed"
-ELSEWHERE = "Set apart, not compared: speeds and times on other machines or with other versions"
+TITLES = {
+    OTHER: "Not ranked with the rest: measured on other images, with other noise or in another unit",
+    UNAUDITED: "Not ranked: not audited, so nothing has checked that these are densities",
+    INVALID: "Never ranked: invalid likelihoods",
+    UNMEASURED: "Not ranked: no likelihood was measured",
+    FAILED: "Failed: no figures",
+}
+JOINT = "Never ranked: joint_bpd, which is no likelihood of the images"
+ELSEWHERE = "Not compared: speeds and times on other machines or with other versions"
 PUBLISHED = "Published figures, for context: other budgets and machines, never ranked"
 
+ESTIMATED, UNSTEADY, ELSEWHERE_SIGN, INVALID_SIGN = "†", "~", "‡", "!"
 
-ESTIMATED, UNSTEADY, APART = "†", "~", "‡"
+_COSTS = (PARAMETERS, "train-speed", TRAINING_SECONDS, "sample-speed", "peak-memory")
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,9 @@ class Column:
 
     Attributes:
         name: What it holds.
-        unit: Of its numbers.
+        unit: Unit of its numbers.
         numeric: Whether it holds numbers, which stand to the right.
-        arrow: Towards the better ones.
+        arrow: Points towards the better numbers.
     """
 
     name: str
@@ -60,6 +62,9 @@ class Block:
     warned: frozenset[int] = frozenset()
 
 
+MODEL, QUALITY_COLUMN, WHY = Column("model"), Column(BITS, numeric=True), Column("why")
+
+
 def blocks(board: Leaderboard, costs: Sequence[str], errors: bool = False) -> Iterator[Block]:
     """Yield the ranking, then what stands apart from it; tables without rows are left out.
 
@@ -77,13 +82,20 @@ def blocks(board: Leaderboard, costs: Sequence[str], errors: bool = False) -> It
 def apart(board: Leaderboard, costs: Sequence[str] | None = None, errors: bool = False) -> Iterator[Block]:
     """Yield the tables of what stands apart from the ranking; ``costs`` are all by default."""
     costs = all_costs(board) if costs is None else costs
+    there = [row for row in board.rows if row.elsewhere]
+    shown = [name for name in costs if any(row.is_apart(name) for row in there)]
+
+    def cost(row: Row, name: str) -> str:
+        return cost_text(board, row, name, errors)
+
+    def elsewhere(row: Row, name: str) -> str:
+        return _figure(board, row, name, errors) if row.is_apart(name) else "-"
+
     made = (
-        _elsewise(board),
-        _unaudited(board),
-        _invalid(board),
+        *(_with_quality(board, reason) for reason in (OTHER, UNAUDITED, INVALID)),
         _joint(board),
-        _unranked(board, costs, errors),
-        _elsewhere(board, costs, errors),
+        _with_costs(board, TITLES[UNMEASURED], board.apart[UNMEASURED], costs, cost, WHY, _objections),
+        _with_costs(board, ELSEWHERE, there, shown, elsewhere, Column("what differs"), _elsewhere),
         _failed(board),
         _published(board),
     )
@@ -91,16 +103,26 @@ def apart(board: Leaderboard, costs: Sequence[str] | None = None, errors: bool =
 
 
 def legend(board: Leaderboard, costs: Sequence[str], errors: bool = False) -> Iterator[str]:
-    """Yield what the signs in the tables mean, those that occur."""
-    if not board.ranked:
-        return
-    yield f"bits/dim {LIKELIHOOD}"
+    """Yield what the words and signs in the tables mean, those that occur."""
     rows = [each.row for each in board.ranked]
-    if any(row.estimated for row in rows):
-        yield f"{ESTIMATED} by Hutchinson's unbiased estimate of the trace"
-    if any(row.elsewhere for row in board.rows):
-        yield f"{APART} measured on another machine or with other versions: speeds and times are set apart"
     figures = [row.figures[name] for row in rows for name in costs if name in row.figures]
+    if any(row.quality is not None for row in board.rows):
+        yield f"{BITS}: mean bits for each value of an image ± standard error over images; lower is better"
+    if any(row.quality is not None and row.quality.spread is not None for row in board.rows):
+        yield "sd: standard deviation over seeds"
+    if any(row.is_floor for row in rows):
+        yield (
+            "floor: the Gaussian, fitted in closed form with a full covariance matrix; a model that is worse "
+            "than it has learnt nothing beyond means and covariances"
+        )
+    if any(remark.startswith("bound") for row in board.rows for remark in row.remarks):
+        yield "bound, K=n: an upper bound of the true bits/dim, from n draws of coarse images for each image"
+    if any(row.estimated for row in rows):
+        yield f"{ESTIMATED} rests on Hutchinson's unbiased estimate of the trace"
+    if any(row.elsewhere for row in board.rows):
+        yield f"{ELSEWHERE_SIGN} measured on another machine or with other versions: its speeds are set apart"
+    if any(figure.value is not None and not figure.valid for figure in figures):
+        yield f"{INVALID_SIGN} the figure is not valid"
     if errors and any(each.error is not None and not each.repeats for each in figures):
         yield "± of speeds: half the interquartile range of the repetitions"
     elif not errors and any(each.unsteady for each in figures):
@@ -126,29 +148,25 @@ def unit_of(board: Leaderboard, metric: str) -> str:
     return clean(units.pop(), 32) if len(units) == 1 else ""
 
 
+def arrow_of(board: Leaderboard, metric: str) -> str:
+    """Return the arrow towards better figures of a metric, if all rows agree on it and on their target."""
+    directions = {row.figures[metric].better for row in board.rows if metric in row.figures}
+    return ARROWS[directions.pop()] if len(directions) == 1 and metric not in board.own_targets else ""
+
+
 def cost_text(board: Leaderboard, row: Row, metric: str, errors: bool = False) -> str:
     """Return a row's figure for a metric, marked with ``!`` where it is not valid.
 
-    Its error is told, or else marked with ``~`` where it is large. In place of a figure that does not compare
-    with those of the other rows stands ``‡``.
+    Its error is stated, or else marked with ``~`` where it is large. In place of a figure that does not
+    compare with those of the other rows stands ``‡``.
     """
-    return APART if row.is_apart(metric) else _cost_text(board, row, metric, errors)
+    return ELSEWHERE_SIGN if row.is_apart(metric) else _figure(board, row, metric, errors)
 
 
 def name_text(board: Leaderboard, row: Row) -> str:
     """Return a row's name with its signs."""
-    signs = [ESTIMATED] * row.estimated + [APART] * bool(row.elsewhere)
+    signs = [ESTIMATED] * row.estimated + [ELSEWHERE_SIGN] * bool(row.elsewhere)
     return " ".join([board.name(row), *signs])
-
-
-def _cost_text(board: Leaderboard, row: Row, metric: str, errors: bool) -> str:
-    figure = row.figures.get(metric)
-    if figure is None or figure.value is None:
-        return "-"
-    text = figure_text(figure, with_error=errors, with_unit=not unit_of(board, metric))
-    if figure.unsteady and not errors:
-        text = f"{UNSTEADY}{text}"
-    return text if figure.valid else f"{text} !"
 
 
 def rank_text(ranked: Ranked) -> str:
@@ -158,8 +176,18 @@ def rank_text(ranked: Ranked) -> str:
 
 def status_text(ranked: Ranked) -> str:
     """Return what must stand beside a ranked row."""
-    below = ["worse than floor"] if ranked.below_floor else []
+    below = ["worse than the Gaussian floor"] if ranked.below_floor else []
     return "; ".join([*below, *ranked.row.remarks])
+
+
+def _figure(board: Leaderboard, row: Row, metric: str, errors: bool) -> str:
+    figure = row.figures.get(metric)
+    if figure is None or figure.value is None:
+        return "-"
+    text = figure_text(figure, with_error=errors, with_unit=not unit_of(board, metric))
+    if figure.unsteady and not errors:
+        text = f"{UNSTEADY}{text}"
+    return text if figure.valid else f"{text} {INVALID_SIGN}"
 
 
 def _ranking(board: Leaderboard, costs: Sequence[str], errors: bool) -> Block:
@@ -174,119 +202,75 @@ def _ranking(board: Leaderboard, costs: Sequence[str], errors: bool) -> Block:
         for each in board.ranked
     )
     quality = Column(BITS, numeric=True, arrow=ARROWS["lower"])
-    columns = (Column("rank"), Column("model"), quality, *_cost_columns(board, costs), Column("status"))
+    columns = (Column("rank"), MODEL, quality, *_cost_columns(board, costs), Column("status"))
     if not any(row[-1] for row in rows):
         columns, rows = columns[:-1], tuple(row[:-1] for row in rows)
     below = frozenset(place for place, each in enumerate(board.ranked) if each.below_floor)
     return Block("", columns, rows, below)
 
 
-def _cost_columns(board: Leaderboard, costs: Sequence[str]) -> tuple[Column, ...]:
-    return tuple(
-        Column(clean(name, 40), unit_of(board, name), numeric=True, arrow=arrow_of(board, name))
-        for name in costs
-    )
+def _cost_columns(board: Leaderboard, costs: Sequence[str]) -> Iterator[Column]:
+    for name in costs:
+        yield Column(clean(name, 40), unit_of(board, name), numeric=True, arrow=arrow_of(board, name))
 
 
-def arrow_of(board: Leaderboard, metric: str) -> str:
-    """Return the arrow towards better figures of a metric, if all rows agree on it and on what it is of."""
-    directions = {row.figures[metric].better for row in board.rows if metric in row.figures}
-    return ARROWS[directions.pop()] if len(directions) == 1 and metric not in board.own_targets else ""
+def _with_quality(board: Leaderboard, reason: str) -> Block:
+    """Return the rows that have a likelihood and are not ranked for one reason."""
+    rows = []
+    for row in board.apart[reason]:
+        figure = row.figures[QUALITY]
+        why = {OTHER: [board.other_conditions(row)], INVALID: [_objections(row)]}.get(reason, [])
+        text = figure_text(figure, with_unit=figure.unit != BITS)
+        rows.append((board.name(row), text, "; ".join([*why, *row.remarks])))
+    return Block(TITLES[reason], (MODEL, QUALITY_COLUMN, WHY), tuple(rows))
 
 
-def _elsewise(board: Leaderboard) -> Block:
-    rows = tuple(
-        (
-            board.name(row),
-            figure_text(row.figures[QUALITY], with_unit=row.figures[QUALITY].unit != BITS),
-            "; ".join([board.why_elsewise(row), *row.remarks]),
-        )
-        for row in board.elsewise
-    )
-    return Block(ELSEWISE, (Column("model"), Column(BITS, numeric=True), Column("why")), rows)
+def _with_costs(
+    board: Leaderboard,
+    title: str,
+    rows: Iterable[Row],
+    costs: Sequence[str],
+    cost: Callable[[Row, str], str],
+    last: Column,
+    last_text: Callable[[Row], str],
+) -> Block:
+    texts = ((board.name(row), *(cost(row, name) for name in costs), last_text(row)) for row in rows)
+    return Block(title, (MODEL, *_cost_columns(board, costs), last), tuple(texts))
 
 
-def _unaudited(board: Leaderboard) -> Block:
-    rows = tuple(
-        (board.name(row), figure_text(row.figures[QUALITY]), "; ".join(row.remarks))
-        for row in board.unaudited
-    )
-    return Block(UNAUDITED, (Column("model"), Column(BITS, numeric=True), Column("status")), rows)
+def _objections(row: Row) -> str:
+    figure = row.figures.get(QUALITY)
+    return "; ".join(map(clean, figure.objections)) if figure and figure.objections else "not measured"
 
 
-def _invalid(board: Leaderboard) -> Block:
-    rows = tuple(
-        (
-            board.name(row),
-            figure_text(row.figures[QUALITY]),
-            "; ".join([*map(clean, row.figures[QUALITY].objections), *row.remarks]),
-        )
-        for row in board.invalid
-    )
-    return Block(SET_APART, (Column("model"), Column(BITS, numeric=True), Column("why")), rows)
+def _elsewhere(row: Row) -> str:
+    return "; ".join(row.elsewhere)
 
 
 def _joint(board: Leaderboard) -> Block:
-    rows = tuple((board.name(row), bits(row.joint)) for row in board.joint if row.joint is not None)
-    return Block(JOINT, (Column("model"), Column("joint_bpd", numeric=True)), rows)
-
-
-def _unranked(board: Leaderboard, costs: Sequence[str], errors: bool) -> Block:
-    def why(row: Row) -> str:
-        figure = row.figures.get(QUALITY)
-        return "; ".join(map(clean, figure.objections)) if figure and figure.objections else "not measured"
-
-    rows = tuple(
-        (board.name(row), *(cost_text(board, row, name, errors) for name in costs), why(row))
-        for row in board.unranked
-    )
-    return Block(UNRANKED, (Column("model"), *_cost_columns(board, costs), Column("why")), rows)
-
-
-def _elsewhere(board: Leaderboard, costs: Sequence[str], errors: bool) -> Block:
-    there = [row for row in board.rows if row.elsewhere]
-    shown = [name for name in costs if any(row.is_apart(name) for row in there)]
-    rows = tuple(
-        (
-            board.name(row),
-            *(_cost_text(board, row, name, errors) if row.is_apart(name) else "-" for name in shown),
-            "; ".join(row.elsewhere),
-        )
-        for row in there
-    )
-    return Block(ELSEWHERE, (Column("model"), *_cost_columns(board, shown), Column("what differs")), rows)
+    found = [(board.name(row), row.joint) for row in board.rows if row.is_sound]
+    rows = tuple((name, bits(joint)) for name, joint in found if joint is not None)
+    return Block(JOINT, (MODEL, Column("joint_bpd", numeric=True)), rows)
 
 
 def _failed(board: Leaderboard) -> Block:
     rows = []
     for row in board.rows:
         for cell in row.failures:
-            failure = cell.failure
-            stage, cause, reason = (
-                (clean(failure.stage, 40), failure.cause, clean(failure.reason, 200))
-                if failure
-                else ("", "", "")
-            )
-            rows.append((board.name(row), str(cell.seed), stage, cause, reason))
-    columns = (Column("model"), Column("seed", numeric=True), Column("in"), Column("cause"), Column("reason"))
-    return Block(FAILED, columns, tuple(rows))
+            found = cell.failure
+            why = (clean(found.stage, 40), found.cause, clean(found.reason, 200)) if found else ("", "", "")
+            rows.append((board.name(row), str(cell.seed), *why))
+    columns = (MODEL, Column("seed", numeric=True), Column("in"), Column("cause"), Column("reason"))
+    return Block(TITLES[FAILED], columns, tuple(rows))
 
 
 def _published(board: Leaderboard) -> Block:
     rows = []
     for row in board.rows:
-        measured = row.quality.value if row.quality is not None and row.quality.valid else None
+        here = bits(row.bits) if row.quality is not None and row.quality.valid else "-"
         for each in row.published:
             source = ", ".join(clean(part, 80) for part in (each.source, each.variant, each.remark) if part)
-            here = "-" if measured is None else bits(measured)
             rows.append((board.name(row), here, f"{each.bits_per_dim:g}", source))
-    columns = (
-        Column("model"),
-        Column("here", numeric=True),
-        Column("published", numeric=True),
-        Column(f"source (on {clean(board.data.published, 40) or 'this data'})"),
-    )
-    return Block(PUBLISHED, columns, tuple(rows))
-
-
-_COSTS = (PARAMETERS, "train-speed", TRAINING_SECONDS, "sample-speed", "peak-memory")
+    origin = Column(f"source (on {clean(board.data.published, 40) or 'this data'})")
+    ours, theirs = (Column(name, numeric=True) for name in ("here", "published"))
+    return Block(PUBLISHED, (MODEL, ours, theirs, origin), tuple(rows))

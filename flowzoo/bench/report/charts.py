@@ -6,10 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from flowzoo.bench.report.blocks import arrow_of, unit_of
+from flowzoo.bench.report.blocks import all_costs, arrow_of, unit_of
 from flowzoo.bench.report.leaderboard import Leaderboard, Report
 from flowzoo.bench.report.row import Row
-from flowzoo.bench.report.terms import QUALITY
 from flowzoo.bench.report.wording import clean
 
 CURVE = "time-to-bpd"
@@ -21,15 +20,18 @@ POINTS = 300
 
 def chart_data(report: Report) -> list[dict[str, Any]]:
     """Return the data of each leaderboard's charts; only valid likelihoods are drawn."""
-    colours = _colours(report)
+    # A model has the same colour in every chart of the page; the floors come last.
+    ranked = [each.row for board in report.boards for each in board.ranked]
+    labels = sorted({row.label for row in ranked if not row.is_floor})
+    labels += sorted({row.label for row in ranked} - {*labels})
+    colours = {label: number for number, label in enumerate(labels)}
     return [_board(board, colours) for board in report.boards]
 
 
 def _board(board: Leaderboard, colours: Mapping[str, int]) -> dict[str, Any]:
     rows = [each.row for each in board.ranked]
-    costs = [
-        name for name in board.metrics if _is_axis(board, name) and any(_cost(row, name) for row in rows)
-    ]
+    axes = [name for name in all_costs(board) if name not in board.own_targets]
+    costs = [name for name in axes if any(_cost(row, name) for row in rows)]
     return {
         "costs": [
             {"name": clean(name), "unit": unit_of(board, name), "arrow": arrow_of(board, name)}
@@ -40,15 +42,20 @@ def _board(board: Leaderboard, colours: Mapping[str, int]) -> dict[str, Any]:
                 "name": board.name(row),
                 "colour": colours[row.label],
                 "floor": row.is_floor,
-                "quality": row.figures[QUALITY].value,
-                "error": row.figures[QUALITY].error,
+                "quality": row.bits,
+                "error": row.quality.error if row.quality else None,
                 "costs": [_cost(row, name) for name in costs],
                 # Seconds of another machine are other seconds.
-                "curves": [] if row.elsewhere else [curve for curve in map(curve_of, _details(row)) if curve],
+                "curves": [] if row.elsewhere else _curves(row),
             }
             for row in rows
         ],
     }
+
+
+def _curves(row: Row) -> list[list[list[float]]]:
+    measured = (cell.metrics[CURVE] for cell in row.finished if CURVE in cell.metrics)
+    return [curve for curve in (curve_of(each.details) for each in measured) if curve]
 
 
 def curve_of(details: Mapping[str, Any]) -> list[list[float]]:
@@ -58,13 +65,8 @@ def curve_of(details: Mapping[str, Any]) -> list[list[float]]:
         return []
     points = [[float(each[0]), float(each[1])] for each in given if _is_point(each)]
     points.sort(key=lambda point: point[0])
-    step = math.ceil(len(points) / POINTS)
     # Counted from the end, as that is where a curve is read off.
-    return points[::-1][:: max(1, step)][::-1]
-
-
-def _details(row: Row) -> list[Mapping[str, Any]]:
-    return [cell.metrics[CURVE].details for cell in row.finished if CURVE in cell.metrics]
+    return points[::-1][:: max(1, math.ceil(len(points) / POINTS))][::-1]
 
 
 def _is_point(given: Any) -> bool:
@@ -73,18 +75,6 @@ def _is_point(given: Any) -> bool:
     return all(isinstance(each, int | float) and math.isfinite(each) for each in given)
 
 
-def _is_axis(board: Leaderboard, metric: str) -> bool:
-    return metric != QUALITY and metric not in board.own_targets
-
-
 def _cost(row: Row, metric: str) -> float | None:
     figure = row.figures.get(metric)
     return figure.value if figure is not None and figure.valid and not row.is_apart(metric) else None
-
-
-def _colours(report: Report) -> dict[str, int]:
-    """Number labels, so that a model looks the same in every chart of the page."""
-    ranked = [each.row for board in report.boards for each in board.ranked]
-    drawn = sorted({row.label for row in ranked if not row.is_floor})
-    floors = sorted({row.label for row in ranked if row.is_floor} - {*drawn})
-    return {label: number for number, label in enumerate([*drawn, *floors])}

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 from typing import Any
 
 from flowzoo.bench.report.leaderboard import Leaderboard, Report
 from flowzoo.bench.report.row import Row
-from flowzoo.bench.report.wording import clean
+from flowzoo.bench.report.wording import clean, shape_text
+
+_LONGEST = 10_000
+"""Characters of a cell; a spreadsheet holds three times as many."""
 
 
 def csv_text(report: Report) -> str:
@@ -20,25 +24,16 @@ def csv_text(report: Report) -> str:
     whose figures must not be ranked. Text that a spreadsheet would take for a formula starts with an
     apostrophe.
     """
-    rows = [row for board in report.boards for row in board.rows]
-    metrics = [
-        column
-        for name in dict.fromkeys(name for board in report.boards for name in board.metrics)
-        for column in [name, *[_apart(name)] * any(row.is_apart(name) for row in rows)]
-    ]
+    lines = [line for board in report.boards for line in _lines(board)]
+    # A line has three parts: what it is about, its figures, and what is left to say.
+    parts = [dict.fromkeys(name for each in part for name in each) for part in zip(*lines, strict=True)]
+    columns = [name for part in parts for name in part]
     text = io.StringIO()
-    columns = _columns(metrics)
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(map(_cell, columns))
-    for board in report.boards:
-        ranks = {id(each.row): each for each in board.ranked}
-        for standing, row in board.standings:
-            ranked = ranks.get(id(row))
-            rank = "" if ranked is None or ranked.rank is None else ranked.rank
-            below = "" if ranked is None else ranked.below_floor
-            line = {"standing": standing, "rank": rank, "worse than floor": below}
-            line |= _facts(board, row) | _figures(row)
-            writer.writerow(_cell(line.get(name, "")) for name in columns)
+    for about, figures, rest in lines:
+        line = {**about, **figures, **rest}
+        writer.writerow(_cell(line.get(name, "")) for name in columns)
     return text.getvalue()
 
 
@@ -50,69 +45,45 @@ def _cell(value: Any) -> Any:
     return f"'{line}" if line.startswith(("=", "+", "-", "@")) else line
 
 
-def _columns(metrics: list[str]) -> list[str]:
-    figures = [f"{name}{part}" for name in metrics for part in ("", " error", " sd", " unit")]
-    return [*_FACTS, *figures, "not valid", "joint_bpd", "published", "failure"]
-
-
-def _facts(board: Leaderboard, row: Row) -> dict[str, Any]:
-    data = board.data
-    device, precision = row.place
-    failures = [cell.failure for cell in row.failures if cell.failure is not None]
-    return {
-        "suite": board.suite,
-        "data": data.name,
-        "revision": data.revision,
-        "shape": "x".join(map(str, data.shape)),
-        "bins": data.bins,
-        "label": row.label,
-        "model": row.model,
-        "device": device,
-        "precision": precision,
-        "seeds": len(row.finished),
-        "failed seeds": len(row.failures),
-        "what differs": "; ".join(row.elsewhere),
-        "joint_bpd": "" if row.joint is None else row.joint,
-        "published": "; ".join(f"{each.bits_per_dim:g} ({each.source})" for each in row.published),
-        "failure": "; ".join(f"{each.stage}: {each.cause}: {each.reason}" for each in failures),
-    }
-
-
-def _figures(row: Row) -> dict[str, Any]:
-    cells: dict[str, Any] = {}
-    for metric, figure in row.figures.items():
-        name = _apart(metric) if row.is_apart(metric) else metric
-        cells |= {
-            name: figure.value,
-            f"{name} error": figure.error,
-            f"{name} sd": figure.spread,
-            f"{name} unit": figure.unit,
+def _lines(board: Leaderboard) -> Iterator[tuple[dict[str, Any], ...]]:
+    ranks = {id(each.row): each for each in board.ranked}
+    for standing, row in board.standings:
+        ranked, data = ranks.get(id(row)), board.data
+        about = {
+            "suite": board.suite,
+            "data": data.name,
+            "revision": data.revision,
+            "shape": shape_text(data.shape),
+            "bins": data.bins,
+            "standing": standing,
+            "rank": None if ranked is None else ranked.rank,
+            "worse than floor": None if ranked is None else ranked.below_floor,
+            "label": row.label,
+            "model": row.model,
+            "device": row.platform[0],
+            "precision": row.platform[1],
+            "seeds": len(row.finished),
+            "failed seeds": len(row.failures),
+            "what differs": "; ".join(row.elsewhere),
         }
-    wrong = sorted(name for name, figure in row.figures.items() if not figure.valid)
-    return cells | {"not valid": "; ".join(wrong)}
+        failures = [cell.failure for cell in row.failures if cell.failure is not None]
+        rest = {
+            "not valid": "; ".join(sorted(name for name, one in row.figures.items() if not one.valid)),
+            "joint_bpd": row.joint,
+            "published": "; ".join(f"{each.bits_per_dim:g} ({each.source})" for each in row.published),
+            "failure": "; ".join(f"{each.stage}: {each.cause}: {each.reason}" for each in failures),
+        }
+        yield about, _figures(board, row), rest
 
 
-def _apart(metric: str) -> str:
-    return f"{metric} elsewhere"
+def _figures(board: Leaderboard, row: Row) -> dict[str, Any]:
+    cells: dict[str, Any] = {}
+    for metric in board.metrics:
+        figure = row.figures.get(metric)
+        name = f"{metric} elsewhere" if row.is_apart(metric) else metric
+        values = (figure.value, figure.error, figure.spread, figure.unit) if figure else (None,) * 4
+        cells |= {f"{name}{part}": value for part, value in zip(_PARTS, values, strict=True)}
+    return cells
 
 
-_LONGEST = 10_000
-"""Characters of a cell; a spreadsheet holds three times as many."""
-
-_FACTS = [
-    "suite",
-    "data",
-    "revision",
-    "shape",
-    "bins",
-    "standing",
-    "rank",
-    "worse than floor",
-    "label",
-    "model",
-    "device",
-    "precision",
-    "seeds",
-    "failed seeds",
-    "what differs",
-]
+_PARTS = ("", " error", " sd", " unit")

@@ -1,4 +1,4 @@
-"""All that is known of how a cell was made and measured, as names and values."""
+"""All that a record states, as names and texts; and what differs between two records."""
 
 from __future__ import annotations
 
@@ -11,46 +11,59 @@ from flowzoo.bench.result import Result
 Facts = list[tuple[str, str]]
 
 LONGEST = 12
-"""Longer lists, such as curves, are told by their length."""
+"""Of a longer list, such as a curve, only the length is stated."""
+
+KEY_ALONE = "the keys differ, and nothing that is stated here does"
+
+_SHOWN = ("suite", "label", "status", "published", "failure", "samples", "schema")
+"""Fields that a report shows elsewhere."""
 
 
 def facts_of(cell: Result) -> Iterator[tuple[str, Facts]]:
     """Yield headings with facts below them; those without any are left out."""
-    spent = cell.spent
-    budget = {name: value for name, value in cell.budget.items() if value is not None}
-    yield (
-        "training",
-        flat({"seed": cell.seed, "budget": budget, "steps": spent.steps, "seconds": round(spent.seconds, 3)})
-        + flat({"batch size": spent.batch_size, "ended": cell.date, "key": cell.key})
-        + flat(cell.training),
+    plain = {name: value for name, value in cell.plain().items() if name not in _SHOWN}
+    metrics = plain.pop("metrics")
+    groups = {name: value for name, value in plain.items() if isinstance(value, Mapping)}
+    yield "cell", flat({name: value for name, value in plain.items() if name not in groups})
+    for name, value in [*groups.items(), *sorted(metrics.items())]:
+        if found := flat(value):
+            yield name, found
+
+
+def differences(first: Result, second: Result) -> tuple[str, ...]:
+    """Return ``options.levels: 2 -> 3`` for each setting, condition or version that is not the same in both.
+
+    >>> from dataclasses import replace
+    >>> from flowzoo.bench.result import DataFacts, Spent
+    >>> from flowzoo.experiment.budget import Budget
+    >>> from flowzoo.experiment.experiment import Experiment
+    >>> asked = Experiment("glow", "digits", Budget(steps=5), options={"levels": 2})
+    >>> one = Result("key", "quick", "glow", asked, "finished", "", {}, 1, DataFacts("digits"), Spent())
+    >>> differences(one, replace(one, key="other", experiment=replace(asked, options={"levels": 3})))
+    ('options.levels: 2 -> 3',)
+    """
+    ours, theirs = dict(flat(_settings(first))), dict(flat(_settings(second)))
+    found = tuple(
+        f"{name}: {ours.get(name, 'none')} -> {theirs.get(name, 'none')}"
+        for name in dict.fromkeys([*ours, *theirs])
+        if ours.get(name) != theirs.get(name)
     )
-    model = {"name": cell.model, "parameters": cell.parameters, **cell.options, "pixels": cell.pixels}
-    yield "model", flat(model)
-    if cell.components:
-        yield "revisions of components", flat(cell.components)
-    environment = cell.environment
-    if environment is not None:
-        plain = {
-            "device": environment.device,
-            "precision": environment.precision,
-            "threads": environment.threads,
-            "cells at the same time": environment.jobs,
-            **environment.hardware,
-            **environment.versions,
-            **environment.plugins,
-            "commit": environment.commit,
-        }
-        yield "environment", flat(plain)
-    for name, measured in sorted(cell.metrics.items()):
-        stated = {
-            "figure": measured.value,
-            "unit": measured.unit,
-            "error": measured.error,
-            "repeats": measured.repeats,
-            "valid": measured.valid,
-            "objections": list(measured.objections),
-        }
-        yield name, flat(stated) + flat(measured.conditions) + flat(measured.details)
+    return found or ((KEY_ALONE,) if first.key != second.key else ())
+
+
+def _settings(cell: Result) -> dict[str, Any]:
+    """Return all that may explain why figures differ, without the figures."""
+    plain = cell.plain()
+    names = ("model", "parameters", "options", "pixels", "training", "components")
+    kept = {name: getattr(cell, name) for name in names} | {"budget": cell.budget}
+    data = {name: getattr(cell.data, name) for name in ("shape", "bins")}
+    where = {name: value for name, value in (plain["environment"] or {}).items() if name != "fingerprints"}
+    # Nested conditions, such as the audit, are figures again.
+    measured = {
+        name: {key: value for key, value in each.conditions.items() if not isinstance(value, Mapping)}
+        for name, each in cell.metrics.items()
+    }
+    return kept | data | where | measured
 
 
 def flat(mapping: Mapping[str, Any], before: str = "") -> Facts:
@@ -64,23 +77,16 @@ def flat(mapping: Mapping[str, Any], before: str = "") -> Facts:
         name = clean(f"{before}{key}", 80)
         if isinstance(value, Mapping):
             found += flat(value, f"{name}.")
-        elif isinstance(value, bool):
-            found.append((name, "yes" if value else "no"))
-        elif isinstance(value, list | tuple):
-            if value:
-                found.append((name, _list(value)))
-        elif value is not None and value != "":
-            found.append((name, clean(_scalar(value))))
+        elif value is not None and value not in ("", [], ()):
+            found.append((name, clean(_text(value))))
     return found
 
 
-def _list(values: list[Any] | tuple[Any, ...]) -> str:
-    if len(values) > LONGEST:
-        return f"{len(values)} entries"
-    return clean(", ".join(_scalar(each) for each in values))
-
-
-def _scalar(value: Any) -> str:
+def _text(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_text, value)) if len(value) <= LONGEST else f"{len(value)} entries"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return str(int(value)) if value == int(value) and abs(value) < 1e15 else f"{value:.6g}"
     return str(value)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import fmean, stdev
-from typing import Any
 
 from flowzoo.metric import Better, Measurement
 
 UNSTEADY_FROM = 0.2
-"""Of a figure is a large error."""
+"""Part of a figure from which on its error is large."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +24,10 @@ class Figure:
             choice errs all of them alike, so it is the mean of the seeds' errors, and more seeds do not
             make it smaller.
         spread: Standard deviation over seeds; None for one seed.
-        seeds: That have a figure.
+        seeds: Number of seeds that have a figure.
         repeats: Whether the same seeds and machine give the same figure again.
         valid: Whether it may be ranked; one seed that is not valid spoils the mean.
         objections: Why not, or why there is no figure, with the seed if there are several.
-        conditions: Of the first seed.
     """
 
     value: float | None
@@ -41,7 +39,6 @@ class Figure:
     repeats: bool = True
     valid: bool = True
     objections: tuple[str, ...] = ()
-    conditions: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def unsteady(self) -> bool:
@@ -58,9 +55,8 @@ def average(by_seed: Mapping[int, Measurement]) -> Figure:
     2.5
     """
     first = next(iter(by_seed.values()))
-    given = {seed: each for seed, each in by_seed.items() if each.value is not None}
-    values = [each.value for each in given.values() if each.value is not None]
-    errors = [each.error for each in given.values() if each.error is not None]
+    values = [each.value for each in by_seed.values() if each.value is not None]
+    errors = [each.error for each in by_seed.values() if each.value is not None and each.error is not None]
     return Figure(
         value=fmean(values) if values else None,
         unit=first.unit,
@@ -69,16 +65,10 @@ def average(by_seed: Mapping[int, Measurement]) -> Figure:
         spread=stdev(values) if len(values) > 1 else None,
         seeds=len(values),
         repeats=all(each.repeats for each in by_seed.values()),
-        valid=all(each.valid for each in given.values()),
-        objections=_objections(by_seed),
-        conditions=first.conditions,
-    )
-
-
-def _objections(by_seed: Mapping[int, Measurement]) -> tuple[str, ...]:
-    several = len(by_seed) > 1
-    return tuple(
-        f"seed {seed}: {objection}" if several else objection
-        for seed, each in by_seed.items()
-        for objection in each.objections
+        valid=all(each.valid for each in by_seed.values() if each.value is not None),
+        objections=tuple(
+            f"seed {seed}: {objection}" if len(by_seed) > 1 else objection
+            for seed, each in by_seed.items()
+            for objection in each.objections
+        ),
     )

@@ -1,40 +1,43 @@
-"""One leaderboard for each suite, data set and place; what may not be ranked stands apart."""
+"""One leaderboard for each suite, data set, kind of device and precision; unranked rows stand apart."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from flowzoo.bench.report.conditions import QUALITY, Conditions, other_conditions, own_targets
 from flowzoo.bench.report.grouping import comparable
 from flowzoo.bench.report.notes import notes_of
-from flowzoo.bench.report.ranking import Ranked, rank, row_terms, usual_terms
+from flowzoo.bench.report.ranking import Ranked, rank, row_conditions, usual_conditions
 from flowzoo.bench.report.row import PARAMETERS, TRAINING_SECONDS, Row, rows_of
 from flowzoo.bench.report.surroundings import unusual, usual_facts
-from flowzoo.bench.report.terms import QUALITY, Terms, other_terms, own_targets
 from flowzoo.bench.report.wording import clean, shape_text
-from flowzoo.bench.result import DataFacts, Place, Result
+from flowzoo.bench.result import DataFacts, Platform, Result
 from flowzoo.bench.store import Results, SkippedFile
 from flowzoo.errors import UnknownNameError, did_you_mean
+
+OTHER, UNAUDITED, INVALID = "other conditions", "not audited", "invalid"
+UNMEASURED, FAILED = "no likelihood", "failed"
+
+APART = (OTHER, UNAUDITED, INVALID, UNMEASURED, FAILED)
+"""Why a row is not ranked: its likelihood was measured on other images or in another unit, was not audited
+and has no other fault, or must not be ranked; or it has none; or no cell of it finished."""
 
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """A suite's rows on one revision of one data set, in one place.
+    """A suite's rows on one revision of one data set, on one kind of device.
 
     Attributes:
         suite: Its name.
-        data: Of all of its cells the same name, revision, shape and number of bins.
-        place: Of all of its cells the same kind of device and precision; empty where unknown.
+        data: The data set: all cells have the same name, revision, shape and number of bins.
+        platform: Kind of device and precision of all cells; empty where unknown.
         ranked: Rows with a valid likelihood, best first.
-        elsewise: Rows with a valid likelihood that was measured on other terms than the ranked ones.
-        unaudited: Rows whose likelihood has not been audited, and has no other fault.
-        invalid: Rows with a likelihood that must not be ranked.
-        unranked: Rows that were trained but have no likelihood.
-        failed: Rows of which no cell finished.
+        apart: The other rows, by the reasons in :data:`APART`.
         metrics: Names of all metrics: quality, parameters, seconds of training, then the others by name.
-        own_targets: Of these the ones of which each row has a target of its own, so that they do not compare.
-        terms: On which the ranked rows were measured.
+        own_targets: Metrics of which each row has a target of its own, so that they do not compare.
+        conditions: Under which the ranked rows were measured.
         notes: What to know before rows are compared.
         heading: Suite, data set, and what else it takes to tell the report's leaderboards apart.
         title: The same with the revision of the data, its shape and number of bins.
@@ -42,16 +45,12 @@ class Leaderboard:
 
     suite: str
     data: DataFacts
-    place: Place
+    platform: Platform
     ranked: tuple[Ranked, ...]
-    elsewise: tuple[Row, ...]
-    unaudited: tuple[Row, ...]
-    invalid: tuple[Row, ...]
-    unranked: tuple[Row, ...]
-    failed: tuple[Row, ...]
+    apart: Mapping[str, tuple[Row, ...]]
     metrics: tuple[str, ...]
     own_targets: frozenset[str]
-    terms: Terms
+    conditions: Conditions
     notes: tuple[str, ...]
     heading: str = ""
     title: str = ""
@@ -66,19 +65,13 @@ class Leaderboard:
         """Every row once, with what it counts as."""
         for each in self.ranked:
             yield ("floor" if each.rank is None else "ranked"), each.row
-        parts = (self.elsewise, self.unaudited, self.invalid, self.unranked, self.failed)
-        for standing, rows in zip(_STANDINGS, parts, strict=True):
-            for row in rows:
-                yield standing, row
+        for reason in APART:
+            for row in self.apart[reason]:
+                yield reason, row
 
-    @property
-    def joint(self) -> tuple[Row, ...]:
-        """Rows with a ``joint_bpd``, but for those whose likelihood is none."""
-        return tuple(row for row in self.rows if row.joint is not None and row.is_sound)
-
-    def why_elsewise(self, row: Row) -> str:
+    def other_conditions(self, row: Row) -> str:
         """Return what a row's likelihood was measured on that those of the ranked rows were not."""
-        return clean(other_terms(row_terms(row), self.terms))
+        return clean(other_conditions(row_conditions(row), self.conditions))
 
     def name(self, row: Row) -> str:
         """Return a row's label, fit to be shown."""
@@ -90,7 +83,7 @@ class Report:
     """All leaderboards of a folder of results.
 
     Attributes:
-        boards: By suite, data set and place.
+        boards: By suite, data set, kind of device and precision.
         cells: How many results they are made of.
         failed: How many of these failed.
         skipped: Files that held no result.
@@ -111,15 +104,15 @@ def make_report(results: Results, suite: str | None = None) -> Report:
 
     Args:
         results: As read.
-        suite: Of which to report; all by default.
+        suite: The only suite to report; None for all.
 
     Raises:
         UnknownNameError: There are no results of this suite.
     """
     suites = sorted({each.suite for each in results.results})
     if suite is not None and suite not in suites:
-        hint = did_you_mean(suite, suites) or ";"
-        raise UnknownNameError(f"no results of a suite '{suite}'{hint} there are: {', '.join(suites)}")
+        hint = did_you_mean(suite, suites) or "."
+        raise UnknownNameError(f"there are no results of a suite '{suite}'{hint} Suites: {', '.join(suites)}")
     chosen = [each for each in results.results if suite in (None, each.suite)]
     return Report(
         boards=_told_apart([_board(group) for group in comparable(chosen)]),
@@ -133,30 +126,38 @@ def make_report(results: Results, suite: str | None = None) -> Report:
 
 def _board(results: list[Result]) -> Leaderboard:
     rows = _marked(rows_of(results))
-    with_quality = [row for row in rows if row.quality is not None]
-    unaudited = [row for row in with_quality if row.is_sound and not row.audited]
-    valid = [
-        row for row in with_quality if row.quality is not None and row.quality.valid and row not in unaudited
-    ]
-    terms = usual_terms(valid)
-    ranked = rank([row for row in valid if row_terms(row) == terms])
+    usual = usual_conditions([row for row in rows if _fault(row) == ""])
+    apart: dict[str, list[Row]] = {reason: [] for reason in APART}
+    rankable: list[Row] = []
+    for row in rows:
+        reason = _fault(row) or ("" if row_conditions(row) == usual else OTHER)
+        (apart[reason] if reason else rankable).append(row)
+    apart[UNAUDITED].sort(key=lambda row: (row.bits, row.label))
+    ranked = rank(rankable)
     finished = [row for row in rows if row.finished]
     shown = [each.row for each in ranked]
     return Leaderboard(
         suite=results[0].suite,
         data=results[0].data,
-        place=results[0].place,
+        platform=results[0].platform,
         ranked=ranked,
-        elsewise=tuple(row for row in valid if row_terms(row) != terms),
-        unaudited=tuple(sorted(unaudited, key=lambda row: (row.figures[QUALITY].value or 0.0, row.label))),
-        invalid=tuple(row for row in with_quality if row not in valid and row not in unaudited),
-        unranked=tuple(row for row in finished if row.quality is None),
-        failed=tuple(row for row in rows if not row.finished),
+        apart={reason: tuple(found) for reason, found in apart.items()},
         metrics=_metrics(rows),
         own_targets=own_targets(cell for row in finished for cell in row.finished),
-        terms=terms,
+        conditions=usual,
         notes=tuple(notes_of(shown, [row for row in finished if row not in shown])),
     )
+
+
+def _fault(row: Row) -> str:
+    """Return why a row cannot be ranked, whatever the others are; empty if it can."""
+    if not row.finished:
+        return FAILED
+    if row.quality is None:
+        return UNMEASURED
+    if row.is_sound and not row.audited:
+        return UNAUDITED
+    return "" if row.quality.valid else INVALID
 
 
 def _marked(rows: Sequence[Row]) -> tuple[Row, ...]:
@@ -176,21 +177,18 @@ def _told_apart(boards: Sequence[Leaderboard]) -> tuple[Leaderboard, ...]:
     """Give leaderboards headings that tell them apart, and no longer ones than that takes."""
     made = []
     for board in boards:
-        data, place = board.data, ", ".join(filter(None, board.place))
+        data, platform = board.data, ", ".join(filter(None, board.platform))
         alike = [each for each in boards if (each.suite, each.data.name) == (board.suite, data.name)]
         revision = data.revision[:12]
         shape = f"{shape_text(data.shape)}, {data.bins} bins" if data.shape else ""
-        places = [place] if len({each.place for each in alike}) > 1 else []
-        revisions = [revision] if len({each.data.revision for each in alike}) > 1 else []
-        shapes = [shape] if len({(each.data.shape, each.data.bins) for each in alike}) > 1 else []
-        heading = [board.suite, " ".join(filter(None, [data.name, *revisions])), *shapes, *places]
-        title = [board.suite, " ".join(filter(None, [data.name, revision])), shape, *places]
+        platforms = platform if len({each.platform for each in alike}) > 1 else ""
+        revisions = revision if len({each.data.revision for each in alike}) > 1 else ""
+        shapes = shape if len({(each.data.shape, each.data.bins) for each in alike}) > 1 else ""
+        heading = [board.suite, f"{data.name} {revisions}", shapes, platforms]
+        title = [board.suite, f"{data.name} {revision}", shape, platforms]
         made.append(replace(board, heading=_joined(heading), title=_joined(title)))
     return tuple(made)
 
 
 def _joined(parts: Iterable[str]) -> str:
-    return clean(" · ".join(filter(None, parts)))
-
-
-_STANDINGS = ("other terms", "not audited", "invalid", "no likelihood", "failed")
+    return clean(" · ".join(part.strip() for part in parts if part))

@@ -6,11 +6,13 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from flowzoo.bench.report.conditions import QUALITY, own_targets, stated
 from flowzoo.bench.report.row import Row
-from flowzoo.bench.report.terms import QUALITY, own_targets, stated
 from flowzoo.bench.report.wording import clean, listed
 from flowzoo.bench.result import Result
 from flowzoo.evaluation.floor_worth import remarks_on_floor
+
+_SPEED, _WHOLE = "train-speed", "all levels"
 
 
 def notes_of(rows: Sequence[Row], apart: Sequence[Row]) -> Iterator[str]:
@@ -22,52 +24,54 @@ def notes_of(rows: Sequence[Row], apart: Sequence[Row]) -> Iterator[str]:
     """
     models = [row for row in rows if not row.is_floor]
     cells = [cell for row in models for cell in row.finished]
-    for name in ("draws", "trace"):
+    every = [*rows, *apart]
+    for name, verb in (("draws", "differ"), ("trace", "differs")):
         used = stated(cells, QUALITY, name)
         if len(used) > 1:
-            verb = "differ" if name.endswith("s") else "differs"
             values = clean("; ".join(sorted(used)), 80)
             yield f"not on equal terms: {name} of {QUALITY} {verb} between rows ({values})"
-    lengths = _lengths(cells)
-    if lengths:
-        yield f"not on equal terms: trainings of {lengths}"
-    yield from _phases(models)
+    yield from _budgets(cells)
+    yield from _parts_of_training(models)
     for metric in sorted(own_targets(cells)):
         yield f"{clean(metric, 40)}: each row has a target of its own, so these figures do not compare"
-    yield from _parted([*rows, *apart])
-    yield from _elsewhere([*rows, *apart])
-    yield from _floors([row for row in [*rows, *apart] if row.is_floor])
+    labels = Counter(row.label for row in every)
+    several = sorted(label for label, count in labels.items() if count > 1)
+    if several:
+        yield f"seeds of {listed(several)} ran or were measured differently, so they are not averaged"
+    yield from _elsewhere(every)
+    yield from _floors([row for row in every if row.is_floor])
     jobs = {cell.environment.jobs for row in rows for cell in row.finished if cell.environment is not None}
     if any(each > 1 for each in jobs):
-        yield f"up to {max(jobs)} cells ran at the same time, from which speeds and times suffer"
+        yield f"up to {max(jobs)} cells ran at the same time, which makes each of them slower"
 
 
-def _lengths(cells: Sequence[Result]) -> str:
-    """Return ``160 to 1,000 steps``; empty where all budgets are the same."""
+def _budgets(cells: Sequence[Result]) -> Iterator[str]:
     amounts: dict[str, set[float]] = {}
     for cell in cells:
-        for unit, amount in cell.budget.items():
-            if amount is not None:
-                amounts.setdefault(clean(unit, 20), set()).add(amount)
-    if sum(map(len, amounts.values())) < 2:
-        return ""
-    return " or ".join(
-        f"{' to '.join(f'{each:,g}' for each in sorted({min(used), max(used)}))} {unit}"
-        for unit, used in sorted(amounts.items())
-    )
+        for unit, amount in _budget(cell).items():
+            amounts.setdefault(clean(unit, 20), set()).add(amount)
+    if sum(map(len, amounts.values())) > 1:
+        ranges = [
+            f"{' to '.join(f'{each:,g}' for each in sorted({min(used), max(used)}))} {unit}"
+            for unit, used in sorted(amounts.items())
+        ]
+        yield f"not on equal terms: trainings of {' or '.join(ranges)}"
 
 
-def _phases(rows: Sequence[Row]) -> Iterator[str]:
-    """Say so where speeds of training are of different parts of it, with the rows of each but the largest."""
+def _budget(cell: Result) -> dict[str, float]:
+    return {unit: amount for unit, amount in cell.budget.items() if amount is not None}
+
+
+def _parts_of_training(rows: Sequence[Row]) -> Iterator[str]:
+    """Say which part of training the speeds are of, for all rows but those of the most common part."""
     parts = {row.label: part for row in rows if (part := _part(row))}
     counts = Counter(parts.values()).most_common()
-    if len(counts) < 2:
-        return
-    told = [
-        f"{clean(part, 40)} for {listed(label for label in sorted(parts) if parts[label] == part)}"
-        for part, _ in counts[1:]
-    ]
-    yield f"{_SPEED} is of different parts of training: {'; '.join(told)}; {clean(counts[0][0])} for the rest"
+    if len(counts) > 1:
+        others = "; ".join(
+            f"{clean(part, 40)} for {listed(label for label in sorted(parts) if parts[label] == part)}"
+            for part, _ in counts[1:]
+        )
+        yield f"{_SPEED} is of different parts of training: {others}; {clean(counts[0][0])} for the rest"
 
 
 def _part(row: Row) -> str:
@@ -87,30 +91,14 @@ def _elsewhere(rows: Sequence[Row]) -> Iterator[str]:
             f"{listed(sorted(set(labels)))}: measured on another machine or with other versions than most "
             f"({'; '.join(odd)}), so speeds and times are set apart"
         )
-    timed = any("seconds" in budget for row in rows for cell in row.finished for budget in [_given(cell)])
-    if groups and timed:
+    if groups and any("seconds" in _budget(cell) for row in rows for cell in row.finished):
         yield "trainings that are given seconds get further on a faster machine, so bits/dim depend on it too"
 
 
 def _floors(rows: Sequence[Row]) -> Iterator[str]:
     """Say what makes a floor worth little."""
     for row in rows:
-        data, quality = row.finished[0].data, row.quality
-        images = data.sizes.get("train")
-        if images and data.shape and quality is not None and quality.value is not None:
-            for remark in remarks_on_floor(quality.value, images, math.prod(data.shape), data.bins):
+        data, images = row.finished[0].data, row.finished[0].data.sizes.get("train")
+        if images and data.shape and row.quality is not None:
+            for remark in remarks_on_floor(row.bits, images, math.prod(data.shape), data.bins):
                 yield f"{clean(row.label, 60)}: {remark}"
-
-
-def _given(cell: Result) -> set[str]:
-    return {unit for unit, amount in cell.budget.items() if amount is not None}
-
-
-def _parted(rows: Sequence[Row]) -> Iterator[str]:
-    labels = Counter(row.label for row in rows)
-    several = sorted(label for label, count in labels.items() if count > 1)
-    if several:
-        yield f"seeds of {listed(several)} ran or were measured differently, so they are not averaged"
-
-
-_SPEED, _WHOLE = "train-speed", "all levels"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from importlib.resources import files
 from typing import Any
 
@@ -18,8 +19,8 @@ from flowzoo.bench.report.leaderboard import Report
 from flowzoo.bench.report.samples import samples_of
 from flowzoo.bench.store import Results
 
-SCRIPTS = ("state.js", "table.js", "svg.js", "labels.js", "scatter.js", "curves.js", "main.js")
-"""In the order in which they need each other."""
+SCRIPTS = ("plot.js", "state.js", "table.js", "room.js", "charts.js", "main.js")
+"""In the order in which they need each other; ``plot.js`` is Observable Plot, with its licences."""
 
 
 def page(report: Report, results: Results) -> str:
@@ -33,7 +34,8 @@ def page(report: Report, results: Results) -> str:
         results: From which it was made, to find the pictures.
     """
     style = _asset("page.css")
-    script = "(() => {\n" + "\n".join(map(_asset, SCRIPTS)) + "})();\n"
+    script = '(() => {\n"use strict";\n' + "\n".join(map(_asset, SCRIPTS)) + "})();\n"
+    styles = f"style-src '{_hash(style)}' '{_hash(_CHART_STYLE)}'"
     return (
         _environment()
         .get_template("page.html")
@@ -48,7 +50,7 @@ def page(report: Report, results: Results) -> str:
             data=json_in_script(chart_data(report)),
             style=style,
             script=script,
-            policy=f"{_POLICY}; style-src '{_hash(style)}'; script-src '{_hash(script)}'",
+            policy=f"default-src 'none'; img-src data:; {styles}; script-src '{_hash(script)}'",
         )
     )
 
@@ -71,21 +73,28 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(
-        blocks=blocks,
-        wording=wording,
-        facts_of=facts_of,
-    )
+    environment.globals.update(blocks=blocks, wording=wording, facts_of=facts_of)
     return environment
 
 
 def _asset(name: str) -> str:
     text = (files("flowzoo.bench.report") / "assets" / name).read_text("utf-8")
-    assert "</" not in text, f"{name} would end its own element"
+    assert not re.search(r"</(script|style)|<!--", text), f"{name} would end its own element"
     return text
 
 
-_POLICY = "default-src 'none'; img-src data:"
+_CHART_STYLE = """:where(.chart-svg) {
+  --plot-background: white;
+  display: block;
+  height: auto;
+  height: intrinsic;
+  max-width: 100%;
+}
+:where(.chart-svg text),
+:where(.chart-svg tspan) {
+  white-space: pre;
+}"""
+"""What Observable Plot writes into each of its charts, and the policy must allow."""
 
 
 def _hash(text: str) -> str:

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from flowzoo.bench.report.conditions import CONDITIONS, Conditions, conditions_of
 from flowzoo.bench.report.row import Row
-from flowzoo.bench.report.terms import TERMS, Terms, terms_of
 from flowzoo.bench.report.wording import BITS
 
 
@@ -18,7 +18,7 @@ class Ranked:
     Attributes:
         rank: From 1, equal figures alike; None for the Gaussian floor, which has no number among the others.
         row: The row.
-        below_floor: Whether it fails to beat the floor.
+        below_floor: Whether its bits/dim are no better than the floor's.
     """
 
     rank: int | None
@@ -27,46 +27,40 @@ class Ranked:
 
 
 def rank(rows: Sequence[Row]) -> tuple[Ranked, ...]:
-    """Rank rows with a valid likelihood that was measured on the same terms."""
-    rows = sorted(rows, key=lambda row: (_bits(row), row.label))
-    floor = min((_bits(row) for row in rows if row.is_floor), default=None)
-    models = [_bits(row) for row in rows if not row.is_floor]
+    """Rank rows with a valid likelihood that was measured under the same conditions."""
+    rows = sorted(rows, key=lambda row: (row.bits, row.label))
+    floor = min((row.bits for row in rows if row.is_floor), default=None)
+    models = [row.bits for row in rows if not row.is_floor]
     return tuple(
         Ranked(
             # Equal figures share the rank of the first of them.
-            rank=None if row.is_floor else models.index(_bits(row)) + 1,
+            rank=None if row.is_floor else models.index(row.bits) + 1,
             row=row,
-            below_floor=not row.is_floor and floor is not None and _bits(row) >= floor,
+            below_floor=not row.is_floor and floor is not None and row.bits >= floor,
         )
         for row in rows
     )
 
 
-def row_terms(row: Row) -> Terms:
+def row_conditions(row: Row) -> Conditions:
     """Return on what a row's likelihood was measured; its seeds have that in common."""
-    return terms_of(row.finished[0])
+    return conditions_of(row.finished[0])
 
 
-def usual_terms(rows: Sequence[Row]) -> Terms:
-    """Return the terms to rank by: the test split's where there is any, then those of most rows.
+def usual_conditions(rows: Sequence[Row]) -> Conditions:
+    """Return the conditions to rank by: the test split's where there is any, then those of most rows.
 
     Where several are as common, the floor's count, then those of most images. The unit is always bits/dim.
     """
-    split, images, unit = (TERMS.index(name) for name in ("split", "images", "unit"))
-    rows = [row for row in rows if row_terms(row)[unit] == BITS]
+    split, images, unit = (CONDITIONS.index(name) for name in ("split", "images", "unit"))
+    rows = [row for row in rows if row_conditions(row)[unit] == BITS]
     if not rows:
-        return tuple(BITS if place == unit else "" for place in range(len(TERMS)))
-    votes = Counter(row_terms(row) for row in [row for row in rows if not row.is_floor] or rows)
-    floors = {row_terms(row) for row in rows if row.is_floor}
+        return tuple(BITS if name == "unit" else "" for name in CONDITIONS)
+    votes = Counter(row_conditions(row) for row in [row for row in rows if not row.is_floor] or rows)
+    floors = {row_conditions(row) for row in rows if row.is_floor}
 
-    def preference(terms: Terms) -> tuple[bool, int, bool, int, Terms]:
-        count = int(terms[images]) if terms[images].isdecimal() else 0
-        return (terms[split] == "test", votes[terms], terms in floors, count, terms)
+    def preference(found: Conditions) -> tuple[bool, int, bool, int, Conditions]:
+        count = int(found[images]) if found[images].isdecimal() else 0
+        return (found[split] == "test", votes[found], found in floors, count, found)
 
     return max(votes, key=preference)
-
-
-def _bits(row: Row) -> float:
-    assert row.quality is not None
-    assert row.quality.value is not None
-    return row.quality.value

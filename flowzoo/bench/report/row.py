@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from flowzoo.bench.report.conditions import QUALITY, conditions_of, stated
 from flowzoo.bench.report.figure import Figure, average
-from flowzoo.bench.report.terms import QUALITY, stated, terms_of
 from flowzoo.bench.report.wording import counted
-from flowzoo.bench.result import Place, Result
+from flowzoo.bench.result import Platform, Result
 from flowzoo.component import Published
 from flowzoo.metric import NOT_AUDITED, Measurement
 
@@ -27,7 +27,7 @@ class Row:
     Attributes:
         label: As the suite calls it.
         model: Registered name.
-        place: Where it ran.
+        platform: Kind of device and precision.
         finished: Cells with figures, by seed.
         failures: Cells without.
         figures: Averages by metric; parameters and seconds of training are among them.
@@ -37,7 +37,7 @@ class Row:
 
     label: str
     model: str
-    place: Place
+    platform: Platform
     finished: tuple[Result, ...]
     failures: tuple[Result, ...]
     figures: Mapping[str, Figure]
@@ -49,6 +49,13 @@ class Row:
         """Its likelihood, valid or not."""
         figure = self.figures.get(QUALITY)
         return figure if figure is not None and figure.value is not None else None
+
+    @property
+    def bits(self) -> float:
+        """Its bits/dim; only for rows that have them."""
+        assert self.quality is not None
+        assert self.quality.value is not None
+        return self.quality.value
 
     @property
     def is_floor(self) -> bool:
@@ -63,11 +70,8 @@ class Row:
     @property
     def joint(self) -> float | None:
         """Mean ``joint_bpd`` over seeds, which is no likelihood of the images; None where there is none."""
-        found = [
-            each.metrics[QUALITY].details.get("joint_bpd")
-            for each in self.finished
-            if QUALITY in each.metrics
-        ]
+        measured = (cell.metrics[QUALITY] for cell in self.finished if QUALITY in cell.metrics)
+        found = (each.details.get("joint_bpd") for each in measured)
         numbers = [float(each) for each in found if isinstance(each, int | float)]
         return sum(numbers) / len(numbers) if numbers else None
 
@@ -100,48 +104,49 @@ class Row:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What must stand beside its figures, in few words."""
-        remarks = [self.remark] if self.remark else []
-        remarks += [_bound(each) for each in stated(self.finished, QUALITY, "proposal")]
-        quality = self.quality
+        quality, seeds = self.quality, len(self.finished)
+        remarks = [self.remark, *map(_bound, stated(self.finished, QUALITY, "proposal"))]
         if quality is not None and quality.spread is not None:
             remarks.append(f"{quality.seeds} seeds, sd {quality.spread:.3f}")
-        elif len(self.finished) > 1:
-            remarks.append(f"{len(self.finished)} seeds")
+        elif seeds > 1:
+            remarks.append(f"{seeds} seeds")
         if self.finished and self.failures:
-            count = len(self.finished) + len(self.failures)
-            remarks.append(f"{len(self.failures)} of {counted(count, 'seed')} failed")
-        return tuple(remarks)
+            remarks.append(f"{len(self.failures)} of {counted(len(self.cells), 'seed')} failed")
+        return tuple(filter(None, remarks))
 
 
 def rows_of(results: Iterable[Result]) -> tuple[Row, ...]:
     """Group the cells of one suite and data set to rows, in the order of their labels.
 
     Seeds that ran with other options, components, training or budget, or whose likelihood was measured on
-    other images, are not averaged with the rest.
+    other images, are not averaged with the rest. A failed cell joins the row of its other seeds.
     """
-    results = list(results)
-    groups: dict[tuple[str, Place], dict[str, list[Result]]] = {}
-    for each in results:
-        if each.status == "finished":
-            variants = groups.setdefault((each.label, each.place), {})
-            variants.setdefault(_settings(each), []).append(each)
-    rows = [
-        _row(group, several=len(variants) > 1) for variants in groups.values() for group in variants.values()
-    ]
+    variants: dict[tuple[str, Platform], dict[str, list[Result]]] = {}
+    failed = []
     for each in results:
         if each.status == "failed":
-            _add_failure(rows, each)
-    return tuple(sorted(rows, key=lambda row: (row.label, row.place)))
+            failed.append(each)
+        else:
+            settings = variants.setdefault((each.label, each.platform), {})
+            settings.setdefault(_settings(each), []).append(each)
+    rows = [_row(cells, len(found) > 1) for found in variants.values() for cells in found.values()]
+    for each in failed:
+        for place, row in enumerate(rows):
+            if row.label == each.label and each.platform in (row.platform, ("", "")):
+                rows[place] = replace(row, failures=(*row.failures, each))
+                break
+        else:
+            rows.append(Row(each.label, each.model, each.platform, (), (each,), {}))
+    return tuple(sorted(rows, key=lambda row: (row.label, row.platform)))
 
 
 def _row(cells: list[Result], several: bool) -> Row:
     cells = sorted(cells, key=lambda each: each.seed)
-    first = cells[0]
-    seeds = ", ".join(str(each.seed) for each in cells)
+    first, seeds = cells[0], ", ".join(str(each.seed) for each in cells)
     return Row(
         label=first.label,
         model=first.model,
-        place=first.place,
+        platform=first.platform,
         finished=tuple(cells),
         failures=(),
         figures=_figures(cells),
@@ -152,31 +157,19 @@ def _row(cells: list[Result], several: bool) -> Row:
 def _figures(cells: list[Result]) -> dict[str, Figure]:
     measured: dict[str, dict[int, Measurement]] = {}
     for each in cells:
+        own = {TRAINING_SECONDS: Measurement(each.spent.seconds, "s", "lower", repeats=False)}
         if each.parameters is not None:
-            measured.setdefault(PARAMETERS, {})[each.seed] = Measurement(each.parameters, "", "lower")
-        measured.setdefault(TRAINING_SECONDS, {})[each.seed] = Measurement(
-            each.spent.seconds, "s", "lower", repeats=False
-        )
-        for name, measurement in each.metrics.items():
+            own[PARAMETERS] = Measurement(each.parameters, "", "lower")
+        for name, measurement in {**own, **each.metrics}.items():
             measured.setdefault(name, {})[each.seed] = measurement
     return {name: average(by_seed) for name, by_seed in measured.items()}
-
-
-def _add_failure(rows: list[Row], failed: Result) -> None:
-    """Let a failed cell join the row of its other seeds, if there is one."""
-    where = failed.place
-    for index, row in enumerate(rows):
-        if row.label == failed.label and where in (row.place, ("", "")):
-            rows[index] = replace(row, failures=(*row.failures, failed))
-            return
-    rows.append(Row(failed.label, failed.model, where, (), (failed,), {}))
 
 
 def _settings(result: Result) -> str:
     """Return all that decides the figures but seed and data, as one string."""
     training = {name: value for name, value in result.training.items() if name != "seed"}
     decides = [result.model, result.options, result.pixels, training, result.components, result.budget]
-    decides.append([*terms_of(result), str(result.audited)])
+    decides.append([*conditions_of(result), str(result.audited)])
     return json.dumps(decides, sort_keys=True, default=str)
 
 

@@ -9,7 +9,7 @@ from flowzoo.bench.report.wording import clean
 from flowzoo.bench.result import Environment, Result
 
 SAME_MEMORY = 0.05
-"""Memory that differs by no more than this share is the same: systems keep a little of it for themselves."""
+"""Memory that differs by no more than this part is the same: systems keep a little of it for themselves."""
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ def usual_facts(rows: Sequence[Sequence[Result]]) -> Facts:
     """Return the facts of the machine and the versions that most rows have; of several, of the newest row.
 
     Args:
-        rows: The cells of each.
+        rows: The cells of each row.
     """
     found = [(place, cell) for place, row in enumerate(rows) for cell in row if cell.environment is not None]
     if not found:

@@ -76,7 +76,7 @@ def counted(count: int, noun: str) -> str:
 def listed(names: Iterable[str], limit: int = 8) -> str:
     """Return names parted by commas, in quotation marks where they hold commas themselves.
 
-    Of more than ``limit`` names the first are told and the others counted.
+    Of more than ``limit`` names the first are listed and the others counted.
 
     >>> listed(["glow", "glow, wide"])
     "glow, 'glow, wide'"
@@ -99,6 +99,6 @@ def _three(value: float) -> str:
 
 
 _LARGE = 1000
-"""Bits/dim from here on are of a training that failed, and decimals say nothing."""
+"""Bits/dim from here on come from a training that failed, and decimals say nothing."""
 
 _THOUSANDS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))

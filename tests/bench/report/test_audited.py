@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from flowzoo.bench.report.blocks import SET_APART, UNAUDITED, blocks
+from flowzoo.bench.report.blocks import TITLES, blocks
 from flowzoo.bench.report.csv_text import csv_text
-from flowzoo.bench.report.leaderboard import Leaderboard, make_report
+from flowzoo.bench.report.leaderboard import INVALID, UNAUDITED, Leaderboard, make_report
 from flowzoo.bench.report.markdown import markdown
 from flowzoo.bench.result import Result
 from flowzoo.bench.store import Results, identity, read_results
@@ -36,36 +36,36 @@ def texts(made: Leaderboard, title: str) -> list[tuple[str, ...]]:
 def test_a_figure_without_audit_is_never_ranked_beside_others() -> None:
     made = board(measured("old", 1.0, audited=False), measured("a", 2.0), measured("b", 3.0))
     assert [(each.rank, each.row.label) for each in made.ranked] == [(1, "a"), (2, "b")]
-    assert [row.label for row in made.unaudited] == ["old"]
-    assert made.invalid == ()
-    assert texts(made, UNAUDITED) == [("old", "1.000 ± 0.010", "")]
-    assert ("not audited", made.unaudited[0]) in list(made.standings)
+    assert [row.label for row in made.apart[UNAUDITED]] == ["old"]
+    assert made.apart[INVALID] == ()
+    assert texts(made, TITLES[UNAUDITED]) == [("old", "1.000 ± 0.010", "")]
+    assert ("not audited", made.apart[UNAUDITED][0]) in list(made.standings)
 
 
 def test_figures_without_audit_alone_have_no_rank_either_and_stand_in_order() -> None:
     made = board(measured("b", 2.0, audited=False), measured("a", 1.0, audited=False))
     assert made.ranked == ()
-    assert [row.label for row in made.unaudited] == ["a", "b"]
+    assert [row.label for row in made.apart[UNAUDITED]] == ["a", "b"]
 
 
 def test_a_figure_whose_audit_was_left_out_stands_with_them() -> None:
     skipped = measured("skipped", 1.0, audited=False, valid=False, objections=(NOT_AUDITED,))
     made = board(skipped, measured("a", 2.0))
-    assert [row.label for row in made.unaudited] == ["skipped"]
+    assert [row.label for row in made.apart[UNAUDITED]] == ["skipped"]
 
 
 def test_a_figure_without_audit_that_has_another_fault_is_shown_with_the_fault() -> None:
     rough = measured("rough", 1.0, audited=False, valid=False, objections=("the solver errs", NOT_AUDITED))
     made = board(rough, measured("a", 2.0))
-    assert [row.label for row in made.invalid] == ["rough"]
-    assert "the solver errs" in texts(made, SET_APART)[0][2]
+    assert [row.label for row in made.apart[INVALID]] == ["rough"]
+    assert "the solver errs" in texts(made, TITLES[INVALID])[0][2]
 
 
 def test_no_density_is_shown_with_its_reason_and_never_ranked() -> None:
     wrong = measured("wrong", 0.5, valid=False, objections=(WRONG,))
     made = board(wrong, measured("a", 2.0))
     assert [each.row.label for each in made.ranked] == ["a"]
-    assert texts(made, SET_APART) == [("wrong", "0.500 ± 0.010", WRONG)]
+    assert texts(made, TITLES[INVALID]) == [("wrong", "0.500 ± 0.010", WRONG)]
     report = make_report(results(wrong, measured("a", 2.0)))
     assert "no density: log\\_det off by +0.75 bits/dim" in markdown(report)
 
@@ -76,7 +76,7 @@ def test_seeds_with_and_without_audit_are_not_averaged() -> None:
         result("a", seed=1, metrics={"bits-per-dim": bits(3.0, audited=False)}),
     )
     assert [each.row.quality.value for each in made.ranked if each.row.quality] == [2.0]
-    assert [row.quality.value for row in made.unaudited if row.quality] == [3.0]
+    assert [row.quality.value for row in made.apart[UNAUDITED] if row.quality] == [3.0]
 
 
 def test_csv_says_so() -> None:
@@ -101,7 +101,7 @@ def test_results_of_schema_1_are_read_and_were_not_audited(tmp_path: Path) -> No
     assert found["old"].schema == found["new"].schema == 3
     assert (found["old"].audited, found["new"].audited) == (False, True)
     assert [found[name].metrics["bits-per-dim"].valid for name in ("old", "new")] == [False, True]
-    assert [row.label for row in make_report(read_results(tmp_path)).boards[0].unaudited] == ["old"]
+    assert [row.label for row in make_report(read_results(tmp_path)).boards[0].apart[UNAUDITED]] == ["old"]
 
 
 def test_the_recorded_results_of_schema_1_are_shown_apart() -> None:

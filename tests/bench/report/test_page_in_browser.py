@@ -87,14 +87,14 @@ def test_the_page_loads_sorts_and_filters(folder: Path, tmp_path: Path) -> None:
     seen.slowest = names();
     click("model");
     seen.alphabet = names();
-    seen.marks = all("#board-0 [data-chart=scatter] svg .series").length;
-    seen.curves = all("#board-0 [data-chart=curves] > .plot > svg .curve").length;
+    seen.marks = all("#board-0 [data-chart=scatter] .series > *").length;
+    seen.curves = all("#board-0 [data-chart=curves] .curve > *").length;
     const filter = document.getElementById("filter");
     filter.value = "WAVELET flow";
     filter.dispatchEvent(new Event("input"));
     seen.filtered = names();
     seen.shown = document.getElementById("shown").textContent;
-    seen.marksFiltered = all("#board-0 [data-chart=scatter] > .plot > svg .series").length;
+    seen.marksFiltered = all("#board-0 [data-chart=scatter] .series > *").length;
     const data = document.getElementById("dataset");
     data.value = "fashion-mnist";
     data.dispatchEvent(new Event("input"));
@@ -122,7 +122,7 @@ def test_a_view_is_opened_by_its_address(folder: Path, tmp_path: Path) -> None:
     steps = """
     seen.names = names();
     seen.axis = document.querySelector("[data-axis]").value;
-    seen.title = document.querySelector("#board-0 svg .title").textContent;
+    seen.title = document.querySelector("#board-0 svg [aria-label='x-axis label']").textContent;
     """
     seen = browse(
         tmp_path, folder, steps, "#sort=0.1.descending,9.9.ascending&filter=flow&cost=train-speed&suite=x"
@@ -141,13 +141,22 @@ def test_nobody_else_s_script_runs(tmp_path: Path) -> None:
     steps = """
     seen.names = names();
     seen.images = all("img").length;
-    all(".series")[0].dispatchEvent(new Event("pointerenter"));
-    seen.tip = document.querySelector(".tip").textContent;
+    const [mark] = all(".series > *");
+    const at = mark.getBoundingClientRect();
+    const event = { clientX: at.x + 3, clientY: at.y + 3, pointerType: "mouse", bubbles: true };
+    mark.closest("svg").dispatchEvent(new PointerEvent("pointermove", event));
+    seen.tip = mark.closest("svg").querySelector("[aria-label=tip]").textContent;
+    seen.lit = names().filter((_, place) => rows()[place].classList.contains("lit"));
+    mark.focus();
+    seen.focused = document.activeElement.getAttribute("aria-label");
     """
     seen = browse(tmp_path, write(tmp_path / "results", *cells), steps)
     assert (seen["complaints"], seen["evil"], seen["images"]) == ([], 0, 0)
     assert seen["names"][0].startswith("</script><script>seen.evil")
-    assert seen["tip"].startswith("</script><script>seen.evil")
+    # The tip breaks lines at zero-width spaces.
+    assert seen["tip"].replace("\u200b", "").startswith("</script><script>seen.evil")
+    assert seen["lit"] == seen["names"]
+    assert seen["focused"].startswith("</script><script>seen.evil")
 
 
 def test_charts_bear_what_is_far_off_or_cannot_be_on_their_scale(tmp_path: Path) -> None:
@@ -165,15 +174,15 @@ def test_charts_bear_what_is_far_off_or_cannot_be_on_their_scale(tmp_path: Path)
     const texts = (chart, part) => all(`[data-chart=${chart}] > .plot > ${part}`).map(text);
     const tick = () => document.querySelector("[data-chart=scatter] [data-log]").click();
     seen.left = texts("scatter", ".signs");
-    seen.labels = texts("scatter", "svg .halo");
-    seen.ticks = texts("scatter", "svg .tick").map(Number).filter((value) => value < 5);
-    seen.heights = all("[data-chart=scatter] svg .series .mark").map((each) => each.getBBox().y);
-    seen.best = all("[data-chart=scatter] svg .series").map((each) => each.dataset.row);
+    seen.labels = texts("scatter", "svg .label text");
+    seen.ticks = texts("scatter", "svg [aria-label='y-axis tick label'] text").map(Number);
+    seen.heights = all("[data-chart=scatter] .series > *").map((each) => each.getBoundingClientRect().y);
+    seen.best = all("[data-chart=scatter] .series > *").map((each) => each.dataset.row);
     tick();
     seen.linear = texts("scatter", ".signs");
-    seen.marks = all("[data-chart=scatter] > .plot > svg .series").map((each) => each.dataset.row);
+    seen.marks = all("[data-chart=scatter] .series > *").map((each) => each.dataset.row);
     seen.floors = all("[data-chart=curves] .floor-line").length;
-    seen.curves = all("[data-chart=curves] > .plot > svg .series").map((each) => each.dataset.row);
+    seen.curves = all("[data-chart=curves] .series > *").map((each) => each.dataset.row);
     seen.missing = texts("curves", ".signs");
     """
     seen = browse(tmp_path, write(tmp_path / "results", *cells), steps)
@@ -200,8 +209,8 @@ def test_names_of_many_curves_do_not_lie_on_each_other(tmp_path: Path) -> None:
         for number in range(60)
     ]
     steps = """
-    const names = all("[data-chart=curves] > .plot > svg .series text");
-    seen.heights = names.map((each) => Number(each.getAttribute("y"))).sort((a, b) => a - b);
+    const names = all("[data-chart=curves] .label text");
+    seen.heights = names.map((each) => each.getBoundingClientRect().y).sort((a, b) => a - b);
     seen.names = names.map((each) => each.textContent);
     seen.legend = all("[data-chart=curves] .legend li").length;
     """

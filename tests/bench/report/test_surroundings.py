@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from flowzoo.bench.report.blocks import APART, ELSEWHERE, Block, all_costs, blocks, legend
+from flowzoo.bench.report.blocks import ELSEWHERE, ELSEWHERE_SIGN, Block, all_costs, blocks, legend
 from flowzoo.bench.report.charts import chart_data
 from flowzoo.bench.report.csv_text import csv_text
 from flowzoo.bench.report.latex import latex
@@ -101,8 +101,8 @@ def test_whatever_differs_is_named_and_the_speeds_set_apart(kind: str) -> None:
     assert note.startswith("odd: measured on another machine or with other versions")
     ranking, apart = block_of(made, ""), block_of(made, ELSEWHERE)
     place = [column.name for column in ranking.columns].index("train-speed")
-    assert [row[place] for row in ranking.rows] == [APART, "1.23k", "1.23k"]
-    assert [row[1] for row in ranking.rows] == [f"odd {APART}", "a", "b"]
+    assert [row[place] for row in ranking.rows] == [ELSEWHERE_SIGN, "1.23k", "1.23k"]
+    assert [row[1] for row in ranking.rows] == [f"odd {ELSEWHERE_SIGN}", "a", "b"]
     assert [column.name for column in apart.columns] == [
         "model",
         "training-seconds",
@@ -113,7 +113,7 @@ def test_whatever_differs_is_named_and_the_speeds_set_apart(kind: str) -> None:
     # What no machine changes stays where it is.
     place = [column.name for column in ranking.columns].index("evaluations")
     assert [row[place] for row in ranking.rows] == ["48", "48", "48"]
-    assert any(line.startswith(APART) for line in legend(made, all_costs(made)))
+    assert any(line.startswith(ELSEWHERE_SIGN) for line in legend(made, all_costs(made)))
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_what_is_as_usual_is_not_marked(environment: Environment) -> None:
     assert marked(made) == {}
     assert made.notes == ()
     assert [block.title for block in blocks(made, all_costs(made))] == [""]
-    assert not any(APART in line for line in legend(made, all_costs(made)))
+    assert not any(ELSEWHERE_SIGN in line for line in legend(made, all_costs(made)))
 
 
 def test_a_gpu_s_kind_differs_too() -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from flowzoo.bench.report.blocks import TITLES
 from flowzoo.bench.report.csv_text import csv_text
 from flowzoo.bench.report.latex import latex
-from flowzoo.bench.report.leaderboard import Report, make_report
+from flowzoo.bench.report.leaderboard import FAILED, INVALID, Report, make_report
 from flowzoo.bench.report.markdown import markdown
 from flowzoo.bench.report.wording import clean
 from flowzoo.bench.store import Results, SkippedFile, identity
@@ -59,11 +60,11 @@ def test_markdown_has_everything(report: Report) -> None:
     text = markdown(report)
     assert "<script>" not in text
     for part in (
-        "Set apart, never ranked: invalid likelihoods",
+        TITLES[INVALID],
         "joint\\_bpd",
-        "### Failed",
+        TITLES[FAILED],
         "1.25",
-        "worse than floor",
+        "worse than the Gaussian",
     ):
         assert part in text
     assert "7 cells, 1 failed; 1 file skipped, 2 superseded" in text

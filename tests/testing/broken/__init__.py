@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.testing.broken.bijectors import BIJECTOR
+from tests.testing.broken.commands import COMMAND
 from tests.testing.broken.datasets import DATASET, OPTIONAL_DATASET
 from tests.testing.broken.example import Break, Example
 from tests.testing.broken.metrics import METRIC
@@ -26,4 +27,5 @@ EXAMPLES = {
     "data set with options": OPTIONAL_DATASET,
     "suite": SUITE,
     "metric": METRIC,
+    "command": COMMAND,
 }

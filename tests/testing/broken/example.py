@@ -37,6 +37,7 @@ class Example:
     build: str = "tests.testing.broken.example:build_flavoured"
     name: str = ""
     check: Check = Check(shape=(2, 2, 2))  # noqa: RUF009 - frozen
+    example: str = ""
 
     def trial(self, break_it: Break = lambda built: built) -> Trial:
         """Return the trial of the sound component, or of the broken one."""
@@ -48,6 +49,7 @@ class Example:
             summary="A toy.",
             exact=self.exact,
             check=self.check,
+            example=self.example,
         )
         return Trial(component, lambda trial: break_it(self.make(trial)))
 

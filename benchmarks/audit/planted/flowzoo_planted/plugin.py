@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowzoo.api import Component, hookimpl
 
-flowzoo_api_version = 1
+flowzoo_api_version = 2
 
 
 @hookimpl

@@ -1,38 +1,32 @@
 // Puts the parts together.
 
 const boards = JSON.parse(document.getElementById("data").textContent);
-const hiddenRows = new Map();
-
-function isShown(row) {
-  return !hiddenRows.get(row.board)?.has(row.name);
-}
-
 function freshPlot(figure) {
   figure.querySelector(".plot")?.remove();
   const plot = html("div", "plot");
-  const tip = html("div", "tip");
-  tip.hidden = true;
-  plot.append(tip);
   figure.append(plot);
   return plot;
 }
 
+function html(name, className, text = "") {
+  const made = document.createElement(name);
+  made.className = className;
+  made.textContent = text; // Text is only ever set as text, never read as markup.
+  return made;
+}
+
 function drawCharts() {
-  for (const table of document.querySelectorAll("table.sortable")) {
-    const hidden = [...table.tBodies[0].rows].filter((row) => row.hidden).map((row) => row.dataset.row);
-    hiddenRows.set(Number(table.dataset.board), new Set(hidden));
-  }
   for (const figure of document.querySelectorAll(".chart")) {
-    if (figure.closest(".board").hidden) continue;
+    const section = figure.closest(".board");
+    if (section.hidden) continue;
+    const shown = new Set([...section.querySelectorAll(".leaderboard tbody tr:not([hidden])")].map((row) => row.dataset.row));
+    const board = boards[Number(figure.dataset.board)];
     const draw = figure.dataset.chart === "scatter" ? drawScatter : drawCurves;
-    draw(figure, boards[Number(figure.dataset.board)]);
+    draw(figure, board, board.rows.filter((row) => shown.has(row.name)));
   }
 }
 
 function setUpCharts() {
-  boards.forEach((board, number) => {
-    for (const row of board.rows) row.board = number;
-  });
   for (const figure of document.querySelectorAll(".chart")) {
     const select = figure.querySelector("[data-axis]");
     if (select) setUpAxis(select, boards[Number(figure.dataset.board)]);

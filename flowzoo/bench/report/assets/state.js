@@ -1,4 +1,3 @@
-"use strict";
 // What the reader chose, kept in the address so that a view can be passed on.
 
 const state = readState();

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from flowzoo.api import Check, Component, Published, hookimpl
+from flowzoo.api import Check, Component, Published, Spec, hookimpl
 
-flowzoo_api_version = 1
+flowzoo_api_version = 2
 
 FFJORD = 'Grathwohl et al., "FFJORD: Free-form Continuous Dynamics", 2019'
 RNODE = 'Finlay et al., "How to Train Your Neural ODE", 2020'
@@ -69,7 +69,8 @@ def flowzoo_components() -> list[Component]:
         Component(
             kind="model",
             name="ffjord",
-            build="flowzoo_cnf.models:build_ffjord",
+            build="flowzoo.api:cascade_model",
+            defaults={"bijector": Spec("cnf", blocks=2, objective="flow-matching")},
             published=FFJORD_FIGURES,
             summary="Continuous flow at one resolution",
             reference=FFJORD,
@@ -78,7 +79,12 @@ def flowzoo_components() -> list[Component]:
         Component(
             kind="model",
             name="rnode",
-            build="flowzoo_cnf.models:build_rnode",
+            build="flowzoo.api:cascade_model",
+            defaults={
+                "bijector": Spec(
+                    "cnf", blocks=2, objective="flow-matching+likelihood", kinetic=0.01, jacobian=0.01
+                )
+            },
             published=RNODE_FIGURES,
             summary="FFJORD with kinetic-energy and Jacobian-norm regularisation",
             reference=RNODE,

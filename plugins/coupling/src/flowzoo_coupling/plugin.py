@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from flowzoo.api import Check, Component, Published, hookimpl
+from flowzoo.api import Check, Component, Published, Spec, hookimpl
 
-flowzoo_api_version = 1
+flowzoo_api_version = 2
 
 REALNVP = "Dinh, Sohl-Dickstein and Bengio, Density Estimation Using Real NVP, 2017, arXiv:1605.08803"
 GLOW = "Kingma and Dhariwal, Glow, 2018, arXiv:1807.03039"
@@ -104,7 +104,15 @@ def _models() -> list[Component]:
         Component(
             kind="model",
             name="realnvp",
-            build="flowzoo_coupling.models:build_realnvp_model",
+            build="flowzoo.api:cascade_model",
+            defaults={
+                "levels": 3,
+                "transform": Spec("identity"),
+                "joint": Spec("realnvp"),
+                "split": Spec("channel"),
+                "bijector": Spec("identity"),
+                "last": Spec("realnvp", checkerboard=4, channel=0),
+            },
             published=_figures(REALNVP_FIGURES, "arXiv 1605.08803"),
             summary="Multi-scale affine couplings over checkerboards and channels",
             reference=REALNVP,
@@ -113,7 +121,15 @@ def _models() -> list[Component]:
         Component(
             kind="model",
             name="glow",
-            build="flowzoo_coupling.models:build_glow_model",
+            build="flowzoo.api:cascade_model",
+            defaults={
+                "levels": 3,
+                "transform": Spec("identity"),
+                "joint": Spec("glow", squeeze=True),
+                "split": Spec("channel"),
+                "bijector": Spec("conditional-affine"),
+                "last": Spec("glow", squeeze=True),
+            },
             published=_figures(GLOW_FIGURES, "arXiv 1807.03039"),
             summary="Multi-scale steps of ActNorm, 1x1 convolution and affine coupling",
             reference=GLOW,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from flowzoo.api import Check, Component, Published, hookimpl
+from flowzoo.api import Check, Component, Published, Spec, hookimpl
 
-flowzoo_api_version = 1
+flowzoo_api_version = 2
 
 PAPER = 'Das, Abbeel and Spanos, "Likelihood Contribution based Multi-scale Architecture", 2019'
 
@@ -46,7 +46,17 @@ def flowzoo_components() -> list[Component]:
         Component(
             kind="model",
             name="lcma",
-            build="flowzoo_lcma.model:build_lcma_model",
+            build="flowzoo.api:cascade_model",
+            # Couplings come in pairs: with three masks A, B, A the pixels of B would be transformed twice,
+            # and score higher for that alone.
+            defaults={
+                "levels": 3,
+                "transform": Spec("identity"),
+                "joint": Spec("realnvp", checkerboard=4, channel=2),
+                "split": Spec("lcma"),
+                "bijector": Spec("identity"),
+                "last": Spec("realnvp", checkerboard=4, channel=0),
+            },
             published=(
                 *(Published(data, bits, "lcma-2019", "RealNVP + LCMA") for data, bits in FIGURES.items()),
                 *(Published("CelebA", bits, "lcma-2019", variant) for variant, bits in ABLATION.items()),

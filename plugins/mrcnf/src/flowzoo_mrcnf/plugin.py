@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from flowzoo.api import Check, Component, Published, hookimpl
+from flowzoo.api import Check, Component, Published, Spec, hookimpl
 
-flowzoo_api_version = 1
+flowzoo_api_version = 2
 
 PAPER = 'Voleti et al., "Multi-Resolution Continuous Normalizing Flows", 2024'
 
@@ -25,7 +25,13 @@ def flowzoo_components() -> list[Component]:
         Component(
             kind="model",
             name="mrcnf",
-            build="flowzoo_mrcnf.model:build_mrcnf",
+            build="flowzoo.api:cascade_model",
+            defaults={
+                "levels": 3,
+                "transform": Spec("unimodular"),
+                "split": Spec("keep-first-channels", divisor=4),
+                "bijector": Spec("cnf", blocks=2, objective="flow-matching", kinetic=0.01, jacobian=0.01),
+            },
             published=tuple(Published(data, bits, "arXiv 2106.08462") for data, bits in FIGURES.items()),
             summary="Multi-resolution cascade of continuous flows, unimodular transform",
             reference=PAPER,

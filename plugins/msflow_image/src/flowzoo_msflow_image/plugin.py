@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from flowzoo.api import Check, Component, hookimpl
+from flowzoo.api import Check, Component, Spec, hookimpl
 
-flowzoo_api_version = 1
+flowzoo_api_version = 2
 
 REFERENCE = '"Multi-Scale Continuous Normalizing Flows", INNF+ 2021'
 DRAWN = "the coarse image is drawn, and log_det is -log q of the draw"
@@ -33,7 +33,13 @@ def flowzoo_components() -> list[Component]:
         Component(
             kind="model",
             name="msflow-image",
-            build="flowzoo_msflow_image.model:build_msflow_image",
+            build="flowzoo.api:cascade_model",
+            defaults={
+                "levels": 3,
+                "transform": Spec("pyramid"),
+                "split": Spec("pyramid"),
+                "bijector": Spec("cnf", blocks=2, objective="flow-matching", kinetic=0.01, jacobian=0.01),
+            },
             summary="Continuous flows over a redundant pyramid of images; its figure is a bound",
             reference=REFERENCE,
             exact=False,

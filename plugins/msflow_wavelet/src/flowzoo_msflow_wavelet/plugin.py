@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from flowzoo.api import Check, Component, Published, hookimpl
+from flowzoo.api import Check, Component, Published, Spec, hookimpl
 
-flowzoo_api_version = 1
+flowzoo_api_version = 2
 
 FIGURES = {
     "CIFAR-10": {2: 3.56, 3: 3.69, 4: 3.77, 5: 3.87},
@@ -20,7 +20,13 @@ def flowzoo_components() -> list[Component]:
         Component(
             kind="model",
             name="msflow-wavelet",
-            build="flowzoo_msflow_wavelet.model:build_msflow_wavelet",
+            build="flowzoo.api:cascade_model",
+            defaults={
+                "levels": 3,
+                "transform": Spec("haar"),
+                "split": Spec("keep-first-channels", divisor=4),
+                "bijector": Spec("cnf", blocks=3, objective="flow-matching", kinetic=0.01, jacobian=0.01),
+            },
             summary="Haar wavelet cascade of continuous flows",
             published=tuple(
                 Published(data, bits, "msflow-2021", f"{scales} scales")

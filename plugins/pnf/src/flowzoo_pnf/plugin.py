@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from flowzoo.api import Check, Component, Published, hookimpl
+from flowzoo.api import Check, Component, Published, Spec, hookimpl
 
-flowzoo_api_version = 1
+flowzoo_api_version = 2
 
 PAPER = '"PNF: Progressive normalizing flows", INNF+ 2021'
 
@@ -30,7 +30,14 @@ def flowzoo_components() -> list[Component]:
         Component(
             kind="model",
             name="pnf",
-            build="flowzoo_pnf.model:build_pnf",
+            build="flowzoo.api:cascade_model",
+            defaults={
+                "levels": 5,  # each halves one axis
+                "transform": [Spec("axis", axis="width"), Spec("axis", axis="height")],
+                "split": Spec("halves"),
+                "bijector": Spec("realnvp"),
+                "last": None,
+            },
             published=FIGURES,
             summary="Cascade that halves one axis at a time, affine couplings given the coarse image",
             reference=PAPER,

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from pydantic import Field
 
-from flowzoo.api import BijectorSpec, Builder, Level, Shape, Spec, SplitSpec, TransformSpec, cascade
+from flowzoo.api import Builder, CascadeOptions, Level, Shape, Spec, cascade_model
 
 
-def build_wavelet_flow(
-    image_shape: Shape,
-    builder: Builder,
-    *,
-    levels: Annotated[int, Field(ge=1, le=12, description="resolutions, the coarsest included")] = 3,
-    transform: Annotated[TransformSpec, Field(description="between resolutions")] = Spec("haar"),
-    split: Annotated[SplitSpec, Field(description="into coarse image and details")] = Spec(
-        "keep-first-channels", divisor=4
-    ),
-    bijector: Annotated[BijectorSpec, Field(description="details given the coarse image")] = Spec(
-        "glow", steps=8, network=Spec("glow-conv", hidden=64)
-    ),
-    last: Annotated[BijectorSpec, Field(description="the coarsest image on its own")] = Spec(
-        "glow", steps=8, squeeze=True, network=Spec("glow-conv", hidden=64)
-    ),
+@dataclass(frozen=True, kw_only=True)
+class WaveletFlowOptions(CascadeOptions):
+    """The options of a cascade whose details can train on crops."""
+
     crop: Annotated[
-        int | None, Field(ge=2, description="train larger details on tiles of at most this side")
-    ] = None,
+        int | None,
+        Field(ge=2, description="Train larger details on tiles of at most this side. None: on whole images."),
+    ] = None
     halo: Annotated[
         int | None,
-        Field(ge=0, description="around tiles; none: as wide as the bijector looks, else a biased loss"),
-    ] = None,
-) -> list[Level]:
+        Field(
+            ge=0,
+            description="Width of the border around a tile. None: as wide as the bijector sees; "
+            "a narrower one biases the loss.",
+        ),
+    ] = None
+
+
+def build_wavelet_flow(image_shape: Shape, builder: Builder, *, options: WaveletFlowOptions) -> list[Level]:
     """Build the levels of Wavelet Flow.
 
     No level has parameters that another's loss depends on, so each can train on its own.
@@ -43,8 +40,7 @@ def build_wavelet_flow(
     References:
         Yu, Derpanis and Brubaker, "Wavelet Flow: Fast Training of High Resolution Normalizing Flows", 2020.
     """
-    if crop is not None:
-        bijector = Spec("crops", inner=bijector, size=crop, halo=halo)
-    return cascade(
-        image_shape, builder, levels=levels, transform=transform, split=split, bijector=bijector, last=last
-    )
+    if options.crop is not None:
+        crops = Spec("crops", inner=options.bijector, size=options.crop, halo=options.halo)
+        options = replace(options, bijector=crops)
+    return cascade_model(image_shape, builder, options=options)

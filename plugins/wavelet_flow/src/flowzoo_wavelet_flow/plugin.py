@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowzoo.api import Check, Component, Spec, hookimpl
 
-flowzoo_api_version = 1
+flowzoo_api_version = 2
 
 PAPER = 'Yu, Derpanis and Brubaker, "Wavelet Flow: Fast Training of High Resolution Normalizing Flows", 2020'
 
@@ -27,9 +27,26 @@ def flowzoo_components() -> list[Component]:
             ),
         ),
         Component(
+            kind="command",
+            name="anneal",
+            build="flowzoo_wavelet_flow.anneal:anneal",
+            summary="Draw samples of a trained model, plain, scaled and annealed, into one picture.",
+            reference=PAPER,
+            example="flowzoo anneal runs/wavelet-flow --temperature 0.9 -o annealed.png",
+        ),
+        Component(
             kind="model",
             name="wavelet-flow",
             build="flowzoo_wavelet_flow.model:build_wavelet_flow",
+            defaults={
+                "levels": 3,
+                "transform": Spec("haar"),
+                "split": Spec("keep-first-channels", divisor=4),
+                "bijector": Spec("glow", steps=8, network=Spec("glow-conv", hidden=64)),
+                "last": Spec("glow", steps=8, squeeze=True, network=Spec("glow-conv", hidden=64)),
+                "crop": None,
+                "halo": None,
+            },
             summary="Haar wavelet cascade of Glow's steps",
             reference=PAPER,
             check=Check(

@@ -7,36 +7,35 @@ from collections.abc import Iterable, Iterator
 from flowzoo.bench.result import QUALITY as QUALITY
 from flowzoo.bench.result import Result
 
-TERMS = ("split", "images", "dequantisation", "unit")
-"""What makes one likelihood one of the same thing as another: three conditions, and the unit."""
+CONDITIONS = ("split", "images", "dequantisation", "unit")
+"""What makes two likelihoods comparable: three conditions, and the unit."""
 
 TARGET = "bits_per_dim"
-"""The condition that says what a metric waited for, such as the seconds to so many bits/dim."""
+"""The condition that states what a metric waited for, such as the seconds to so many bits/dim."""
 
-Terms = tuple[str, ...]
-"""A value for each of :data:`TERMS`; empty where it is not stated."""
+Conditions = tuple[str, ...]
+"""A value for each of :data:`CONDITIONS`; empty where it is not stated."""
 
 
-def terms_of(cell: Result) -> Terms:
+def conditions_of(cell: Result) -> Conditions:
     """Return on what a cell's likelihood was measured."""
     measured = cell.metrics.get(QUALITY)
     if measured is None or measured.value is None:
-        return ("",) * len(TERMS)
+        return ("",) * len(CONDITIONS)
     given = {**measured.conditions, "unit": measured.unit}
-    return tuple(str(given.get(name, "")) for name in TERMS)
+    return tuple(str(given.get(name, "")) for name in CONDITIONS)
 
 
-def other_terms(terms: Terms, usual: Terms) -> str:
+def other_conditions(ours: Conditions, usual: Conditions) -> str:
     """Return what is not as usual.
 
-    >>> other_terms(("test", "100", "uniform", "bits/dim"), ("test", "297", "uniform", "bits/dim"))
+    >>> other_conditions(("test", "100", "uniform", "bits/dim"), ("test", "297", "uniform", "bits/dim"))
     'images: 100, not 297'
     """
-    pairs = zip(TERMS, terms, usual, strict=True)
     return "; ".join(
-        f"{name}: {ours or 'unknown'}{f', not {theirs}' if theirs else ''}"
-        for name, ours, theirs in pairs
-        if ours != theirs
+        f"{name}: {mine or 'unknown'}{f', not {theirs}' if theirs else ''}"
+        for name, mine, theirs in zip(CONDITIONS, ours, usual, strict=True)
+        if mine != theirs
     )
 
 

@@ -1,0 +1,83 @@
+"""How fast a model trains, evaluates likelihoods, draws images and decodes latents, in images a second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from flowzoo.bench.metrics.evaluation_batch import BatchSize, EvaluationBatch, Exact
+from flowzoo.bench.metrics.timing import Repetitions, Seconds, measure_speed
+from flowzoo.bench.metrics.training_steps import StepSize, last_steps, nothing_trains
+from flowzoo.metric import Measurement, Metric, Trained
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Speed(Metric):
+    batch_size: BatchSize = 100
+    repetitions: Repetitions = 20
+    seconds: Seconds = 10.0
+
+    def _time(
+        self, trained: Trained, act: Callable[[], object], size: int, said: Callable[[], Mapping[str, Any]]
+    ) -> Measurement:
+        """Return the speed of a call on ``size`` images; ``said`` returns its conditions afterwards."""
+        speed = measure_speed(act, size, trained.flow.device, self.repetitions, self.seconds)
+        return speed.measurement(said())
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleSpeed(_Speed):
+    """Images drawn as ``flowzoo sample`` draws them, at temperature 1."""
+
+    def measure(self, trained: Trained) -> Measurement:
+        def draw() -> object:
+            return trained.flow.sample(self.batch_size, seed=trained.seed)
+
+        return self._time(trained, draw, self.batch_size, lambda: {"temperature": 1.0})
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodeSpeed(_Speed):
+    """Latents of test images decoded, where sampling starts from drawn latents.
+
+    A solver that chooses its steps may need more or fewer of them than for samples.
+    """
+
+    @torch.no_grad()
+    def measure(self, trained: Trained) -> Measurement:
+        _, latents = EvaluationBatch(trained, self.batch_size).encode()
+
+        def decode() -> object:
+            return trained.flow.decode(latents)
+
+        return self._time(trained, decode, self.batch_size, lambda: {"split": "test"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogProbSpeed(_Speed):
+    """Test images evaluated as in an evaluation: one draw of noise, after the pilot images."""
+
+    exact: Exact = None
+
+    def measure(self, trained: Trained) -> Measurement:
+        batch = EvaluationBatch(trained, self.batch_size, self.exact)
+        return self._time(trained, batch.bits_per_dim, self.batch_size, lambda: batch.conditions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSpeed(_Speed):
+    """Images of training steps, without validation, with the trained weights.
+
+    Where training has stages, such as phases or levels one by one, the steps are the last stage's.
+    """
+
+    batch_size: StepSize = None  # type: ignore[assignment]
+
+    def measure(self, trained: Trained) -> Measurement:
+        steps = last_steps(trained, self.batch_size)
+        if steps is None:
+            return nothing_trains("images/s", "higher")
+        return self._time(trained, steps.take, steps.batch_size, lambda: steps.conditions)

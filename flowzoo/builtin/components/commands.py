@@ -1,0 +1,79 @@
+"""The commands that the core registers, in the order in which ``flowzoo --help`` lists them."""
+
+from __future__ import annotations
+
+from flowzoo.component import Component
+
+
+def _command(name: str, build: str, summary: str, example: str) -> Component:
+    return Component("command", name, f"flowzoo.cli.{build}", summary, example=f"flowzoo {example}")
+
+
+COMMANDS = (
+    _command(
+        "list",
+        "list:list_components",
+        "List the installed components, models first.",
+        "list 'msflow-*' --kind model",
+    ),
+    _command(
+        "show",
+        "show:show",
+        "Show a component's summary, paper, published figures and options.",
+        "show mrcnf --image-shape 3x32x32 --set levels=4",
+    ),
+    _command(
+        "train",
+        "train:train",
+        "Train a model into a run folder.",
+        "train mrcnf --data digits --out runs/first --seconds 60",
+    ),
+    _command(
+        "evaluate",
+        "evaluate:evaluate",
+        "Measure a trained model's bits/dim on held-out images.",
+        "evaluate runs/first",
+    ),
+    _command(
+        "diagnose",
+        "diagnose:diagnose",
+        "Look for what may be wrong with a trained model.",
+        "diagnose runs/first",
+    ),
+    _command(
+        "sample",
+        "sample:sample",
+        "Draw images from a trained model into one picture.",
+        "sample runs/first -n 64 -o samples.png",
+    ),
+    _command(
+        "upscale",
+        "upscale:upscale",
+        "Scale images up with a trained model.",
+        "upscale runs/first --steps 2 -o upscaled.png",
+    ),
+    _command(
+        "splits",
+        "splits:splits",
+        "Draw which pixels each split of a trained model keeps.",
+        "splits runs/first -o splits.png",
+    ),
+    _command(
+        "bench",
+        "bench:app",
+        "Run suites of trainings and measurements, and read their results.",
+        "bench run quick --out results",
+    ),
+    _command(
+        "plugins",
+        "plugins:plugins",
+        "List the plugins: those that loaded, and those that failed and why.",
+        "plugins --strict",
+    ),
+    _command(
+        "check",
+        "check:check",
+        "Run the conformance kit over one component.",
+        "check haar --kind transform",
+    ),
+)
