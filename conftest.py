@@ -4,10 +4,36 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
+import jaxtyping
 import pytest
 import torch
+
+_ROOT = Path(__file__).parent
+
+# Array shapes are checked at run time wherever arrays are handled.
+jaxtyping.install_import_hook(
+    [
+        "flowzoo.bench.metrics",
+        "flowzoo.bijector",
+        "flowzoo.builtin",
+        "flowzoo.data",
+        "flowzoo.dequantisation",
+        "flowzoo.evaluation",
+        "flowzoo.flow",
+        "flowzoo.level",
+        "flowzoo.network",
+        "flowzoo.scaling",
+        "flowzoo.scoring",
+        "flowzoo.split",
+        "flowzoo.transform",
+        "flowzoo.units",
+        *(each.name for each in _ROOT.glob("plugins/*/src/flowzoo_*")),
+    ],
+    "beartype.beartype",
+)
 
 # A shell's background jobs ignore Ctrl-C, and the programs that tests start and interrupt would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -143,79 +143,72 @@ _Row = tuple[str, str, str, str, int]
 def _by_row(results: Iterable[Result]) -> dict[_Row, dict[Platform, Result]]:
     rows: dict[_Row, dict[Platform, Result]] = {}
     for each in results:
-        row = (each.suite, each.data.name, each.data.revision, each.label, each.seed)
+        row = (each.suite, each.data.title, each.data.revision, each.label, each.seed)
         rows.setdefault(row, {})[each.platform] = each
     return rows
 
 
 def _pair(first: Result, second: Result) -> Pair:
     finished = first.status == second.status == "finished"
-    names = sorted({*first.metrics, *second.metrics}, key=lambda name: (name != QUALITY, name))
-    machines = _machines(first, second)
+    names = sorted(
+        {*first.metrics, *second.metrics} if finished else (), key=lambda name: (name != QUALITY, name)
+    )
+    machines, empty = _machines(first, second), Measurement(None, "")
     return Pair(
         suite=first.suite,
-        data=first.data.name,
+        data=first.data.title,
         revision=first.data.revision,
         label=first.label,
         seed=first.seed,
         changes=tuple(
-            _change(name, first.metrics.get(name), second.metrics.get(name), machines)
+            _change(name, first.metrics.get(name, empty), second.metrics.get(name, empty), machines)
             for name in names
-            if finished
         ),
         differences=differences(first, second),
         statuses=(first.status, second.status),
     )
 
 
-def _change(
-    metric: str, first: Measurement | None, second: Measurement | None, machines: Sequence[str]
-) -> Change:
-    unit = (first or second or _NOTHING).unit
-    one, other = first or _NOTHING, second or _NOTHING
-    verdict, remark = _verdict(one, other, machines)
-    compared = verdict not in ("unknown", "not comparable")
-    difference = (
-        other.value - one.value if compared and one.value is not None and other.value is not None else None
+def _change(metric: str, one: Measurement, other: Measurement, machines: Sequence[str]) -> Change:
+    uncertainty = None if one.error is None or other.error is None else math.hypot(one.error, other.error)
+    difference = None if one.value is None or other.value is None else other.value - one.value
+    verdict, remark = _verdict(one, other, difference, uncertainty, machines)
+    if remark:
+        difference = uncertainty = None
+    return Change(
+        metric, one.unit or other.unit, one.value, other.value, difference, uncertainty, verdict, remark
     )
-    uncertainty = _uncertainty(one, other) if compared else None
-    return Change(metric, unit, one.value, other.value, difference, uncertainty, verdict, remark)
 
 
-_NOTHING = Measurement(None, "")
-
-
-def _verdict(one: Measurement, other: Measurement, machines: Sequence[str]) -> tuple[Verdict, str]:
+def _verdict(
+    one: Measurement,
+    other: Measurement,
+    difference: float | None,
+    uncertainty: float | None,
+    machines: Sequence[str],
+) -> tuple[Verdict, str]:
     """Return what to make of two measurements, and why they cannot be compared if so."""
-    sides = (("A", one), ("B", other))
-    if one.value is None or other.value is None:
-        return "unknown", f"no figure in {' and '.join(name for name, each in sides if each.value is None)}"
+    sides, repeats = {"A": one, "B": other}, one.repeats and other.repeats
+    if difference is None:
+        return (
+            "unknown",
+            f"no figure in {' and '.join(name for name, each in sides.items() if each.value is None)}",
+        )
     if one.unit != other.unit:
         return "not comparable", f"A is in {one.unit or 'no unit'}, B in {other.unit or 'no unit'}"
-    if not (one.valid and other.valid):
-        return (
-            "not comparable",
-            f"not valid in {' and '.join(name for name, each in sides if not each.valid)}",
-        )
-    repeats = one.repeats and other.repeats
+    if invalid := [name for name, each in sides.items() if not each.valid]:
+        return "not comparable", f"not valid in {' and '.join(invalid)}"
     if machines and not repeats:
         return "not comparable", f"on different machines ({'; '.join(machines)})"
-    uncertainty = _uncertainty(one, other)
-    if one.value == other.value and (repeats or uncertainty is None):
+    if difference == 0 and (repeats or uncertainty is None):
         return "equal", ""
     if uncertainty is None:
         return "differs", ""
-    if abs(other.value - one.value) <= 2 * uncertainty:
+    if abs(difference) <= 2 * uncertainty:
         return "unclear", ""
     if not one.better or one.better != other.better:
         return "changed", ""
-    return ("better" if (other.value < one.value) == (one.better == "lower") else "worse"), ""
-
-
-def _uncertainty(first: Measurement, second: Measurement) -> float | None:
-    if first.error is None or second.error is None:
-        return None
-    return math.hypot(first.error, second.error)
+    return ("better" if (difference < 0) == (one.better == "lower") else "worse"), ""
 
 
 def _machines(first: Result, second: Result) -> tuple[str, ...]:
@@ -247,19 +240,15 @@ def _counted(found: Sequence[Sequence[str]]) -> tuple[str, ...]:
 def _changed_data(first: Iterable[Result], second: Iterable[Result]) -> tuple[str, ...]:
     """Return the data sets of which a row is in A and in B with other revisions."""
     theirs = {each.row: each.data.revision for each in second}
-    pairs = {
-        (each.data.name, each.data.revision[:12], theirs[each.row][:12])
-        for each in first
-        if each.row in theirs
-    }
+    pairs = {(each.data.title, each.data.revision, theirs.get(each.row, "")) for each in first}
     return tuple(
-        f"{name}: revision {one or 'unknown'} -> {other or 'unknown'}"
+        f"{name}: revision {one[:12]} -> {other[:12]}"
         for name, one, other in sorted(pairs)
-        if one != other
+        if one and other and one != other
     )
 
 
 def _words(result: Result) -> str:
     where = ", ".join(filter(None, result.platform))
-    words = f"{result.suite} · {result.data.name} · {result.label} · seed {result.seed}"
+    words = f"{result.suite} · {result.data.title} · {result.label} · seed {result.seed}"
     return f"{words} ({where})" if where else words

@@ -68,7 +68,7 @@ class Planner:
             experiment=_shareable(experiment),
             components=components,
             parameters=trainable(flow),
-            data=_facts(info, cell.published),
+            data=_facts(info, cell),
             published=_published(cell),
         )
 
@@ -92,7 +92,7 @@ def unplanned(cell: Cell) -> Result:
         date="",
         components={},
         parameters=None,
-        data=DataFacts(asked.data, published=cell.published),
+        data=DataFacts(asked.data, published=cell.published, label=cell.data_label),
         spent=Spent(batch_size=asked.training.batch_size),
     )
 
@@ -112,7 +112,7 @@ def _metric(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": name, "revision": component.revision, "options": resolve(registry, component, options)}
 
 
-def _facts(info: DatasetInfo, published: str) -> DataFacts:
+def _facts(info: DatasetInfo, cell: Cell) -> DataFacts:
     return DataFacts(
         name=info.name,
         revision=info.revision,
@@ -121,7 +121,8 @@ def _facts(info: DatasetInfo, published: str) -> DataFacts:
         sizes=dict(info.sizes),
         licence=info.licence,
         source=info.source,
-        published=published,
+        published=cell.published,
+        label=cell.data_label,
     )
 
 

@@ -65,6 +65,7 @@ class DataFacts:
         licence: Under which the images may be used.
         source: Where they come from.
         published: The name under which papers give figures for it, such as ``CIFAR-10``; empty for none.
+        label: As the suite calls it; empty in results from before this was recorded.
     """
 
     name: str
@@ -75,6 +76,12 @@ class DataFacts:
     licence: str = ""
     source: str = ""
     published: str = ""
+    label: str = ""
+
+    @property
+    def title(self) -> str:
+        """Return what reports call it."""
+        return self.label or self.name
 
 
 @dataclass(frozen=True)
@@ -198,7 +205,7 @@ class Result:
     @property
     def row(self) -> tuple[str, str, str, int]:
         """What tells cells of a suite apart: suite, data set, label and seed."""
-        return (self.suite, self.data.name, self.label, self.seed)
+        return (self.suite, self.data.title, self.label, self.seed)
 
     @property
     def audited(self) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from flowzoo.builtin.components.commands import COMMANDS
 from flowzoo.builtin.components.datasets import DATASETS
 from flowzoo.builtin.components.metrics import METRICS
-from flowzoo.builtin.components.suites import SUITES
 from flowzoo.component import Check, Component, Spec
 from flowzoo.hooks import hookimpl
 
@@ -21,7 +20,7 @@ _REALNVP = "Dinh, Sohl-Dickstein and Bengio, Density Estimation Using Real NVP, 
 @hookimpl
 def flowzoo_components() -> list[Component]:
     """Return the built-in components of every kind, and the Gaussian floor."""
-    return [*_transforms(), *_bijectors(), *_splits(), *_models(), *DATASETS, *METRICS, *SUITES, *COMMANDS]
+    return [*_transforms(), *_bijectors(), *_splits(), *_models(), *DATASETS, *METRICS, *COMMANDS]
 
 
 def _transforms() -> list[Component]:

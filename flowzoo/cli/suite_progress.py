@@ -64,11 +64,11 @@ class SuiteProgress:
 
     def skipped(self, cell: Cell, result: Result) -> None:
         """Count a cell that has a result already."""
-        self._keep(cell, result, "as before")
+        self._keep(cell, result, "kept from before")
 
     def outdated(self, cell: Cell, result: Result, changed: str) -> None:
         """Count a cell that has a result already, and say what has changed since it was made."""
-        self._keep(cell, result, f"kept: made with {changed}")
+        self._keep(cell, result, f"kept from before; made with {changed}")
 
     def started(self, cell: Cell) -> None:
         """Add a bar for a cell."""
@@ -102,9 +102,9 @@ class SuiteProgress:
         )
 
     def _show_count(self) -> None:
-        run = self._done - self._found
+        ended = self._done - self._found
         elapsed = time.monotonic() - self._began
-        left = "" if not run else f", about {clock(elapsed / run * (self._cells - self._done))} left"
+        left = "" if not ended else f", about {clock(elapsed / ended * (self._cells - self._done))} left"
         self._show(f"{self._done} of {self._cells} cells, {clock(elapsed)}{left}")
 
     def _show(self, figures: str) -> None:

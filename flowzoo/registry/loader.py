@@ -22,6 +22,7 @@ from flowzoo.errors import PluginError
 from flowzoo.registry.entry_points import Found, find_plugins
 from flowzoo.registry.lookup import Registry
 from flowzoo.registry.plugin import Plugin, PluginFailure, canonical, one_line
+from flowzoo.registry.suite_files import suites_of
 from flowzoo.registry.validation import Checked, check_components
 
 BUILTIN = metadata.EntryPoint("builtin", "flowzoo.builtin", hooks.GROUP)
@@ -137,7 +138,7 @@ def _list_components(entry_point: metadata.EntryPoint) -> Checked:
     manager.check_pending()
     if not manager.hook.flowzoo_components.get_hookimpls():
         raise PluginError("has no function flowzoo_components marked with @flowzoo.api.hookimpl; add it")
-    return check_components(manager.hook.flowzoo_components())
+    return check_components(manager.hook.flowzoo_components(), suites_of(entry_point.module))
 
 
 def _check_api_version(stated: object) -> None:

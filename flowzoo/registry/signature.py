@@ -17,6 +17,7 @@ from pydantic import ConfigDict, TypeAdapter
 from flowzoo.component import Component, Spec
 from flowzoo.errors import PluginError, did_you_mean
 from flowzoo.registry.plugin import one_line
+from flowzoo.registry.suite_files import is_suite_file, suite_file
 
 _RESERVED = {"model": {"name", "image_shape", "bins", "pixels", "seed"}}
 """Names that ``create_model`` takes itself; ``name`` is taken for every kind, by the forms of a Spec."""
@@ -90,6 +91,8 @@ def import_builder(component: Component) -> Callable[..., Any]:
     Raises:
         PluginError: It cannot be imported.
     """
+    if is_suite_file(component.build):
+        return suite_file(component.build)
     module, _, attribute = component.build.partition(":")
     try:
         build = getattr(importlib.import_module(module), attribute)

@@ -12,7 +12,7 @@ from flowzoo.component import KINDS, Check, Component
 from flowzoo.errors import PluginError, did_you_mean
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_BUILD = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_BUILD = re.compile(r"[A-Za-z_][\w.]*:([A-Za-z_]\w*|suites/[^/]+\.yaml)")
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,12 @@ class Checked:
     skipped: tuple[str, ...] = ()
 
 
-def check_components(results: list[Any]) -> Checked:
+def check_components(results: list[Any], files: list[Component]) -> Checked:
     """Check the components that a hook returned; one that cannot be used does not cost the plugin the others.
 
     Args:
         results: What pluggy returns for one plugin: a list that holds what its hook returned.
+        files: The plugin's components that are files.
 
     Raises:
         PluginError: It is not a list of components, or none of them can be used.
@@ -42,7 +43,7 @@ def check_components(results: list[Any]) -> Checked:
         raise PluginError(f"flowzoo_components returned {found}; it must return a list of Component")
     components: list[Component] = []
     skipped: list[str] = []
-    for each in results[0]:
+    for each in [*results[0], *files]:
         try:
             components.append(_checked(each))
         except PluginError as problem:

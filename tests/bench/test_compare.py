@@ -172,3 +172,10 @@ def test_speeds_of_different_versions_are_compared_and_the_versions_named() -> N
     assert found.pairs[0].changes[0].verdict == "better"
     assert found.machines == ()
     assert found.versions == ("flowzoo-coupling: 0.1.0 -> 2", "torch: 2.6.0 -> 2.7.0")
+
+
+def test_data_sets_are_told_apart_by_their_labels() -> None:
+    one, other = (result("a", value, data=replace(DIGITS, label=f"digits {value}")) for value in (2.0, 3.0))
+    found = compare(results(one, other), results(one))
+    assert [(pair.data, pair.changes[0].verdict) for pair in found.pairs] == [("digits 2.0", "equal")]
+    assert "digits 3.0" in found.only_first[0]

@@ -134,8 +134,8 @@ def test_the_line_of_a_kept_cell_says_what_it_was_made_with(capsys: pytest.Captu
         progress.outdated(cell, result(THEN), "flowzoo-x 0.1 (files differ now)")
         progress.skipped(cell, result(THEN))
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0].endswith("finished (kept: made with flowzoo-x 0.1 (files differ now))")
-    assert lines[1].endswith("finished (as before)")
+    assert lines[0].endswith("finished (kept from before; made with flowzoo-x 0.1 (files differ now))")
+    assert lines[1].endswith("finished (kept from before)")
 
 
 def test_a_suite_of_a_plugin_is_found_by_its_qualified_name(odd_plugin: Path) -> None:

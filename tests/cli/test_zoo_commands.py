@@ -422,7 +422,7 @@ def test_what_is_left_out_is_named(twins):
     assert rows["flowzoo-toy"]["status"] == "clash"
     assert rows["flowzoo-twin"]["status"] == "incomplete"
     reasons = " ".join(rows["flowzoo-twin"]["reasons"])
-    assert "component 'go': no kind 'command'" in reasons
+    assert "component 'go': no kind 'sampler'" in reasons
     assert "bijector 'actnorm' of flowzoo-twin has a name of flowzoo's own" in reasons
     assert "use flowzoo-twin/actnorm" in reasons
-    assert "no kind 'command'" in run("plugins", "--strict", code=2).stderr
+    assert "no kind 'sampler'" in run("plugins", "--strict", code=2).stderr

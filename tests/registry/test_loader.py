@@ -145,7 +145,7 @@ def test_a_name_that_two_plugins_bring_is_the_only_one_lost(install_plugin):
 
 SOME_BAD = """[
     Component("split", "good", "m:b", "S."),
-    Component("command", "go", "m:b", "S."),
+    Component("sampler", "go", "m:b", "S."),
     Component("split", "My_Split", "m:b", "S."),
     Component("split", "a/b", "m:b", "S."),
     Component("split", "sp\u00e4t", "m:b", "S."),
@@ -163,7 +163,7 @@ def test_a_component_that_cannot_be_used_costs_the_plugin_no_other(install_plugi
     plugin = registry.plugins[-1]
     assert [each.name for each in plugin.components] == ["good"]
     for reason in (
-        "no kind 'command'",
+        "no kind 'sampler'",
         "'My_Split'",
         "'a/b'",
         "'sp\u00e4t'",
@@ -177,7 +177,7 @@ def test_a_component_that_cannot_be_used_costs_the_plugin_no_other(install_plugi
         UnknownNameError, match=r"components that cannot be used: flowzoo-some \(.*'My_Split'"
     ):
         registry.find("split", "my-split")
-    with pytest.raises(PluginError, match=r"of flowzoo-some: component 'go': no kind 'command'"):
+    with pytest.raises(PluginError, match=r"of flowzoo-some: component 'go': no kind 'sampler'"):
         load_registry(strict=True)
 
 

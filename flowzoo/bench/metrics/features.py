@@ -48,11 +48,11 @@ class InceptionFeatures(Features):
     """The 2,048 features of the Inception network that FID is defined by, from torch-fidelity's weights.
 
     Args:
-        bins: Of the images, which are scaled to ``0 .. 255``; grey ones become colour.
-        device: To compute on.
+        bins: Integers that a value can take; images are scaled to ``0 .. 255``, grey ones become colour.
+        device: Where to compute.
 
     Raises:
-        DataError: The weights cannot be had.
+        DataError: The weights cannot be loaded.
 
     References:
         Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium",
@@ -76,8 +76,8 @@ class InceptionFeatures(Features):
             bytes_ = bytes_.expand(-1, 3, -1, -1)
         if bytes_.shape[1] != 3:
             raise DataError(
-                f"Inception takes grey or colour images, and these have {bytes_.shape[1]} channels; "
-                "use features=trained"
+                f"Inception takes grey or colour images, and these have {bytes_.shape[1]} channels. "
+                "Set features=trained."
             )
         found: Tensor = self._network(bytes_.to(self._device))
         return found.cpu().double()
@@ -135,7 +135,7 @@ def _load_inception() -> nn.Module:
         network: nn.Module = FrechetInceptionDistance(feature=2048).inception
     except (ImportError, OSError, RuntimeError) as error:
         raise DataError(
-            f"the Inception network cannot be had ({str(error).strip().splitlines()[0]}); install "
-            "torch-fidelity and let it fetch its weights once, or use features=trained"
+            f"the Inception network cannot be loaded ({str(error).strip().splitlines()[0]}). Install "
+            "torch-fidelity and let it download its weights once, or set features=trained."
         ) from error
     return network

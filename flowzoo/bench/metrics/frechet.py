@@ -104,7 +104,7 @@ def distance_to(features: Features, real: Batches) -> Callable[[Batches], float]
     try:
         from torchmetrics.image.fid import FrechetInceptionDistance
     except ImportError as error:
-        raise OptionError("frechet needs torchmetrics; pip install 'flowzoo[frechet]'") from error
+        raise OptionError("frechet needs torchmetrics. Install it: pip install 'flowzoo[frechet]'") from error
     distance = FrechetInceptionDistance(feature=features, reset_real_features=False)
     for images in real:
         distance.update(images, real=True)

@@ -77,9 +77,7 @@ def _peak() -> int:
 
 def _peak_of_lifetime() -> int:
     if sys.platform == "win32":
-        raise FlowzooError(
-            "memory on the CPU is measured on Linux and macOS only; use a GPU, or one of these"
-        )
+        raise FlowzooError("memory on the CPU cannot be measured on Windows. Use Linux, macOS or a GPU.")
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -52,6 +52,7 @@ def _lines(board: Leaderboard) -> Iterator[tuple[dict[str, Any], ...]]:
         about = {
             "suite": board.suite,
             "data": data.name,
+            "data label": data.label,
             "revision": data.revision,
             "shape": shape_text(data.shape),
             "bins": data.bins,

@@ -3,42 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
-from flowzoo.metric import Better, Measurement
+from flowzoo.metric import Measurement
 
 UNSTEADY_FROM = 0.2
 """Part of a figure from which on its error is large."""
 
 
 @dataclass(frozen=True)
-class Figure:
-    """What a row of a report states for one metric.
+class Figure(Measurement):
+    """What a row of a report states for one metric: a measurement, averaged.
+
+    The error is the mean of the seeds' errors: seeds are measured on the same images, whose choice errs all
+    of them alike, so more seeds do not make it smaller. One seed that is not valid spoils the mean.
 
     Attributes:
-        value: Mean over seeds; None where no seed has a figure.
-        unit: As measured.
-        better: Which figures are better.
-        error: Standard error of the mean; None if unknown. Seeds are measured on the same images, whose
-            choice errs all of them alike, so it is the mean of the seeds' errors, and more seeds do not
-            make it smaller.
         spread: Standard deviation over seeds; None for one seed.
         seeds: Number of seeds that have a figure.
-        repeats: Whether the same seeds and machine give the same figure again.
-        valid: Whether it may be ranked; one seed that is not valid spoils the mean.
-        objections: Why not, or why there is no figure, with the seed if there are several.
     """
 
-    value: float | None
-    unit: str
-    better: Better = ""
-    error: float | None = None
     spread: float | None = None
     seeds: int = 1
-    repeats: bool = True
-    valid: bool = True
-    objections: tuple[str, ...] = ()
 
     @property
     def unsteady(self) -> bool:
@@ -54,18 +41,17 @@ def average(by_seed: Mapping[int, Measurement]) -> Figure:
     >>> average({0: Measurement(2.0, "s"), 1: Measurement(3.0, "s")}).value
     2.5
     """
-    first = next(iter(by_seed.values()))
-    values = [each.value for each in by_seed.values() if each.value is not None]
-    errors = [each.error for each in by_seed.values() if each.value is not None and each.error is not None]
-    return Figure(
+    given = [each for each in by_seed.values() if each.value is not None]
+    values = [each.value for each in given if each.value is not None]
+    errors = [each.error for each in given if each.error is not None]
+    return replace(
+        Figure(**vars(next(iter(by_seed.values())))),
         value=fmean(values) if values else None,
-        unit=first.unit,
-        better=first.better,
         error=fmean(errors) if errors and len(errors) == len(values) else None,
         spread=stdev(values) if len(values) > 1 else None,
         seeds=len(values),
         repeats=all(each.repeats for each in by_seed.values()),
-        valid=all(each.valid for each in by_seed.values() if each.value is not None),
+        valid=all(each.valid for each in given),
         objections=tuple(
             f"seed {seed}: {objection}" if len(by_seed) > 1 else objection
             for seed, each in by_seed.items()

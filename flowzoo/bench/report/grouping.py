@@ -20,7 +20,7 @@ def comparable(results: Iterable[Result]) -> list[list[Result]]:
     for each in results:
         if (each.data.revision and each.platform != _UNKNOWN) or each.status == "finished":
             data = each.data
-            key = (each.suite, data.name, data.revision, data.shape, data.bins, each.platform)
+            key = (each.suite, data.title, data.revision, data.shape, data.bins, each.platform)
             groups.setdefault(key, []).append(each)
         else:
             early.append(each)
@@ -33,13 +33,13 @@ def comparable(results: Iterable[Result]) -> list[list[Result]]:
             found.append([each])
         else:
             group.append(each)
-    return sorted(found, key=lambda group: (group[0].suite, group[0].data.name))
+    return sorted(found, key=lambda group: (group[0].suite, group[0].data.title))
 
 
 def _may_belong(early: Result, other: Result) -> bool:
     ours, theirs = early.data, other.data
     return (
-        (early.suite, ours.name) == (other.suite, theirs.name)
+        (early.suite, ours.title) == (other.suite, theirs.title)
         and early.platform in (_UNKNOWN, other.platform)
         and (not ours.revision or ours.revision == theirs.revision)
     )

@@ -178,14 +178,14 @@ def _told_apart(boards: Sequence[Leaderboard]) -> tuple[Leaderboard, ...]:
     made = []
     for board in boards:
         data, platform = board.data, ", ".join(filter(None, board.platform))
-        alike = [each for each in boards if (each.suite, each.data.name) == (board.suite, data.name)]
+        alike = [each for each in boards if (each.suite, each.data.title) == (board.suite, data.title)]
         revision = data.revision[:12]
         shape = f"{shape_text(data.shape)}, {data.bins} bins" if data.shape else ""
         platforms = platform if len({each.platform for each in alike}) > 1 else ""
         revisions = revision if len({each.data.revision for each in alike}) > 1 else ""
         shapes = shape if len({(each.data.shape, each.data.bins) for each in alike}) > 1 else ""
-        heading = [board.suite, f"{data.name} {revisions}", shapes, platforms]
-        title = [board.suite, f"{data.name} {revision}", shape, platforms]
+        heading = [board.suite, f"{data.title} {revisions}", shapes, platforms]
+        title = [board.suite, f"{data.title} {revision}", shape, platforms]
         made.append(replace(board, heading=_joined(heading), title=_joined(title)))
     return tuple(made)
 

@@ -43,7 +43,7 @@ def page(report: Report, results: Results) -> str:
             report=report,
             pictures=[list(samples_of(board, results)) for board in report.boards],
             suites=sorted({board.suite for board in report.boards}),
-            datasets=sorted({board.data.name for board in report.boards}),
+            datasets=sorted({board.data.title for board in report.boards}),
             counts=summary.counts(report),
             skipped=list(summary.skipped_lines(report.skipped)),
             version=flowzoo.__version__,

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from flowzoo.bench.report.wording import clean
 from flowzoo.bench.result import Environment, Result
 
 SAME_MEMORY = 0.05
 """Memory that differs by no more than this part is the same: systems keep a little of it for themselves."""
-
-T = TypeVar("T")
 
 Facts = Mapping[str, str]
 
@@ -31,21 +29,22 @@ def software_of(environment: Environment) -> Facts:
 
 
 def usual_facts(rows: Sequence[Sequence[Result]]) -> Facts:
-    """Return the facts of the machine and the versions that most rows have; of several, of the newest row.
+    """Return each fact of machine and versions as most of the rows that state it do; of several, the newest.
 
     Args:
         rows: The cells of each row.
     """
-    found = [(place, cell) for place, row in enumerate(rows) for cell in row if cell.environment is not None]
-    if not found:
-        return {}
-    usual = _most((tuple(sorted(_shared(cell).items())), place, cell.date) for place, cell in found)
-    there = [(place, cell) for place, cell in found if tuple(sorted(_shared(cell).items())) == usual]
-    facts = dict(usual)
-    for name in dict.fromkeys(name for _, cell in there for name in _facts(cell) if name not in facts):
-        given = [(place, cell) for place, cell in there if name in _facts(cell)]
-        facts[name] = _most((_facts(cell)[name], place, cell.date) for place, cell in given)
-    return facts
+    votes: dict[str, dict[str, set[int]]] = {}
+    latest: dict[tuple[str, str], str] = {}
+    for row, cells in enumerate(rows):
+        for cell in cells:
+            for name, value in _facts(cell).items():
+                votes.setdefault(name, {}).setdefault(value, set()).add(row)
+                latest[name, value] = max(latest.get((name, value), ""), cell.date)
+    return {
+        name: max(values, key=lambda value: (len(values[value]), latest[name, value]))
+        for name, values in votes.items()
+    }
 
 
 def unusual(row: Sequence[Result], usual: Facts) -> Iterator[str]:
@@ -73,23 +72,6 @@ def _facts(cell: Result) -> Facts:
     if cell.environment is None:
         return {}
     return {**machine_of(cell.environment), **software_of(cell.environment)}
-
-
-def _shared(cell: Result) -> Facts:
-    """Return the facts that have nothing to do with the model: plugins' versions do."""
-    assert cell.environment is not None
-    plugins = _texts(cell.environment.plugins).keys() - _texts(cell.environment.versions).keys()
-    return {name: value for name, value in _facts(cell).items() if name not in plugins}
-
-
-def _most(found: Iterable[tuple[T, int, str]]) -> T:
-    """Return the value that most rows have; of several the one with the latest date."""
-    rows: dict[T, set[int]] = {}
-    latest: dict[T, str] = {}
-    for value, row, date in found:
-        rows.setdefault(value, set()).add(row)
-        latest[value] = max(latest.get(value, ""), date)
-    return max(rows, key=lambda value: (len(rows[value]), latest[value]))
 
 
 def _nearly(first: str, second: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 from flowzoo.bench.report.figure import Figure
@@ -92,10 +91,7 @@ def shape_text(shape: tuple[int, ...]) -> str:
 
 
 def _three(value: float) -> str:
-    before = math.floor(math.log10(abs(value))) + 1
-    # 9.996 has three figures as 10.0, not as 10.00.
-    before += round(abs(value), 3 - before) >= 10**before
-    return f"{value:.{max(0, 3 - before)}f}"
+    return f"{value:#.3g}".rstrip(".")
 
 
 _LARGE = 1000

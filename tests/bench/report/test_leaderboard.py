@@ -371,3 +371,13 @@ def test_a_published_figure_is_stated_once_and_never_ranked() -> None:
     made = board(result("a", 2.0, seed=0, published=(paper,)), result("a", 2.0, seed=1, published=(paper,)))
     assert made.ranked[0].row.published == (paper,)
     assert len(made.ranked) == 1
+
+
+def test_labels_of_data_sets_are_leaderboards_of_their_own() -> None:
+    small, large = (replace(DIGITS, label=label) for label in ("digits, affine", "digits, logit"))
+    boards = report(
+        result("a", 2.0, data=small), result("a", 3.0, data=large), result("b", 2.5, data=small)
+    ).boards
+    assert [each.heading for each in boards] == ["quick · digits, affine", "quick · digits, logit"]
+    assert [ranking(each) for each in boards] == [[(1, "a"), (2, "b")], [(1, "a")]]
+    assert identity(result("a", data=small)) != identity(result("a", data=large))

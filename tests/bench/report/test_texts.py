@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from flowzoo.bench.report.wording import clean
 from flowzoo.bench.store import Results, SkippedFile, identity
 from flowzoo.component import Published
 from flowzoo.metric import Measurement
-from tests.bench.report.made_up import bits, failed, result
+from tests.bench.report.made_up import DIGITS, bits, failed, result
 
 NASTY = 'a|b\\c_d{e}$f%g#h&i~j^k<script>"l"\n*m*, =n'
 LINE = clean(NASTY)
@@ -93,6 +94,12 @@ def test_csv_reads_back(report: Report) -> None:
     assert rows["wrong"]["not valid"] == "bits-per-dim"
     assert rows["broken"]["failure"] == f"training: not finite: {LINE}"
     assert rows["broken"]["bits-per-dim"] == ""
+
+
+def test_csv_has_the_data_set_s_label() -> None:
+    cell = result("a", 2.0, data=replace(DIGITS, label="small digits"))
+    (row,) = csv.DictReader(io.StringIO(csv_text(make_report(Results((cell,), (), 0, {})))))
+    assert (row["data"], row["data label"]) == ("digits", "small digits")
 
 
 @pytest.mark.parametrize("start", ["=1+1", "+1", "-1", "@a"])

@@ -1,16 +1,14 @@
-"""The suites that come with flowzoo, a YAML file each, and how any suite is found."""
+"""How a suite is found by its name or in a file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from flowzoo.bench.suite import Suite, SuiteError, parse_suite, read_suite
 from flowzoo.registry.build import build_component
 from flowzoo.registry.loader import default_registry
-
-FOLDER = Path(__file__).parent
 
 
 def find_suite(name: str) -> Suite:
@@ -44,25 +42,3 @@ def as_suite(name: str, found: Any) -> Suite:
             "file holds it, or the path of such a file"
         )
     return found.model_copy(update={"name": name})
-
-
-def _shipped(name: str) -> Callable[[], Path]:
-    def build() -> Path:
-        return FOLDER / f"{name}.yaml"
-
-    return build
-
-
-quick = _shipped("quick")
-standard = _shipped("standard")
-speed = _shipped("speed")
-equal_time = _shipped("equal-time")
-cifar10 = _shipped("cifar10")
-imagenet32 = _shipped("imagenet32")
-imagenet64 = _shipped("imagenet64")
-celeba64 = _shipped("celeba64")
-paper_msflow_regularisers = _shipped("paper-msflow-regularisers")
-paper_msflow_scales = _shipped("paper-msflow-scales")
-paper_pnf = _shipped("paper-pnf")
-paper_lcma = _shipped("paper-lcma")
-paper_wavelet_flow_speed = _shipped("paper-wavelet-flow-speed")
