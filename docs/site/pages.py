@@ -61,7 +61,7 @@ def _commands() -> str:
 
 def _training() -> str:
     from flowzoo.registry.allowed import allowed
-    from flowzoo.training.options import TrainingOptions
+    from flowzoo.experiment.training_options import TrainingOptions
 
     schema = TrainingOptions.model_json_schema()["properties"]
     rows = [
