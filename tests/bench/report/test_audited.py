@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
 
@@ -81,7 +83,7 @@ def test_seeds_with_and_without_audit_are_not_averaged() -> None:
 
 def test_csv_says_so() -> None:
     text = csv_text(make_report(results(measured("old", 1.0, audited=False), measured("a", 2.0))))
-    standings = [line.split(",")[5] for line in text.splitlines()[1:]]
+    standings = [row["standing"] for row in csv.DictReader(io.StringIO(text))]
     assert standings == ["ranked", "not audited"]
 
 
