@@ -13,11 +13,11 @@ from flowzoo.data.dataset import DatasetInfo
 from flowzoo.data.load import load_dataset
 from flowzoo.digest import digest_of
 from flowzoo.experiment.experiment import Experiment
-from flowzoo.flow import trainable
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.models import assemble
 from flowzoo.registry.options import resolve
 from flowzoo.registry.paths import path_options
+from flowzoo.tensors import trainable
 
 
 class Planner:

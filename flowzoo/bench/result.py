@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from flowzoo.component import Published
 from flowzoo.errors import FlowzooError
+from flowzoo.exactness import Exactness
 from flowzoo.experiment.experiment import Experiment
 from flowzoo.formats import Format, FormatError
 from flowzoo.metric import NOT_AUDITED, Measurement
@@ -169,7 +170,7 @@ class Result:
     failure: Failure | None = None
     samples: str = ""
     unmeasured: tuple[str, ...] = ()
-    schema: int = 3
+    schema: int = 4
 
     @property
     def model(self) -> str:
@@ -260,8 +261,32 @@ def _without_audit(data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _with_exactness(data: dict[str, Any]) -> dict[str, Any]:
+    """Return a record of schema 2 as one of schema 3, in which the exactness of likelihoods is a field.
+
+    Schema 2 has it in words alone: how a trace was computed, from what coarse images were drawn, and an
+    objection to approximated log-determinants. Nothing else reads these words.
+    """
+    metrics = data.get("metrics")
+    if not isinstance(metrics, dict):
+        return data
+    measured = metrics.get(QUALITY)
+    if not isinstance(measured, dict) or not isinstance(measured.get("conditions"), dict):
+        return data
+    conditions, objections = measured["conditions"], measured.get("objections") or ()
+    estimated = "hutchinson" in str(conditions.get("trace", ""))
+    if any("log-determinant is approximated" in str(each) for each in objections):
+        exactness = Exactness.NONE
+    elif conditions.get("proposal"):
+        exactness = Exactness.BOUND
+    else:
+        exactness = Exactness.UNBIASED if estimated else Exactness.EXACT
+    stated = {**measured, "exactness": str(exactness), "estimated": estimated}
+    return {**data, "metrics": {**metrics, QUALITY: stated}}
+
+
 def _with_experiment(data: dict[str, Any]) -> dict[str, Any]:
-    """Return a record of schema 2, in which the experiment's fields lie side by side, as one of schema 3."""
+    """Return a record of schema 3, in which the experiment's fields lie side by side, as one of schema 4."""
     facts, spent = data.get("data"), data.get("spent")
     if not isinstance(facts, dict) or not isinstance(spent, dict):
         return data
@@ -273,5 +298,5 @@ def _with_experiment(data: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "experiment": experiment, "spent": spent}
 
 
-SCHEMA = Format("schema", Result.schema, {1: _without_audit, 2: _with_experiment})
+SCHEMA = Format("schema", Result.schema, {1: _without_audit, 2: _with_exactness, 3: _with_experiment})
 _READER = TypeAdapter(Result)

@@ -51,6 +51,7 @@ def test_a_stored_record_says_what_was_trained() -> None:
     [
         ("result-schema-1.json", "dc2484063c7743e1", 5.275, False),
         ("result-schema-2.json", "65025db4587f88fc", 2.255, True),
+        ("result-schema-3.json", "65025db4587f88fc", 2.255, True),
     ],
 )
 def test_a_stored_result_keeps_its_key_and_figures(name: str, key: str, bits: float, valid: bool) -> None:
