@@ -33,7 +33,7 @@ class Affine(ConditionalBijector):
     def __init__(self, scale: float = 1.0, shift: float = 0.0) -> None:
         super().__init__()
         if scale == 0.0:
-            raise OptionError("affine: scale=0 has no inverse; give any other number")
+            raise OptionError("affine: scale=0 cannot be inverted. Give a number other than 0")
         self.scale = scale
         self.shift = shift
 

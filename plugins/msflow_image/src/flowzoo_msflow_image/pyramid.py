@@ -89,13 +89,13 @@ def build_pyramid(
     """Build :class:`Pyramid`.
 
     Raises:
-        OptionError: A uniform proposal's width shall be learned.
+        OptionError: ``learned`` is set for a uniform proposal.
     """
     if proposal == "gaussian":
         return Pyramid(Gaussian(width, learned))
     if learned:
         raise OptionError(
-            "pyramid: learned=true trains the width of a gaussian proposal; "
-            "set proposal=gaussian, or leave learned out"
+            "pyramid: learned=true works with a gaussian proposal only. "
+            "Set proposal=gaussian, or leave learned out"
         )
     return Pyramid(Uniform(width, builder.bins))

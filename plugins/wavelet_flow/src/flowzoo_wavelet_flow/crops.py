@@ -48,14 +48,14 @@ class Crops(ConditionalBijector):
     A context of another resolution is brought to the size of the data first.
 
     Args:
-        inner: The bijector; convolutional, and able to tell its contributions.
+        inner: The bijector; convolutional, with ``traits.has_contributions``.
         shape: ``(C, H, W)`` of the data.
         context_shape: Of the context, or None without one.
         size: Largest side of a tile.
         halo: Width of the halo; None: as far as the inner bijector looks, which is measured.
 
     Raises:
-        OptionError: The inner bijector cannot tell its contributions, trains on something else than its
+        OptionError: The inner bijector has no contributions, trains on something else than its
             likelihood, or looks at the whole image.
 
     References:
@@ -159,13 +159,13 @@ def _require_croppable(inner: ConditionalBijector) -> None:
     name = type(inner).__name__
     if not inner.traits.has_contributions:
         raise OptionError(
-            f"crops: {name} cannot tell each dimension's share of its log_det, of which a crop's loss is "
-            "made; use another inner bijector, or train without crops"
+            f"crops: {name} cannot compute each dimension's contribution to log_det, which the loss on crops "
+            "needs. Use another inner bijector, or train without crops"
         )
     if not inner.traits.loss_is_likelihood:
         raise OptionError(
-            f"crops: {name} does not train on its likelihood, which is what crops estimate; "
-            "set its objective=likelihood, or train without crops"
+            f"crops: {name} does not train on its likelihood, which is what crops estimate. "
+            "Set its objective=likelihood, or train without crops"
         )
 
 
