@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from flowzoo.bijector import ConditionalBijector as ConditionalBijector
     from flowzoo.bijector import Phase as Phase
-    from flowzoo.bijector import follows as follows
-    from flowzoo.bijector import follows_all as follows_all
     from flowzoo.bijector import standard_normal_log_prob as standard_normal_log_prob
     from flowzoo.builtin.actnorm import ActNorm as ActNorm
     from flowzoo.builtin.block_mean import BlockMean as BlockMean
@@ -61,6 +59,7 @@ if TYPE_CHECKING:
     from flowzoo.errors import ShapeError as ShapeError
     from flowzoo.errors import UnknownNameError as UnknownNameError
     from flowzoo.errors import did_you_mean as did_you_mean
+    from flowzoo.exactness import Exactness as Exactness
     from flowzoo.flow import Flow as Flow
     from flowzoo.hooks import API_VERSION as API_VERSION
     from flowzoo.hooks import hookimpl as hookimpl
@@ -84,9 +83,13 @@ if TYPE_CHECKING:
     from flowzoo.shapes import Shape as Shape
     from flowzoo.shapes import as_shape as as_shape
     from flowzoo.shapes import require_even as require_even
+    from flowzoo.solving import Solving as Solving
     from flowzoo.split import SplitPolicy as SplitPolicy
     from flowzoo.tensors import floating_dtype as floating_dtype
     from flowzoo.tensors import parameters_of as parameters_of
+    from flowzoo.traits import BijectorTraits as BijectorTraits
+    from flowzoo.traits import TransformTraits as TransformTraits
+    from flowzoo.traits import merged as merged
     from flowzoo.transform import ResolutionTransform as ResolutionTransform
     from flowzoo.warm_start import WarmStart as WarmStart
 
@@ -96,6 +99,7 @@ _HOMES = {
     "as_integer": "flowzoo.integers",
     "as_shape": "flowzoo.shapes",
     "BijectorSpec": "flowzoo.component",
+    "BijectorTraits": "flowzoo.traits",
     "BlockMean": "flowzoo.builtin.block_mean",
     "Builder": "flowzoo.component",
     "cascade": "flowzoo.cascade",
@@ -111,13 +115,13 @@ _HOMES = {
     "DatasetInfo": "flowzoo.data.dataset",
     "did_you_mean": "flowzoo.errors",
     "EVALUATION": "flowzoo.call",
+    "Exactness": "flowzoo.exactness",
     "FilePlace": "flowzoo.component",
     "FirstPass": "flowzoo.builtin.first_pass",
     "floating_dtype": "flowzoo.tensors",
     "Flow": "flowzoo.flow",
     "FlowzooError": "flowzoo.errors",
-    "follows": "flowzoo.bijector",
-    "follows_all": "flowzoo.bijector",
+    "merged": "flowzoo.traits",
     "hookimpl": "flowzoo.hooks",
     "IdentityBijector": "flowzoo.builtin.identity",
     "IdentityTransform": "flowzoo.builtin.identity",
@@ -158,6 +162,7 @@ _HOMES = {
     "SavedModelError": "flowzoo.errors",
     "Shape": "flowzoo.shapes",
     "ShapeError": "flowzoo.errors",
+    "Solving": "flowzoo.solving",
     "Spec": "flowzoo.component",
     "SplitPolicy": "flowzoo.split",
     "SplitSpec": "flowzoo.component",
@@ -168,6 +173,7 @@ _HOMES = {
     "Time": "flowzoo.network",
     "Trained": "flowzoo.metric",
     "TransformSpec": "flowzoo.component",
+    "TransformTraits": "flowzoo.traits",
     "UnknownNameError": "flowzoo.errors",
     "widest_dtype": "flowzoo.builtin.log_det",
 }

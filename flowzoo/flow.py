@@ -16,15 +16,19 @@ from flowzoo.call import EVALUATION, Call, Ledger, per_image_generators
 from flowzoo.checked import who_declares
 from flowzoo.dequantisation import dequantise
 from flowzoo.errors import DataError, NumericalError, OptionError, ShapeError
+from flowzoo.exactness import Exactness, worst
 from flowzoo.integers import positive_integer
 from flowzoo.level import Level, LevelTerms
+from flowzoo.one_pass import BeginsPasses, one_pass
 from flowzoo.origin import name_of
 from flowzoo.part_list import PartList
 from flowzoo.precision import explains_formats
 from flowzoo.recipe import Recipe
 from flowzoo.seeds import check_seed
 from flowzoo.shapes import Images, IntegerImages, PerImage, Shape, as_shape
+from flowzoo.solving import Solving
 from flowzoo.tensors import first_tensor, floating_dtype, is_replica
+from flowzoo.transform import ResolutionTransform
 from flowzoo.units import bits_per_dim
 from flowzoo.warm_start import WarmStart
 
@@ -63,7 +67,7 @@ def sum_terms(terms: LevelTerms) -> PerImage:
     return terms.transform + terms.joint + terms.conditional
 
 
-class Flow(nn.Module):
+class Flow(BeginsPasses, nn.Module):
     """A normalising flow over images, built of levels.
 
     ``log p(x) = ladj(pixels) + sum over levels [ladj(transform) + ladj(joint) + log p(factored | kept)]``
@@ -102,8 +106,6 @@ class Flow(nn.Module):
         self.recipe: Recipe | None = None
         self.layout: dict[str, tuple[int, ...]] | None = None
         """Names and shapes of the tensors that the recipe builds, by which a replaced part shows."""
-        self.approximate: tuple[str, ...] = ()
-        """Components, ``kind:name``, whose declared ``log_det`` makes ``log p(x)`` not even a bound."""
         _chain_shapes(self.image_shape, self.levels)
         if any(True for _ in pixels.parameters()):
             raise OptionError(
@@ -135,13 +137,36 @@ class Flow(nn.Module):
     @property
     def stochastic(self) -> bool:
         """Whether part of what the levels see is drawn, so that ``log p(x)`` is a bound and has spread."""
-        return any(level.transform.stochastic for level in self.levels)
+        return any(level.transform.traits.stochastic for level in self.levels)
+
+    @property
+    def exactness(self) -> Exactness:
+        """What ``log p(x)`` is worth in evaluation: as much as the worst of the parts."""
+        return worst(self.exactness_of_parts(exact=False))
+
+    def exactness_of_parts(self, exact: bool) -> set[Exactness]:
+        """Return what the log-determinants of all parts are worth.
+
+        Args:
+            exact: Whether the parts are requested to be exact, as ``call.solver.exact`` does.
+        """
+        parts = (
+            each for each in self.modules() if isinstance(each, ConditionalBijector | ResolutionTransform)
+        )
+        return {each.traits.exactness_if(exact) for each in parts}
+
+    @property
+    def solves(self) -> bool:
+        """Whether a bijector of its levels solves iteratively, so that its error has to be measured."""
+        return any(each.traits.solves for each in self._bijectors())
 
     @property
     def calibrates(self) -> bool:
         """Whether a bijector of its levels chooses on a few images what all others meet, as solvers do."""
-        bijectors = (each for each in self.modules() if isinstance(each, ConditionalBijector))
-        return any(each.calibrates for each in bijectors)
+        return any(each.traits.calibrates for each in self._bijectors())
+
+    def _bijectors(self) -> Iterator[ConditionalBijector]:
+        return (each for each in self.modules() if isinstance(each, ConditionalBijector))
 
     @property
     def dtype(self) -> torch.dtype:
@@ -200,10 +225,12 @@ class Flow(nn.Module):
         """Return one latent a level, finest first; arguments and errors as in :meth:`log_prob`."""
         return self.analyse(x, call)[0]
 
+    @one_pass
     @explains_formats
     def analyse(self, x: Images, call: Call = EVALUATION) -> tuple[list[Images], FlowTerms]:
         """Return what :meth:`encode` and :meth:`terms` return, of one pass; errors as in :meth:`log_prob`."""
-        call = call.seeded()
+        if call.ledger is not None:
+            call.rest_on(self.exactness_of_parts(call.solver.exact))
         y, pixels_log_det = self._enter(x, call)
         latents: list[Images] = []
         terms: list[LevelTerms] = []
@@ -217,6 +244,7 @@ class Flow(nn.Module):
             _require_finite(result.total(), "log p(x)", "check the data and the model's training log")
         return latents, result
 
+    @one_pass
     @explains_formats
     def decode(self, latents: Sequence[Images], call: Call = EVALUATION) -> Images:
         """Return the image, ``(B, C, H, W)``, that the latents encode. It may leave ``[0, 1)``.
@@ -286,21 +314,22 @@ class Flow(nn.Module):
         base = torch.Generator().seed() if seed is None else check_seed(seed)
 
         def draw(indices: range, warm_start: WarmStart) -> Images:
-            call = Call(generator=per_image_generators(base, indices), warm_start=warm_start)
+            call = Call(generator=per_image_generators(base, indices), solver=Solving(warm_start=warm_start))
             return self.decode(self.draw_latents(len(indices), temperature, call), call)
 
         yield from in_batches(self, n, batch_size or n, PILOT_IMAGES if self.calibrates else 0, draw)
 
+    @one_pass
     def draw_latents(
         self, n: SupportsIndex, temperature: Temperature = 1.0, call: Call = EVALUATION
     ) -> list[Images]:
         """Draw ``T * N(0, I)`` for each level, finest first; arguments as in :meth:`sample`."""
-        call = call.seeded()
         temperatures = self._temperatures(temperature)
         count = positive_integer("n, how many images to draw,", n)
         blank = [torch.empty((count, *shape), dtype=self.dtype) for shape in self.latent_shapes]
         return [(call.normal(each) * t).to(self.device) for each, t in zip(blank, temperatures, strict=True)]
 
+    @one_pass
     def bits_per_dim(
         self, images: IntegerImages, call: Call = EVALUATION, indices: Iterable[SupportsIndex] | None = None
     ) -> PerImage:
@@ -319,7 +348,7 @@ class Flow(nn.Module):
             OptionError: As in :meth:`log_prob`.
         """
         self._require_values()
-        call = _by_index(call, indices, len(images)).seeded()
+        call = _by_index(call, indices, len(images))
         x = dequantise(images.to(self.device), self.bins, call)
         return bits_per_dim(self.log_prob(x, call), self.dimensions, self.bins)
 
@@ -335,6 +364,7 @@ class Flow(nn.Module):
             y = kept if kept is not None else y
         return losses
 
+    @one_pass
     @explains_formats
     def level_loss(self, index: SupportsIndex, x: Images, call: Call) -> PerImage:
         """Return the training loss of one level, ``(B,)`` in nats, at the cost of that level only.
@@ -346,6 +376,7 @@ class Flow(nn.Module):
         """
         return self.levels[index].loss(self.level_input(index, x, call), call)[1]
 
+    @one_pass
     @explains_formats
     def level_input(self, index: SupportsIndex, x: Images, call: Call = EVALUATION) -> Images:
         """Return the image that reaches a level: ``x`` taken down through the finer ones."""
@@ -455,18 +486,20 @@ def _chain_shapes(image_shape: Shape, levels: PartList[Level]) -> tuple[Shape, .
 
 def _refuse_untrainable(levels: PartList[Level]) -> None:
     """A loss that is no likelihood gives no meaningful gradient to what stands before it."""
-    if all(each.joint.loss_is_likelihood and each.conditional.loss_is_likelihood for each in levels):
+    if all(
+        each.joint.traits.loss_is_likelihood and each.conditional.traits.loss_is_likelihood for each in levels
+    ):
         return
     trainable_before = False
     for place, level in enumerate(levels):
-        if not level.joint.loss_is_likelihood:
+        if not level.joint.traits.loss_is_likelihood:
             raise OptionError(
                 f"level {place}'s joint trains on the likelihood of the whole, and "
                 f"{who_declares(level.joint, _has_other_loss)} is set to train on something else; "
                 "set the joint's objective=likelihood"
             )
         trainable_before = trainable_before or not level.separable
-        if trainable_before and not level.conditional.loss_is_likelihood:
+        if trainable_before and not level.conditional.traits.loss_is_likelihood:
             raise OptionError(
                 f"level {place}'s conditional does not train on its likelihood, so the trainable transform, "
                 f"joint or split before it would get no gradient from "
@@ -481,21 +514,21 @@ def _refuse_unscorable(levels: Sequence[Level], pixels: ConditionalBijector) -> 
             continue
         before = levels[: place + 1]
         asked = f"level {place}'s split orders pixels by their contributions of the joints' log-determinant"
-        mixing: list[nn.Module] = [each.transform for each in before if not each.transform.permutes]
-        if not pixels.pointwise:
+        mixing: list[nn.Module] = [each.transform for each in before if not each.transform.traits.permutes]
+        if not pixels.traits.pointwise:
             mixing.append(pixels)
         if mixing:
             raise OptionError(
                 f"{asked}, and {name_of(mixing[0])} mixes pixels before it; use transform=identity or "
                 "transform=squeeze and logit or affine pixels, or a split that needs no scores"
             )
-        silent = next((each.joint for each in before if not each.joint.has_contributions), None)
+        silent = next((each.joint for each in before if not each.joint.traits.has_contributions), None)
         if silent is not None:
             raise OptionError(
                 f"{asked}, and {who_declares(silent, _has_no_contributions)} cannot tell them; "
                 "use another joint, or a split that needs no scores"
             )
-        if all(each.joint.pointwise for each in before):
+        if all(each.joint.traits.pointwise for each in before):
             raise OptionError(
                 f"{asked}, and no joint treats them differently; set one that does, such as joint=realnvp, "
                 "or use a split that needs no scores"
@@ -503,11 +536,11 @@ def _refuse_unscorable(levels: Sequence[Level], pixels: ConditionalBijector) -> 
 
 
 def _has_no_contributions(bijector: ConditionalBijector) -> bool:
-    return not bijector.has_contributions
+    return not bijector.traits.has_contributions
 
 
 def _has_other_loss(bijector: ConditionalBijector) -> bool:
-    return not bijector.loss_is_likelihood
+    return not bijector.traits.loss_is_likelihood
 
 
 def _require_finite(values: Tensor, what: str, advice: str) -> None:

@@ -412,7 +412,7 @@ def test_indices_that_do_not_fit_are_refused() -> None:
     with pytest.raises(OptionError, match="2 indices for 3 images"):
         flow.log_prob(x, indices=range(2))
     with pytest.raises(OptionError, match="either indices"):
-        flow.bits_per_dim((x * 256).to(torch.uint8), Call().seeded(), indices=range(3))
+        flow.bits_per_dim((x * 256).to(torch.uint8), Call(generator=torch.Generator()), indices=range(3))
 
 
 def test_a_model_of_a_wider_format_than_its_images_keeps_its_digits() -> None:

@@ -28,6 +28,7 @@ from flowzoo.evaluation.density.outcome import DensityAudit
 from flowzoo.evaluation.likelihood import EXACT_UP_TO
 from flowzoo.evaluation.pilot import fly_pilot
 from flowzoo.registry.saving import load_model
+from flowzoo.solving import Solving
 from flowzoo.training.budget import Budget
 from flowzoo.training.start import start_run
 
@@ -112,7 +113,9 @@ def audit(cell: Cell, roots: Mapping[str, str], steps: int, images: int, seconds
     with torch.no_grad():
         memory = fly_pilot(flow, source, images, 0, exact)
         call = Call(
-            generator=per_image_generators(0, range(images)), exact=exact, memory=memory, ledger=ledger
+            generator=per_image_generators(0, range(images)),
+            ledger=ledger,
+            solver=Solving(exact=exact, warm_start=memory),
         )
         bits = flow.bits_per_dim(source.take(range(images)), call).double()
     figure = Figure(
@@ -123,7 +126,7 @@ def audit(cell: Cell, roots: Mapping[str, str], steps: int, images: int, seconds
         measure=lambda model, some, call: model.bits_per_dim(some, call),
         seed=0,
         exact=exact,
-        memory=memory,
+        warm_start=memory,
         solved="solver" in ledger.notes,
         estimated=any(fact != "exact" for fact in ledger.notes.get("trace", ())),
     )

@@ -28,12 +28,14 @@ from flowzoo.evaluation.density.outcome import DensityAudit
 from flowzoo.evaluation.findings import Findings, Row
 from flowzoo.evaluation.notes import stated
 from flowzoo.evaluation.pilot import fly_pilot
+from flowzoo.exactness import Exactness
 from flowzoo.flow import Flow, FlowTerms, trainable
 from flowzoo.integers import positive_integer
 from flowzoo.metric import NOT_AUDITED
 from flowzoo.origin import blamed, naming_the_component
 from flowzoo.seeds import check_seed
 from flowzoo.shapes import IntegerImages, PerImage
+from flowzoo.solving import Finding, Solving
 from flowzoo.units import bits_per_dim, nats_to_bits
 
 EXACT_UP_TO = 64
@@ -49,11 +51,11 @@ class Likelihood:
         standard_error: Spread of the per-image values over the square root of their number; the noise of
             probes, drawn for each image on its own, is part of it.
         valid: Whether the figure may be ranked: there are no ``objections``.
-        objections: Why the figure must not be ranked. The density audit failed, or was not asked for
-            (``density``). It is no bound on the likelihood of the images where a
-            bijector declares its ``log_det`` to be neither exact nor unbiased
-            (:attr:`~flowzoo.flow.Flow.approximate`); and a solver's error has to be audited, and small
-            (:meth:`~flowzoo.evaluation.audit.Audit.is_small`).
+        objections: Why the figure must not be ranked: the density audit failed, or was left out
+            (``density``); nothing is known of what a log-determinant is worth (``exactness``); or a solver's
+            error was not measured, or is not small (:meth:`~flowzoo.evaluation.audit.Audit.is_small`).
+        exactness: What the worst log-determinant of the parts was worth.
+        estimated: Whether a log-determinant was an estimate. A bound may rest on an estimate too.
         joint_bits_per_dim: As ``bits_per_dim`` at one draw, with the proposals' density left out: that of the
             images and the drawn coarse images together. It is no bound on the likelihood of the images and is
             never ranked. It is shown as ``joint_bpd``, beside the papers that report it. None unless coarse
@@ -78,6 +80,8 @@ class Likelihood:
     standard_error: float | None
     valid: bool
     objections: tuple[str, ...]
+    exactness: Exactness
+    estimated: bool
     joint_bits_per_dim: float | None
     proposal: str
     images: int
@@ -148,30 +152,30 @@ def evaluate_likelihood(
     ledger = Ledger()
     began = time.monotonic()
     warm_start = fly_pilot(flow, source, count, seed, use_exact)
-    findings = Findings(warm_start)
+    findings, found = Findings(warm_start), list[Finding]()
     values: list[Tensor] = []
     joint_values: list[Tensor] = []
     rows: dict[str, float] = {}
     batches = 0
     for indices, images in sequence:
         generators = per_image_generators(seed, indices)
-        call = Call(generator=generators, exact=use_exact, warm_start=warm_start, ledger=ledger)
+        solver = Solving(exact=use_exact, warm_start=warm_start, findings=found)
+        call = Call(generator=generators, ledger=ledger, solver=solver)
         drawn = _draw_log_prob(flow, images, draws, call)
         _refuse_noisy_draws(draws, ledger)
         values.append(bits_per_dim(drawn.log_prob, flow.dimensions, flow.bins).double().cpu())
         joint_values.append(bits_per_dim(drawn.joint, flow.dimensions, flow.bins).double().cpu())
         for name, share in drawn.rows.items():
             rows[name] = rows.get(name, 0.0) + share
-        findings.take(ledger)
+        findings.take(found)
         batches += 1
         progress(len(indices))
     seconds = time.monotonic() - began
     bits = torch.cat(values)
     standard_error = float(bits.std()) / math.sqrt(count) if count > 1 else None
-    solver = stated(ledger, "solver")
     audited: Audit | None = None
     unjudged = "was not audited"
-    if audit and solver:
+    if audit and flow.solves:
         try:
             audited = audit_likelihood(flow, source, count, seed, use_exact, warm_start)
         except (Exception, SystemExit) as problem:  # the figure has been measured, and is not lost to it
@@ -192,24 +196,26 @@ def evaluate_likelihood(
             seed=seed,
             exact=use_exact,
             warm_start=warm_start,
-            solved=bool(solver),
-            estimated=any(fact != "exact" for fact in ledger.notes.get("trace", ())),
+            solved=flow.solves,
+            estimated=ledger.estimated,
         )
         density = audit_density(figure, audit_seconds, auditing)
-    unjudged = unjudged if solver and audit else ""
-    objections = tuple(_objections(flow, density, audited, unjudged, standard_error))
+    unjudged = unjudged if flow.solves and audit else ""
+    objections = tuple(_objections(ledger.exactness, density, audited, unjudged, standard_error))
     return Likelihood(
         bits_per_dim=float(bits.mean()),
         standard_error=standard_error,
         valid=not objections,
         objections=objections,
+        exactness=ledger.exactness,
+        estimated=ledger.estimated,
         joint_bits_per_dim=float(torch.cat(joint_values).mean()) if _has_joint_figure(flow) else None,
         proposal=f"{stated(ledger, 'proposal')}, K={draws}" if flow.stochastic else "",
         images=count,
         draws=draws,
         dequantisation="uniform",
         trace=stated(ledger, "trace"),
-        solver=solver,
+        solver=stated(ledger, "solver"),
         audit=audited,
         density=density,
         shares={name: share / count for name, share in rows.items()} | {"log2 bins": math.log2(flow.bins)},
@@ -258,7 +264,7 @@ def _proposals(flow: Flow, terms: FlowTerms) -> PerImage:
     """Return ``-log q`` of all that stochastic transforms drew."""
     total = torch.zeros_like(terms.pixels)
     for place, level in enumerate(terms.levels):
-        if flow.level(place).transform.stochastic:
+        if flow.level(place).transform.traits.stochastic:
             total = total + level.transform
     return total
 
@@ -266,7 +272,9 @@ def _proposals(flow: Flow, terms: FlowTerms) -> PerImage:
 def _has_joint_figure(flow: Flow) -> bool:
     """Whether every coarse image is drawn as dequantisation draws, in the units of the pixels."""
     transforms = [flow.level(place).transform for place in range(len(flow.levels))]
-    if not flow.stochastic or not all(each.dequantises for each in transforms if each.stochastic):
+    if not flow.stochastic or not all(
+        each.traits.dequantises for each in transforms if each.traits.stochastic
+    ):
         return False
     x = torch.linspace(0.0, 1.0, flow.dimensions + 1, dtype=flow.dtype, device=flow.device)[:-1]
     x = x.reshape(1, *flow.image_shape)
@@ -281,21 +289,24 @@ def _rows(terms: FlowTerms) -> dict[str, PerImage]:
 
 
 def _refuse_noisy_draws(draws: int, ledger: Ledger) -> None:
-    estimated = [fact for fact in ledger.notes.get("trace", ()) if fact != "exact"]
-    if draws > 1 and estimated:
+    if draws > 1 and ledger.estimated:
         raise OptionError(
-            f"{draws} draws need exact log-determinants: the noise of an estimated trace ({estimated[0]}) "
-            "inflates a mean of likelihoods, and the figure would be no bound; "
-            "use one draw, or ask for the exact trace"
+            f"{draws} importance samples need exact log-determinants, and this model estimates one. The "
+            "noise of an estimate inflates a mean of likelihoods, so that the figure is no bound. "
+            "Use one sample, or the exact trace (exact=True)"
         )
 
 
 def _objections(
-    flow: Flow, density: DensityAudit | None, audit: Audit | None, unjudged: str, standard_error: float | None
+    exactness: Exactness,
+    density: DensityAudit | None,
+    audit: Audit | None,
+    unjudged: str,
+    standard_error: float | None,
 ) -> Iterator[str]:
     yield from (NOT_AUDITED,) if density is None else density.objections
-    if flow.approximate:
-        yield "no bound on the likelihood of the images: a log-determinant is approximated"
+    if exactness is Exactness.NONE:
+        yield "no bound on the likelihood of the images: nothing is known of how exact a log-determinant is"
     if unjudged and audit is None:
         yield f"the solver's error {unjudged}"
     if audit is not None and not audit.is_small(standard_error):

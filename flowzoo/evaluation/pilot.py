@@ -9,6 +9,7 @@ from flowzoo.call import Call, per_image_generators
 from flowzoo.data.batches import spread
 from flowzoo.data.dataset import ImageSource
 from flowzoo.flow import Flow
+from flowzoo.solving import Solving
 from flowzoo.warm_start import WarmStart
 
 PILOT_IMAGES = 32
@@ -34,7 +35,8 @@ def fly_pilot(flow: Flow, source: ImageSource, count: int, seed: int, exact: boo
         warm_start = WarmStart(flow)
         generators = per_image_generators(seed, indices)
         flow.bits_per_dim(
-            source.take(indices), Call(generator=generators, exact=exact, warm_start=warm_start)
+            source.take(indices),
+            Call(generator=generators, solver=Solving(exact=exact, warm_start=warm_start)),
         )
         return warm_start
 

@@ -14,6 +14,7 @@ from flowzoo.dequantisation import dequantise
 from flowzoo.errors import NumericalError
 from flowzoo.flow import Flow
 from flowzoo.shapes import IntegerImages
+from flowzoo.solving import Solving
 from flowzoo.training.average import WeightAverage
 from flowzoo.training.options import TrainingOptions
 from flowzoo.training.precision import autocast, rounded_products
@@ -82,9 +83,8 @@ class TrainingStep:
         call = Call(
             mode="train",
             generator=self._generator,
-            phase=self._stage.phase.name,
-            warm_start=self.warm_start,
             ledger=ledger,
+            solver=Solving(phase=self._stage.phase.name, warm_start=self.warm_start),
         )
         device = self._flow.device
         x = dequantise(images.to(device), self._flow.bins, call)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
 import flowzoo
+from flowzoo.builtin.standardise import Standardise
 from flowzoo.call import Call, per_image_generators
 from flowzoo.data.load import load_dataset
 from flowzoo.dequantisation import dequantise
 from flowzoo.errors import OptionError
 from flowzoo.evaluation.floor import fit_gaussian
 from flowzoo.evaluation.likelihood import evaluate_likelihood
+from flowzoo.exactness import Exactness
 from flowzoo.flow import Flow
 
 LOGIT = {"name": "logit", "alpha": 1e-3}
@@ -91,7 +94,7 @@ def test_more_draws_tighten_the_bound_and_the_rows_still_add_up() -> None:
 
 def test_more_draws_with_an_estimated_trace_are_refused() -> None:
     flow, source = tiny(), load_dataset("digits").split("test")
-    with pytest.raises(OptionError, match="ask for the exact trace"):
+    with pytest.raises(OptionError, match="exact=True"):
         evaluate_likelihood(flow, source, limit=4, draws=2, exact=False)
     assert evaluate_likelihood(flow, source, limit=4, draws=2, exact=True).draws == 2
     with pytest.raises(OptionError, match="at least 1"):
@@ -117,8 +120,12 @@ def test_one_image_has_no_standard_error() -> None:
 def test_a_figure_with_an_approximated_log_determinant_is_marked() -> None:
     flow, source = tiny(), load_dataset("digits").split("test")
     assert evaluate_likelihood(flow, source, limit=2).valid
-    flow.approximate = ("bijector:guess",)
-    assert not evaluate_likelihood(flow, source, limit=2).valid
+    conditional = flow.levels[0].conditional
+    assert isinstance(conditional, Standardise)
+    inner = conditional.inner
+    inner.traits = replace(inner.traits, exactness=Exactness.NONE, exact_on_request=False)
+    found = evaluate_likelihood(flow, source, limit=2)
+    assert (found.valid, found.exactness) == (False, Exactness.NONE)
 
 
 def test_models_that_draw_nothing_have_no_joint_figure() -> None:

@@ -258,5 +258,5 @@ def test_an_image_s_figure_does_not_depend_on_its_batch() -> None:
 
 
 def test_more_draws_with_an_estimated_trace_are_refused() -> None:
-    with pytest.raises(OptionError, match="ask for the exact trace"):
+    with pytest.raises(OptionError, match="exact=True"):
         evaluated(fitted("affine", bijector=TINY), draws=2, exact=False)

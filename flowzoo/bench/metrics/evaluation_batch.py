@@ -15,6 +15,7 @@ from flowzoo.evaluation.notes import stated
 from flowzoo.evaluation.pilot import fly_pilot
 from flowzoo.metric import Trained
 from flowzoo.shapes import Images, PerImage
+from flowzoo.solving import Solving
 
 BatchSize = Annotated[int, Field(ge=1, description="Images in a batch.")]
 
@@ -68,7 +69,6 @@ class EvaluationBatch:
     def _call(self) -> Call:
         return Call(
             generator=per_image_generators(self._seed, self._indices),
-            exact=self._exact,
-            warm_start=self._warm_start,
             ledger=self._ledger,
+            solver=Solving(exact=self._exact, warm_start=self._warm_start),
         )

@@ -41,6 +41,7 @@ from flowzoo.flow import Flow
 from flowzoo.global_random import random_states_kept
 from flowzoo.registry.plugin import one_line
 from flowzoo.shapes import IntegerImages
+from flowzoo.solving import Solving
 from flowzoo.units import nats_to_bits
 from flowzoo.warm_start import WarmStart
 
@@ -198,8 +199,7 @@ class _Audit:
         places = list(places)
         call = Call(
             generator=self._generators(places),
-            exact=self._figure.exact,
-            warm_start=_known_to(flow, self._figure.warm_start),
+            solver=Solving(exact=self._figure.exact, warm_start=_known_to(flow, self._figure.warm_start)),
         )
         images = self._integers[places].to(flow.device)
         return self._figure.measure(flow, images, call).double().cpu()
@@ -224,7 +224,7 @@ class _Audit:
         if error <= (SOLVED_LATENT if self._figure.solved else LATENT):
             return
         problem = f"decode is not inverted: encode(decode(z)) of drawn z is off by {error:.3g}"
-        if self._figure.solved and not settings.arguments.get("tight"):
+        if self._figure.solved and not settings.solver.tight:
             self._remark(f"{problem}, for which rough steps of a solver may be the reason")
         else:
             self._object(f"no density: {problem}")
@@ -234,7 +234,7 @@ class _Audit:
         settings = self._settings()
         passes = 2 * len(self._indices) * TIGHT_COSTS
         if self._figure.solved and passes * self._pass_seconds <= self._seconds:
-            return replace(settings, arguments={"tight": True})
+            return replace(settings, solver=Solving(tight=True))
         return settings
 
     def _x(self) -> Tensor:
@@ -245,7 +245,7 @@ class _Audit:
         """Return the settings of an ordinary pass, whose generators have drawn the noise of the pixels."""
         generators = self._generators(list(range(len(self._indices))))
         dequantise(self._integers, self._double.bins, Call(generator=generators))
-        return Settings(generators, {"warm_start": _known_to(self._double, self._figure.warm_start)})
+        return Settings(generators, Solving(warm_start=_known_to(self._double, self._figure.warm_start)))
 
     def _judge(self) -> None:
         try:
@@ -304,10 +304,14 @@ class _Audit:
         warm_start = WarmStart(flow)
         if self._figure.solved:
             flow.encode(
-                x, Call(generator=tuple(each.clone_state() for each in generators), warm_start=warm_start)
+                x,
+                Call(
+                    generator=tuple(each.clone_state() for each in generators),
+                    solver=Solving(warm_start=warm_start),
+                ),
             )
         warm_start.frozen = True
-        settings = Settings(generators, {"warm_start": warm_start})
+        settings = Settings(generators, Solving(warm_start=warm_start))
         return self._conclude(flow, x, settings, small)
 
     def _conclude(self, flow: Flow, x: Tensor, settings: Settings, small: Rebuilt | None = None) -> bool:
@@ -322,7 +326,7 @@ class _Audit:
             tolerance, steps = SOLVED, "ordinary"
             if not _largest(_off(judged, flow)) <= SOLVED:
                 # Whether it is the solver that errs, or the density.
-                tight = replace(settings, arguments={"tight": True})
+                tight = replace(settings, solver=Solving(tight=True))
                 tightly = self._in_time(
                     flow, lambda: judge(flow, x, tight, exact, self._seconds, self._advance)
                 )
