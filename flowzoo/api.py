@@ -44,10 +44,14 @@ if TYPE_CHECKING:
     from flowzoo.component import Spec as Spec
     from flowzoo.component import SplitSpec as SplitSpec
     from flowzoo.component import TransformSpec as TransformSpec
+    from flowzoo.data.batches import ShuffledBatches as ShuffledBatches
+    from flowzoo.data.batches import sequential_batches as sequential_batches
+    from flowzoo.data.batches import spread as spread
     from flowzoo.data.dataset import Dataset as Dataset
     from flowzoo.data.dataset import DatasetInfo as DatasetInfo
     from flowzoo.data.dataset import ImageSource as ImageSource
     from flowzoo.data.memory import in_memory as in_memory
+    from flowzoo.dequantisation import quantise as quantise
     from flowzoo.errors import DataError as DataError
     from flowzoo.errors import FlowzooError as FlowzooError
     from flowzoo.errors import NotInitialisedError as NotInitialisedError
@@ -137,6 +141,10 @@ _HOMES = {
     "load_model": "flowzoo.registry.saving",
     "log_det_dtype": "flowzoo.builtin.log_det",
     "Measurement": "flowzoo.metric",
+    "quantise": "flowzoo.dequantisation",
+    "sequential_batches": "flowzoo.data.batches",
+    "ShuffledBatches": "flowzoo.data.batches",
+    "spread": "flowzoo.data.batches",
     "WarmStart": "flowzoo.warm_start",
     "Metric": "flowzoo.metric",
     "Network": "flowzoo.network",

@@ -27,15 +27,17 @@ from flowzoo.evaluation.density.audit import SECONDS, Figure, audit_density
 from flowzoo.evaluation.density.outcome import DensityAudit
 from flowzoo.evaluation.findings import Findings, Row
 from flowzoo.evaluation.notes import stated
-from flowzoo.evaluation.pilot import fly_pilot
+from flowzoo.evaluation.pilot import calibrate_on_pilot
 from flowzoo.exactness import Exactness
-from flowzoo.flow import Flow, FlowTerms, trainable
+from flowzoo.flow import Flow
 from flowzoo.integers import positive_integer
 from flowzoo.metric import NOT_AUDITED
 from flowzoo.origin import blamed, naming_the_component
 from flowzoo.seeds import check_seed
 from flowzoo.shapes import IntegerImages, PerImage
 from flowzoo.solving import Finding, Solving
+from flowzoo.tensors import trainable
+from flowzoo.terms import FlowTerms
 from flowzoo.units import bits_per_dim, nats_to_bits
 
 EXACT_UP_TO = 64
@@ -62,13 +64,13 @@ class Likelihood:
             images are drawn as dequantisation draws, and pixels are left as they are.
         proposal: From what stochastic transforms draw, and ``K``; empty for models without.
         images: How many were used.
-        draws: Of dequantisation noise and coarse images, for each image: ``K``.
+        importance_samples: ``K``, samples of dequantisation noise and coarse images for each image.
         dequantisation: How integers were made continuous.
         trace: ``exact``, or how it was estimated; empty for models that compute it in closed form.
         solver: ODE solver and tolerance; empty for models without.
         audit: The solver's error on some of the images; None for models without, or if not asked for.
         density: The outcome of the density audit; None if not asked for.
-        shares: Bits/dim by row: each level's terms, the pixels and ``log2 bins``; the rows add up.
+        terms: Bits/dim by row: each level's terms, the pixels and ``log2 bins``. The rows add up.
         evaluations: Function evaluations of all vector fields, for one batch on average.
         components: What components measured of themselves, on average over batches.
         parameters: Trainable parameters of the model.
@@ -85,13 +87,13 @@ class Likelihood:
     joint_bits_per_dim: float | None
     proposal: str
     images: int
-    draws: int
+    importance_samples: int
     dequantisation: str
     trace: str
     solver: str
     audit: Audit | None
     density: DensityAudit | None
-    shares: Mapping[str, float] = field(repr=False)
+    terms: Mapping[str, float] = field(repr=False)
     evaluations: float
     components: tuple[Row, ...] = field(repr=False)
     parameters: int
@@ -105,7 +107,7 @@ def evaluate_likelihood(
     flow: Flow,
     source: ImageSource,
     *,
-    draws: int = 1,
+    importance_samples: int = 1,
     exact: bool | None = None,
     limit: int | None = None,
     batch_size: int = 100,
@@ -123,8 +125,8 @@ def evaluate_likelihood(
     Args:
         flow: The model.
         source: The images.
-        draws: ``K`` draws of noise and coarse images, one after another, combined by log-mean-exp, which
-            tightens the bound.
+        importance_samples: ``K``, samples of noise and coarse images for each image, combined by
+            log-mean-exp, which tightens the bound.
         exact: Ask for exact log-determinants (True), take what the model does (False), or ask for them on
             images of up to 64 dimensions (None).
         limit: Use the first images only.
@@ -138,11 +140,12 @@ def evaluate_likelihood(
         auditing: Told which share of the density audit is done.
 
     Raises:
-        OptionError: More than one draw with an estimated trace, whose noise would inflate the figure; or
-            ``draws`` is not positive.
+        OptionError: There is more than one importance sample and an estimated log-determinant, whose noise
+            would inflate the figure; or an argument is out of range.
         NumericalError: A likelihood is not finite.
     """
-    draws, seed = positive_integer("draws", draws), check_seed(seed)
+    samples = positive_integer("importance_samples", importance_samples)
+    seed = check_seed(seed)
     limit = None if limit is None else positive_integer("limit, how many images to use,", limit)
     if not 0.0 < audit_seconds < math.inf:
         raise OptionError(f"the seconds of the audit must be a number above 0, got {audit_seconds}")
@@ -151,7 +154,7 @@ def evaluate_likelihood(
     count = len(source) if limit is None else min(limit, len(source))
     ledger = Ledger()
     began = time.monotonic()
-    warm_start = fly_pilot(flow, source, count, seed, use_exact)
+    warm_start = calibrate_on_pilot(flow, source, count, seed, use_exact)
     findings, found = Findings(warm_start), list[Finding]()
     values: list[Tensor] = []
     joint_values: list[Tensor] = []
@@ -161,12 +164,12 @@ def evaluate_likelihood(
         generators = per_image_generators(seed, indices)
         solver = Solving(exact=use_exact, warm_start=warm_start, findings=found)
         call = Call(generator=generators, ledger=ledger, solver=solver)
-        drawn = _draw_log_prob(flow, images, draws, call)
-        _refuse_noisy_draws(draws, ledger)
+        drawn = _log_prob_of(flow, images, samples, call)
+        _refuse_estimates(samples, ledger)
         values.append(bits_per_dim(drawn.log_prob, flow.dimensions, flow.bins).double().cpu())
         joint_values.append(bits_per_dim(drawn.joint, flow.dimensions, flow.bins).double().cpu())
-        for name, share in drawn.rows.items():
-            rows[name] = rows.get(name, 0.0) + share
+        for name, total in drawn.rows.items():
+            rows[name] = rows.get(name, 0.0) + total
         findings.take(found)
         batches += 1
         progress(len(indices))
@@ -184,14 +187,14 @@ def evaluate_likelihood(
     if audit:
 
         def measure(copied: Flow, images: IntegerImages, call: Call) -> Tensor:
-            log_prob = _draw_log_prob(copied, images, draws, call).log_prob
+            log_prob = _log_prob_of(copied, images, samples, call).log_prob
             return bits_per_dim(log_prob, copied.dimensions, copied.bins)
 
         figure = Figure(
             flow=flow,
             source=source,
             bits=bits,
-            draws=draws,
+            importance_samples=samples,
             measure=measure,
             seed=seed,
             exact=use_exact,
@@ -210,16 +213,16 @@ def evaluate_likelihood(
         exactness=ledger.exactness,
         estimated=ledger.estimated,
         joint_bits_per_dim=float(torch.cat(joint_values).mean()) if _has_joint_figure(flow) else None,
-        proposal=f"{stated(ledger, 'proposal')}, K={draws}" if flow.stochastic else "",
+        proposal=f"{stated(ledger, 'proposal')}, K={samples}" if flow.stochastic else "",
         images=count,
-        draws=draws,
+        importance_samples=samples,
         dequantisation="uniform",
         trace=stated(ledger, "trace"),
         solver=stated(ledger, "solver"),
         audit=audited,
         density=density,
-        shares={name: share / count for name, share in rows.items()} | {"log2 bins": math.log2(flow.bins)},
-        evaluations=ledger.counts.get("evaluations", 0.0) / (batches * draws),
+        terms={name: total / count for name, total in rows.items()} | {"log2 bins": math.log2(flow.bins)},
+        evaluations=ledger.counts.get("evaluations", 0.0) / (batches * samples),
         components=findings.rows(),
         parameters=trainable(flow),
         seconds=seconds,
@@ -228,11 +231,11 @@ def evaluate_likelihood(
 
 
 class _Drawn(NamedTuple):
-    """What the draws for a batch of images gave.
+    """What the importance samples of a batch of images gave.
 
     Attributes:
-        log_prob: Log-mean-exp of ``log p`` over the draws, ``(B,)``, nats.
-        joint: Mean over the draws of ``log p`` without the proposals' density, ``(B,)``, nats.
+        log_prob: Log-mean-exp of ``log p`` over the samples, ``(B,)``, nats.
+        joint: Mean over the samples of ``log p`` without the proposals' density, ``(B,)``, nats.
         rows: Bits/dim by row, summed over the images.
     """
 
@@ -241,22 +244,22 @@ class _Drawn(NamedTuple):
     rows: dict[str, float]
 
 
-def _draw_log_prob(flow: Flow, images: IntegerImages, draws: int, call: Call) -> _Drawn:
+def _log_prob_of(flow: Flow, images: IntegerImages, samples: int, call: Call) -> _Drawn:
     found: list[PerImage] = []
     joint: list[PerImage] = []
     rows: dict[str, float] = {}
-    for _ in range(draws):
+    for _ in range(samples):
         x = dequantise(images.to(flow.device), flow.bins, call)
         terms = flow.terms(x, call)
         found.append(terms.total())
         joint.append(terms.total() - _proposals(flow, terms))
         for name, nats in _rows(terms).items():
             bits = float(nats_to_bits(-nats, flow.dimensions).double().sum())
-            rows[name] = rows.get(name, 0.0) + bits / draws
-    log_prob = torch.logsumexp(torch.stack(found), dim=0) - math.log(draws)
-    if draws > 1:
+            rows[name] = rows.get(name, 0.0) + bits / samples
+    log_prob = torch.logsumexp(torch.stack(found), dim=0) - math.log(samples)
+    if samples > 1:
         plain = torch.stack(found).mean(0)
-        rows["gain of the draws"] = float(nats_to_bits(plain - log_prob, flow.dimensions).double().sum())
+        rows["gain of the samples"] = float(nats_to_bits(plain - log_prob, flow.dimensions).double().sum())
     return _Drawn(log_prob, torch.stack(joint).mean(0), rows)
 
 
@@ -288,10 +291,10 @@ def _rows(terms: FlowTerms) -> dict[str, PerImage]:
     return rows
 
 
-def _refuse_noisy_draws(draws: int, ledger: Ledger) -> None:
-    if draws > 1 and ledger.estimated:
+def _refuse_estimates(samples: int, ledger: Ledger) -> None:
+    if samples > 1 and ledger.estimated:
         raise OptionError(
-            f"{draws} importance samples need exact log-determinants, and this model estimates one. The "
+            f"{samples} importance samples need exact log-determinants, and this model estimates one. The "
             "noise of an estimate inflates a mean of likelihoods, so that the figure is no bound. "
             "Use one sample, or the exact trace (exact=True)"
         )

@@ -12,9 +12,10 @@ from flowzoo.data.batches import spread
 from flowzoo.data.dataset import ImageSource
 from flowzoo.dequantisation import dequantise
 from flowzoo.errors import DataError, NumericalError
-from flowzoo.flow import Flow, sum_terms
+from flowzoo.flow import Flow
 from flowzoo.shapes import PerImage
 from flowzoo.solving import Solving
+from flowzoo.terms import sum_terms
 from flowzoo.units import bits_per_dim, nats_to_bits
 from flowzoo.warm_start import WarmStart
 

@@ -75,8 +75,8 @@ def test_an_image_s_figure_does_not_depend_on_its_batch(exact: bool) -> None:
 
 def test_the_rows_add_up() -> None:
     found = evaluate_likelihood(tiny(), load_dataset("digits").split("test"), limit=20, audit=False)
-    assert sum(found.shares.values()) == pytest.approx(found.bits_per_dim, abs=1e-5)
-    assert list(found.shares) == [
+    assert sum(found.terms.values()) == pytest.approx(found.bits_per_dim, abs=1e-5)
+    assert list(found.terms) == [
         "pixels",
         *(f"level {level}, {term}" for level in (0, 1) for term in ("transform", "joint", "conditional")),
         "log2 bins",
@@ -87,18 +87,20 @@ def test_more_draws_tighten_the_bound_and_the_rows_still_add_up() -> None:
     digits = load_dataset("digits")
     flow = fit_gaussian(digits, {"name": "logit", "alpha": 1e-5})
     source = digits.split("test")
-    one, many = (evaluate_likelihood(flow, source, draws=draws) for draws in (1, 32))
+    one, many = (evaluate_likelihood(flow, source, importance_samples=draws) for draws in (1, 32))
     assert many.bits_per_dim < one.bits_per_dim - 0.01
-    assert sum(many.shares.values()) == pytest.approx(many.bits_per_dim, abs=1e-5)
+    assert sum(many.terms.values()) == pytest.approx(many.bits_per_dim, abs=1e-5)
 
 
 def test_more_draws_with_an_estimated_trace_are_refused() -> None:
     flow, source = tiny(), load_dataset("digits").split("test")
     with pytest.raises(OptionError, match="exact=True"):
-        evaluate_likelihood(flow, source, limit=4, draws=2, exact=False)
-    assert evaluate_likelihood(flow, source, limit=4, draws=2, exact=True).draws == 2
+        evaluate_likelihood(flow, source, limit=4, importance_samples=2, exact=False)
+    assert (
+        evaluate_likelihood(flow, source, limit=4, importance_samples=2, exact=True).importance_samples == 2
+    )
     with pytest.raises(OptionError, match="at least 1"):
-        evaluate_likelihood(flow, source, draws=0)
+        evaluate_likelihood(flow, source, importance_samples=0)
 
 
 def test_the_conditions_are_stated() -> None:

@@ -12,7 +12,7 @@ from flowzoo.call import Call, Ledger, per_image_generators
 from flowzoo.dequantisation import dequantise
 from flowzoo.evaluation.likelihood import EXACT_UP_TO
 from flowzoo.evaluation.notes import stated
-from flowzoo.evaluation.pilot import fly_pilot
+from flowzoo.evaluation.pilot import calibrate_on_pilot
 from flowzoo.metric import Trained
 from flowzoo.shapes import Images, PerImage
 from flowzoo.solving import Solving
@@ -42,7 +42,7 @@ class EvaluationBatch:
         self.images = source.take(self._indices)
         self._ledger = Ledger()
         with torch.no_grad():
-            self._warm_start = fly_pilot(flow, source, len(source), trained.seed, self._exact)
+            self._warm_start = calibrate_on_pilot(flow, source, len(source), trained.seed, self._exact)
 
     @property
     def conditions(self) -> Mapping[str, Any]:

@@ -77,7 +77,7 @@ class Figure:
         flow: The model.
         source: The images of the figure.
         bits: Bits/dim of each of the first images, as they were measured, ``(N,)``, float64, on the CPU.
-        draws: ``K``, of noise and coarse images for each image.
+        importance_samples: ``K``, samples of noise and coarse images for each image.
         measure: Measures integer images as the figure was, from a model and a run to bits/dim, ``(B,)``.
         seed: Of noise and probes, by image.
         exact: Whether exact log-determinants were asked for.
@@ -89,7 +89,7 @@ class Figure:
     flow: Flow
     source: ImageSource
     bits: Tensor
-    draws: int
+    importance_samples: int
     measure: Callable[[Flow, IntegerImages, Call], Tensor]
     seed: int
     exact: bool
@@ -171,7 +171,7 @@ class _Audit:
     def _measure_alone(self) -> None:
         """Each image by itself, in single precision as in the figure."""
         # Many draws of one image by itself take long.
-        self._again = range(max(1, min(len(self._indices), MOST_DRAWS // self._figure.draws)))
+        self._again = range(max(1, min(len(self._indices), MOST_DRAWS // self._figure.importance_samples)))
         self._alone = torch.cat([self._measured(self._single, [place]) for place in self._again])
         reported = self._figure.bits[self._indices][: len(self._again)]
         error = _largest(self._alone - reported)
@@ -185,7 +185,7 @@ class _Audit:
     def _measure_in_double(self) -> None:
         watch = Stopwatch()
         judged = self._measured(self._double, self._again)
-        self._pass_seconds = watch.seconds() / (len(self._again) * self._figure.draws)
+        self._pass_seconds = watch.seconds() / (len(self._again) * self._figure.importance_samples)
         error = _largest(judged - self._alone)
         self._note(precision_error=_finite(error))
         if not single_allows(judged - self._alone, judged):
