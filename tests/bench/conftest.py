@@ -58,24 +58,24 @@ MODELS = """
             self.log_scale = torch.nn.Parameter(torch.zeros(shape))
             self.odd = odd
 
-        def forward(self, x, context=None, run=EVALUATION):
-            if self.odd is not None and run.training:
+        def forward(self, x, context=None, call=EVALUATION):
+            if self.odd is not None and call.training:
                 self.odd()
             z = x * self.log_scale.exp()
             if self.odd is None and os.environ.get("ODD_SLOW"):
                 time.sleep(float(os.environ["ODD_SLOW"]))
             return z, self.log_scale.sum().expand(len(x))
 
-        def inverse(self, z, context=None, run=EVALUATION):
+        def inverse(self, z, context=None, call=EVALUATION):
             return z * (-self.log_scale).exp()
 
     class Nan(Scaled):
-        def forward(self, x, context=None, run=EVALUATION):
-            z, log_det = super().forward(x, context, run)
+        def forward(self, x, context=None, call=EVALUATION):
+            z, log_det = super().forward(x, context, call)
             return z, log_det + float("nan")
 
     class Unsampled(Scaled):
-        def inverse(self, z, context=None, run=EVALUATION):
+        def inverse(self, z, context=None, call=EVALUATION):
             raise RuntimeError("no way back")
 
     def _levels(bijector, shape):
