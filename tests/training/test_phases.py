@@ -236,9 +236,9 @@ def test_a_checkpoint_without_memory_is_refused_in_one_line(train: Train, tmp_pa
     path = tmp_path / "run" / "checkpoint.safetensors"
     with safe_open(path, framework="pt") as file:
         position = json.loads(file.metadata()["position"])
-    del position["memory"]
+    del position["warm_start"]
     save_file(load_file(path), path, metadata={"position": json.dumps(position)})
-    with pytest.raises(SavedModelError, match=r"'memory'.* delete it to train from the start"):
+    with pytest.raises(SavedModelError, match=r"warm_start.* delete it to train from the start"):
         resume_run(tmp_path / "run", device="cpu")
 
 
