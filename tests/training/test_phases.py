@@ -215,9 +215,7 @@ def test_different_phases_in_one_stage_are_refused_before_anything_is_written(
 
 @pytest.mark.parametrize("phases", ["a:0.5:1 b:0.4:1", "a:1.5:1 b:-0.5:1", "a:1:0"])
 def test_phases_that_make_no_whole_are_refused(train: Train, tmp_path: Path, phases: str) -> None:
-    with pytest.raises(
-        OptionError, match=r"the phases of bijector 'phased' of flowzoo-toy .* are "
-    ):
+    with pytest.raises(OptionError, match=r"the phases of bijector 'phased' of flowzoo-toy .* are "):
         train(tmp_path / "run", phases)
 
 
