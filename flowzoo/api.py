@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from flowzoo.bench.metrics.training_steps import nothing_trains as nothing_trains
     from flowzoo.bijector import ConditionalBijector as ConditionalBijector
     from flowzoo.bijector import Phase as Phase
-    from flowzoo.bijector import follows as follows
-    from flowzoo.bijector import follows_all as follows_all
     from flowzoo.bijector import standard_normal_log_prob as standard_normal_log_prob
     from flowzoo.builtin.actnorm import ActNorm as ActNorm
     from flowzoo.builtin.block_mean import BlockMean as BlockMean
@@ -100,9 +98,9 @@ if TYPE_CHECKING:
     from flowzoo.evaluation.likelihood import Likelihood as Likelihood
     from flowzoo.evaluation.likelihood import evaluate_likelihood as evaluate_likelihood
     from flowzoo.evaluation.notes import stated as stated
-    from flowzoo.evaluation.pilot import fly_pilot as fly_pilot
+    from flowzoo.evaluation.pilot import calibrate_on_pilot as calibrate_on_pilot
+    from flowzoo.exactness import Exactness as Exactness
     from flowzoo.flow import Flow as Flow
-    from flowzoo.flow import trainable as trainable
     from flowzoo.hooks import API_VERSION as API_VERSION
     from flowzoo.hooks import hookimpl as hookimpl
     from flowzoo.integers import as_integer as as_integer
@@ -126,14 +124,19 @@ if TYPE_CHECKING:
     from flowzoo.shapes import Shape as Shape
     from flowzoo.shapes import as_shape as as_shape
     from flowzoo.shapes import require_even as require_even
+    from flowzoo.solving import Solving as Solving
     from flowzoo.split import SplitPolicy as SplitPolicy
     from flowzoo.tensors import floating_dtype as floating_dtype
     from flowzoo.tensors import parameters_of as parameters_of
+    from flowzoo.tensors import trainable as trainable
     from flowzoo.training.options import TrainingOptions as TrainingOptions
     from flowzoo.training.options import parse_training_options as parse_training_options
     from flowzoo.training.stage import Stage as Stage
     from flowzoo.training.stage import plan_stages as plan_stages
     from flowzoo.training.step import TrainingStep as TrainingStep
+    from flowzoo.traits import BijectorTraits as BijectorTraits
+    from flowzoo.traits import TransformTraits as TransformTraits
+    from flowzoo.traits import merged as merged
     from flowzoo.transform import ResolutionTransform as ResolutionTransform
     from flowzoo.warm_start import WarmStart as WarmStart
 
@@ -145,8 +148,10 @@ _HOMES = {
     "BatchSize": "flowzoo.bench.metrics.evaluation_batch",
     "Better": "flowzoo.metric",
     "BijectorSpec": "flowzoo.component",
+    "BijectorTraits": "flowzoo.traits",
     "BlockMean": "flowzoo.builtin.block_mean",
     "Builder": "flowzoo.component",
+    "calibrate_on_pilot": "flowzoo.evaluation.pilot",
     "Call": "flowzoo.call",
     "cascade": "flowzoo.cascade",
     "cascade_model": "flowzoo.cascade",
@@ -171,14 +176,12 @@ _HOMES = {
     "Exact": "flowzoo.bench.metrics.evaluation_batch",
     "EXACT_UP_TO": "flowzoo.evaluation.likelihood",
     "exactly": "flowzoo.data.stored",
+    "Exactness": "flowzoo.exactness",
     "FilePlace": "flowzoo.component",
     "FirstPass": "flowzoo.builtin.first_pass",
     "floating_dtype": "flowzoo.tensors",
     "Flow": "flowzoo.flow",
     "FlowzooError": "flowzoo.errors",
-    "fly_pilot": "flowzoo.evaluation.pilot",
-    "follows": "flowzoo.bijector",
-    "follows_all": "flowzoo.bijector",
     "hold_out": "flowzoo.data.on_disk",
     "hookimpl": "flowzoo.hooks",
     "IdentityBijector": "flowzoo.builtin.identity",
@@ -201,6 +204,7 @@ _HOMES = {
     "measure_growth": "flowzoo.bench.metrics.resident_memory",
     "measure_speed": "flowzoo.bench.metrics.timing",
     "Measurement": "flowzoo.metric",
+    "merged": "flowzoo.traits",
     "Metric": "flowzoo.metric",
     "Network": "flowzoo.network",
     "NetworkSpec": "flowzoo.component",
@@ -238,6 +242,7 @@ _HOMES = {
     "ShapeError": "flowzoo.errors",
     "shuffled": "flowzoo.data.on_disk",
     "ShuffledBatches": "flowzoo.data.batches",
+    "Solving": "flowzoo.solving",
     "Spec": "flowzoo.component",
     "Speed": "flowzoo.bench.metrics.timing",
     "SplitPolicy": "flowzoo.split",
@@ -254,12 +259,13 @@ _HOMES = {
     "TEST": "flowzoo.data.split_names",
     "Time": "flowzoo.network",
     "TRAIN": "flowzoo.data.split_names",
-    "trainable": "flowzoo.flow",
+    "trainable": "flowzoo.tensors",
     "Trained": "flowzoo.metric",
     "TrainingOptions": "flowzoo.training.options",
     "TrainingStep": "flowzoo.training.step",
     "TrainingSteps": "flowzoo.bench.metrics.training_steps",
     "TransformSpec": "flowzoo.component",
+    "TransformTraits": "flowzoo.traits",
     "UnknownNameError": "flowzoo.errors",
     "VALIDATION": "flowzoo.data.split_names",
     "WarmStart": "flowzoo.warm_start",

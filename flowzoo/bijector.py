@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
 
 from torch import nn
 
 from flowzoo.call import EVALUATION, Call
 from flowzoo.errors import OptionError
+from flowzoo.one_pass import BeginsPasses
 from flowzoo.origin import name_of
 from flowzoo.shapes import Images, PerImage
+from flowzoo.traits import BijectorTraits
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,8 @@ class Phase:
     """A part of training in which a bijector minimises one objective, with an optimiser of its own.
 
     Attributes:
-        name: Told to the bijector as ``call.phase``.
-        share: Of the training budget; a bijector's phases sum to 1.
+        name: The name, which the bijector gets as ``call.solver.phase``.
+        share: Share of the training budget. A bijector's shares sum to 1.
         rate: Factor on the learning rate.
     """
 
@@ -30,7 +31,7 @@ class Phase:
     rate: float = 1.0
 
 
-class ConditionalBijector(nn.Module, ABC):
+class ConditionalBijector(BeginsPasses, nn.Module, ABC):
     """An invertible map from data to noise, given an optional context image.
 
     ``z = g(x | c)`` and ``log_det = log |det dz/dx|``, so ``log p(x | c) = log N(z; 0, I) + log_det``.
@@ -38,23 +39,11 @@ class ConditionalBijector(nn.Module, ABC):
     to its own size.
     """
 
-    loss_is_likelihood: bool = True
-    """Whether :meth:`loss` is the negative log-likelihood, so that what stands before may train on it."""
-
-    takes_all_reals: bool = True
-    """Whether every finite value is in its domain, as inside a level it must be."""
-
-    pointwise: bool = False
-    """Whether it maps every value by itself, by one function for a channel, so that any size will do."""
-
-    has_contributions: bool = False
-    """Whether :meth:`forward_with_contributions` can tell each dimension's share of ``log_det``."""
-
-    calibrates: bool = False
-    """Whether it keeps in ``call.warm_start`` what later images shall meet too, such as a solver's steps."""
+    traits: BijectorTraits = BijectorTraits()
+    """What it declares of itself. A wrapper hands on its inner part's traits as a whole."""
 
     phases: tuple[Phase, ...] = ()
-    """What training goes through, one after another, where the bijector asks for it; the trainer obeys."""
+    """The phases that its training goes through, one after another; none where there is one objective."""
 
     def __call__(
         self, x: Images, context: Images | None = None, call: Call = EVALUATION
@@ -85,63 +74,36 @@ class ConditionalBijector(nn.Module, ABC):
     def forward_with_contributions(
         self, x: Images, contributions: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Images]:
-        """Map data to noise, and tell how much each dimension has contributed to ``log_det`` so far.
+        """Map data to noise, and return how much each dimension has contributed to ``log_det`` so far.
 
-        Shares that were gathered before travel with their dimensions: they stay where they are unless the
+        Contributions of earlier parts travel with their dimensions: they stay where they are unless the
         bijector moves or mixes dimensions.
 
         Args:
             x: ``(B, C, H, W)``.
-            contributions: Gathered before, laid out as ``x``, nats.
+            contributions: Contributions of the parts before this one, laid out as ``x``, nats.
             context: As in :meth:`forward`.
             call: Generator, mode and ledger of this pass.
 
         Returns:
-            ``z``, and the contributions laid out as ``z``, nats; those of an image have grown by ``log_det``
-            in sum.
+            ``z``, and the contributions laid out as ``z``, nats. The sum over an image has grown by
+            ``log_det``.
 
         Raises:
-            OptionError: The bijector cannot tell (:attr:`has_contributions`).
+            OptionError: The bijector cannot split its ``log_det`` by dimension; its
+                ``traits.has_contributions`` is False then.
         """
-        raise OptionError(f"{name_of(self)} cannot tell each dimension's share of its log_det")
+        raise OptionError(
+            f"{name_of(self)} cannot split its log_det by dimension (its traits.has_contributions is False)"
+        )
 
     def loss(self, x: Images, context: Images | None = None, call: Call = EVALUATION) -> PerImage:
         """Return what training minimises, ``(B,)``; here the negative log-likelihood in nats.
 
-        Regularisers go to ``call.penalise`` and are added by whoever trains.
+        Regularisers go to ``call.penalise``; the caller adds them.
         """
         z, log_det = self(x, context, call)
         return -(standard_normal_log_prob(z) + log_det)
-
-
-def follows(path: str) -> Any:
-    """Return an attribute of a class that is always that of a part, whichever part is in place.
-
-    Args:
-        path: Of the part's attribute, such as ``"inner.loss_is_likelihood"``.
-    """
-    names = path.split(".")
-
-    def read(self: Any) -> Any:
-        for name in names:
-            self = getattr(self, name)
-        return self
-
-    return property(read)
-
-
-def follows_all(parts: str, name: str) -> Any:
-    """Return an attribute of a class that is true where it is true of all parts that are in place.
-
-    Args:
-        parts: Name of the attribute that holds the parts.
-        name: Of the parts' attribute.
-    """
-
-    def read(self: Any) -> bool:
-        return all(getattr(part, name) for part in getattr(self, parts))
-
-    return property(read)
 
 
 def standard_normal_log_prob(z: Images) -> PerImage:

@@ -7,31 +7,18 @@ from __future__ import annotations
 
 import dataclasses
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, SupportsIndex
+from typing import Any, Literal, SupportsIndex
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from flowzoo.exactness import Exactness, worst
 from flowzoo.shapes import PerImage
-from flowzoo.warm_start import WarmStart
+from flowzoo.solving import ORDINARY, Solving
 
 Mode = Literal["evaluate", "train", "initialise"]
-
-
-class Finding(NamedTuple):
-    """What a component measured of itself on one batch.
-
-    Attributes:
-        component: Who reports.
-        row: Which part of it, such as ``block 0``.
-        figures: By name.
-    """
-
-    component: nn.Module
-    row: str
-    figures: Mapping[str, float]
 
 
 @dataclass
@@ -39,55 +26,77 @@ class Ledger:
     """What the components of a model report while they compute.
 
     Attributes:
-        penalties: Weighted regularisers, ``(B,)`` in nats each, to be added to the training loss.
+        penalties: Weighted regularisers by name, ``(B,)`` in nats each. They are added to the training loss.
         counts: Totals by name, such as ``evaluations`` of an ODE's vector field.
-        notes: Facts that a report must state, such as ``trace: exact``.
-        findings: What components measured of themselves, for a diagnosis.
-        wants_more: Whether a component asked for further batches in the first pass over the data.
+        notes: Facts for people to read beside a figure, by name, such as ``trace: exact``.
+        parts: What the log-determinants of the parts were worth in this pass.
+        wants_more: Whether a component needs further batches in the first pass over the data.
     """
 
     penalties: dict[str, PerImage] = field(default_factory=dict)
     counts: dict[str, float] = field(default_factory=dict)
     notes: dict[str, set[str]] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
+    parts: set[Exactness] = field(default_factory=set)
     wants_more: bool = False
+
+    @property
+    def exactness(self) -> Exactness:
+        """What ``log p(x)`` of the pass is worth: as much as its worst part."""
+        return worst(self.parts)
+
+    @property
+    def estimated(self) -> bool:
+        """Whether a log-determinant was an estimate, which has noise of its own."""
+        return Exactness.UNBIASED in self.parts
+
+
+class _Stream:
+    """The generator of a pass that was given none: made at the first draw, with seed 0."""
+
+    def __init__(self) -> None:
+        self._generator: torch.Generator | None = None
+
+    @property
+    def generator(self) -> torch.Generator:
+        if self._generator is None:
+            self._generator = torch.Generator().manual_seed(0)
+        return self._generator
 
 
 @dataclass(frozen=True)
 class Call:
-    """Generator, mode and ledger of one pass through a model.
+    """Mode, generator and ledger of one pass through a model.
 
     Args:
-        mode: ``evaluate``; ``train`` (regularisers on, end times jittered); or ``initialise`` (the first
-            pass over data, in which components set the state that they take from it).
-        generator: Source of every random draw. One generator serves the batch; a tuple holds one for
-            each image, so that an image's draws do not depend on its batch. Without any, each draw comes
-            from a fresh generator with seed 0, which makes evaluation deterministic.
-        exact: Ask components that estimate their ``log_det`` for the exact value, whatever it costs.
-        tight: Ask components that solve iteratively for errors far below what they are set to, as a judge of
-            their ordinary answers.
-        phase: In training, by name: which of its ``phases`` a bijector is in.
-        warm_start: What components keep from batch to batch; without it they start anew with each.
-        ledger: Where reports are collected; without it they are dropped.
+        mode: ``evaluate``; ``train`` (regularisers are on, end times are drawn); or ``initialise`` (the first
+            pass over data, in which components take from it the state that they need).
+        generator: The source of every random draw. One generator serves the whole batch. A tuple holds one
+            for each image, so that an image's draws do not depend on its batch. Without a generator, a pass
+            draws from a stream of its own that begins with seed 0, so that evaluation repeats itself.
+        ledger: Where reports are collected. Without it they are dropped.
+        solver: What parts that solve or estimate get beyond that.
     """
 
     mode: Mode = "evaluate"
     generator: torch.Generator | tuple[torch.Generator, ...] | None = None
-    exact: bool = False
-    tight: bool = False
-    phase: str = ""
-    warm_start: WarmStart | None = None
     ledger: Ledger | None = None
+    solver: Solving = ORDINARY
+    stream: _Stream | None = field(default=None, repr=False, compare=False)
+    """Set by :meth:`seeded` alone."""
 
     @property
     def training(self) -> bool:
         return self.mode == "train"
 
     def seeded(self) -> Call:
-        """Return this call; without a generator, one whose draws all come from a single one with seed 0."""
-        if self.generator is not None:
+        """Return this call; where it has no generator, one whose draws all come from one stream."""
+        if self.generator is not None or self.stream is not None:
             return self
-        return dataclasses.replace(self, generator=torch.Generator().manual_seed(0))
+        return dataclasses.replace(self, stream=_Stream())
+
+    def solving(self, **changes: Any) -> Call:
+        """Return this call with changes to its :attr:`solver`."""
+        return dataclasses.replace(self, solver=dataclasses.replace(self.solver, **changes))
 
     def collecting(self) -> tuple[Call, Ledger]:
         """Return a copy of this call that reports to a new ledger, and that ledger."""
@@ -103,8 +112,7 @@ class Call:
         for name, facts in ledger.notes.items():
             for fact in facts:
                 self.note(name, fact)
-        if self.ledger is not None:
-            self.ledger.findings += ledger.findings
+        self.rest_on(ledger.parts)
         if ledger.wants_more:
             self.want_more()
 
@@ -120,26 +128,17 @@ class Call:
             self.ledger.counts[name] = self.ledger.counts.get(name, 0.0) + amount
 
     def note(self, name: str, fact: str) -> None:
-        """State a fact that must stand beside any figure that comes out of this pass."""
+        """State a fact for people, to stand beside every figure that comes out of this pass."""
         if self.ledger is not None:
             self.ledger.notes.setdefault(name, set()).add(fact)
 
-    def find(self, component: nn.Module, row: str, figures: Mapping[str, float]) -> None:
-        """Report what a component measured of itself on this batch."""
+    def rest_on(self, parts: Iterable[Exactness]) -> None:
+        """State what the log-determinants of parts are worth, on which figures of this pass rest."""
         if self.ledger is not None:
-            self.ledger.findings.append(Finding(component, row, figures))
-
-    def recall(self, component: nn.Module, key: str) -> Any | None:
-        """Return what a component kept from an earlier batch, None if there is nothing."""
-        return None if self.warm_start is None else self.warm_start.recall(component, key)
-
-    def keep(self, component: nn.Module, key: str, value: Any) -> None:
-        """Keep a value, one that JSON can hold, for the next batch."""
-        if self.warm_start is not None:
-            self.warm_start.keep(component, key, value)
+            self.ledger.parts.update(parts)
 
     def want_more(self) -> None:
-        """Ask for further batches in the first pass over the data."""
+        """Request further batches in the first pass over the data."""
         if self.ledger is not None:
             self.ledger.wants_more = True
 
@@ -162,12 +161,13 @@ class Call:
             assert len(self.generator) == like.shape[0], "one generator for each image"
             rows = torch.stack([draw(like.shape[1:], dtype, each) for each in self.generator])
             return rows.to(like)
-        generator = self.generator or torch.Generator().manual_seed(0)
+        stream = self.stream or _Stream()
+        generator = self.generator or stream.generator
         return draw(like.shape, dtype, generator).to(like)
 
 
 EVALUATION = Call()
-"""The default: evaluation with repeatable draws, reports dropped."""
+"""The default: evaluation with draws that repeat from pass to pass; reports are dropped."""
 
 _Draw = Callable[[torch.Size, torch.dtype, torch.Generator], Tensor]
 

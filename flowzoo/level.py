@@ -14,6 +14,7 @@ from flowzoo import checked
 from flowzoo.bijector import ConditionalBijector, standard_normal_log_prob
 from flowzoo.call import EVALUATION, Call
 from flowzoo.errors import OptionError, ShapeError
+from flowzoo.one_pass import BeginsPasses, one_pass
 from flowzoo.origin import name_of
 from flowzoo.part_list import require_part
 from flowzoo.shapes import Images, PerImage, Shape, as_shape
@@ -23,7 +24,7 @@ from flowzoo.transform import ResolutionTransform
 
 
 class LevelTerms(NamedTuple):
-    """What one level adds to ``log p(x)``: ``(B,)`` each, nats; they sum to the level's share.
+    """What one level adds to ``log p(x)``: ``(B,)`` each, nats.
 
     Attributes:
         transform: The transform's ``log_det`` (``-log q`` of a stochastic one).
@@ -45,7 +46,7 @@ class Parts(NamedTuple):
     joint_log_det: PerImage
 
 
-class Level(nn.Module):
+class Level(BeginsPasses, nn.Module):
     """One resolution of a flow.
 
     Its parts may be replaced, or wrapped by what forwards their attributes, as ``torch.compile`` does. It
@@ -58,7 +59,7 @@ class Level(nn.Module):
         conditional: Maps ``factored``, given ``kept``, to standard normal noise.
 
     Raises:
-        PartError: A part is something else than that, a ``TypeError`` too.
+        PartError: A part is something else than that. It is a ``TypeError`` too.
         OptionError: A bijector does not take all values.
     """
 
@@ -83,8 +84,8 @@ class Level(nn.Module):
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _INTERFACES:
             require_part("a level", value, _INTERFACES[name])
-        if name in ("joint", "conditional") and not value.takes_all_reals:
-            part = checked.who_declares(value, lambda each: not each.takes_all_reals)
+        if name in ("joint", "conditional") and not value.traits.takes_all_reals:
+            part = checked.who_declares(value, lambda each: not each.traits.takes_all_reals)
             raise OptionError(
                 "a level's values may be any, and its bijector takes those of [0, 1) only, as a logit "
                 f"does: {part}; set it as the pixel transform, pixels.name"
@@ -126,8 +127,9 @@ class Level(nn.Module):
         call.absorb(ledger)
         return parts.kept, loss
 
+    @one_pass
     def take_apart(self, x: Images, call: Call = EVALUATION) -> Parts:
-        """Run the steps before the conditional."""
+        """Compute the steps before the conditional."""
         x = self._in_own_dtype(x)
         transformed, transform_log_det = self.transform(x, call)
         stated = (len(x), *self.transform.output_shape(as_shape(x.shape[1:])))

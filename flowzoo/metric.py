@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from flowzoo.exactness import Exactness
+
 if TYPE_CHECKING:
     from flowzoo.data.dataset import Dataset
     from flowzoo.flow import Flow
@@ -55,6 +57,8 @@ class Measurement:
         repeats: Whether the same seed, steps and machine give the same figure again; times do not.
         valid: Whether the figure may be ranked.
         objections: Why it must not be.
+        exactness: What the log-determinants behind a likelihood are worth; None where there are none.
+        estimated: Whether one of them is an estimate. A bound may rest on an estimate too.
         conditions: Under which it holds, by name: draws, images, batch size, ...
         details: Further figures: ``curve`` holds ``[seconds, bits/dim]`` pairs, ``joint_bpd`` a figure that
             is no bound, ...
@@ -69,6 +73,8 @@ class Measurement:
     repeats: bool = True
     valid: bool = True
     objections: tuple[str, ...] = ()
+    exactness: Exactness | None = None
+    estimated: bool = False
     conditions: Mapping[str, Any] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
     audit_seconds: float | None = field(default=None, compare=False)

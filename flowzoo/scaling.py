@@ -30,6 +30,7 @@ from flowzoo.flow import Flow
 from flowzoo.integers import as_integer, positive_integer
 from flowzoo.seeds import check_seed
 from flowzoo.shapes import Images, Shape
+from flowzoo.solving import Solving
 from flowzoo.warm_start import WarmStart
 
 
@@ -46,7 +47,7 @@ def coarse_shape(flow: Flow, steps: SupportsIndex) -> Shape:
             f"steps is {steps!r:.40}; allowed: int from 0 to {len(flow.levels) - 1}, "
             f"for this model has {len(flow.levels)} level(s) and the last keeps nothing"
         )
-    if not flow.pixels.pointwise:
+    if not flow.pixels.traits.pointwise:
         raise OptionError(
             "the model's pixel transform does not take coarse images; make it with affine or logit pixels"
         )
@@ -131,7 +132,7 @@ def upscale(
 
     def draw(places: range, warm_start: WarmStart) -> Images:
         generators = per_image_generators(base, (first + place for place in places))
-        call = Call(generator=generators, warm_start=warm_start)
+        call = Call(generator=generators, solver=Solving(warm_start=warm_start))
         return _leave(flow, _take_up(flow, y[places.start : places.stop], steps, temperature, call))
 
     # The pilot is the first image alone, since it is there however many follow.

@@ -104,7 +104,7 @@ def levels_of_pixels(flow: Flow) -> Images:
         NotInitialisedError: A split has not been fitted yet.
     """
     levels = [flow.level(place) for place in range(len(flow.levels))]
-    if not flow.pixels.pointwise or not all(level.transform.permutes for level in levels):
+    if not flow.pixels.traits.pointwise or not all(level.transform.traits.permutes for level in levels):
         raise OptionError("the model mixes pixels before its splits, so that no pixel belongs to one level")
     out: Images | None = None
     for place, level in reversed(list(enumerate(levels))):

@@ -68,3 +68,8 @@ def _own_parameters(module: nn.Module) -> list[Tensor]:
     if is_replica(module):
         found += [value for value in vars(module).values() if isinstance(value, Tensor)]
     return found
+
+
+def trainable(module: nn.Module) -> int:
+    """Return how many parameters of a module train."""
+    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)

@@ -7,27 +7,23 @@ from abc import ABC, abstractmethod
 from torch import nn
 
 from flowzoo.call import EVALUATION, Call
+from flowzoo.one_pass import BeginsPasses
 from flowzoo.shapes import Images, PerImage, Shape
+from flowzoo.traits import TransformTraits
 
 
-class ResolutionTransform(nn.Module, ABC):
+class ResolutionTransform(BeginsPasses, nn.Module, ABC):
     """Rearranges an image so that a split can part a coarse image from its details.
 
     ``y = T(x)``, with ``log_det = log |det dy/dx|``. What halves the resolution lays its bands out
     offset-major: channel ``offset * C + c``, the coarse image first.
 
-    A stochastic transform draws part of ``y``: its ``log_det`` is then ``-log q`` of the draw, its inverse
-    drops it, and its component declares ``exact=False``.
+    A stochastic transform draws part of ``y``: its ``log_det`` is then ``-log q`` of the draw, and its
+    inverse drops it.
     """
 
-    permutes: bool = False
-    """Whether it only moves values, so that what is known of a pixel moves along with it."""
-
-    stochastic: bool = False
-    """Whether part of ``y`` is drawn, so that ``log p(x)`` is a bound and has spread over draws."""
-
-    dequantises: bool = False
-    """Whether what is drawn is uniform noise over one integer bin of the pixels, as in dequantisation."""
+    traits: TransformTraits = TransformTraits()
+    """What it declares of itself."""
 
     @abstractmethod
     def forward(self, x: Images, call: Call = EVALUATION) -> tuple[Images, PerImage]:

@@ -112,13 +112,13 @@ def test_what_the_tests_need_is_installed_and_no_skip_allowed(machine: Machine) 
     assert output.splitlines()[-1] == "7 passed in 1s"
     install = next(call for call in calls if call.startswith("apt-get") and " install " in call)
     assert install.endswith("chromium dataset-fashion-mnist g++ git")
-    assert calls[-2:] == ["make check", "make test TESTFLAGS=-rs --no-skips"]
+    assert calls[-3:] == ["make check", "make docs", "make test TESTFLAGS=-rs --no-skips"]
 
 
 def test_nothing_is_installed_twice(machine: Machine) -> None:
     (machine.folder / "installed").touch()
     _, _, calls = machine.run()
-    assert calls == ["make check", "make test TESTFLAGS=-rs --no-skips"]
+    assert calls == ["make check", "make docs", "make test TESTFLAGS=-rs --no-skips"]
 
 
 def test_a_server_that_fails_twice_is_asked_again(machine: Machine) -> None:
@@ -150,7 +150,7 @@ def test_where_nothing_can_be_installed_it_is_said_and_tests_may_be_skipped(
     assert calls[-1].rstrip() == "make test TESTFLAGS=-rs"
 
 
-@pytest.mark.parametrize("target", ["check", "test"])
+@pytest.mark.parametrize("target", ["check", "docs", "test"])
 def test_one_failure_fails_the_whole_and_the_tests_run_in_any_case(machine: Machine, target: str) -> None:
     machine.program("make", f'test "$1" = test && echo "7 passed in 1s"; test "$1" != {target}')
     code, output, _ = machine.run()

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from flowzoo.call import Call
 from flowzoo.registry.build import build_component
+from flowzoo.solving import Solving
 from flowzoo.warm_start import WarmStart
 
 FOLDER = Path(__file__).parents[1] / "benchmarks" / "continuous"
@@ -141,7 +142,9 @@ def test_flowzoo_and_the_judge_agree_on_a_training_step(recipes: ModuleType, cnf
     truth = recipes.judge(cnf.blocks, "J e").terms(
         x.double(), context.double(), recipes.draw_probes(x.double(), 2, seeded())
     )
-    call, ledger = Call(mode="train", generator=seeded(), warm_start=WarmStart(cnf)).collecting()
+    call, ledger = Call(
+        mode="train", generator=seeded(), solver=Solving(warm_start=WarmStart(cnf))
+    ).collecting()
     log_prob = -cnf.loss(x, context, call)
     for found, expected in (
         (log_prob, truth.log_prob),

@@ -147,19 +147,19 @@ class Scale(ConditionalBijector):
         return z * (-self.s).exp()
 
 class Telling(Scale):
-    has_contributions = True
+    traits = BijectorTraits(has_contributions=True)
 
     def forward_with_contributions(self, x, contributions, context=None, run=EVALUATION):
         return x * self.s.exp(), contributions + self.s
 
 class Alike(Telling):
-    pointwise = True
+    traits = BijectorTraits(pointwise=True)
 
 class Bounded(Scale):
-    takes_all_reals = False
+    traits = BijectorTraits(takes_all_reals=False)
 
 class Matching(Scale):
-    loss_is_likelihood = False
+    traits = BijectorTraits(loss_is_likelihood=False)
 
 class Mixing(ResolutionTransform):
     def forward(self, x, run=EVALUATION):
@@ -172,7 +172,7 @@ class Mixing(ResolutionTransform):
         return shape
 
 class Moving(Mixing):
-    permutes = True
+    traits = TransformTraits(permutes=True)
 
 class AllOut(SplitPolicy):
     def split(self, y):

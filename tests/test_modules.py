@@ -18,6 +18,7 @@ from flowzoo.component import Component, Kind
 from flowzoo.errors import NumericalError
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.saving import load_model, save_model
+from flowzoo.solving import Solving
 from flowzoo.testing import randomise, trial_of
 from flowzoo.testing.bijectors import Bijector
 from flowzoo.testing.draws import Draws
@@ -216,18 +217,18 @@ def test_copies_and_other_processes_get_what_computes_the_same(component: Compon
 def test_weight_normalised_layers_compute_train_and_are_saved(component: Component, tmp_path: Any) -> None:
     model = ready(component)
     layers = [each for each in model.module.modules() if isinstance(each, nn.Conv2d | nn.Linear)]
-    x, call = model.images(), Draws().run()
+    x, call = model.images(), Draws().call()
     expected = model.module.log_prob(x, call)
     for layer in layers:
         parametrizations.weight_norm(layer)
 
-    torch.testing.assert_close(model.module.log_prob(x, Draws().run()), expected)
-    loss = torch.stack(model.module.loss(x, Draws(mode="train").run())).sum()
+    torch.testing.assert_close(model.module.log_prob(x, Draws().call()), expected)
+    loss = torch.stack(model.module.loss(x, Draws(mode="train").call())).sum()
     if layers:
         loss.backward()
         assert all(layer.parametrizations.weight.original0.grad is not None for layer in layers)
     save_model(model.module, tmp_path / "model")
-    torch.testing.assert_close(load_model(tmp_path / "model").log_prob(x, Draws().run()), expected)
+    torch.testing.assert_close(load_model(tmp_path / "model").log_prob(x, Draws().call()), expected)
 
 
 @every_model
@@ -237,7 +238,7 @@ def test_the_model_is_called_as_log_prob_is(component: Component) -> None:
     outputs: list[Tensor] = []
     model.module.register_forward_hook(lambda module, arguments, output: outputs.append(output))
 
-    found = model.module(x, Call(exact=True))
+    found = model.module(x, Call(solver=Solving(exact=True)))
 
-    torch.testing.assert_close(found, model.module.log_prob(x, Call(exact=True)))
+    torch.testing.assert_close(found, model.module.log_prob(x, Call(solver=Solving(exact=True))))
     assert outputs == [found]

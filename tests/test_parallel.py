@@ -13,12 +13,13 @@ from flowzoo.call import Call
 from flowzoo.errors import SavedModelError
 from flowzoo.flow import Flow
 from flowzoo.registry.saving import save_model
+from flowzoo.solving import Solving
 from flowzoo.testing import trial_of
 from flowzoo.testing.models import Model
 
 PROCESSES = 2
 NAMES = ["glow", "ffjord"]
-EXACT = Call(exact=True)
+EXACT = Call(solver=Solving(exact=True))
 
 
 def ready(name: str) -> tuple[Flow, Tensor]:

@@ -134,8 +134,8 @@ def test_a_stack_is_what_its_parts_are() -> None:
     stack.parts[0] = Logit()
     stack.parts[1] = OtherLoss()
 
-    assert not stack.takes_all_reals
-    assert not stack.loss_is_likelihood
+    assert not stack.traits.takes_all_reals
+    assert not stack.traits.loss_is_likelihood
     stack.parts.insert(0, ActNorm(1))
     with pytest.raises(OptionError, match="would get no gradient"):
         stack.loss(torch.rand(2, 1, 2, 2), None, Call(mode="train"))

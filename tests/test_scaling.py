@@ -21,11 +21,13 @@ from flowzoo.builtin.logit import Logit
 from flowzoo.builtin.squeeze import Squeeze
 from flowzoo.call import EVALUATION, Call, per_image_generators
 from flowzoo.errors import DataError, NumericalError, OptionError, ShapeError
+from flowzoo.exactness import Exactness
 from flowzoo.flow import Flow
 from flowzoo.level import Level
 from flowzoo.scaling import coarse_shape, downscale, project, upscale
 from flowzoo.shapes import Images, Shape
 from flowzoo.testing import randomise
+from flowzoo.traits import TransformTraits
 from flowzoo.transform import ResolutionTransform
 from tests.toys import Wave
 
@@ -152,7 +154,7 @@ def test_takes_samples_that_leave_the_unit_interval_where_the_pixels_allow_it() 
 class Draw(ResolutionTransform):
     """Packs a noisy coarse image with the squeezed fine one, of which its inverse needs no more."""
 
-    stochastic = True
+    traits = TransformTraits(Exactness.BOUND, stochastic=True)
 
     def forward(self, x: Images, call: Call = EVALUATION) -> tuple[Images, Tensor]:
         mean = avg_pool2d(x, 2)
@@ -237,7 +239,7 @@ def test_samples_are_scaled_down_however_far_they_leave_the_unit_interval() -> N
 
 @pytest.mark.parametrize("temperature", [-1.0, float("nan")])
 def test_other_temperatures_are_refused(temperature: float) -> None:
-    with pytest.raises(OptionError, match="finite and at least 0"):
+    with pytest.raises(OptionError, match="temperature"):
         upscale(cascade(), images((2, 4, 4)), 1, temperature)
 
 

@@ -20,6 +20,7 @@ from flowzoo.registry.build import build_component
 from flowzoo.scoring import fit_splits, gather_scores, levels_of_pixels, scored_levels
 from flowzoo.shapes import Images, PerImage, Shape
 from flowzoo.split import SplitPolicy
+from flowzoo.traits import BijectorTraits
 from flowzoo.transform import ResolutionTransform
 from tests.toys import PixelScale, Wave
 
@@ -144,7 +145,7 @@ def test_what_cannot_be_scored_is_refused(transform: ResolutionTransform, joint:
 
 def test_a_joint_that_cannot_tell_its_shares_is_refused() -> None:
     joint = Wave(False)
-    joint.has_contributions = False
+    joint.traits = BijectorTraits()
 
     with pytest.raises(OptionError, match="Wave cannot tell them"):
         Flow(SHAPE, [Level(IdentityTransform(), joint, lcma(SHAPE), IdentityBijector()), last()], Affine())

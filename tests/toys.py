@@ -8,12 +8,13 @@ from torch import Tensor, nn
 from flowzoo.bijector import ConditionalBijector
 from flowzoo.call import EVALUATION, Call
 from flowzoo.shapes import Images
+from flowzoo.traits import BijectorTraits
 
 
 class Wave(ConditionalBijector):
     """``z = a x + b mean(c) + sin(x) / 2``, with ``a`` and ``b`` trainable; inverted by bisection."""
 
-    has_contributions = True
+    traits = BijectorTraits(has_contributions=True)
 
     def __init__(self, conditional: bool = True) -> None:
         super().__init__()
@@ -49,7 +50,7 @@ class Wave(ConditionalBijector):
 class OtherLoss(ConditionalBijector):
     """The identity, trained on ``sum x^2 / 4``, which is not its likelihood; it adds a penalty of 1 nat."""
 
-    loss_is_likelihood = False
+    traits = BijectorTraits(loss_is_likelihood=False)
 
     def forward(
         self, x: Images, context: Images | None = None, call: Call = EVALUATION
@@ -67,7 +68,7 @@ class OtherLoss(ConditionalBijector):
 class PixelScale(ConditionalBijector):
     """``z = x exp(s)`` with a fixed ``s`` of its own for every value; stands in for a joint that learns."""
 
-    has_contributions = True
+    traits = BijectorTraits(has_contributions=True)
     log_scale: Tensor
 
     def __init__(self, log_scale: Tensor) -> None:

@@ -26,8 +26,9 @@ from flowzoo.data.load import load_dataset
 from flowzoo.evaluation.density.audit import SECONDS, Figure, audit_density
 from flowzoo.evaluation.density.outcome import DensityAudit
 from flowzoo.evaluation.likelihood import EXACT_UP_TO
-from flowzoo.evaluation.pilot import fly_pilot
+from flowzoo.evaluation.pilot import calibrate_on_pilot
 from flowzoo.registry.saving import load_model
+from flowzoo.solving import Solving
 from flowzoo.training.budget import Budget
 from flowzoo.training.start import start_run
 
@@ -110,20 +111,22 @@ def audit(cell: Cell, roots: Mapping[str, str], steps: int, images: int, seconds
     exact = flow.dimensions <= EXACT_UP_TO if asked is None else bool(asked)
     ledger = Ledger()
     with torch.no_grad():
-        memory = fly_pilot(flow, source, images, 0, exact)
+        memory = calibrate_on_pilot(flow, source, images, 0, exact)
         call = Call(
-            generator=per_image_generators(0, range(images)), exact=exact, memory=memory, ledger=ledger
+            generator=per_image_generators(0, range(images)),
+            ledger=ledger,
+            solver=Solving(exact=exact, warm_start=memory),
         )
         bits = flow.bits_per_dim(source.take(range(images)), call).double()
     figure = Figure(
         flow=flow,
         source=source,
         bits=bits,
-        draws=1,
+        importance_samples=1,
         measure=lambda model, some, call: model.bits_per_dim(some, call),
         seed=0,
         exact=exact,
-        memory=memory,
+        warm_start=memory,
         solved="solver" in ledger.notes,
         estimated=any(fact != "exact" for fact in ledger.notes.get("trace", ())),
     )

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from flowzoo.bijector import standard_normal_log_prob
 from flowzoo.call import Call
+from flowzoo.solving import Solving
 from flowzoo.warm_start import WarmStart
 
 RECIPE, FLOWZOO = "recipe", "flowzoo"
@@ -86,7 +87,7 @@ class Contest:
         self._warm_start = WarmStart(self._cnf)
         x, context = Details(held_out=True, seed=4, device=setting.device).batch(pilot_images)
         with torch.no_grad():
-            self._cnf(x, context, Call(generator=_seeded(-1), warm_start=self._warm_start))
+            self._cnf(x, context, Call(generator=_seeded(-1), solver=Solving(warm_start=self._warm_start)))
         self._warm_start.frozen = True
         self.evaluations: dict[str, list[float]] = {}
 
@@ -125,7 +126,9 @@ class Contest:
     def evaluate(self, side: str, x: Tensor, context: Tensor, seed: int) -> tuple[Results, float]:
         """Return latents and log-densities, and how often fields were evaluated."""
         if side == FLOWZOO:
-            call, ledger = Call(generator=_seeded(seed), warm_start=self._warm_start).collecting()
+            call, ledger = Call(
+                generator=_seeded(seed), solver=Solving(warm_start=self._warm_start)
+            ).collecting()
             z, log_det = self._cnf(x, context, call)
             return Results(z, standard_normal_log_prob(z) + log_det), ledger.counts["evaluations"]
         recipe, tolerance = self._papers(side)

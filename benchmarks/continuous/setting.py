@@ -24,6 +24,7 @@ from flowzoo.bijector import ConditionalBijector
 from flowzoo.call import Call
 from flowzoo.device import prepare_device
 from flowzoo.registry.build import build_component
+from flowzoo.solving import Solving
 from flowzoo.warm_start import WarmStart
 
 SHAPE = (9, 16, 16)
@@ -116,7 +117,7 @@ def loss_of(
     cnf: ConditionalBijector, x: Tensor, context: Tensor, generator: torch.Generator, warm_start: WarmStart
 ) -> tuple[Tensor, float]:
     """Return what training minimises, ``()`` in nats, and how often fields were evaluated."""
-    call, ledger = Call(mode="train", generator=generator, warm_start=warm_start).collecting()
+    call, ledger = Call(mode="train", generator=generator, solver=Solving(warm_start=warm_start)).collecting()
     loss = cnf.loss(x, context, call)
     for penalty in ledger.penalties.values():
         loss = loss + penalty

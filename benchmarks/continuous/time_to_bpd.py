@@ -40,6 +40,7 @@ from flowzoo.evaluation.likelihood import evaluate_likelihood
 from flowzoo.flow import Flow
 from flowzoo.registry.models import create_model
 from flowzoo.shapes import Images, PerImage
+from flowzoo.solving import Solving
 from flowzoo.training.average import WeightAverage
 from flowzoo.units import nats_to_bits
 from flowzoo.warm_start import WarmStart
@@ -216,7 +217,7 @@ def train(problem: Problem, name: str, rate: float, seed: int, seconds: float) -
         for group in optimiser.param_groups:
             group["lr"] = rate * min(1.0, (steps + 1) / WARM_UP)
         x = dequantise(next(batches), flow.bins, Call(generator=generator))
-        call = Call(mode="train", generator=generator, warm_start=warm_start)
+        call = Call(mode="train", generator=generator, solver=Solving(warm_start=warm_start))
         loss = nats_to_bits(torch.stack(flow.loss(x, call)).sum(0), flow.dimensions).mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()

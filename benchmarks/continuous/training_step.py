@@ -34,6 +34,7 @@ from torch import Tensor
 
 from flowzoo.bijector import ConditionalBijector, standard_normal_log_prob
 from flowzoo.call import Call
+from flowzoo.solving import Solving
 from flowzoo.warm_start import WarmStart
 
 RECIPE, LIKELIHOOD, FLOW_MATCHING = "recipe", "flowzoo, likelihood", "flowzoo, flow matching"
@@ -172,7 +173,9 @@ def cnf_results(
 ) -> Results:
     """Return what a training step of flowzoo computes."""
     cnf.zero_grad()
-    call, ledger = Call(mode="train", generator=_seeded(seed), warm_start=warm_start).collecting()
+    call, ledger = Call(
+        mode="train", generator=_seeded(seed), solver=Solving(warm_start=warm_start)
+    ).collecting()
     z, log_det = cnf(x, context, call)
     log_prob = standard_normal_log_prob(z) + log_det
     (sum(ledger.penalties.values()) - log_prob).mean().backward()

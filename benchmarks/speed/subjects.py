@@ -16,6 +16,7 @@ from flowzoo.registry.describe import describe
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.models import create_model
 from flowzoo.scoring import fit_splits, scored_levels
+from flowzoo.solving import Solving
 from flowzoo.transform import ResolutionTransform
 from flowzoo.warm_start import WarmStart
 
@@ -72,7 +73,7 @@ def model(name: str, device: torch.device) -> Flow:
 
 def evaluation(module: nn.Module) -> Call:
     """Return a run of evaluation, in which components know from batch to batch what their solvers need."""
-    return Call(warm_start=WarmStart(module))
+    return Call(solver=Solving(warm_start=WarmStart(module)))
 
 
 def _build(kind: Kind, name: str, *args: Any) -> Any:

@@ -147,6 +147,18 @@ def missing(suite: Suite, row: ModelEntry) -> str:
     return ""
 
 
+def without_missing_metrics(suite: Suite) -> tuple[Suite, dict[str, str]]:
+    """Return an optional suite without the metrics that are not installed, and why each was left out."""
+    left: dict[str, str] = {}
+    for entry in suite.metrics if suite.optional else ():
+        try:
+            default_registry().find("metric", entry.name)
+        except UnknownNameError as error:
+            left[entry.name] = str(error).partition(";")[0]
+    kept = [entry for entry in suite.metrics if entry.name not in left]
+    return suite.model_copy(update={"metrics": kept}), left
+
+
 def select(
     cells: Iterable[Cell], models: str = "*", data: str = "*", seeds: Iterable[int] = ()
 ) -> list[Cell]:

@@ -14,10 +14,10 @@ from flowzoo.bench.suite import BudgetEntry
 from flowzoo.component import Published
 from flowzoo.data.dataset import DatasetInfo
 from flowzoo.data.load import load_dataset
-from flowzoo.flow import trainable
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.models import assemble
 from flowzoo.registry.options import resolve
+from flowzoo.tensors import trainable
 from flowzoo.training.options import parse_training_options
 
 

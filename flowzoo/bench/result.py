@@ -13,9 +13,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from flowzoo.component import Published
 from flowzoo.errors import FlowzooError
+from flowzoo.exactness import Exactness
 from flowzoo.metric import NOT_AUDITED, Measurement
 
-SCHEMA = 2
+SCHEMA = 3
 
 QUALITY = "bits-per-dim"
 """The metric by which suites rank."""
@@ -212,11 +213,12 @@ def read_result(data: Any) -> Result:
     """
     if not isinstance(data, dict) or "schema" not in data:
         raise ResultError("it is no result of flowzoo bench (it states no schema)")
-    if data["schema"] == 1 and type(data["schema"]) is int:
-        data = _from_schema_1(data)
+    for older, converter in _CONVERTERS.items():
+        if data["schema"] == older and type(data["schema"]) is int:
+            data = converter(data)
     if data["schema"] != SCHEMA:
         raise ResultError(
-            f"it has schema {data['schema']!r:.20}, and this flowzoo reads {SCHEMA} and 1; "
+            f"it has schema {data['schema']!r:.20}, and this flowzoo reads {SCHEMA}, 2 and 1; "
             "use the flowzoo that wrote it, or run the suite again"
         )
     try:
@@ -243,5 +245,31 @@ def _from_schema_1(data: dict[str, Any]) -> dict[str, Any]:
         },
     }
 
+
+def _with_exactness(data: dict[str, Any]) -> dict[str, Any]:
+    """Return a record of schema 2 as one of schema 3, in which the exactness of likelihoods is a field.
+
+    Schema 2 has it in words alone: how a trace was computed, from what coarse images were drawn, and an
+    objection to approximated log-determinants. Nothing else reads these words.
+    """
+    metrics = data.get("metrics")
+    if not isinstance(metrics, dict):
+        return {**data, "schema": 3}
+    measured = metrics.get(QUALITY)
+    if not isinstance(measured, dict) or not isinstance(measured.get("conditions"), dict):
+        return {**data, "schema": 3}
+    conditions, objections = measured["conditions"], measured.get("objections") or ()
+    estimated = "hutchinson" in str(conditions.get("trace", ""))
+    if any("log-determinant is approximated" in str(each) for each in objections):
+        exactness = Exactness.NONE
+    elif conditions.get("proposal"):
+        exactness = Exactness.BOUND
+    else:
+        exactness = Exactness.UNBIASED if estimated else Exactness.EXACT
+    stated = {**measured, "exactness": str(exactness), "estimated": estimated}
+    return {**data, "schema": 3, "metrics": {**metrics, QUALITY: stated}}
+
+
+_CONVERTERS = {1: _from_schema_1, 2: _with_exactness}
 
 _READER = TypeAdapter(Result)

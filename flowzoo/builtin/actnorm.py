@@ -14,6 +14,7 @@ from flowzoo.builtin.log_det import log_det_dtype
 from flowzoo.call import EVALUATION, Call
 from flowzoo.component import Builder
 from flowzoo.shapes import Images, PerImage, Shape
+from flowzoo.traits import BijectorTraits
 
 SMALLEST_STD = 1e-3
 """A padded border has no spread at all; its scale is floored, and so is its share of the ``log_det``."""
@@ -44,8 +45,7 @@ class ActNorm(ConditionalBijector):
     1.0
     """
 
-    pointwise = True
-    has_contributions = True
+    traits = BijectorTraits(pointwise=True, has_contributions=True)
     mean: Tensor
     log_std: Tensor
 

@@ -13,6 +13,7 @@ from flowzoo.call import EVALUATION, Call
 from flowzoo.component import Builder
 from flowzoo.errors import OptionError
 from flowzoo.shapes import Images, PerImage, Shape
+from flowzoo.traits import BijectorTraits
 
 
 @final
@@ -27,8 +28,7 @@ class Affine(ConditionalBijector):
         OptionError: The scale is 0.
     """
 
-    pointwise = True
-    has_contributions = True
+    traits = BijectorTraits(pointwise=True, has_contributions=True)
 
     def __init__(self, scale: float = 1.0, shift: float = 0.0) -> None:
         super().__init__()

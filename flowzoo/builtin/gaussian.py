@@ -20,6 +20,7 @@ from flowzoo.call import EVALUATION, Call
 from flowzoo.component import Builder
 from flowzoo.errors import NumericalError, ShapeError
 from flowzoo.shapes import Images, PerImage, Shape
+from flowzoo.traits import BijectorTraits
 
 
 @final
@@ -52,7 +53,7 @@ class Gaussian(ConditionalBijector):
     True
     """
 
-    has_contributions = True
+    traits = BijectorTraits(has_contributions=True)
     mean: Tensor
     factor: Tensor
 

@@ -9,6 +9,7 @@ from flowzoo.builtin.log_det import constant_log_det
 from flowzoo.call import EVALUATION, Call
 from flowzoo.component import Builder
 from flowzoo.shapes import Images, PerImage, Shape
+from flowzoo.traits import BijectorTraits, TransformTraits
 from flowzoo.transform import ResolutionTransform
 
 
@@ -16,7 +17,7 @@ from flowzoo.transform import ResolutionTransform
 class IdentityTransform(ResolutionTransform):
     """Leaves the image as it is: ``y = x``, ``log_det = 0``."""
 
-    permutes = True
+    traits = TransformTraits(permutes=True)
 
     def forward(self, x: Images, call: Call = EVALUATION) -> tuple[Images, PerImage]:
         return x, constant_log_det(x, 0.0)
@@ -32,8 +33,7 @@ class IdentityTransform(ResolutionTransform):
 class IdentityBijector(ConditionalBijector):
     """Leaves the data as they are: ``z = x``, ``log_det = 0``, whatever the context."""
 
-    pointwise = True
-    has_contributions = True
+    traits = BijectorTraits(pointwise=True, has_contributions=True)
 
     def forward(
         self, x: Images, context: Images | None = None, call: Call = EVALUATION

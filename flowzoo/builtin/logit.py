@@ -13,6 +13,7 @@ from flowzoo.builtin.log_det import log_det_dtype, widest_dtype
 from flowzoo.call import EVALUATION, Call
 from flowzoo.component import Builder
 from flowzoo.shapes import Images, PerImage, Shape
+from flowzoo.traits import BijectorTraits
 
 
 @final
@@ -35,9 +36,7 @@ class Logit(ConditionalBijector):
     0.0
     """
 
-    takes_all_reals = False
-    pointwise = True
-    has_contributions = True
+    traits = BijectorTraits(takes_all_reals=False, pointwise=True, has_contributions=True)
 
     def __init__(self, alpha: float = 0.05) -> None:
         super().__init__()

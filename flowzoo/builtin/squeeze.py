@@ -11,6 +11,7 @@ from flowzoo.builtin.log_det import constant_log_det
 from flowzoo.call import EVALUATION, Call
 from flowzoo.component import Builder
 from flowzoo.shapes import Images, PerImage, Shape
+from flowzoo.traits import TransformTraits
 from flowzoo.transform import ResolutionTransform
 
 
@@ -28,7 +29,7 @@ class Squeeze(ResolutionTransform):
     tensor([0., 1., 2., 3.])
     """
 
-    permutes = True
+    traits = TransformTraits(permutes=True)
 
     def forward(self, x: Images, call: Call = EVALUATION) -> tuple[Images, PerImage]:
         return torch.cat(to_blocks(x, "squeeze"), dim=1), constant_log_det(x, 0.0)

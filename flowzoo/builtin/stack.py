@@ -8,13 +8,14 @@ from typing import Annotated, final
 from pydantic import Field
 
 from flowzoo import checked
-from flowzoo.bijector import ConditionalBijector, follows_all
+from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.log_det import constant_log_det
 from flowzoo.call import EVALUATION, Call
 from flowzoo.component import BijectorSpec, Builder
 from flowzoo.errors import OptionError
 from flowzoo.part_list import PartList
 from flowzoo.shapes import Images, PerImage, Shape
+from flowzoo.traits import BijectorTraits, merged
 
 
 @final
@@ -33,10 +34,6 @@ class Stack(ConditionalBijector):
             has parameters, which would get no gradient from it.
     """
 
-    takes_all_reals = follows_all("parts", "takes_all_reals")
-    pointwise = follows_all("parts", "pointwise")
-    has_contributions = follows_all("parts", "has_contributions")
-
     def __init__(self, parts: Sequence[ConditionalBijector]) -> None:
         super().__init__()
         if not parts:
@@ -45,18 +42,18 @@ class Stack(ConditionalBijector):
         self._refuse_untrainable()
 
     @property
-    def loss_is_likelihood(self) -> bool:  # type: ignore[override]  # the last part's, whichever it is
-        return self.parts[-1].loss_is_likelihood
+    def traits(self) -> BijectorTraits:  # type: ignore[override]  # those of the parts that are in place
+        return merged(part.traits for part in self.parts)
 
     def _refuse_untrainable(self) -> None:
         """Refuse parts that would get no gradient; they may have been replaced since the stack was built."""
         *earlier, last = self.parts
-        if not all(part.loss_is_likelihood for part in earlier):
+        if not all(part.traits.loss_is_likelihood for part in earlier):
             raise OptionError(
                 "stack: only the last part may train on something else than its likelihood; "
                 "set objective=likelihood for the parts before it"
             )
-        if not last.loss_is_likelihood and any(True for part in earlier for _ in part.parameters()):
+        if not last.traits.loss_is_likelihood and any(True for part in earlier for _ in part.parameters()):
             raise OptionError(
                 "stack: the last part does not train on its likelihood, so parameters of the parts before "
                 "it would get no gradient; set the last part's objective=likelihood, or reorder the parts"

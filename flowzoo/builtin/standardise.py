@@ -7,11 +7,12 @@ from typing import Annotated, final
 from pydantic import Field
 
 from flowzoo import checked
-from flowzoo.bijector import ConditionalBijector, follows
+from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.actnorm import ActNorm
 from flowzoo.call import EVALUATION, Call
 from flowzoo.component import BijectorSpec, Builder
 from flowzoo.shapes import Images, PerImage, Shape
+from flowzoo.traits import BijectorTraits
 
 
 @final
@@ -32,16 +33,15 @@ class Standardise(ConditionalBijector):
         NotInitialisedError: On use before the first pass.
     """
 
-    takes_all_reals = follows("inner.takes_all_reals")
-    pointwise = follows("inner.pointwise")
-    has_contributions = follows("inner.has_contributions")
-    loss_is_likelihood = follows("inner.loss_is_likelihood")
-
     def __init__(self, inner: ConditionalBijector, shape: Shape, context_shape: Shape | None = None) -> None:
         super().__init__()
         self.inner = inner
         self.scale = ActNorm(shape[0], trainable=False)
         self.context_scale = ActNorm(context_shape[0], trainable=False) if context_shape else None
+
+    @property
+    def traits(self) -> BijectorTraits:  # type: ignore[override]  # the inner bijector's
+        return self.inner.traits
 
     def forward(
         self, x: Images, context: Images | None = None, call: Call = EVALUATION

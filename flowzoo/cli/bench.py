@@ -96,7 +96,7 @@ def run(
     One such training is a cell, and runs in a process of its own. Finished cells are kept, so repeat the
     command to continue an interrupted suite. The exit status is 1 if a cell failed.
     """
-    from flowzoo.bench.cell import ambiguous, cells_of, missing, rows_of, select
+    from flowzoo.bench.cell import ambiguous, cells_of, missing, rows_of, select, without_missing_metrics
     from flowzoo.bench.runner import Runner
     from flowzoo.bench.store import suite_folder
     from flowzoo.bench.suites import find_suite
@@ -111,7 +111,8 @@ def run(
         reason = missing(asked, row)
         if reason:
             complain(f"left out '{row.label or row.name}': {reason}")
-    for name, reason in ambiguous(asked).items():
+    asked, absent = without_missing_metrics(asked)
+    for name, reason in {**ambiguous(asked), **absent}.items():
         complain(f"left out '{name}': {reason}")
     cells = select(cells_of(asked, training), models, data)
     with SuiteProgress(asked.name, len(cells)) as progress:

@@ -26,10 +26,13 @@ def evaluate(
     run: Annotated[Path, typer.Argument(help="Run folder, as flowzoo train made it.")],
     split: Annotated[str, typer.Option("--split", help="train, validation or test.")] = "test",
     images: Annotated[int | None, typer.Option("--images", help="Use the first N images only.")] = None,
-    draws: Annotated[
+    importance_samples: Annotated[
         int,
         typer.Option(
-            "--draws", help="Random draws per image: of noise, and of coarse images if the model draws them."
+            "--importance-samples",
+            "--draws",
+            help="Random samples for each image: of noise, and of coarse images if the model draws them. "
+            "More samples tighten the bound.",
         ),
     ] = 1,
     exact: Annotated[
@@ -83,7 +86,7 @@ def evaluate(
             run,
             split,
             images=images,
-            draws=draws,
+            importance_samples=importance_samples,
             exact=exact,
             floor=floor,
             batch_size=batch_size,
@@ -117,9 +120,9 @@ def _print(evaluation: Evaluation) -> None:
     console().print(facts)
     shares = table("share", "bits/dim")
     shares.columns[1].justify = "right"
-    for name, share in evaluation.shares.items():
+    for name, share in evaluation.terms.items():
         shares.add_row(name, f"{share:.4f}")
-    shares.add_row("sum", f"{sum(evaluation.shares.values()):.4f}", style="bold")
+    shares.add_row("sum", f"{sum(evaluation.terms.values()):.4f}", style="bold")
     console().print()
     console().print(shares)
 
@@ -143,7 +146,10 @@ def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
         said = "; ".join(filter(None, remarks))
         facts.append(("gaussian", f"{bits(floor, evaluation.gaussian_standard_error)}  ({said})"))
     facts += [
-        ("images", f"{evaluation.images}, {evaluation.draws} draw(s) of uniform dequantisation each"),
+        (
+            "images",
+            f"{evaluation.images}, {evaluation.importance_samples} sample(s) of uniform noise each",
+        ),
         ("proposal", evaluation.proposal),
         ("trace", evaluation.trace),
         ("solver", evaluation.solver),

@@ -13,6 +13,7 @@ from flowzoo.data.dataset import ImageSource
 from flowzoo.dequantisation import dequantise
 from flowzoo.evaluation.notes import stated
 from flowzoo.flow import Flow
+from flowzoo.solving import Solving
 from flowzoo.units import nats_to_bits
 from flowzoo.warm_start import WarmStart
 
@@ -76,14 +77,17 @@ def audit_likelihood(
     generators = per_image_generators(seed, indices)
     x = dequantise(source.take(indices).to(flow.device), flow.bins, Call(generator=generators))
     same_generators = tuple(each.clone_state() for each in generators)
-    reported = flow.log_prob(x, Call(generator=generators, exact=exact, warm_start=warm_start))
+    reported = flow.log_prob(
+        x, Call(generator=generators, solver=Solving(exact=exact, warm_start=warm_start))
+    )
 
     # Apple's devices have no double precision.
     device = torch.device("cpu") if flow.device.type == "mps" else flow.device
     judge = copy.deepcopy(flow).to(device).double()
     ledger = Ledger()
     judged = judge.log_prob(
-        x.to(device).double(), Call(generator=same_generators, exact=exact, tight=True, ledger=ledger)
+        x.to(device).double(),
+        Call(generator=same_generators, ledger=ledger, solver=Solving(exact=exact, tight=True)),
     )
     errors = nats_to_bits(judged - reported.to(device).double(), flow.dimensions)
     return Audit(

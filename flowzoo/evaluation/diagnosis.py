@@ -14,7 +14,6 @@ from flowzoo.call import Call, Ledger, per_image_generators
 from flowzoo.data.batches import spread
 from flowzoo.dequantisation import dequantise
 from flowzoo.device import prepare_device
-from flowzoo.evaluation.advice import advise
 from flowzoo.evaluation.findings import Findings, Row
 from flowzoo.evaluation.notes import stated
 from flowzoo.flow import Flow
@@ -23,6 +22,7 @@ from flowzoo.rundata import load_run_data
 from flowzoo.runfolder import RunFolder
 from flowzoo.seeds import check_seed
 from flowzoo.shapes import IntegerImages
+from flowzoo.solving import Finding, Solving
 from flowzoo.warm_start import WarmStart
 
 
@@ -61,10 +61,12 @@ def diagnose(flow: Flow, images: IntegerImages, seed: int = 0) -> Diagnosis:
     Raises:
         NumericalError: A solver did not get to the end, or a result is not finite.
     """
-    ledger = Ledger()
+    ledger, found = Ledger(), list[Finding]()
     count = len(images)
     generators = per_image_generators(seed, range(count))
-    call = Call(generator=generators, warm_start=WarmStart(flow), ledger=ledger)
+    call = Call(
+        generator=generators, ledger=ledger, solver=Solving(warm_start=WarmStart(flow), findings=found)
+    )
     x = dequantise(images.to(flow.device), flow.bins, call)
     # Whatever loads at the first call is no fault of the model.
     flow.terms(x[:1])
@@ -72,22 +74,25 @@ def diagnose(flow: Flow, images: IntegerImages, seed: int = 0) -> Diagnosis:
     flow.terms(x, call)
     forward_seconds = time.monotonic() - began
 
-    call = Call(generator=torch.Generator().manual_seed(seed), warm_start=WarmStart(flow), ledger=ledger)
+    call = Call(
+        generator=torch.Generator().manual_seed(seed),
+        ledger=ledger,
+        solver=Solving(warm_start=WarmStart(flow), findings=found),
+    )
     latents = flow.draw_latents(count, call=call)
     began = time.monotonic()
     flow.decode(latents, call)
     backward_seconds = time.monotonic() - began
 
     findings = Findings(WarmStart(flow))
-    findings.take(ledger)
-    rows = findings.rows()
+    findings.take(found)
     return Diagnosis(
         images=count,
         solver=stated(ledger, "solver"),
         forward_seconds=forward_seconds,
         backward_seconds=backward_seconds,
-        rows=rows,
-        advice=advise(rows),
+        rows=findings.rows(),
+        advice=findings.advice(),
     )
 
 

@@ -1,4 +1,4 @@
-"""What the parts of a model measured of themselves, on average over the calls of a pass."""
+"""What the parts of a model measured of themselves, on average over the calls of a pass, and their advice."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
-from flowzoo.call import Finding, Ledger
+from flowzoo.solving import Finding
 from flowzoo.warm_start import WarmStart
+
+STANDS_OUT = 1.5
+"""A part is named as the slowest where it costs so many times the mean of the other parts."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,7 @@ class Row:
 
     Attributes:
         component: Where it stands in the model, such as ``level 0, conditional``.
-        part: Of the component, such as ``block 0, forward``.
+        part: The part of the component, such as ``block 0, forward``.
         calls: How often it reported.
         figures: Means over the calls, by name.
     """
@@ -32,19 +35,22 @@ class Findings:
     """Gathers what components report, call by call, without keeping the calls.
 
     Args:
-        names: A memory of the model, which knows its modules' names.
+        names: A warm start of the model, which holds its modules' names.
     """
 
     def __init__(self, names: WarmStart) -> None:
         self._names = names
         self._components: dict[str, dict[str, _Sums]] = {}
+        self._advice: dict[str, dict[str, None]] = {}
 
-    def take(self, ledger: Ledger) -> None:
-        """Take a ledger's findings out of it."""
-        for finding in ledger.findings:
-            parts = self._components.setdefault(self._place(finding.component), {})
-            parts.setdefault(finding.row, _Sums()).add(finding)
-        ledger.findings.clear()
+    def take(self, found: list[Finding]) -> None:
+        """Take all findings out of a list."""
+        for finding in found:
+            place = self._place(finding.component)
+            self._components.setdefault(place, {}).setdefault(finding.row, _Sums()).add(finding)
+            for sentence in finding.advice:
+                self._advice.setdefault(sentence, {})[place] = None
+        found.clear()
 
     def rows(self) -> tuple[Row, ...]:
         """Return a row for each part, those of a component together, otherwise as they first appeared."""
@@ -53,6 +59,27 @@ class Findings:
             for component, parts in self._components.items()
             for part, sums in parts.items()
         )
+
+    def advice(self) -> tuple[str, ...]:
+        """Return sentences: which part cost most, and what the components advise."""
+        advised = (f"{'; '.join(places)}: {sentence}" for sentence, places in self._advice.items())
+        return (*self._slowest(), *advised)
+
+    def _slowest(self) -> tuple[str, ...]:
+        costs = {
+            f"{component}, {part}": sums.cost
+            for component, parts in self._components.items()
+            for part, sums in parts.items()
+        }
+        total = sum(costs.values())
+        if not total:
+            return ()
+        name, cost = max(costs.items(), key=lambda pair: pair[1])
+        if (len(costs) - 1) * cost < STANDS_OUT * (total - cost):
+            return (
+                f"The evaluations are spread evenly: no part takes more than {cost / total:.0%} of them.",
+            )
+        return (f"{name} takes {cost / total:.0%} of the evaluations.",)
 
     def _place(self, component: nn.Module) -> str:
         name = self._names.name(component)
@@ -65,10 +92,12 @@ class Findings:
 @dataclass
 class _Sums:
     calls: int = 0
+    cost: float = 0.0
     figures: dict[str, tuple[float, int]] = field(default_factory=dict)
 
     def add(self, finding: Finding) -> None:
         self.calls += 1
+        self.cost += finding.cost
         for name, value in finding.figures.items():
             total, count = self.figures.get(name, (0.0, 0))
             self.figures[name] = (total + float(value), count + 1)

@@ -55,7 +55,7 @@ def measure_floor(
     split: str = "test",
     *,
     images: int | None = None,
-    draws: int = 1,
+    importance_samples: int = 1,
     seed: int = 0,
     cached: bool = True,
     progress: Progress = lambda done, total: None,
@@ -67,7 +67,7 @@ def measure_floor(
         pixels: The pixel transform, that of the model to compare with.
         split: Which images to measure on.
         images: The first so many only.
-        draws: Of dequantisation noise, for each image.
+        importance_samples: Samples of dequantisation noise, for each image.
         seed: Of the noise of the images that it is measured on.
         cached: Take a fit that another run has made, and keep this one for others.
         progress: Is told how far the fit is.
@@ -86,7 +86,7 @@ def measure_floor(
         found = evaluate_likelihood(
             gaussian,
             dataset.split(split),
-            draws=draws,
+            importance_samples=importance_samples,
             limit=images,
             seed=seed,
             audit_seconds=AUDIT_SECONDS,

@@ -27,13 +27,17 @@ from flowzoo.evaluation.density.audit import SECONDS, Figure, audit_density
 from flowzoo.evaluation.density.outcome import DensityAudit
 from flowzoo.evaluation.findings import Findings, Row
 from flowzoo.evaluation.notes import stated
-from flowzoo.evaluation.pilot import fly_pilot
-from flowzoo.flow import Flow, FlowTerms, trainable
+from flowzoo.evaluation.pilot import calibrate_on_pilot
+from flowzoo.exactness import Exactness
+from flowzoo.flow import Flow
 from flowzoo.integers import positive_integer
 from flowzoo.metric import NOT_AUDITED
 from flowzoo.origin import blamed, naming_the_component
 from flowzoo.seeds import check_seed
 from flowzoo.shapes import IntegerImages, PerImage
+from flowzoo.solving import Finding, Solving
+from flowzoo.tensors import trainable
+from flowzoo.terms import FlowTerms
 from flowzoo.units import bits_per_dim, nats_to_bits
 
 EXACT_UP_TO = 64
@@ -49,24 +53,24 @@ class Likelihood:
         standard_error: Spread of the per-image values over the square root of their number; the noise of
             probes, drawn for each image on its own, is part of it.
         valid: Whether the figure may be ranked: there are no ``objections``.
-        objections: Why the figure must not be ranked. The density audit failed, or was not asked for
-            (``density``). It is no bound on the likelihood of the images where a
-            bijector declares its ``log_det`` to be neither exact nor unbiased
-            (:attr:`~flowzoo.flow.Flow.approximate`); and a solver's error has to be audited, and small
-            (:meth:`~flowzoo.evaluation.audit.Audit.is_small`).
+        objections: Why the figure must not be ranked: the density audit failed, or was left out
+            (``density``); nothing is known of what a log-determinant is worth (``exactness``); or a solver's
+            error was not measured, or is not small (:meth:`~flowzoo.evaluation.audit.Audit.is_small`).
+        exactness: What the worst log-determinant of the parts was worth.
+        estimated: Whether a log-determinant was an estimate. A bound may rest on an estimate too.
         joint_bits_per_dim: As ``bits_per_dim`` at one draw, with the proposals' density left out: that of the
             images and the drawn coarse images together. It is no bound on the likelihood of the images and is
             never ranked. It is shown as ``joint_bpd``, beside the papers that report it. None unless coarse
             images are drawn as dequantisation draws, and pixels are left as they are.
         proposal: From what stochastic transforms draw, and ``K``; empty for models without.
         images: How many were used.
-        draws: Of dequantisation noise and coarse images, for each image: ``K``.
+        importance_samples: ``K``, samples of dequantisation noise and coarse images for each image.
         dequantisation: How integers were made continuous.
         trace: ``exact``, or how it was estimated; empty for models that compute it in closed form.
         solver: ODE solver and tolerance; empty for models without.
         audit: The solver's error on some of the images; None for models without, or if not asked for.
         density: The outcome of the density audit; None if not asked for.
-        shares: Bits/dim by row: each level's terms, the pixels and ``log2 bins``; the rows add up.
+        terms: Bits/dim by row: each level's terms, the pixels and ``log2 bins``. The rows add up.
         evaluations: Function evaluations of all vector fields, for one batch on average.
         components: What components measured of themselves, on average over batches.
         parameters: Trainable parameters of the model.
@@ -78,16 +82,18 @@ class Likelihood:
     standard_error: float | None
     valid: bool
     objections: tuple[str, ...]
+    exactness: Exactness
+    estimated: bool
     joint_bits_per_dim: float | None
     proposal: str
     images: int
-    draws: int
+    importance_samples: int
     dequantisation: str
     trace: str
     solver: str
     audit: Audit | None
     density: DensityAudit | None
-    shares: Mapping[str, float] = field(repr=False)
+    terms: Mapping[str, float] = field(repr=False)
     evaluations: float
     components: tuple[Row, ...] = field(repr=False)
     parameters: int
@@ -101,7 +107,7 @@ def evaluate_likelihood(
     flow: Flow,
     source: ImageSource,
     *,
-    draws: int = 1,
+    importance_samples: int = 1,
     exact: bool | None = None,
     limit: int | None = None,
     batch_size: int = 100,
@@ -119,8 +125,8 @@ def evaluate_likelihood(
     Args:
         flow: The model.
         source: The images.
-        draws: ``K`` draws of noise and coarse images, one after another, combined by log-mean-exp, which
-            tightens the bound.
+        importance_samples: ``K``, samples of noise and coarse images for each image, combined by
+            log-mean-exp, which tightens the bound.
         exact: Ask for exact log-determinants (True), take what the model does (False), or ask for them on
             images of up to 64 dimensions (None).
         limit: Use the first images only.
@@ -134,11 +140,12 @@ def evaluate_likelihood(
         auditing: Told which share of the density audit is done.
 
     Raises:
-        OptionError: More than one draw with an estimated trace, whose noise would inflate the figure; or
-            ``draws`` is not positive.
+        OptionError: There is more than one importance sample and an estimated log-determinant, whose noise
+            would inflate the figure; or an argument is out of range.
         NumericalError: A likelihood is not finite.
     """
-    draws, seed = positive_integer("draws", draws), check_seed(seed)
+    samples = positive_integer("importance_samples", importance_samples)
+    seed = check_seed(seed)
     limit = None if limit is None else positive_integer("limit, how many images to use,", limit)
     if not 0.0 < audit_seconds < math.inf:
         raise OptionError(f"the seconds of the audit must be a number above 0, got {audit_seconds}")
@@ -147,31 +154,31 @@ def evaluate_likelihood(
     count = len(source) if limit is None else min(limit, len(source))
     ledger = Ledger()
     began = time.monotonic()
-    warm_start = fly_pilot(flow, source, count, seed, use_exact)
-    findings = Findings(warm_start)
+    warm_start = calibrate_on_pilot(flow, source, count, seed, use_exact)
+    findings, found = Findings(warm_start), list[Finding]()
     values: list[Tensor] = []
     joint_values: list[Tensor] = []
     rows: dict[str, float] = {}
     batches = 0
     for indices, images in sequence:
         generators = per_image_generators(seed, indices)
-        call = Call(generator=generators, exact=use_exact, warm_start=warm_start, ledger=ledger)
-        drawn = _draw_log_prob(flow, images, draws, call)
-        _refuse_noisy_draws(draws, ledger)
+        solver = Solving(exact=use_exact, warm_start=warm_start, findings=found)
+        call = Call(generator=generators, ledger=ledger, solver=solver)
+        drawn = _log_prob_of(flow, images, samples, call)
+        _refuse_estimates(samples, ledger)
         values.append(bits_per_dim(drawn.log_prob, flow.dimensions, flow.bins).double().cpu())
         joint_values.append(bits_per_dim(drawn.joint, flow.dimensions, flow.bins).double().cpu())
-        for name, share in drawn.rows.items():
-            rows[name] = rows.get(name, 0.0) + share
-        findings.take(ledger)
+        for name, total in drawn.rows.items():
+            rows[name] = rows.get(name, 0.0) + total
+        findings.take(found)
         batches += 1
         progress(len(indices))
     seconds = time.monotonic() - began
     bits = torch.cat(values)
     standard_error = float(bits.std()) / math.sqrt(count) if count > 1 else None
-    solver = stated(ledger, "solver")
     audited: Audit | None = None
     unjudged = "was not audited"
-    if audit and solver:
+    if audit and flow.solves:
         try:
             audited = audit_likelihood(flow, source, count, seed, use_exact, warm_start)
         except (Exception, SystemExit) as problem:  # the figure has been measured, and is not lost to it
@@ -180,40 +187,42 @@ def evaluate_likelihood(
     if audit:
 
         def measure(copied: Flow, images: IntegerImages, call: Call) -> Tensor:
-            log_prob = _draw_log_prob(copied, images, draws, call).log_prob
+            log_prob = _log_prob_of(copied, images, samples, call).log_prob
             return bits_per_dim(log_prob, copied.dimensions, copied.bins)
 
         figure = Figure(
             flow=flow,
             source=source,
             bits=bits,
-            draws=draws,
+            importance_samples=samples,
             measure=measure,
             seed=seed,
             exact=use_exact,
             warm_start=warm_start,
-            solved=bool(solver),
-            estimated=any(fact != "exact" for fact in ledger.notes.get("trace", ())),
+            solved=flow.solves,
+            estimated=ledger.estimated,
         )
         density = audit_density(figure, audit_seconds, auditing)
-    unjudged = unjudged if solver and audit else ""
-    objections = tuple(_objections(flow, density, audited, unjudged, standard_error))
+    unjudged = unjudged if flow.solves and audit else ""
+    objections = tuple(_objections(ledger.exactness, density, audited, unjudged, standard_error))
     return Likelihood(
         bits_per_dim=float(bits.mean()),
         standard_error=standard_error,
         valid=not objections,
         objections=objections,
+        exactness=ledger.exactness,
+        estimated=ledger.estimated,
         joint_bits_per_dim=float(torch.cat(joint_values).mean()) if _has_joint_figure(flow) else None,
-        proposal=f"{stated(ledger, 'proposal')}, K={draws}" if flow.stochastic else "",
+        proposal=f"{stated(ledger, 'proposal')}, K={samples}" if flow.stochastic else "",
         images=count,
-        draws=draws,
+        importance_samples=samples,
         dequantisation="uniform",
         trace=stated(ledger, "trace"),
-        solver=solver,
+        solver=stated(ledger, "solver"),
         audit=audited,
         density=density,
-        shares={name: share / count for name, share in rows.items()} | {"log2 bins": math.log2(flow.bins)},
-        evaluations=ledger.counts.get("evaluations", 0.0) / (batches * draws),
+        terms={name: total / count for name, total in rows.items()} | {"log2 bins": math.log2(flow.bins)},
+        evaluations=ledger.counts.get("evaluations", 0.0) / (batches * samples),
         components=findings.rows(),
         parameters=trainable(flow),
         seconds=seconds,
@@ -222,11 +231,11 @@ def evaluate_likelihood(
 
 
 class _Drawn(NamedTuple):
-    """What the draws for a batch of images gave.
+    """What the importance samples of a batch of images gave.
 
     Attributes:
-        log_prob: Log-mean-exp of ``log p`` over the draws, ``(B,)``, nats.
-        joint: Mean over the draws of ``log p`` without the proposals' density, ``(B,)``, nats.
+        log_prob: Log-mean-exp of ``log p`` over the samples, ``(B,)``, nats.
+        joint: Mean over the samples of ``log p`` without the proposals' density, ``(B,)``, nats.
         rows: Bits/dim by row, summed over the images.
     """
 
@@ -235,22 +244,22 @@ class _Drawn(NamedTuple):
     rows: dict[str, float]
 
 
-def _draw_log_prob(flow: Flow, images: IntegerImages, draws: int, call: Call) -> _Drawn:
+def _log_prob_of(flow: Flow, images: IntegerImages, samples: int, call: Call) -> _Drawn:
     found: list[PerImage] = []
     joint: list[PerImage] = []
     rows: dict[str, float] = {}
-    for _ in range(draws):
+    for _ in range(samples):
         x = dequantise(images.to(flow.device), flow.bins, call)
         terms = flow.terms(x, call)
         found.append(terms.total())
         joint.append(terms.total() - _proposals(flow, terms))
         for name, nats in _rows(terms).items():
             bits = float(nats_to_bits(-nats, flow.dimensions).double().sum())
-            rows[name] = rows.get(name, 0.0) + bits / draws
-    log_prob = torch.logsumexp(torch.stack(found), dim=0) - math.log(draws)
-    if draws > 1:
+            rows[name] = rows.get(name, 0.0) + bits / samples
+    log_prob = torch.logsumexp(torch.stack(found), dim=0) - math.log(samples)
+    if samples > 1:
         plain = torch.stack(found).mean(0)
-        rows["gain of the draws"] = float(nats_to_bits(plain - log_prob, flow.dimensions).double().sum())
+        rows["gain of the samples"] = float(nats_to_bits(plain - log_prob, flow.dimensions).double().sum())
     return _Drawn(log_prob, torch.stack(joint).mean(0), rows)
 
 
@@ -258,7 +267,7 @@ def _proposals(flow: Flow, terms: FlowTerms) -> PerImage:
     """Return ``-log q`` of all that stochastic transforms drew."""
     total = torch.zeros_like(terms.pixels)
     for place, level in enumerate(terms.levels):
-        if flow.level(place).transform.stochastic:
+        if flow.level(place).transform.traits.stochastic:
             total = total + level.transform
     return total
 
@@ -266,7 +275,9 @@ def _proposals(flow: Flow, terms: FlowTerms) -> PerImage:
 def _has_joint_figure(flow: Flow) -> bool:
     """Whether every coarse image is drawn as dequantisation draws, in the units of the pixels."""
     transforms = [flow.level(place).transform for place in range(len(flow.levels))]
-    if not flow.stochastic or not all(each.dequantises for each in transforms if each.stochastic):
+    if not flow.stochastic or not all(
+        each.traits.dequantises for each in transforms if each.traits.stochastic
+    ):
         return False
     x = torch.linspace(0.0, 1.0, flow.dimensions + 1, dtype=flow.dtype, device=flow.device)[:-1]
     x = x.reshape(1, *flow.image_shape)
@@ -280,22 +291,25 @@ def _rows(terms: FlowTerms) -> dict[str, PerImage]:
     return rows
 
 
-def _refuse_noisy_draws(draws: int, ledger: Ledger) -> None:
-    estimated = [fact for fact in ledger.notes.get("trace", ()) if fact != "exact"]
-    if draws > 1 and estimated:
+def _refuse_estimates(samples: int, ledger: Ledger) -> None:
+    if samples > 1 and ledger.estimated:
         raise OptionError(
-            f"{draws} draws need exact log-determinants: the noise of an estimated trace ({estimated[0]}) "
-            "inflates a mean of likelihoods, and the figure would be no bound; "
-            "use one draw, or ask for the exact trace"
+            f"{samples} importance samples need exact log-determinants, and this model estimates one. The "
+            "noise of an estimate inflates a mean of likelihoods, so that the figure is no bound. "
+            "Use one sample, or the exact trace (exact=True)"
         )
 
 
 def _objections(
-    flow: Flow, density: DensityAudit | None, audit: Audit | None, unjudged: str, standard_error: float | None
+    exactness: Exactness,
+    density: DensityAudit | None,
+    audit: Audit | None,
+    unjudged: str,
+    standard_error: float | None,
 ) -> Iterator[str]:
     yield from (NOT_AUDITED,) if density is None else density.objections
-    if flow.approximate:
-        yield "no bound on the likelihood of the images: a log-determinant is approximated"
+    if exactness is Exactness.NONE:
+        yield "no bound on the likelihood of the images: nothing is known of how exact a log-determinant is"
     if unjudged and audit is None:
         yield f"the solver's error {unjudged}"
     if audit is not None and not audit.is_small(standard_error):

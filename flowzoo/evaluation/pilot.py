@@ -1,4 +1,4 @@
-"""Pilot images: a model takes its notes on some of the images, and every image then meets the same settings.
+"""Pilot images: solvers choose their steps on some of the images, and every image then meets the same steps.
 
 A solver that chose its steps anew for every batch would make an image's figure depend on its neighbours.
 """
@@ -9,37 +9,39 @@ from flowzoo.call import Call, per_image_generators
 from flowzoo.data.batches import spread
 from flowzoo.data.dataset import ImageSource
 from flowzoo.flow import Flow
+from flowzoo.solving import Solving
 from flowzoo.warm_start import WarmStart
 
 PILOT_IMAGES = 32
 """They go through the model together, whatever the size of the batches after them."""
 
 TRIAL_IMAGES = 2
-"""On these alone it shows whether the model keeps anything."""
+"""On these it shows whether the model keeps anything."""
 
 
-def fly_pilot(flow: Flow, source: ImageSource, count: int, seed: int, exact: bool) -> WarmStart:
-    """Return the notes that a model takes on pilot images, frozen.
+def calibrate_on_pilot(flow: Flow, source: ImageSource, count: int, seed: int, exact: bool) -> WarmStart:
+    """Return the warm start that a model keeps of pilot images, frozen.
 
     Args:
         flow: The model.
         source: The images.
         count: How many of them will be evaluated; the pilot's are spread evenly over these.
-        seed: Of noise and probes, by image, as in the evaluation.
-        exact: Whether exact log-determinants are asked for.
+        seed: Seed of noise and probes, by image, as in the evaluation.
+        exact: Whether exact log-determinants are requested.
     """
 
-    def notes(images: int) -> WarmStart:
+    def kept_of(images: int) -> WarmStart:
         indices = spread(count, images)
         warm_start = WarmStart(flow)
         generators = per_image_generators(seed, indices)
         flow.bits_per_dim(
-            source.take(indices), Call(generator=generators, exact=exact, warm_start=warm_start)
+            source.take(indices),
+            Call(generator=generators, solver=Solving(exact=exact, warm_start=warm_start)),
         )
         return warm_start
 
-    warm_start = notes(TRIAL_IMAGES)
+    warm_start = kept_of(TRIAL_IMAGES)
     if warm_start.state():
-        warm_start = notes(PILOT_IMAGES)
+        warm_start = kept_of(PILOT_IMAGES)
     warm_start.frozen = True
     return warm_start

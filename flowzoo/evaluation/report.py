@@ -17,7 +17,7 @@ from flowzoo.flow import Flow
 from flowzoo.rundata import RunData, load_run_data
 from flowzoo.runfolder import RunFolder
 
-SCHEMA = 3
+SCHEMA = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ def evaluate_run(
     split: str = "test",
     *,
     images: int | None = None,
-    draws: int = 1,
+    importance_samples: int = 1,
     exact: bool | None = None,
     floor: bool = True,
     batch_size: int = 100,
@@ -81,7 +81,8 @@ def evaluate_run(
         path: The run folder.
         split: ``train``, ``validation`` or ``test``.
         images: Use the first so many only.
-        draws: Of dequantisation noise, and of coarse images where the model draws them, for each image.
+        importance_samples: Samples of dequantisation noise, and of coarse images where the model draws them,
+            for each image.
         exact: As in :func:`~flowzoo.evaluation.likelihood.evaluate_likelihood`.
         floor: Fit the Gaussian floor too (:mod:`flowzoo.evaluation.floor`). Where that fails, the record says
             why.
@@ -121,7 +122,7 @@ def evaluate_run(
     found = evaluate_likelihood(
         flow,
         source,
-        draws=draws,
+        importance_samples=importance_samples,
         exact=exact,
         limit=images,
         batch_size=batch_size,
@@ -138,7 +139,7 @@ def evaluate_run(
             _pixels(flow),
             split,
             images=images,
-            draws=draws,
+            importance_samples=importance_samples,
             seed=seed,
             cached=cache,
             progress=floor_progress,

@@ -10,6 +10,7 @@ from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.identity import IdentityBijector
 from flowzoo.component import Component, Kind, Spec
 from flowzoo.errors import FlowzooError, PartError, PluginError
+from flowzoo.exactness import Exactness
 from flowzoo.level import Level
 from flowzoo.network import Network
 from flowzoo.origin import mark
@@ -59,15 +60,6 @@ class ZooBuilder:
         self._scoring = scoring
         self.used: dict[str, Component] = {}
         """Every component built, by ``"kind:name"``; names are those that a recipe keeps."""
-        self._approximate: set[str] = set()
-
-    @property
-    def approximate(self) -> tuple[str, ...]:
-        """Components built whose ``log_det`` is neither exact nor ``-log q`` of a draw, which bounds it.
-
-        A model's own word is about its default parts; those that it was built of decide.
-        """
-        return tuple(sorted(self._approximate))
 
     def transform(self, spec: Spec, shape: Shape) -> ResolutionTransform:
         """Build a resolution transform for images of ``shape``."""
@@ -119,11 +111,8 @@ class ZooBuilder:
         self._check_type(component, built)
         if kind in _MADE_OF or kind == "dataset":
             mark(built, self._who(component))
-        key = f"{kind}:{self._registry.address(component)}"
-        self.used[key] = component
-        bounded = kind == "transform" and built.stochastic
-        if kind in ("bijector", "transform") and not component.exact and not bounded:
-            self._approximate.add(key)
+        self._check_exactness(component, built)
+        self.used[f"{kind}:{self._registry.address(component)}"] = component
         return built
 
     @contextmanager
@@ -158,6 +147,17 @@ class ZooBuilder:
                     f"{self._who(component)} built a {type(item).__name__}, expected {wanted}; "
                     f"'{component.build}' must return that"
                 )
+
+    def _check_exactness(self, component: Component, built: Any) -> None:
+        """Refuse a part that is declared inexact and claims an exact log-determinant all the same."""
+        if component.kind not in ("bijector", "transform") or component.exact:
+            return
+        if built.traits.exactness <= Exactness.UNBIASED:
+            raise PluginError(
+                f"{self._who(component)} is declared with exact=False, and its traits say that its log_det "
+                f"is '{built.traits.exactness}'. Set traits.exactness to BOUND or NONE, or "
+                "declare exact=True"
+            )
 
     def _who(self, component: Component) -> str:
         plugin = self._registry.plugin_of(component)

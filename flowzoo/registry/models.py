@@ -139,7 +139,6 @@ def assemble(
             flow = Flow(shape, levels, pixel_bijector, bins)
     flow.layout = {name: tuple(tensor.shape) for name, tensor in flow.state_dict().items()}
     used = builder.used
-    flow.approximate = builder.approximate
     owners = {key: registry.plugin_of(used[key]) for key in sorted(used)}
     flow.recipe = Recipe(
         model=address,

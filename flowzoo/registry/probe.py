@@ -31,6 +31,7 @@ from flowzoo.errors import NotInitialisedError, NumericalError, SavedModelError
 from flowzoo.flow import Flow
 from flowzoo.registry.plugin import one_line
 from flowzoo.shapes import Images, IntegerImages
+from flowzoo.solving import Solving
 from flowzoo.units import bits_per_dim, nats_to_bits
 from flowzoo.warm_start import WarmStart
 
@@ -206,7 +207,9 @@ def _take(flow: Flow, images: IntegerImages) -> Probe:
 
 
 def _rows(flow: Flow, x: Images, warm_start: WarmStart) -> dict[str, Tensor]:
-    terms = flow.terms(x, Call(generator=per_image_generators(0, range(len(x))), warm_start=warm_start))
+    terms = flow.terms(
+        x, Call(generator=per_image_generators(0, range(len(x))), solver=Solving(warm_start=warm_start))
+    )
     rows = {
         WHOLE: bits_per_dim(terms.total(), flow.dimensions, flow.bins),
         "the pixel transform": nats_to_bits(-terms.pixels, flow.dimensions),

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from flowzoo.bijector import ConditionalBijector, standard_normal_log_prob
 from flowzoo.call import Call, Ledger, Mode
+from flowzoo.exactness import Exactness
 from flowzoo.shapes import Images, PerImage, Shape
 from flowzoo.testing.draws import Draws, draw_images, draw_noise
 from flowzoo.testing.invertible import Invertible, likelihood
@@ -28,7 +29,15 @@ class Bijector(Invertible):
 
     @property
     def takes_all_reals(self) -> bool:
-        return self.module.takes_all_reals
+        return self.module.traits.takes_all_reals
+
+    @property
+    def exactness(self) -> Exactness:
+        return self.module.traits.exactness
+
+    @property
+    def exact_on_request(self) -> bool:
+        return self.module.traits.exact_on_request
 
     @property
     def phases(self) -> tuple[str, ...]:
@@ -38,10 +47,10 @@ class Bijector(Invertible):
         return self.check.shape
 
     def forward(self, x: Images, context: Images | None, draws: Draws) -> tuple[Images, PerImage]:
-        return self.module(x, context, draws.run())
+        return self.module(x, context, draws.call())
 
     def inverse(self, y: Images, context: Images | None, draws: Draws) -> Images:
-        return self.module.inverse(y, context, draws.run())
+        return self.module.inverse(y, context, draws.call())
 
     def other_outputs(self, y: Images) -> Images:
         return draw_noise(y)
@@ -62,13 +71,13 @@ class Bijector(Invertible):
 
     def shared(self, x: Images, contributions: Images, context: Images | None) -> tuple[Images, Images]:
         """Return ``z`` and the contributions after the bijector."""
-        return self.module.forward_with_contributions(x, contributions, context, Draws(exact=True).run())
+        return self.module.forward_with_contributions(x, contributions, context, Draws(exact=True).call())
 
     def objectives(self, x: Images, context: Images | None, draws: Draws) -> dict[str, Tensor]:
-        call, ledger = draws.run().collecting()
+        call, ledger = draws.call().collecting()
         loss = self.module.loss(x, context, call) + sum(ledger.penalties.values())
         found = {"the loss": loss.sum()}
-        if self.module.loss_is_likelihood:
+        if self.module.traits.loss_is_likelihood:
             found["the log-likelihood"] = likelihood(self, x, context)
         return found
 
@@ -77,7 +86,7 @@ class Bijector(Invertible):
 def contributes_its_log_det(kind: type[Bijector], trial: Trial) -> None:
     """Contributions of dimensions, where there are any, sum to ``log_det``; earlier ones are kept."""
     subject = kind.ready(trial)
-    if not subject.module.has_contributions:
+    if not subject.module.traits.has_contributions:
         return
     x, context = subject.images(), subject.context()
     z, log_det = subject.forward(x, context, Draws(exact=True))
@@ -98,7 +107,7 @@ def contributes_its_log_det(kind: type[Bijector], trial: Trial) -> None:
 def is_pointwise(kind: type[Bijector], trial: Trial) -> None:
     """What says that it is pointwise maps each value by itself, alike in a channel, at any image size."""
     subject = kind.ready(trial)
-    if not subject.module.pointwise:
+    if not subject.module.traits.pointwise:
         return
     x, context = subject.images(), subject.context()
     y, log_det = subject.forward(x, context, Draws())
@@ -149,7 +158,7 @@ def has_the_stated_loss(kind: type[Bijector], trial: Trial) -> None:
         draws = Draws(mode=mode, exact=True)
         loss, expected = _loss(subject, x, context, draws), _cost(subject, x, context, draws)
         what = f"the loss{' in training' if mode == 'train' else ''}, against -(log N(z) + log_det)"
-        if not subject.module.loss_is_likelihood:
+        if not subject.module.traits.loss_is_likelihood:
             same = torch.allclose(loss, expected, rtol=1e-9, atol=1e-9)
             require(
                 not same or bool(subject.phases), "the loss is the likelihood; loss_is_likelihood is False"
@@ -176,7 +185,7 @@ def _require_on_average(subject: Bijector, what: str) -> None:
 
 def _loss(subject: Bijector, x: Images, context: Images | None, draws: Draws) -> PerImage:
     """Return the loss; it and every penalty is one number for each image."""
-    call, ledger = draws.run().collecting()
+    call, ledger = draws.call().collecting()
     loss = subject.module.loss(x, context, call)
     for name, value in {"the loss": loss, **ledger.penalties}.items():
         require(

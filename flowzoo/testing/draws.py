@@ -14,6 +14,7 @@ from torch import Tensor
 from flowzoo.call import Call, Mode, per_image_generators
 from flowzoo.global_random import random_states_kept
 from flowzoo.shapes import Images, Shape
+from flowzoo.solving import Solving
 from flowzoo.testing.result import require
 
 BATCH = 3
@@ -21,14 +22,14 @@ BATCH = 3
 
 @dataclass(frozen=True)
 class Draws:
-    """A run that can be made again: the same generators from their start, one for each image.
+    """A call that can be made again: the same generators from their start, one for each image.
 
     Attributes:
-        seed: Of all the generators.
+        seed: Seed of all the generators.
         indices: The images' indices, one generator each.
-        mode: Of the run.
-        exact: Whether estimated log-determinants shall be exact.
-        phase: Of the training; empty where none is asked for.
+        mode: Mode of the call.
+        exact: Whether parts that estimate their log-determinant must compute it exactly.
+        phase: Phase of the training; empty where there is only one.
     """
 
     seed: int = 0
@@ -37,10 +38,10 @@ class Draws:
     exact: bool = False
     phase: str = ""
 
-    def run(self) -> Call:
-        """Return a fresh run."""
+    def call(self) -> Call:
+        """Return a fresh call."""
         generators = per_image_generators(self.seed, self.indices)
-        return Call(mode=self.mode, generator=generators, exact=self.exact, phase=self.phase)
+        return Call(mode=self.mode, generator=generators, solver=Solving(exact=self.exact, phase=self.phase))
 
 
 def draw_images(shape: Shape, count: int = BATCH, seed: int = 0) -> Images:

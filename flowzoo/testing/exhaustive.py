@@ -13,6 +13,7 @@ from flowzoo.call import Call
 from flowzoo.errors import FlowzooError
 from flowzoo.flow import Flow
 from flowzoo.shapes import Shape
+from flowzoo.solving import Solving
 from flowzoo.testing.models import Model
 from flowzoo.testing.result import require
 from flowzoo.testing.trial import Trial
@@ -167,7 +168,7 @@ def _draw(flow: Flow, effort: Effort, generator: torch.Generator) -> Tensor:
     nats = flow.dimensions * math.log(2.0)
     count = max(effort.draws) * effort.repeats
     rows = [
-        -nats * flow.bits_per_dim(some, Call(generator=generator, exact=True))
+        -nats * flow.bits_per_dim(some, Call(generator=generator, solver=Solving(exact=True)))
         for some in images.repeat(count, 1, 1, 1).split(ROWS)
     ]
     return torch.cat(rows).reshape(count, len(images))
@@ -201,7 +202,8 @@ def _integral(flow: Flow, nodes: int, generator: torch.Generator) -> tuple[float
     totals = []
     for _ in range(PASSES if flow.stochastic else 1):
         densities = [
-            flow.log_prob(some, Call(generator=generator, exact=True)).exp() for some in x.split(ROWS)
+            flow.log_prob(some, Call(generator=generator, solver=Solving(exact=True))).exp()
+            for some in x.split(ROWS)
         ]
         totals.append(float(weights @ torch.cat(densities)))
     error = float(np.std(totals, ddof=1)) / math.sqrt(len(totals)) if len(totals) > 1 else 0.0

@@ -10,12 +10,18 @@ from torch import Tensor
 
 from flowzoo.bijector import standard_normal_log_prob
 from flowzoo.call import Mode
+from flowzoo.exactness import Exactness
 from flowzoo.shapes import Images, PerImage, Shape
 from flowzoo.testing.brute_force import brute_force_log_det
 from flowzoo.testing.draws import BATCH, Draws
 from flowzoo.testing.result import require, require_close
 from flowzoo.testing.subject import Subject
 from flowzoo.testing.trial import Trial
+
+_ESTIMATES = 256
+"""Draws over which an estimate is averaged."""
+
+_STANDARD_ERRORS = 6.0
 
 
 class Invertible(Subject):
@@ -38,9 +44,19 @@ class Invertible(Subject):
         """Return the ``x`` of which ``y`` is the image."""
 
     @property
+    def exact_on_request(self) -> bool:
+        """Whether its log-determinant is exact where the call requests that."""
+        return True
+
+    @property
     def takes_all_reals(self) -> bool:
         """Whether every finite value can be tried, and not those in ``[0, 1)`` alone."""
         return True
+
+    @property
+    @abstractmethod
+    def exactness(self) -> Exactness:
+        """What the component says that its log-determinant is worth in evaluation."""
 
     @abstractmethod
     def other_outputs(self, y: Images) -> Images:
@@ -86,20 +102,58 @@ def inverts(kind: type[Invertible], trial: Trial) -> None:
 
 
 def has_exact_log_det(kind: type[Invertible], trial: Trial) -> None:
-    """``log_det`` equals ``log |det dy/dx|`` of the whole Jacobian, in evaluation and in training."""
+    """``log_det`` equals ``log |det dy/dx|`` of the whole Jacobian, in evaluation and in training.
+
+    What says that it is exact must be so without a request, and whatever is drawn. What says that it is an
+    estimate must be right on average, and exact on request where it promises that.
+    """
     subject = kind.ready(trial)
+    stated = subject.exactness
+    require(
+        stated <= Exactness.UNBIASED,
+        f"its exactness is '{stated}', and its component declares exact=True",
+    )
     modes: tuple[Mode, ...] = ("evaluate", "train")
     for mode in modes:
         x = subject.images().requires_grad_()
-        y, log_det = subject.forward(x, subject.context(), Draws(mode=mode, exact=True))
+        ask = mode == "train" or stated is not Exactness.EXACT
+        y, log_det = subject.forward(x, subject.context(), Draws(mode=mode, exact=ask))
         expected = brute_force_log_det(y, x)
         what = f"log_det{' in training' if mode == 'train' else ''} against the brute-force Jacobian"
-        require_close(log_det, expected, trial.check.tolerance, what)
+        if mode == "train" or stated is Exactness.EXACT or subject.exact_on_request:
+            require_close(log_det, expected, trial.check.tolerance, what)
+        if mode == "evaluate":
+            _keep_to_draws(subject, x.detach(), expected.detach(), log_det.detach())
+
+
+@torch.no_grad()
+def _keep_to_draws(subject: Invertible, x: Images, expected: PerImage, log_det: PerImage) -> None:
+    """Require that ``log_det`` is the same for other draws, or that the mean over many draws is right."""
+    if subject.exactness is Exactness.EXACT:
+        _, other = subject.forward(x, subject.context(), Draws(seed=1))
+        what = "log_det with other draws, of a component that says it is exact,"
+        require_close(other, log_det, subject.check.tolerance, what)
+        return
+    context = subject.context()
+    given = None if context is None else context[:1].repeat(_ESTIMATES, 1, 1, 1)
+    draws = Draws(indices=tuple(range(_ESTIMATES)))
+    _, estimates = subject.forward(x[:1].repeat(_ESTIMATES, 1, 1, 1), given, draws)
+    off = float(estimates.mean() - expected[0])
+    allowed = _STANDARD_ERRORS * float(estimates.std()) / _ESTIMATES**0.5 + subject.check.tolerance
+    require(
+        abs(off) <= allowed,
+        f"the mean of {_ESTIMATES} estimates of log_det is off by {off:.3g} from the brute-force Jacobian, "
+        f"allowed {allowed:.2g}; its exactness is not '{subject.exactness}'",
+    )
 
 
 def draws_its_log_det(kind: type[Invertible], trial: Trial) -> None:
     """A stochastic component's ``log_det`` is finite, repeats with its generators and differs with others."""
     subject = kind.ready(trial)
+    require(
+        subject.exactness > Exactness.UNBIASED,
+        f"its exactness is '{subject.exactness}', and its component declares exact=False",
+    )
     x, context = subject.images(), subject.context()
     _, log_det = subject.forward(x, context, Draws())
     _, again = subject.forward(x, context, Draws())

@@ -14,6 +14,7 @@ from torch import Tensor
 from flowzoo.bijector import standard_normal_log_prob
 from flowzoo.dequantisation import dequantise
 from flowzoo.errors import DataError, FlowzooError, ShapeError
+from flowzoo.exactness import Exactness
 from flowzoo.flow import Flow
 from flowzoo.registry.saving import load_model, save_model
 from flowzoo.scoring import fit_splits, scored_levels
@@ -36,7 +37,7 @@ class Model(Invertible):
         return 1, 1, sum(torch.Size(shape).numel() for shape in self.module.latent_shapes)
 
     def forward(self, x: Images, context: Images | None, draws: Draws) -> tuple[Images, PerImage]:
-        latents, terms = self.module.analyse(x, draws.run())
+        latents, terms = self.module.analyse(x, draws.call())
         z = torch.cat([each.flatten(1) for each in latents], dim=1)[:, None, None]
         log_prob = terms.total()
         return z, log_prob - standard_normal_log_prob(z).to(log_prob.dtype)
@@ -47,7 +48,15 @@ class Model(Invertible):
         latents = [
             part.reshape(-1, *shape) for part, shape in zip(parts, self.module.latent_shapes, strict=True)
         ]
-        return self.module.decode(latents, draws.run())
+        return self.module.decode(latents, draws.call())
+
+    @property
+    def exactness(self) -> Exactness:
+        return self.module.exactness
+
+    @property
+    def exact_on_request(self) -> bool:
+        return max(self.module.exactness_of_parts(exact=True)) is Exactness.EXACT
 
     def other_outputs(self, y: Images) -> Images:
         # Latents drawn at random may decode to values outside [0, 1), which forward refuses.
@@ -67,17 +76,19 @@ class Model(Invertible):
         )
 
     def objectives(self, x: Images, context: Images | None, draws: Draws) -> dict[str, Tensor]:
-        losses = self.module.loss(x, draws.run())
+        losses = self.module.loss(x, draws.call())
         found = {"the loss": torch.stack([loss.sum() for loss in losses]).sum()}
-        if all(self.module.level(place).conditional.loss_is_likelihood for place in range(len(losses))):
-            found["the log-likelihood"] = self.module.log_prob(x, Draws().run()).sum()
+        if all(
+            self.module.level(place).conditional.traits.loss_is_likelihood for place in range(len(losses))
+        ):
+            found["the log-likelihood"] = self.module.log_prob(x, Draws().call()).sum()
         return found
 
 
 def has_terms_that_add_up(kind: type[Model], trial: Trial) -> None:
     """``log p(x)`` is the sum of its terms, one set for each level."""
     flow, x = _flow_and_images(kind, trial)
-    terms = flow.terms(x, Draws().run())
+    terms = flow.terms(x, Draws().call())
     require(
         len(terms.levels) == len(flow.latent_shapes),
         f"{len(terms.levels)} sets of terms, one a level expected",
@@ -85,17 +96,17 @@ def has_terms_that_add_up(kind: type[Model], trial: Trial) -> None:
     rows = [terms.pixels, *(term for level in terms.levels for term in level)]
     for row in rows:
         require(tuple(row.shape) == (BATCH,), f"a term has shape {tuple(row.shape)}, expected {(BATCH,)}")
-    require_close(flow.log_prob(x, Draws().run()), sum(rows, torch.zeros(())), 1e-12, "log p(x)")
+    require_close(flow.log_prob(x, Draws().call()), sum(rows, torch.zeros(())), 1e-12, "log p(x)")
 
 
 def has_level_losses(kind: type[Model], trial: Trial) -> None:
     """A level's loss is the same whether computed alone or with the others'."""
     flow, x = _flow_and_images(kind, trial)
-    together = flow.loss(x, Draws().run())
+    together = flow.loss(x, Draws().call())
     for place, loss in enumerate(together):
-        alone = flow.level_loss(place, x, Draws().run())
+        alone = flow.level_loss(place, x, Draws().call())
         require(alone.shape == loss.shape, f"the loss of level {place} has shape {tuple(alone.shape)}")
-        if trial.component.exact and flow.level(place).conditional.loss_is_likelihood:
+        if trial.component.exact and flow.level(place).conditional.traits.loss_is_likelihood:
             require_close(alone, loss, 1e-12, f"the loss of level {place}, computed alone")
 
 
@@ -119,16 +130,16 @@ def saves_and_loads(kind: type[Model], trial: Trial) -> None:
     with tempfile.TemporaryDirectory() as folder:
         save_model(flow, Path(folder) / "model")
         loaded = load_model(Path(folder) / "model")
-    expected = flow.log_prob(x, Draws().run())
-    require(torch.equal(loaded.log_prob(x, Draws().run()), expected), "log p(x) differs after loading")
+    expected = flow.log_prob(x, Draws().call())
+    require(torch.equal(loaded.log_prob(x, Draws().call()), expected), "log p(x) differs after loading")
 
 
 def gives_bits_per_dim(kind: type[Model], trial: Trial) -> None:
     """Bits per dimension of integer images are finite, and those of the dequantised images' ``log p``."""
     flow, _ = _flow_and_images(kind, trial)
     images = _integers(trial, flow.bins)
-    found = flow.bits_per_dim(images, Draws().run())
-    run = Draws().run()
+    found = flow.bits_per_dim(images, Draws().call())
+    run = Draws().call()
     log_prob = flow.log_prob(dequantise(images, flow.bins, run), run)
     require(bool(found.isfinite().all()), "bits per dimension are not finite")
     require_close(found, bits_per_dim(log_prob, flow.dimensions, flow.bins), 1e-12, "bits per dimension")
@@ -187,7 +198,7 @@ def trains_levels_apart(kind: type[Model], trial: Trial) -> None:
     if not flow.separable:
         return
     for place in range(len(flow.levels)):
-        loss = flow.level_loss(place, x, Draws(mode="train").run()).sum()
+        loss = flow.level_loss(place, x, Draws(mode="train").call()).sum()
         own = {id(each) for each in flow.level(place).parameters()}
         others = {name: each for name, each in flow.named_parameters() if id(each) not in own}
         if not others or not loss.requires_grad:

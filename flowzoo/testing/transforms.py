@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from flowzoo.call import Call, Ledger, Mode
+from flowzoo.exactness import Exactness
 from flowzoo.shapes import Images, PerImage, Shape
 from flowzoo.testing.draws import Draws, draw_images, draw_noise
 from flowzoo.testing.invertible import Invertible
@@ -38,11 +39,15 @@ class Transform(Invertible):
         return self.module.output_shape(self.check.shape)
 
     def forward(self, x: Images, context: Images | None, draws: Draws) -> tuple[Images, PerImage]:
-        y, log_det = self.module(x, draws.run())
+        y, log_det = self.module(x, draws.call())
         return y, log_det
 
     def inverse(self, y: Images, context: Images | None, draws: Draws) -> Images:
-        return self.module.inverse(y, draws.run())
+        return self.module.inverse(y, draws.call())
+
+    @property
+    def exactness(self) -> Exactness:
+        return self.module.traits.exactness
 
     def other_outputs(self, y: Images) -> Images:
         return draw_noise(y)
@@ -62,7 +67,7 @@ class Transform(Invertible):
 def moves_values(kind: type[Transform], trial: Trial) -> None:
     """A transform that declares to permute moves every value to one place, the same for all images."""
     subject = kind.ready(trial)
-    if subject.module.permutes:
+    if subject.module.traits.permutes:
         require_moves(lambda x: [subject.forward(x, None, Draws())[0]], trial.check.shape)
 
 
@@ -97,24 +102,26 @@ def draws_from_a_density(kind: type[Transform], trial: Trial) -> None:
 
 @torch.no_grad()
 def draws_if_it_says_so(kind: type[Transform], trial: Trial) -> None:
-    """``stochastic`` says whether something is drawn, and so does ``Component.exact``."""
+    """``traits.stochastic`` says whether anything is drawn; ``exactness`` and ``Component.exact`` agree."""
     subject = kind.ready(trial)
-    stated = subject.module.stochastic
+    stated = subject.module.traits.stochastic
     x = subject.images()
     modes: tuple[Mode, ...] = ("evaluate", "train")
     for mode in modes:
         y, log_det = subject.forward(x, None, Draws(mode=mode))
         other, other_log_det = subject.forward(x, None, Draws(mode=mode, seed=1))
         drawn = not (torch.equal(y, other) and torch.equal(log_det, other_log_det))
-        says = f"its attribute stochastic is {stated}"
+        says = f"its traits.stochastic is {stated}"
         require(
             drawn == stated, f"{'something' if drawn else 'nothing'} is drawn in mode '{mode}', and {says}"
         )
     require(
         stated != trial.component.exact,
-        f"its attribute stochastic is {stated} and its component declares exact={trial.component.exact}",
+        f"its traits.stochastic is {stated} and its component declares exact={trial.component.exact}",
     )
-    if subject.module.dequantises:
+    bounded = subject.exactness >= Exactness.BOUND
+    require(bounded == stated, f"its traits.stochastic is {stated}, and its exactness '{subject.exactness}'")
+    if subject.module.traits.dequantises:
         require(stated, "it says that it dequantises, and not that it draws")
         _, log_det = subject.forward(x, None, Draws())
         require(

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import torch
-from torch import nn
+from torch import Tensor, nn
 
 from flowzoo.bijector import Phase
 from flowzoo.call import Call
 from flowzoo.data.dataset import Dataset
 from flowzoo.errors import OptionError
 from flowzoo.flow import Flow
+from flowzoo.phases import WHOLE, common_phases
 from flowzoo.scoring import scored_levels
-from flowzoo.shapes import Images, PerImage
+from flowzoo.shapes import IntegerImages
 from flowzoo.training.options import TrainingOptions
-from flowzoo.training.phases import WHOLE, common_phases
 from flowzoo.training.validation import validate
-from flowzoo.units import nats_to_bits
 
 
 @dataclass(frozen=True)
@@ -65,13 +63,9 @@ class Stage:
         """Return the parameters that the stage trains."""
         return [parameter for module in self.modules(flow) for parameter in module.parameters()]
 
-    def loss(self, flow: Flow, x: Images, call: Call) -> PerImage:
-        """Return the training loss, ``(B,)``, in bits per dimension of the finest image."""
-        if self.whole:
-            losses = flow.loss(x, call)
-        else:
-            losses = [flow.level_loss(index, x, call) for index in self.levels]
-        return nats_to_bits(torch.stack(losses).sum(0), flow.dimensions)
+    def loss(self, flow: Flow, images: IntegerImages, call: Call) -> Tensor:
+        """Return what the stage minimises, a scalar, in bits per dimension of the finest image."""
+        return flow.batch_loss(images, call, None if self.whole else self.levels)
 
     def validate(
         self,

@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from flowzoo.call import Call, Ledger
-from flowzoo.dequantisation import dequantise
 from flowzoo.errors import NumericalError
 from flowzoo.flow import Flow
 from flowzoo.shapes import IntegerImages
+from flowzoo.solving import Solving
 from flowzoo.training.average import WeightAverage
 from flowzoo.training.options import TrainingOptions
 from flowzoo.training.precision import autocast, rounded_products
@@ -82,15 +82,13 @@ class TrainingStep:
         call = Call(
             mode="train",
             generator=self._generator,
-            phase=self._stage.phase.name,
-            warm_start=self.warm_start,
             ledger=ledger,
+            solver=Solving(phase=self._stage.phase.name, warm_start=self.warm_start),
         )
         device = self._flow.device
-        x = dequantise(images.to(device), self._flow.bins, call)
         with rounded_products(self._precision, device):
             with autocast(self._precision, device):
-                loss = self._stage.loss(self._flow, x, call).mean()
+                loss = self._stage.loss(self._flow, images, call)
             value = float(loss.detach())
             _require_finite(value, "loss")
             self.optimiser.zero_grad(set_to_none=True)

@@ -12,8 +12,10 @@ from flowzoo.data.batches import spread
 from flowzoo.data.dataset import ImageSource
 from flowzoo.dequantisation import dequantise
 from flowzoo.errors import DataError, NumericalError
-from flowzoo.flow import Flow, sum_terms
+from flowzoo.flow import Flow
 from flowzoo.shapes import PerImage
+from flowzoo.solving import Solving
+from flowzoo.terms import sum_terms
 from flowzoo.units import bits_per_dim, nats_to_bits
 from flowzoo.warm_start import WarmStart
 
@@ -75,7 +77,7 @@ def _bits(
     flow: Flow, source: ImageSource, indices: Sequence[int], levels: Sequence[int], warm_start: WarmStart
 ) -> PerImage:
     """Return the images' bits/dim, or the levels' share of them, on the CPU."""
-    call = Call(generator=per_image_generators(SEED, indices), warm_start=warm_start)
+    call = Call(generator=per_image_generators(SEED, indices), solver=Solving(warm_start=warm_start))
     x = dequantise(source.take(indices), flow.bins, call)
     if len(levels) == len(flow.levels):
         return bits_per_dim(flow.log_prob(x, call), flow.dimensions, flow.bins).cpu()

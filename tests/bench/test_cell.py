@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from flowzoo.bench.cell import Cell, ambiguous, cells_of, missing, select
+from flowzoo.bench.cell import Cell, ambiguous, cells_of, missing, select, without_missing_metrics
 from flowzoo.bench.suite import SuiteError, parse_suite
 from flowzoo.errors import OptionError
 from flowzoo.registry.loader import default_registry
@@ -99,6 +99,21 @@ def test_rows_of_what_is_not_installed_are_left_out_where_the_suite_says_so() ->
     assert reasons[0] == ""
     assert "no model 'from-elsewhere'" in reasons[1]
     assert "no bijector 'from-elsewhere'" in reasons[2]
+
+
+@pytest.mark.parametrize("optional", [True, False])
+def test_metrics_that_are_not_installed_are_left_out_of_optional_suites_alone(optional: bool) -> None:
+    asked = {
+        "summary": "For the tests",
+        "optional": optional,
+        "models": ["gaussian"],
+        "data": ["digits"],
+        "budget": {"steps": 1},
+        "metrics": ["parameters", {"name": "from-elsewhere", "images": 5}],
+    }
+    kept, left = without_missing_metrics(parse_suite("mine", asked))
+    assert [each.name for each in kept.metrics] == ["parameters", "from-elsewhere"][: 1 if optional else 2]
+    assert list(left) == (["from-elsewhere"] if optional else [])
 
 
 def test_a_wrong_option_is_refused_in_an_optional_row_too() -> None:

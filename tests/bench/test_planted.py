@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from flowzoo.bench.cell import cells_of
-from flowzoo.bench.report.leaderboard import make_report
+from flowzoo.bench.report.leaderboard import INVALID, make_report
 from flowzoo.bench.runner import Runner
 from flowzoo.bench.store import read_results
 from flowzoo.bench.suites import find_suite
@@ -60,8 +60,8 @@ def test_planted_mistakes_are_never_ranked(planted_plugin: None, tmp_path: Path)
 
     (board,) = make_report(read_results(tmp_path / "out")).boards
     assert {each.row.label for each in board.ranked} == {"glow", "sound"}
-    assert {row.label for row in board.invalid} == {*REASONS}
-    for row in board.invalid:
+    assert {row.label for row in board.apart[INVALID]} == {*REASONS}
+    for row in board.apart[INVALID]:
         assert row.quality is not None
         said = "; ".join(row.quality.objections)
         assert said.startswith("no density: ")

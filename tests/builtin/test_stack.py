@@ -50,7 +50,7 @@ def test_loss_is_the_negative_log_likelihood_where_the_last_parts_is() -> None:
     stack = Stack([Affine(scale=2.0), Wave().double()])
     whole = super(Stack, stack).loss(images())
 
-    assert stack.loss_is_likelihood
+    assert stack.traits.loss_is_likelihood
     torch.testing.assert_close(stack.loss(images()), whole)
 
 
@@ -60,7 +60,7 @@ def test_last_part_decides_the_loss_and_sees_the_run() -> None:
 
     loss = stack.loss(x, None, Call(ledger=ledger))
 
-    assert not stack.loss_is_likelihood
+    assert not stack.traits.loss_is_likelihood
     torch.testing.assert_close(loss, OtherLoss().loss(2 * x) - Affine(scale=2.0)(x)[1])
     assert ledger.penalties.keys() == {"toy"}
 

@@ -56,7 +56,7 @@ def test_loss_is_the_inner_one_on_standardised_data() -> None:
     scale = 4 * x.std((0, 2, 3), correction=0).log().sum()
     expected = bijector.inner.loss(standardised(x)) + scale
     torch.testing.assert_close(bijector.loss(x, context), expected)
-    assert not bijector.loss_is_likelihood
+    assert not bijector.traits.loss_is_likelihood
 
 
 def test_loss_is_the_negative_log_likelihood_where_the_inner_one_is() -> None:
@@ -67,7 +67,7 @@ def test_loss_is_the_negative_log_likelihood_where_the_inner_one_is() -> None:
 
     log_prob = -0.5 * (z.square() + math.log(2 * math.pi)).flatten(1).sum(1) + log_det
     torch.testing.assert_close(bijector.loss(x, context), -log_prob)
-    assert bijector.loss_is_likelihood
+    assert bijector.traits.loss_is_likelihood
 
 
 def test_only_the_inner_bijector_trains() -> None:

@@ -159,7 +159,7 @@ def test_it_is_fitted_once_for_all_runs_on_the_same_data(fits: list[Dataset]) ->
     data = dataset(pictures(60), pictures(30, seed=1))
     first = measure_floor(data, LOGIT)
     assert measure_floor(data, LOGIT) == first
-    measure_floor(data, LOGIT, "validation", images=5, draws=2, seed=3)
+    measure_floor(data, LOGIT, "validation", images=5, importance_samples=2, seed=3)
     assert len(fits) == 1
     for other, pixels in ((data, AFFINE), (data, {**LOGIT, "alpha": 0.1}), (dataset(pictures(61)), LOGIT)):
         measure_floor(other, pixels)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
 import flowzoo
+from flowzoo.builtin.standardise import Standardise
 from flowzoo.call import Call, per_image_generators
 from flowzoo.data.load import load_dataset
 from flowzoo.dequantisation import dequantise
 from flowzoo.errors import OptionError
 from flowzoo.evaluation.floor import fit_gaussian
 from flowzoo.evaluation.likelihood import evaluate_likelihood
+from flowzoo.exactness import Exactness
 from flowzoo.flow import Flow
 
 LOGIT = {"name": "logit", "alpha": 1e-3}
@@ -72,8 +75,8 @@ def test_an_image_s_figure_does_not_depend_on_its_batch(exact: bool) -> None:
 
 def test_the_rows_add_up() -> None:
     found = evaluate_likelihood(tiny(), load_dataset("digits").split("test"), limit=20, audit=False)
-    assert sum(found.shares.values()) == pytest.approx(found.bits_per_dim, abs=1e-5)
-    assert list(found.shares) == [
+    assert sum(found.terms.values()) == pytest.approx(found.bits_per_dim, abs=1e-5)
+    assert list(found.terms) == [
         "pixels",
         *(f"level {level}, {term}" for level in (0, 1) for term in ("transform", "joint", "conditional")),
         "log2 bins",
@@ -84,18 +87,20 @@ def test_more_draws_tighten_the_bound_and_the_rows_still_add_up() -> None:
     digits = load_dataset("digits")
     flow = fit_gaussian(digits, {"name": "logit", "alpha": 1e-5})
     source = digits.split("test")
-    one, many = (evaluate_likelihood(flow, source, draws=draws) for draws in (1, 32))
+    one, many = (evaluate_likelihood(flow, source, importance_samples=draws) for draws in (1, 32))
     assert many.bits_per_dim < one.bits_per_dim - 0.01
-    assert sum(many.shares.values()) == pytest.approx(many.bits_per_dim, abs=1e-5)
+    assert sum(many.terms.values()) == pytest.approx(many.bits_per_dim, abs=1e-5)
 
 
 def test_more_draws_with_an_estimated_trace_are_refused() -> None:
     flow, source = tiny(), load_dataset("digits").split("test")
-    with pytest.raises(OptionError, match="ask for the exact trace"):
-        evaluate_likelihood(flow, source, limit=4, draws=2, exact=False)
-    assert evaluate_likelihood(flow, source, limit=4, draws=2, exact=True).draws == 2
+    with pytest.raises(OptionError, match="exact=True"):
+        evaluate_likelihood(flow, source, limit=4, importance_samples=2, exact=False)
+    assert (
+        evaluate_likelihood(flow, source, limit=4, importance_samples=2, exact=True).importance_samples == 2
+    )
     with pytest.raises(OptionError, match="at least 1"):
-        evaluate_likelihood(flow, source, draws=0)
+        evaluate_likelihood(flow, source, importance_samples=0)
 
 
 def test_the_conditions_are_stated() -> None:
@@ -117,8 +122,12 @@ def test_one_image_has_no_standard_error() -> None:
 def test_a_figure_with_an_approximated_log_determinant_is_marked() -> None:
     flow, source = tiny(), load_dataset("digits").split("test")
     assert evaluate_likelihood(flow, source, limit=2).valid
-    flow.approximate = ("bijector:guess",)
-    assert not evaluate_likelihood(flow, source, limit=2).valid
+    conditional = flow.levels[0].conditional
+    assert isinstance(conditional, Standardise)
+    inner = conditional.inner
+    inner.traits = replace(inner.traits, exactness=Exactness.NONE, exact_on_request=False)
+    found = evaluate_likelihood(flow, source, limit=2)
+    assert (found.valid, found.exactness) == (False, Exactness.NONE)
 
 
 def test_models_that_draw_nothing_have_no_joint_figure() -> None:

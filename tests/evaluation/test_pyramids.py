@@ -67,7 +67,7 @@ def log_bound(size: int, levels: int, draws: int, proposal: str, width: float) -
     found = evaluate_likelihood(
         known.model(BINS, proposal=proposal, width=width),
         TensorImages(copies.repeat(COPIES[draws], 1, 1, 1)),
-        draws=draws,
+        importance_samples=draws,
         batch_size=1000,
         audit=False,
     )
@@ -128,7 +128,7 @@ def test_the_draws_are_weighed_by_the_proposal_and_averaged_as_likelihoods() -> 
         expected.append(np.log(np.mean(np.exp(weights))))
     bits = -np.mean(expected) / (size**2 * math.log(2.0)) + math.log2(BINS)
 
-    found = evaluate_likelihood(flow, TensorImages(copies), draws=draws, seed=7)
+    found = evaluate_likelihood(flow, TensorImages(copies), importance_samples=draws, seed=7)
 
     assert found.bits_per_dim == pytest.approx(bits, abs=1e-10)
 
@@ -183,20 +183,20 @@ def test_the_bound_is_the_joint_figure_and_the_bits_of_the_coarse_images(levels:
 
     assert found.joint_bits_per_dim is not None
     assert found.bits_per_dim == pytest.approx(found.joint_bits_per_dim + math.log2(17) * extra, abs=1e-6)
-    shares = {name: share for name, share in found.shares.items() if not name.endswith("transform")}
+    shares = {name: share for name, share in found.terms.items() if not name.endswith("transform")}
     assert sum(shares.values()) == pytest.approx(found.joint_bits_per_dim, abs=1e-6)
 
 
 def test_the_joint_figure_is_a_mean_over_the_draws_and_the_bound_is_not() -> None:
     flow = fitted("affine", proposal="uniform")
-    one, many = evaluated(flow), evaluated(flow, draws=8)
+    one, many = evaluated(flow), evaluated(flow, importance_samples=8)
 
     assert one.joint_bits_per_dim is not None
     assert many.joint_bits_per_dim is not None
     gained = one.bits_per_dim - many.bits_per_dim
     assert gained > 0.01
     assert many.joint_bits_per_dim == pytest.approx(one.joint_bits_per_dim, abs=gained / 4)
-    assert sum(many.shares.values()) == pytest.approx(many.bits_per_dim, abs=1e-6)
+    assert sum(many.terms.values()) == pytest.approx(many.bits_per_dim, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -231,9 +231,9 @@ def test_the_density_of_exact_transforms_stays_in_the_joint_figure() -> None:
 
     found = evaluate_likelihood(flow, images)
 
-    assert found.shares["level 1, transform"] != 0.0
+    assert found.terms["level 1, transform"] != 0.0
     assert found.joint_bits_per_dim == pytest.approx(
-        found.bits_per_dim - found.shares["level 0, transform"], abs=1e-6
+        found.bits_per_dim - found.terms["level 0, transform"], abs=1e-6
     )
 
 
@@ -247,16 +247,16 @@ def test_the_density_of_exact_transforms_stays_in_the_joint_figure() -> None:
     ],
 )
 def test_the_proposal_is_stated(transform: dict[str, Any], proposal: str) -> None:
-    assert evaluated(fitted("affine", **transform), draws=2).proposal == proposal
+    assert evaluated(fitted("affine", **transform), importance_samples=2).proposal == proposal
 
 
 def test_an_image_s_figure_does_not_depend_on_its_batch() -> None:
     flow = fitted("affine")
-    figures = [evaluated(flow, batch_size=size, draws=2).bits_per_dim for size in (20, 7, 1)]
+    figures = [evaluated(flow, batch_size=size, importance_samples=2).bits_per_dim for size in (20, 7, 1)]
 
     assert figures[1:] == pytest.approx([figures[0]] * 2, abs=1e-5)
 
 
 def test_more_draws_with_an_estimated_trace_are_refused() -> None:
-    with pytest.raises(OptionError, match="ask for the exact trace"):
-        evaluated(fitted("affine", bijector=TINY), draws=2, exact=False)
+    with pytest.raises(OptionError, match="exact=True"):
+        evaluated(fitted("affine", bijector=TINY), importance_samples=2, exact=False)

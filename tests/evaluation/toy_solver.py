@@ -15,6 +15,7 @@ from flowzoo.call import EVALUATION, Call
 from flowzoo.flow import Flow
 from flowzoo.level import Level
 from flowzoo.shapes import Images
+from flowzoo.traits import BijectorTraits
 
 
 class Pendulum(ConditionalBijector):
@@ -22,6 +23,8 @@ class Pendulum(ConditionalBijector):
 
     ``tan(v(1) / 2) = e tan(v(0) / 2)`` is what a tight run gets, and what the inverse solves.
     """
+
+    traits = BijectorTraits(solves=True)
 
     def __init__(self, fineness: float) -> None:
         super().__init__()
@@ -32,25 +35,25 @@ class Pendulum(ConditionalBijector):
     def forward(
         self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Tensor]:
-        if call.tight:
+        if call.solver.tight:
             call.note("solver", "closed form")
             half = x / 2
             z = 2 * torch.atan(math.e * half.tan()) + _turns(x)
             slope = math.e / (half.cos() ** 2 + (math.e * half.sin()) ** 2)
             return z, slope.log().flatten(1).sum(1)
-        steps = call.recall(self, "steps") or math.ceil(float(self.fineness) * float(x.abs().max()))
-        call.keep(self, "steps", steps)
+        steps = call.solver.recall(self, "steps") or math.ceil(float(self.fineness) * float(x.abs().max()))
+        call.solver.keep(self, "steps", steps)
         call.note("solver", "euler")
         self.steps.append((len(x), steps))
         v, log_det = x, x.new_zeros(len(x))
         for _ in range(steps):
             log_det = log_det + v.cos().flatten(1).sum(1) / steps
             v = v + v.sin() / steps
-        call.find(self, "block 0, forward", {"evaluations": steps, "values": len(x)})
+        call.solver.find(self, "block 0, forward", {"evaluations": steps, "values": len(x)}, cost=steps)
         return v, log_det
 
     def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
-        call.find(self, "block 0, backward", {"evaluations": 1.0, "energy": 0.5})
+        call.solver.find(self, "block 0, backward", {"evaluations": 1.0, "energy": 0.5}, cost=1.0)
         return 2 * torch.atan((z / 2).tan() / math.e) + _turns(z)
 
 

@@ -179,6 +179,7 @@ def test_models_are_listed_and_described(toy):
 
 INEXACT = """
     from flowzoo.api import Component, Spec, hookimpl, cascade
+    from flowzoo.api import BijectorTraits, Exactness, TransformTraits
     from flowzoo.builtin.affine import Affine
     from flowzoo.builtin.identity import IdentityTransform
 
@@ -190,6 +191,7 @@ INEXACT = """
             Component("model", "guess", "flowzoo_guess:build_guess", "Builds what it is told", exact=False),
             Component("bijector", "guess", "flowzoo_guess:build_bijector", "Estimates", exact=False),
             Component("transform", "guess", "flowzoo_guess:build_transform", "Estimates", exact=False),
+            Component("bijector", "lie", "flowzoo_guess:build_contradiction", "Contradicts", exact=False),
             Component("transform", "draw", "flowzoo_guess:build_drawing", "Draws", exact=False),
         ]
 
@@ -200,32 +202,46 @@ INEXACT = """
         )
 
     def build_bijector(shape, context_shape, builder):
-        return Affine()
+        bijector = Affine()
+        bijector.traits = BijectorTraits(exactness=Exactness.NONE)
+        return bijector
 
     def build_transform(shape, builder):
-        return IdentityTransform()
+        transform = IdentityTransform()
+        transform.traits = TransformTraits(exactness=Exactness.NONE)
+        return transform
 
     def build_drawing(shape, builder):
         transform = IdentityTransform()
-        transform.stochastic = True
+        transform.traits = TransformTraits(Exactness.BOUND, stochastic=True)
         return transform
+
+    def build_contradiction(shape, context_shape, builder):
+        return Affine()
 """
 
 
 @pytest.mark.parametrize(
-    ("options", "pixels", "approximate"),
+    ("options", "pixels", "exactness"),
     [
-        ({}, "affine", ()),
-        ({"transform": "draw"}, "affine", ()),
-        ({"transform": "guess"}, "affine", ("transform:guess",)),
-        ({"transform": "draw", "bijector": "guess"}, "affine", ("bijector:guess",)),
-        ({}, "guess", ("bijector:guess",)),
+        ({}, "affine", "exact"),
+        ({"transform": "draw"}, "affine", "bound"),
+        ({"transform": "guess"}, "affine", "none"),
+        ({"transform": "draw", "bijector": "guess"}, "affine", "none"),
+        ({}, "guess", "none"),
     ],
 )
-def test_a_model_knows_which_of_its_parts_have_no_exact_log_det(install_plugin, options, pixels, approximate):
+def test_a_model_is_as_exact_as_its_worst_part(install_plugin, options, pixels, exactness):
     install_plugin("flowzoo-guess", INEXACT)
 
     flow = create_model("guess", (2, 4, 4), pixels=pixels, **options)
 
-    assert flow.approximate == approximate
+    assert flow.exactness == exactness
     assert flow.stochastic == (options.get("transform") == "draw")
+
+
+def test_a_component_declared_inexact_whose_traits_claim_exactness_is_refused(install_plugin):
+    install_plugin("flowzoo-guess", INEXACT)
+
+    with pytest.raises(PluginError, match="lie"):
+        create_model("guess", (2, 4, 4), bijector="lie")

@@ -15,10 +15,12 @@ from flowzoo.bijector import ConditionalBijector, Phase
 from flowzoo.builtin.first_pass import FirstPass
 from flowzoo.call import EVALUATION, Call
 from flowzoo.component import Check, Component, Kind
+from flowzoo.exactness import Exactness
 from flowzoo.network import Network
 from flowzoo.shapes import Shape
 from flowzoo.split import SplitPolicy
 from flowzoo.testing import Trial, checks_for, run_check
+from flowzoo.traits import BijectorTraits
 from flowzoo.transform import ResolutionTransform
 from tests.toys import OtherLoss
 
@@ -146,8 +148,8 @@ class InPhases(ConditionalBijector):
     def forward(
         self, x: Tensor, context: Tensor | None = None, call: Call = EVALUATION
     ) -> tuple[Tensor, Tensor]:
-        log_scale = self.log_scale.detach() if call.phase == "shift" else self.log_scale
-        shift = self.shift.detach() if call.phase == "scale" else self.shift
+        log_scale = self.log_scale.detach() if call.solver.phase == "shift" else self.log_scale
+        shift = self.shift.detach() if call.solver.phase == "scale" else self.shift
         return x * log_scale.exp() + shift, log_scale.sum().repeat(len(x))
 
     def inverse(self, z: Tensor, context: Tensor | None = None, call: Call = EVALUATION) -> Tensor:
@@ -216,6 +218,26 @@ class Parametrised(Network):
         return self.outward((pixels @ weights).reshape(hidden.shape))
 
 
+class Estimating(ConditionalBijector):
+    """Estimates its constant log-determinant, unless the exact value is requested."""
+
+    traits = BijectorTraits(exactness=Exactness.UNBIASED, exact_on_request=True)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.zeros(()))
+
+    def forward(
+        self, x: Tensor, context: Tensor | None = None, call: Call = EVALUATION
+    ) -> tuple[Tensor, Tensor]:
+        log_det = (self.log_scale * x[0].numel()).repeat(len(x))
+        noise = 0.0 if call.solver.exact else 0.01 * call.normal(log_det)
+        return x * self.log_scale.exp(), log_det + noise
+
+    def inverse(self, z: Tensor, context: Tensor | None = None, call: Call = EVALUATION) -> Tensor:
+        return z * (-self.log_scale).exp()
+
+
 def local_class(trial: Trial) -> ConditionalBijector:
     """A class of the builder's own, so that the plugin's module imports no torch."""
     channels = trial.check.shape[0]
@@ -243,6 +265,7 @@ DESIGNS: dict[str, tuple[Kind, Callable[[Trial], Any], Check]] = {
     "moves": ("bijector", lambda trial: Moves(trial.check.shape), Check(shape=(2, 2, 2))),
     "in-phases": ("bijector", lambda trial: InPhases(trial.check.shape), Check(shape=(2, 2, 2))),
     "local-class": ("bijector", local_class, Check(shape=(2, 2, 2))),
+    "estimating": ("bijector", lambda _: Estimating(), Check(shape=(2, 2, 2))),
     "another-loss": ("bijector", lambda _: OtherLoss(), Check(shape=(2, 2, 2))),
     "opponent-colours": ("transform", lambda trial: OpponentHaar(trial.check.shape), Check(shape=(2, 4, 4))),
     "rows": ("split", lambda _: KeepRows(), Check(shape=(2, 2, 2))),

@@ -50,13 +50,13 @@ class Phased(ConditionalBijector):
         return (z - self.b) * (-self.s).exp()
 
     def loss(self, x: Images, context: Images | None = None, call: Call = EVALUATION) -> PerImage:
-        remembered = call.recall(self, "batches") or 0
-        call.keep(self, "batches", remembered + 1)
-        call.count(f"phase {call.phase}", 1)
+        remembered = call.solver.recall(self, "batches") or 0
+        call.solver.keep(self, "batches", remembered + 1)
+        call.count(f"phase {call.solver.phase}", 1)
         call.count("remembered", remembered)
-        if call.phase == "diverge":
+        if call.solver.phase == "diverge":
             raise NumericalError("a solver did not get to the end")
-        sign = -1.0 if call.phase == "spoil" else 1.0
+        sign = -1.0 if call.solver.phase == "spoil" else 1.0
         return sign * super().loss(x, context, call) + 0.5 * remembered * self.b.sum()
 
 

@@ -24,12 +24,12 @@ def tiny() -> Flow:
     network = {"hidden": 4, "layers": 2}
     options = {"blocks": 1, "network": network, "objective": "likelihood", "solver": "rk4", "steps": 2}
     flow = flowzoo.create_model("mrcnf", (1, 8, 8), levels=3, bins=17, seed=0, bijector=options)
-    flow.initialise([images()])
+    flow.initialise([images() / 17])
     return flow
 
 
 def images() -> torch.Tensor:
-    return torch.rand(16, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    return torch.randint(17, (16, 1, 8, 8), generator=torch.Generator().manual_seed(0))
 
 
 def test_levels_train_coarsest_first_and_share_no_parameters() -> None:

@@ -37,13 +37,15 @@ class Settling(ConditionalBijector):
     def forward(
         self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Tensor]:
-        remembered = call.recall(self, "largest")
+        remembered = call.solver.recall(self, "largest")
         numbers = (x[:, 0, 0, 0] * 256).floor().int().tolist()
-        self.calls.append((numbers, remembered, call.warm_start is not None and call.warm_start.frozen))
+        self.calls.append(
+            (numbers, remembered, call.solver.warm_start is not None and call.solver.warm_start.frozen)
+        )
         if not self.keeps:
             return x, x.new_zeros(len(x))
         largest = float(x.max()) if remembered is None else remembered
-        call.keep(self, "largest", largest)
+        call.solver.keep(self, "largest", largest)
         return x / largest, x.new_full((len(x),), -math.log(largest) * x[0].numel())
 
     def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:

@@ -46,7 +46,7 @@ class BitsPerDim(Metric):
         found = evaluate_likelihood(
             trained.flow,
             trained.dataset.split(self.split),
-            draws=self.draws,
+            importance_samples=self.draws,
             exact=self.exact,
             limit=self.images,
             batch_size=self.batch_size,
@@ -63,8 +63,10 @@ class BitsPerDim(Metric):
             error=found.standard_error,
             valid=found.valid and not seen,
             objections=(*found.objections, *seen),
+            exactness=found.exactness,
+            estimated=found.estimated,
             conditions={"split": self.split, **_conditions(found)},
-            details={"shares": dict(found.shares)} | ({} if joint is None else {"joint_bpd": joint}),
+            details={"shares": dict(found.terms)} | ({} if joint is None else {"joint_bpd": joint}),
             audit_seconds=None if found.density is None else found.density.seconds,
         )
 
@@ -72,7 +74,7 @@ class BitsPerDim(Metric):
 def _conditions(found: Likelihood) -> Mapping[str, Any]:
     return {
         "images": found.images,
-        "draws": found.draws,
+        "draws": found.importance_samples,
         "dequantisation": found.dequantisation,
         "trace": found.trace,
         "solver": found.solver,

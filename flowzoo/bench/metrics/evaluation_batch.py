@@ -12,9 +12,10 @@ from flowzoo.call import Call, Ledger, per_image_generators
 from flowzoo.dequantisation import dequantise
 from flowzoo.evaluation.likelihood import EXACT_UP_TO
 from flowzoo.evaluation.notes import stated
-from flowzoo.evaluation.pilot import fly_pilot
+from flowzoo.evaluation.pilot import calibrate_on_pilot
 from flowzoo.metric import Trained
 from flowzoo.shapes import Images, PerImage
+from flowzoo.solving import Solving
 
 BatchSize = Annotated[int, Field(ge=1, description="Images in a batch.")]
 
@@ -41,7 +42,7 @@ class EvaluationBatch:
         self.images = source.take(self._indices)
         self._ledger = Ledger()
         with torch.no_grad():
-            self._warm_start = fly_pilot(flow, source, len(source), trained.seed, self._exact)
+            self._warm_start = calibrate_on_pilot(flow, source, len(source), trained.seed, self._exact)
 
     @property
     def conditions(self) -> Mapping[str, Any]:
@@ -68,7 +69,6 @@ class EvaluationBatch:
     def _call(self) -> Call:
         return Call(
             generator=per_image_generators(self._seed, self._indices),
-            exact=self._exact,
-            warm_start=self._warm_start,
             ledger=self._ledger,
+            solver=Solving(exact=self._exact, warm_start=self._warm_start),
         )

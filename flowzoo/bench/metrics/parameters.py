@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from flowzoo.flow import trainable
 from flowzoo.metric import Measurement, Metric, Trained
+from flowzoo.tensors import trainable
 
 
 class Parameters(Metric):

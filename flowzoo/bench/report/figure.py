@@ -52,6 +52,8 @@ def average(by_seed: Mapping[int, Measurement]) -> Figure:
         seeds=len(values),
         repeats=all(each.repeats for each in by_seed.values()),
         valid=all(each.valid for each in given),
+        exactness=max((each.exactness for each in given if each.exactness is not None), default=None),
+        estimated=any(each.estimated for each in given),
         objections=tuple(
             f"seed {seed}: {objection}" if len(by_seed) > 1 else objection
             for seed, each in by_seed.items()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -12,6 +11,7 @@ from flowzoo.bench.report.figure import Figure, average
 from flowzoo.bench.report.wording import counted
 from flowzoo.bench.result import Platform, Result
 from flowzoo.component import Published
+from flowzoo.exactness import Exactness
 from flowzoo.metric import NOT_AUDITED, Measurement
 
 FLOOR = "gaussian"
@@ -77,8 +77,8 @@ class Row:
 
     @property
     def estimated(self) -> bool:
-        """Whether its likelihood rests on Hutchinson's estimate of the trace."""
-        return any("hutchinson" in trace for trace in stated(self.finished, QUALITY, "trace"))
+        """Whether its likelihood rests on an estimate of a log-determinant."""
+        return self.quality is not None and self.quality.estimated
 
     @property
     def audited(self) -> bool:
@@ -89,7 +89,9 @@ class Row:
     def is_sound(self) -> bool:
         """Whether its likelihood would be valid if it had been audited, or is."""
         quality = self.quality
-        return quality is not None and all(each.endswith(NOT_AUDITED) for each in quality.objections)
+        measured = [each.metrics[QUALITY] for each in self.finished if QUALITY in each.metrics]
+        objections = {objection for each in measured for objection in each.objections}
+        return quality is not None and objections <= {NOT_AUDITED}
 
     @property
     def published(self) -> tuple[Published, ...]:
@@ -105,7 +107,10 @@ class Row:
     def remarks(self) -> tuple[str, ...]:
         """What must stand beside its figures, in few words."""
         quality, seeds = self.quality, len(self.finished)
-        remarks = [self.remark, *map(_bound, stated(self.finished, QUALITY, "proposal"))]
+        remarks = [self.remark]
+        if quality is not None and quality.exactness is Exactness.BOUND:
+            samples = stated(self.finished, QUALITY, "draws")
+            remarks += [f"bound, K={each}" for each in samples] or ["bound"]
         if quality is not None and quality.spread is not None:
             remarks.append(f"{quality.seeds} seeds, sd {quality.spread:.3f}")
         elif seeds > 1:
@@ -171,9 +176,3 @@ def _settings(result: Result) -> str:
     decides = [result.model, result.options, result.pixels, training, result.components, result.spent.budget]
     decides.append([*conditions_of(result), str(result.audited)])
     return json.dumps(decides, sort_keys=True, default=str)
-
-
-def _bound(proposal: str) -> str:
-    """Return in short that a likelihood is a bound, from draws of a proposal."""
-    draws = re.search(r"\bK=\d+", proposal)
-    return f"bound, {draws[0]}" if draws else "bound"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowzoo.component import Check, Component
+from flowzoo.component import Component
 
 METRICS: tuple[Component, ...] = (
     Component(
@@ -23,15 +23,6 @@ METRICS: tuple[Component, ...] = (
         name="evaluations",
         build="flowzoo.bench.metrics.evaluations:Evaluations",
         summary="evaluations of vector fields for a batch: in likelihoods, in training and in sampling",
-    ),
-    Component(
-        kind="metric",
-        name="frechet",
-        build="flowzoo.bench.metrics.frechet:Frechet",
-        summary="Fréchet distance of samples from test images in features of a network; needs torchmetrics",
-        reference="Heusel et al., GANs Trained by a Two Time-Scale Update Rule, 2017, arXiv:1706.08500",
-        revision=2,
-        check=Check(shape=(1, 8, 8), options={"steps": 5}),
     ),
     Component(
         kind="metric",

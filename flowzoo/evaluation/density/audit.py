@@ -41,6 +41,7 @@ from flowzoo.flow import Flow
 from flowzoo.global_random import random_states_kept
 from flowzoo.registry.plugin import one_line
 from flowzoo.shapes import IntegerImages
+from flowzoo.solving import Solving
 from flowzoo.units import nats_to_bits
 from flowzoo.warm_start import WarmStart
 
@@ -76,7 +77,7 @@ class Figure:
         flow: The model.
         source: The images of the figure.
         bits: Bits/dim of each of the first images, as they were measured, ``(N,)``, float64, on the CPU.
-        draws: ``K``, of noise and coarse images for each image.
+        importance_samples: ``K``, samples of noise and coarse images for each image.
         measure: Measures integer images as the figure was, from a model and a run to bits/dim, ``(B,)``.
         seed: Of noise and probes, by image.
         exact: Whether exact log-determinants were asked for.
@@ -88,7 +89,7 @@ class Figure:
     flow: Flow
     source: ImageSource
     bits: Tensor
-    draws: int
+    importance_samples: int
     measure: Callable[[Flow, IntegerImages, Call], Tensor]
     seed: int
     exact: bool
@@ -170,7 +171,7 @@ class _Audit:
     def _measure_alone(self) -> None:
         """Each image by itself, in single precision as in the figure."""
         # Many draws of one image by itself take long.
-        self._again = range(max(1, min(len(self._indices), MOST_DRAWS // self._figure.draws)))
+        self._again = range(max(1, min(len(self._indices), MOST_DRAWS // self._figure.importance_samples)))
         self._alone = torch.cat([self._measured(self._single, [place]) for place in self._again])
         reported = self._figure.bits[self._indices][: len(self._again)]
         error = _largest(self._alone - reported)
@@ -184,7 +185,7 @@ class _Audit:
     def _measure_in_double(self) -> None:
         watch = Stopwatch()
         judged = self._measured(self._double, self._again)
-        self._pass_seconds = watch.seconds() / (len(self._again) * self._figure.draws)
+        self._pass_seconds = watch.seconds() / (len(self._again) * self._figure.importance_samples)
         error = _largest(judged - self._alone)
         self._note(precision_error=_finite(error))
         if not single_allows(judged - self._alone, judged):
@@ -198,8 +199,7 @@ class _Audit:
         places = list(places)
         call = Call(
             generator=self._generators(places),
-            exact=self._figure.exact,
-            warm_start=_known_to(flow, self._figure.warm_start),
+            solver=Solving(exact=self._figure.exact, warm_start=_known_to(flow, self._figure.warm_start)),
         )
         images = self._integers[places].to(flow.device)
         return self._figure.measure(flow, images, call).double().cpu()
@@ -224,7 +224,7 @@ class _Audit:
         if error <= (SOLVED_LATENT if self._figure.solved else LATENT):
             return
         problem = f"decode is not inverted: encode(decode(z)) of drawn z is off by {error:.3g}"
-        if self._figure.solved and not settings.arguments.get("tight"):
+        if self._figure.solved and not settings.solver.tight:
             self._remark(f"{problem}, for which rough steps of a solver may be the reason")
         else:
             self._object(f"no density: {problem}")
@@ -234,7 +234,7 @@ class _Audit:
         settings = self._settings()
         passes = 2 * len(self._indices) * TIGHT_COSTS
         if self._figure.solved and passes * self._pass_seconds <= self._seconds:
-            return replace(settings, arguments={"tight": True})
+            return replace(settings, solver=Solving(tight=True))
         return settings
 
     def _x(self) -> Tensor:
@@ -245,7 +245,7 @@ class _Audit:
         """Return the settings of an ordinary pass, whose generators have drawn the noise of the pixels."""
         generators = self._generators(list(range(len(self._indices))))
         dequantise(self._integers, self._double.bins, Call(generator=generators))
-        return Settings(generators, {"warm_start": _known_to(self._double, self._figure.warm_start)})
+        return Settings(generators, Solving(warm_start=_known_to(self._double, self._figure.warm_start)))
 
     def _judge(self) -> None:
         try:
@@ -304,10 +304,14 @@ class _Audit:
         warm_start = WarmStart(flow)
         if self._figure.solved:
             flow.encode(
-                x, Call(generator=tuple(each.clone_state() for each in generators), warm_start=warm_start)
+                x,
+                Call(
+                    generator=tuple(each.clone_state() for each in generators),
+                    solver=Solving(warm_start=warm_start),
+                ),
             )
         warm_start.frozen = True
-        settings = Settings(generators, {"warm_start": warm_start})
+        settings = Settings(generators, Solving(warm_start=warm_start))
         return self._conclude(flow, x, settings, small)
 
     def _conclude(self, flow: Flow, x: Tensor, settings: Settings, small: Rebuilt | None = None) -> bool:
@@ -322,7 +326,7 @@ class _Audit:
             tolerance, steps = SOLVED, "ordinary"
             if not _largest(_off(judged, flow)) <= SOLVED:
                 # Whether it is the solver that errs, or the density.
-                tight = replace(settings, arguments={"tight": True})
+                tight = replace(settings, solver=Solving(tight=True))
                 tightly = self._in_time(
                     flow, lambda: judge(flow, x, tight, exact, self._seconds, self._advance)
                 )

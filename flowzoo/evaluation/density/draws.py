@@ -103,7 +103,9 @@ def noise_in(flow: Flow, noise: Noise) -> Iterator[None]:
 
     transforms = [flow.level(place).transform for place in range(len(flow.levels))]
     handles = [
-        each.register_forward_pre_hook(swap, with_kwargs=True) for each in transforms if each.stochastic
+        each.register_forward_pre_hook(swap, with_kwargs=True)
+        for each in transforms
+        if each.traits.stochastic
     ]
     try:
         yield

@@ -116,16 +116,16 @@ def judge(
 def _is_hopeless(flow: Flow, x: Tensor, settings: Settings, seconds: float) -> bool:
     """Whether a few passes through encode tell that there is no time for its Jacobian."""
     passes = LEAST_IMAGES * PRODUCT_COSTS * flow.dimensions
-    flow.encode(x[:1], settings.run([0]))  # whatever loads at the first call is no fault of the model
+    flow.encode(x[:1], settings.call([0]))  # whatever loads at the first call is no fault of the model
     watch = Stopwatch()
-    flow.encode(x[:1], settings.run([0]))
+    flow.encode(x[:1], settings.call([0]))
     alone = watch.seconds()
     if passes * alone / TOGETHER > HOPELESS * seconds:
         return True
     most = rows_at_once(flow.dimensions, "forward mode")
     rows = min(FEW_ROWS, most) if alone > NOTICEABLE / FEW_ROWS else most
     watch = Stopwatch()
-    flow.encode(x[:1].expand(rows, -1, -1, -1), settings.run([0] * rows))
+    flow.encode(x[:1].expand(rows, -1, -1, -1), settings.call([0] * rows))
     return passes * watch.seconds() / rows > HOPELESS * seconds
 
 

@@ -105,7 +105,7 @@ def _inner(part: Part, settings: Settings, exact: bool) -> Iterator[Part]:
         module = same[0].module
         x = torch.cat([each.x for each in same])
         context = None if same[0].context is None else torch.cat([each.context for each in same])
-        _, stated = module(x, context, settings.run(range(images), exact=exact))
+        _, stated = module(x, context, settings.call(range(images), exact=exact))
         start = x.flatten(1)
         zeros = stated.new_zeros(len(stated))
         apply = bijector_map(module, x, context, settings)

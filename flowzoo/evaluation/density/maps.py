@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import torch
@@ -14,6 +14,7 @@ from flowzoo.bijector import standard_normal_log_prob
 from flowzoo.call import Call
 from flowzoo.evaluation.density.draws import Noise, noise_in, with_noise
 from flowzoo.flow import Flow
+from flowzoo.solving import ORDINARY, Solving
 
 Generators = tuple[torch.Generator, ...]
 
@@ -24,17 +25,17 @@ class Settings:
 
     Attributes:
         generators: One for each image, at the state in which the model gets them.
-        arguments: Further arguments of :class:`~flowzoo.call.Call`: ``tight``, ``warm_start``.
+        solver: What the parts that solve get.
     """
 
     generators: Generators
-    arguments: dict[str, Any] = field(default_factory=dict)
+    solver: Solving = ORDINARY
 
-    def run(self, owners: Sequence[int] | None = None, **changes: Any) -> Call:
-        """Return a run for a batch whose rows belong to these images, by default each to its own."""
+    def call(self, owners: Sequence[int] | None = None, exact: bool = False) -> Call:
+        """Return a call for a batch whose rows belong to these images, by default each to its own."""
         chosen = range(len(self.generators)) if owners is None else owners
         generators = tuple(self.generators[owner].clone_state() for owner in chosen)
-        return Call(generator=generators, **{**self.arguments, **changes})
+        return Call(generator=generators, solver=replace(self.solver, exact=exact))
 
 
 @final
@@ -55,7 +56,7 @@ class Whole:
         self._settings = settings
         self._noise = Noise()
         with noise_in(flow, self._noise):
-            flow.encode(x, settings.run())
+            flow.encode(x, settings.call())
         noise = self._noise.flat(x)
         self._log_noise = x.new_zeros(len(x)) if self._noise.log_prob is None else self._noise.log_prob.to(x)
         self.start = torch.cat([x.flatten(1), noise], dim=1)
@@ -63,13 +64,13 @@ class Whole:
 
     def __call__(self, rows: Tensor, image: int) -> Tensor:
         with self._noise_of(rows) as x:
-            latents = self._flow.encode(x, self._settings.run([image] * len(rows)))
+            latents = self._flow.encode(x, self._settings.call([image] * len(rows)))
         return torch.cat([z.flatten(1) for z in latents], dim=1)
 
     def latents(self) -> Tensor:
         """Return ``log N(encode(x); 0, I)`` less the log-density of the noise, ``(N,)``, nats."""
         with self._noise_of(self.start) as x:
-            latents = self._flow.encode(x, self._settings.run())
+            latents = self._flow.encode(x, self._settings.call())
         total = -self._log_noise
         for z in latents:
             total = total + standard_normal_log_prob(z)
@@ -78,14 +79,14 @@ class Whole:
     def stated(self, exact: bool, count: int) -> Tensor:
         """Return the model's own ``log p(x)`` of the first images, nats, under the same noise."""
         with self._noise_of(self.start[:count]) as x:
-            return self._flow.log_prob(x, self._settings.run(range(count), exact=exact))
+            return self._flow.log_prob(x, self._settings.call(range(count), exact=exact))
 
     def estimates(self, image: int, generators: Generators) -> Tensor:
         """Return estimates of one image's ``log p(x)``, ``(P,)``, one for each generator of probes."""
         rows = self.start[image].expand(len(generators), -1)
-        probing = Settings(generators, self._settings.arguments)
+        probing = Settings(generators, self._settings.solver)
         with self._noise_of(rows) as x:
-            return self._flow.log_prob(x, probing.run())
+            return self._flow.log_prob(x, probing.call())
 
     @contextmanager
     def _noise_of(self, rows: Tensor) -> Iterator[Tensor]:
@@ -137,10 +138,10 @@ def parts_of(flow: Flow, x: Tensor, settings: Settings, exact: bool) -> Iterator
         exact: Whether parts are asked for exact log-determinants.
     """
     generators = tuple(each.clone_state() for each in settings.generators)
-    call = Call(generator=generators, **settings.arguments, exact=exact)
+    call = Call(generator=generators, solver=replace(settings.solver, exact=exact))
 
     def now() -> Settings:
-        return Settings(tuple(each.clone_state() for each in generators), settings.arguments)
+        return Settings(tuple(each.clone_state() for each in generators), settings.solver)
 
     zeros = x.new_zeros(len(x))
     before = now()
@@ -150,7 +151,7 @@ def parts_of(flow: Flow, x: Tensor, settings: Settings, exact: bool) -> Iterator
     for place in range(len(flow.levels)):
         level = flow.level(place)
         before, noise = now(), Noise()
-        noisy = with_noise(call, noise) if level.transform.stochastic else call
+        noisy = with_noise(call, noise) if level.transform.traits.stochastic else call
         transformed, log_det = level.transform(y, noisy)
         yield _part(
             f"level {place}, transform",
@@ -201,7 +202,7 @@ def bijector_map(
 
     def apply(rows: Tensor, image: int) -> Tensor:
         given = None if context is None else context[image].expand(len(rows), *context.shape[1:])
-        call = settings.run([image] * len(rows))
+        call = settings.call([image] * len(rows))
         out: Tensor = part(rows.reshape(len(rows), *like.shape[1:]), given, call)[0]
         return out.flatten(1)
 
@@ -212,7 +213,7 @@ def _transform(part: Any, like: Tensor, noise: Noise, settings: Settings) -> Cal
     values = like.shape[1:].numel()
 
     def apply(rows: Tensor, image: int) -> Tensor:
-        call = settings.run([image] * len(rows))
+        call = settings.call([image] * len(rows))
         if noise.values:
             call = with_noise(call, noise.replayed(rows[:, values:]))
         out: Tensor = part(rows[:, :values].reshape(len(rows), *like.shape[1:]), call)[0]
@@ -223,7 +224,7 @@ def _transform(part: Any, like: Tensor, noise: Noise, settings: Settings) -> Cal
 
 def _joint_and_split(level: Any, like: Tensor, settings: Settings) -> Callable[..., Tensor]:
     def apply(rows: Tensor, image: int) -> Tensor:
-        call = settings.run([image] * len(rows))
+        call = settings.call([image] * len(rows))
         y, _ = level.joint(rows.reshape(len(rows), *like.shape[1:]), None, call)
         kept, factored = level.split.split(y)
         pieces = [factored] if kept is None else [kept, factored]

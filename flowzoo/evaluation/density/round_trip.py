@@ -23,8 +23,8 @@ def image_error(flow: Flow, x: Tensor, settings: Settings) -> float:
         x: ``(N, C, H, W)``, float64.
         settings: Of both passes.
     """
-    latents = flow.encode(x, settings.run())
-    return float((flow.decode(latents, settings.run()) - x).abs().max())
+    latents = flow.encode(x, settings.call())
+    return float((flow.decode(latents, settings.call()) - x).abs().max())
 
 
 def latent_error(flow: Flow, images: int, seed: int, settings: Settings) -> float:
@@ -50,18 +50,18 @@ def latent_error(flow: Flow, images: int, seed: int, settings: Settings) -> floa
     for place in reversed(range(len(flow.levels))):
         level, z = flow.level(place), latents[place]
         kept = y
-        factored = level.conditional.inverse(z, kept, settings.run(owners))
+        factored = level.conditional.inverse(z, kept, settings.call(owners))
         merged = level.split.merge(kept, factored)
-        transformed = level.joint.inverse(merged, None, settings.run(owners))
-        again, _ = level.joint(transformed, None, settings.run(owners))
+        transformed = level.joint.inverse(merged, None, settings.call(owners))
+        again, _ = level.joint(transformed, None, settings.call(owners))
         kept_again, factored_again = level.split.split(again)
-        z_again, _ = level.conditional(factored_again, kept_again, settings.run(owners))
+        z_again, _ = level.conditional(factored_again, kept_again, settings.call(owners))
         worst = max(worst, *_errors([z_again, kept_again], [z, kept]))
-        y = level.transform.inverse(transformed, settings.run(owners))
+        y = level.transform.inverse(transformed, settings.call(owners))
         if not bool(y.isfinite().all()):
             raise NumericalError(f"level {place} decodes them to values that are not finite")
-        if not level.transform.stochastic:
-            back, _ = level.transform(y, settings.run(owners))
+        if not level.transform.traits.stochastic:
+            back, _ = level.transform(y, settings.call(owners))
             worst = max(worst, *_errors([back], [transformed]))
     return worst
 

@@ -6,14 +6,14 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import torch
 from torch import Tensor
 from torch._dynamo.exc import BackendCompilerFailed
 
-from flowzoo.api import Call, Ledger, OptionError, WarmStart
+from flowzoo.api import Call, Ledger, OptionError, Solving, WarmStart
 from flowzoo_cnf.carried import Carried, solve_carried
 from flowzoo_cnf.cnf import CNF
 from flowzoo_cnf.conv_field import ConvField
@@ -49,7 +49,10 @@ def inputs(count: int = 4) -> tuple[Tensor, Tensor]:
 
 def training(warm_start: WarmStart | None = None, ledger: Ledger | None = None) -> Call:
     return Call(
-        mode="train", generator=torch.Generator().manual_seed(0), warm_start=warm_start, ledger=ledger
+        mode="train",
+        generator=torch.Generator().manual_seed(0),
+        ledger=ledger,
+        solver=Solving(warm_start=warm_start),
     )
 
 
@@ -208,19 +211,25 @@ def test_evaluation_takes_the_pilot_s_grid_so_that_images_keep_apart() -> None:
     flow = CNF([field(0.35), field(0.35)], replace(TRAINED, evaluation_trace="exact"))
     v, context = inputs(8)
     warm_start = WarmStart(flow)
-    flow(v[:4], context[:4], Call(warm_start=warm_start))
+    flow(v[:4], context[:4], Call(solver=Solving(warm_start=warm_start)))
     warm_start.frozen = True
     kept = warm_start.state()
-    together = flow(v, context, Call(warm_start=warm_start))[1]
+    together = flow(v, context, Call(solver=Solving(warm_start=warm_start)))[1]
     alone = torch.cat(
-        [flow(v[i : i + 1], context[i : i + 1], Call(warm_start=warm_start))[1] for i in range(len(v))]
+        [
+            flow(v[i : i + 1], context[i : i + 1], Call(solver=Solving(warm_start=warm_start)))[1]
+            for i in range(len(v))
+        ]
     )
     torch.testing.assert_close(alone, together, atol=1e-12, rtol=0)
     assert warm_start.state() == kept
     wild = v.clone()
     wild[0] *= 100.0
     torch.testing.assert_close(
-        flow(wild, context, Call(warm_start=warm_start))[1][1:], together[1:], atol=1e-12, rtol=0
+        flow(wild, context, Call(solver=Solving(warm_start=warm_start)))[1][1:],
+        together[1:],
+        atol=1e-12,
+        rtol=0,
     )
 
 
@@ -229,7 +238,7 @@ def test_a_tight_run_is_solved_by_another_solver_and_agrees() -> None:
     v, context = inputs()
     ledger = Ledger()
     with torch.no_grad():
-        judged = flow(v, context, Call(tight=True, ledger=ledger))
+        judged = flow(v, context, Call(ledger=ledger, solver=Solving(tight=True)))
         plain = flow(v, context)
     assert ledger.notes["solver"] == {"torchdiffeq's dopri8, tolerance 1e-07"}
     torch.testing.assert_close(plain, judged, atol=1e-4, rtol=0)
@@ -239,11 +248,12 @@ def test_a_tight_run_is_solved_by_another_solver_and_agrees() -> None:
 def test_a_solve_is_reported_block_by_block() -> None:
     flow = CNF([field(0.35), field(0.2)], TRAINED)
     v, context = inputs()
-    ledger = Ledger()
+    findings: list[Any] = []
+    call = Call(solver=Solving(findings=findings))
     with torch.no_grad():
-        z, _ = flow(v, context, Call(ledger=ledger))
-        flow.inverse(z, context, Call(ledger=ledger))
-    rows = {found.row: found.figures for found in ledger.findings}
+        z, _ = flow(v, context, call)
+        flow.inverse(z, context, call)
+    rows = {found.row: found.figures for found in findings}
     assert [*rows] == ["block 0, forward", "block 1, forward", "block 1, backward", "block 0, backward"]
     first = rows["block 0, forward"]
     assert first["evaluations"] == 1 + 6 * (first["steps"] + first["rejected"])
@@ -272,7 +282,7 @@ def test_the_phase_says_which_objective_is_the_loss() -> None:
     matching = CNF(blocks, replace(TRAINED, objective="flow-matching"))
     likelihood = CNF(blocks, TRAINED)
     for phase, like in (("flow-matching", matching), ("likelihood", likelihood), ("", matching)):
-        call = replace(training(), phase=phase)
+        call = training().solving(phase=phase)
         torch.testing.assert_close(both.loss(v, context, call), like.loss(v, context, training()))
 
 
@@ -355,7 +365,7 @@ def test_a_judge_takes_no_word_for_a_reach(monkeypatch: pytest.MonkeyPatch) -> N
     v, context = inputs()
     settings = replace(TRAINED, evaluation_trace="exact")
     truth, trusting, judged = (
-        CNF([net], settings)(v, context, Call(tight=tight))[1].detach()
+        CNF([net], settings)(v, context, Call(solver=Solving(tight=tight)))[1].detach()
         for net, tight in ((honest, False), (lying, False), (lying, True))
     )
     assert float((trusting - truth).abs().max()) > 1e-2

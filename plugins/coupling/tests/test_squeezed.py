@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from flowzoo.api import EVALUATION, Call, ConditionalBijector, constant_log_det
+from flowzoo.api import EVALUATION, BijectorTraits, Call, ConditionalBijector, constant_log_det
 from flowzoo_coupling.squeezed import OnSqueezed, View, squeezed_view
 
 
 class DoubleFirst(ConditionalBijector):
     """Doubles the first channel, and notes the shape of the context."""
 
-    has_contributions = True
+    traits = BijectorTraits(has_contributions=True)
 
     def __init__(self) -> None:
         super().__init__()

@@ -72,10 +72,10 @@ def test_uniform_noise_is_centred_and_its_density(width: float | None, expected:
 
 
 def test_only_noise_over_one_integer_bin_dequantises() -> None:
-    assert pyramid(proposal="uniform").dequantises
-    assert pyramid(proposal="uniform", width=1 / 256).dequantises
-    assert not pyramid(proposal="uniform", width=1 / 17).dequantises
-    assert not pyramid(width=1 / 256).dequantises
+    assert pyramid(proposal="uniform").traits.dequantises
+    assert pyramid(proposal="uniform", width=1 / 256).traits.dequantises
+    assert not pyramid(proposal="uniform", width=1 / 17).traits.dequantises
+    assert not pyramid(width=1 / 256).traits.dequantises
 
 
 def test_the_first_pass_sets_the_width_to_the_pixels_spread_around_their_block_mean() -> None:

@@ -87,7 +87,7 @@ def gradients(crops: Crops, loss: Tensor) -> Tensor:
 def test_loss_and_gradient_are_on_average_the_whole_image_s(case: Case) -> None:
     crops, x, context = case.ready()
     assert crops.tiles == math.prod(case.tiles)
-    assert crops.loss_is_likelihood
+    assert crops.traits.loss_is_likelihood
     whole = crops.loss(x, context)
     mean = torch.stack([crops.loss(x, context, call) for call in case.runs()]).mean(0)
     torch.testing.assert_close(mean, whole, atol=1e-10, rtol=0)
@@ -98,7 +98,7 @@ def test_loss_and_gradient_are_on_average_the_whole_image_s(case: Case) -> None:
 def test_a_narrower_halo_gives_another_loss_and_says_so(case: Case) -> None:
     crops, x, context = case.ready(halo=0)
     assert crops.tiles == math.prod(case.tiles)
-    assert not crops.loss_is_likelihood
+    assert not crops.traits.loss_is_likelihood
     mean = torch.stack([crops.loss(x, context, call) for call in case.runs()]).mean(0)
     assert float((mean - crops.inner.loss(x, context)).abs().min().detach()) > 0.1
 
@@ -200,10 +200,10 @@ def test_a_model_with_crops_estimates_its_likelihood() -> None:
 def test_only_a_halo_as_wide_as_the_bijector_looks_gives_a_likelihood() -> None:
     assert not build_component(
         "bijector", "crops", GLOW.shape, None, inner=GLOW.inner, size=4, halo=0
-    ).loss_is_likelihood
+    ).traits.loss_is_likelihood
     assert build_component(
         "bijector", "crops", GLOW.shape, None, inner=GLOW.inner, size=4, halo=100
-    ).loss_is_likelihood
+    ).traits.loss_is_likelihood
 
 
 def test_the_shape_error_of_the_cascade_comes_through() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from flowzoo.api import EVALUATION, Call, ConditionalBijector, Images, OptionError
+from flowzoo.api import EVALUATION, BijectorTraits, Call, ConditionalBijector, Images, OptionError
 from flowzoo.registry.build import build_component
 from flowzoo_wavelet_flow.reach import Reach, measure_reach
 
@@ -49,7 +49,7 @@ def test_a_length_is_rounded_up_to_the_step() -> None:
 class Toy(ConditionalBijector):
     """``z = x + f(c)``, volume preserving."""
 
-    has_contributions = True
+    traits = BijectorTraits(has_contributions=True)
 
     def forward(
         self, x: Images, context: Images | None = None, call: Call = EVALUATION

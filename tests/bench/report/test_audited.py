@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
+
+import pytest
 
 from flowzoo.bench.report.blocks import TITLES, blocks
 from flowzoo.bench.report.csv_text import csv_text
 from flowzoo.bench.report.leaderboard import INVALID, UNAUDITED, Leaderboard, make_report
 from flowzoo.bench.report.markdown import markdown
-from flowzoo.bench.result import Result
+from flowzoo.bench.result import SCHEMA, Result
 from flowzoo.bench.store import Results, identity, read_results
+from flowzoo.exactness import Exactness
 from flowzoo.metric import NOT_AUDITED
 from tests.bench.report.made_up import bits, result, write
 
@@ -81,7 +86,7 @@ def test_seeds_with_and_without_audit_are_not_averaged() -> None:
 
 def test_csv_says_so() -> None:
     text = csv_text(make_report(results(measured("old", 1.0, audited=False), measured("a", 2.0))))
-    standings = [line.split(",")[5] for line in text.splitlines()[1:]]
+    standings = [row["standing"] for row in csv.DictReader(io.StringIO(text))]
     assert standings == ["ranked", "not audited"]
 
 
@@ -95,10 +100,41 @@ def test_results_of_schema_1_are_read_and_were_not_audited(tmp_path: Path) -> No
 
     found = {each.label: each for each in read_results(tmp_path).results}
 
-    assert found["old"].schema == found["new"].schema == 2
+    assert found["old"].schema == found["new"].schema == SCHEMA
     assert (found["old"].audited, found["new"].audited) == (False, True)
     assert [found[name].metrics["bits-per-dim"].valid for name in ("old", "new")] == [False, True]
     assert [row.label for row in make_report(read_results(tmp_path)).boards[0].apart[UNAUDITED]] == ["old"]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "objections", "exactness", "estimated"),
+    [
+        ({"trace": "", "proposal": ""}, [], "exact", False),
+        ({"trace": "exact"}, [], "exact", False),
+        ({"trace": "hutchinson, rademacher probes", "proposal": ""}, [], "unbiased", True),
+        ({"trace": "hutchinson", "proposal": "gaussian, K=1"}, [], "bound", True),
+        ({"trace": "", "proposal": "uniform, width 1/17, K=1"}, [], "bound", False),
+        ({"trace": ""}, ["no bound on it: a log-determinant is approximated"], "none", False),
+    ],
+)
+def test_the_exactness_of_results_of_schema_2_follows_from_their_words(
+    conditions: dict[str, str], objections: list[str], exactness: str, estimated: bool, tmp_path: Path
+) -> None:
+    write(tmp_path, measured("old", 2.5))
+    path = tmp_path / "quick" / "0.json"
+    plain = json.loads(path.read_text())
+    plain["schema"] = 2
+    likelihood = plain["metrics"]["bits-per-dim"]
+    del likelihood["exactness"], likelihood["estimated"]
+    likelihood["conditions"] |= conditions
+    likelihood["objections"] = objections
+    path.write_text(json.dumps(plain))
+
+    (found,) = read_results(tmp_path).results
+
+    measurement = found.metrics["bits-per-dim"]
+    assert (measurement.exactness, measurement.estimated) == (exactness, estimated)
+    assert isinstance(measurement.exactness, Exactness)
 
 
 def test_the_recorded_results_of_schema_1_are_shown_apart() -> None:

@@ -22,6 +22,7 @@ from flowzoo.bench.result import DataFacts, Result, Spent
 from flowzoo.bench.store import Results, identity
 from flowzoo.component import Published
 from flowzoo.errors import UnknownNameError
+from flowzoo.exactness import Exactness
 from flowzoo.metric import Measurement
 from tests.bench.report.made_up import CUDA, DIGITS, bits, failed, result
 
@@ -348,12 +349,17 @@ def test_speeds_of_different_parts_of_training_are_noted() -> None:
 
 
 def test_a_bound_and_an_estimate_say_so() -> None:
+    def worth(exactness: Exactness, estimated: bool) -> dict[str, Measurement]:
+        (measured,) = on(draws=8, trace="hutchinson", proposal="K=3").values()
+        return {"bits-per-dim": replace(measured, exactness=exactness, estimated=estimated)}
+
     made = board(
-        result("a", metrics=on(proposal="gaussian, width set by data, K=8", trace="hutchinson, 1 probe")),
-        result("b", metrics=on(proposal="", trace="exact")),
+        result("a", metrics=worth(Exactness.BOUND, estimated=True)),
+        result("b", metrics=worth(Exactness.EXACT, estimated=False)),
+        result("c", metrics=worth(Exactness.UNBIASED, estimated=True)),
     )
-    assert [each.row.remarks for each in made.ranked] == [("bound, K=8",), ()]
-    assert [each.row.estimated for each in made.ranked] == [True, False]
+    assert [each.row.remarks for each in made.ranked] == [("bound, K=8",), (), ()]
+    assert [each.row.estimated for each in made.ranked] == [True, False, True]
 
 
 def test_other_metrics_are_columns_sorted_by_name() -> None:

@@ -20,10 +20,12 @@ from flowzoo.builtin.keep_nothing import KeepNothing
 from flowzoo.builtin.stack import Stack
 from flowzoo.call import EVALUATION, Call
 from flowzoo.errors import ShapeError
+from flowzoo.exactness import Exactness
 from flowzoo.flow import Flow
 from flowzoo.level import Level
 from flowzoo.shapes import Images, Shape
 from flowzoo.split import SplitPolicy
+from flowzoo.traits import BijectorTraits, TransformTraits
 from flowzoo.transform import ResolutionTransform
 
 SHAPE = (1, 4, 4)
@@ -175,6 +177,8 @@ class BatchNorm(ConditionalBijector):
 class Estimated(ConditionalBijector):
     """``z = a x`` for a random matrix ``a`` near the identity, its ``log_det`` estimated by a probe."""
 
+    traits = BijectorTraits(exactness=Exactness.UNBIASED, exact_on_request=True)
+
     def __init__(self, factor: float = 1.0) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(0)
@@ -185,8 +189,8 @@ class Estimated(ConditionalBijector):
         self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Tensor]:
         z = (x.flatten(1) @ torch.matrix_exp(self.rate).T).reshape(x.shape)
-        call.note("trace", "exact" if call.exact else "hutchinson, rademacher probes")
-        if call.exact:
+        call.note("trace", "exact" if call.solver.exact else "hutchinson, rademacher probes")
+        if call.solver.exact:
             return z, self.rate.trace().repeat(len(x))
         probe = call.rademacher(x).flatten(1)
         return z, self.factor * ((probe @ self.rate) * probe).sum(1)
@@ -198,7 +202,7 @@ class Estimated(ConditionalBijector):
 class Drawn(ResolutionTransform):
     """Puts a drawn copy of the image's mean in front of it, as one more channel, with a mistake."""
 
-    stochastic = True
+    traits = TransformTraits(Exactness.BOUND, stochastic=True)
 
     def __init__(
         self, factor: float = 1.0, kept: bool = False, width: float = 0.3, own: bool = False

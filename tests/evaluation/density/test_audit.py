@@ -206,7 +206,7 @@ def test_an_audit_changes_neither_figure_nor_model_nor_random_states(draws: int)
     # Not Python's own, from which run-time type checkers draw.
     states = (torch.get_rng_state(), np.random.get_state()[1].tolist())  # type: ignore[index]
     with_audit, without = (
-        evaluate_likelihood(flow, source, draws=draws, audit=each) for each in (True, False)
+        evaluate_likelihood(flow, source, importance_samples=draws, audit=each) for each in (True, False)
     )
     assert (with_audit.bits_per_dim, with_audit.standard_error) == (
         without.bits_per_dim,

@@ -23,6 +23,7 @@ from tests.testing.broken.example import (
     declared,
     everywhere_breaks,
     flavoured,
+    in_its_traits,
     in_part,
     instead,
     under_option,
@@ -116,13 +117,13 @@ def biased_estimate(stack: Stack) -> Stack:
 
 
 def mixing(stack: Stack) -> Stack:
-    stack.pointwise = True
-    return after("forward", lambda r, x, *_: (r[0] + x.mean((1, 2, 3), keepdim=True), r[1]))(stack)
+    mean = after("forward", lambda r, x, *_: (r[0] + x.mean((1, 2, 3), keepdim=True), r[1]))
+    return in_its_traits(pointwise=True)(mean(stack))
 
 
 def with_position(stack: Stack) -> Stack:
-    stack.pointwise = True
-    return after("forward", lambda r, x, *_: (r[0] + torch.linspace(0, 1, x.shape[3]).to(x), r[1]))(stack)
+    ramp = after("forward", lambda r, x, *_: (r[0] + torch.linspace(0, 1, x.shape[3]).to(x), r[1]))
+    return in_its_traits(pointwise=True)(ramp(stack))
 
 
 def in_phases(*phases: Phase) -> Break:
@@ -154,7 +155,10 @@ BIJECTOR = Example(
         "its domain is smaller than it says": ("far-values", instead("forward", only_unit)),
         "the loss is scaled": ("loss", after("loss", lambda loss, *_: loss / 8)),
         "the loss lacks log_det": ("loss", loss_without_log_det),
-        "the loss is the likelihood and says that it is not": ("loss", declared("loss_is_likelihood", False)),
+        "the loss is the likelihood and says that it is not": (
+            "loss",
+            in_its_traits(loss_is_likelihood=False),
+        ),
         "the loss is one number for all images": ("loss", after("loss", lambda loss, *_: loss.mean())),
         "a penalty is one number for all images": ("loss", with_mean_penalty),
         "the loss is off in training": (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from flowzoo.component import Check, Component, Kind
+from flowzoo.exactness import Exactness
 from flowzoo.testing import Trial
 
 Make = Callable[[Trial], Any]
@@ -278,6 +279,23 @@ def as_if_contiguous(x: Tensor) -> Tensor:
     return values.reshape(x.shape)
 
 
+def estimating(bias: float) -> Break:
+    """Return a break that adds noise to log_det, of mean ``bias``, unless the exact value is requested."""
+
+    def estimate(result: tuple[Tensor, Tensor], *given: Any) -> tuple[Tensor, Tensor]:
+        call = given[-1]
+        if call.solver.exact:
+            return result
+        return result[0], result[1] + 0.01 * call.normal(result[1]) + bias
+
+    return after("forward", estimate)
+
+
+def said_to_be(exactness: Exactness, break_it: Break) -> Break:
+    """Return a break of a component that claims another exactness."""
+    return lambda built: in_its_traits(exactness=exactness, exact_on_request=True)(break_it(built))
+
+
 def bijection_breaks() -> Breaks:
     """Return what can be broken in a transform, a bijector or a model's pixel transform."""
 
@@ -301,6 +319,9 @@ def bijection_breaks() -> Breaks:
         **common_breaks("forward", first),
         "log_det has the wrong sign": ("log-det", log_det(torch.neg)),
         "log_det misses a constant": ("log-det", log_det(lambda value: value + 1e-3)),
+        "log_det is an estimate and said to be exact": ("log-det", estimating(0.0)),
+        "log_det is a biased estimate": ("log-det", said_to_be(Exactness.UNBIASED, estimating(0.1))),
+        "log_det is said to be a bound": ("log-det", said_to_be(Exactness.BOUND, lambda built: built)),
         "log_det is one number for all images": ("shapes", log_det(torch.mean)),
         "log_det is always in float32": ("dtype-and-device", log_det(lambda value: value.float())),
         "there is no inverse": ("round-trip", instead("inverse", lambda _, y, *others: 2 * y)),
@@ -332,6 +353,17 @@ def everywhere_breaks() -> Breaks:
         ),
         "the inverse is wrong under another option": ("other-options", under_option(off)),
     }
+
+
+def in_its_traits(**changes: Any) -> Break:
+    """Return a break that declares other traits than the component has."""
+
+    def declare(built: Any) -> Any:
+        traits = replace(built.traits, **changes)
+        built.__class__ = type(type(built).__name__, (type(built),), {"traits": traits})
+        return built
+
+    return declare
 
 
 def declared(attribute: str, value: Any) -> Break:

@@ -12,16 +12,18 @@ from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 from flowzoo.builtin.block_mean import BlockMean
 from flowzoo.call import EVALUATION, Call
 from flowzoo.component import Check
+from flowzoo.exactness import Exactness
 from flowzoo.shapes import Shape
+from flowzoo.traits import TransformTraits
 from flowzoo.transform import ResolutionTransform
 from tests.testing.broken.example import (
     Break,
     Example,
     after,
     bijection_breaks,
-    declared,
     everywhere_breaks,
     flavoured,
+    in_its_traits,
     instead,
 )
 
@@ -29,7 +31,7 @@ from tests.testing.broken.example import (
 class Pyramid(ResolutionTransform):
     """A stochastic transform: puts a noisy copy in front of the image, and drops it again."""
 
-    stochastic = True
+    traits = TransformTraits(Exactness.BOUND, stochastic=True)
 
     def forward(self, x: Tensor, call: Call = EVALUATION) -> tuple[Tensor, Tensor]:
         noise = call.normal(x)
@@ -74,7 +76,7 @@ def coarse_last(y: Tensor) -> Tensor:
 class ColourMajor(ResolutionTransform):
     """A stochastic transform that moves blocks into channels as ``pixel_unshuffle`` does."""
 
-    stochastic = True
+    traits = TransformTraits(Exactness.BOUND, stochastic=True)
     flavour = "plain"
 
     def forward(self, x: Tensor, call: Call = EVALUATION) -> tuple[Tensor, Tensor]:
@@ -90,12 +92,11 @@ class ColourMajor(ResolutionTransform):
 
 def sorting(transform: BlockMean) -> BlockMean:
     """Order the channels by the values of the first image."""
-    transform.permutes = True
 
     def forward(transform: BlockMean, x: Tensor, call: Call) -> tuple[Tensor, Tensor]:
         return x[:, x[0].flatten(1).sum(1).argsort()], x.new_zeros(len(x))
 
-    return instead("forward", forward)(transform)
+    return in_its_traits(permutes=True)(instead("forward", forward)(transform))
 
 
 TRANSFORM = Example(
@@ -104,10 +105,14 @@ TRANSFORM = Example(
     {
         **bijection_breaks(),
         **everywhere_breaks(),
-        "it says that it draws": ("stochastic", declared("stochastic", True)),
+        "it says that it draws": ("stochastic", in_its_traits(stochastic=True)),
         "it draws and does not say so": ("stochastic", after("forward", with_noise)),
         "it draws in training and does not say so": ("stochastic", after("forward", with_noise_in_training)),
-        "it dequantises and does not draw": ("stochastic", declared("dequantises", True)),
+        "its log_det is a bound and it draws nothing": (
+            "stochastic",
+            in_its_traits(exactness=Exactness.BOUND),
+        ),
+        "it dequantises and does not draw": ("stochastic", in_its_traits(dequantises=True)),
         "bands are laid out colour-major": (
             "bands",
             on_bands(colour_major),
@@ -119,7 +124,7 @@ TRANSFORM = Example(
             after("output_shape", lambda shape, _: (shape[0], shape[2], shape[1])),
         ),
         "where values go depends on them": ("permutation", sorting),
-        "it mixes values and declares to move them": ("permutation", declared("permutes", True)),
+        "it mixes values and declares to move them": ("permutation", in_its_traits(permutes=True)),
         "the stated shape is another": ("shapes", instead("output_shape", lambda _, shape: shape)),
     },
     check=Check(shape=(2, 4, 4)),
@@ -129,7 +134,7 @@ STOCHASTIC = Example(
     flavoured(lambda _: Pyramid()),
     {
         **everywhere_breaks(),
-        "it draws and says that it does not": ("stochastic", declared("stochastic", False)),
+        "it draws and says that it does not": ("stochastic", in_its_traits(stochastic=False)),
         "log_det lacks the density's constant": (
             "density",
             after("forward", lambda r, x, _: (r[0], r[1] - 0.5 * math.log(2 * math.pi) * x[0].numel())),
@@ -137,7 +142,7 @@ STOCHASTIC = Example(
         "log_det has the wrong sign": ("density", after("forward", lambda r, *_: (r[0], -r[1]))),
         "it says that it dequantises, and its draw is not uniform": (
             "stochastic",
-            declared("dequantises", True),
+            in_its_traits(dequantises=True),
         ),
         "it draws in training only": ("stochastic", instead("forward", fixed_in_evaluation)),
         "channels are laid out colour-major": ("bands", lambda _: ColourMajor()),

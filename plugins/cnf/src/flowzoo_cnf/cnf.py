@@ -14,8 +14,10 @@ from torch import Tensor
 
 from flowzoo.api import (
     EVALUATION,
+    BijectorTraits,
     Call,
     ConditionalBijector,
+    Exactness,
     Images,
     Network,
     OptionError,
@@ -24,6 +26,7 @@ from flowzoo.api import (
     floating_dtype,
     parameters_of,
 )
+from flowzoo_cnf.advice import advise
 from flowzoo_cnf.carried import Carried, solve_carried
 from flowzoo_cnf.compiled import CompiledApart, uncompiled
 from flowzoo_cnf.divergence import colour, hutchinson
@@ -54,8 +57,8 @@ class CNF(ConditionalBijector):
     A dimension's share of ``log_det`` is the integral of its entry on the Jacobian's diagonal, or of the
     estimate ``(J e)_i e_i`` by the one probe of the trace. Earlier contributions stay where they are.
 
-    What ``call.warm_start`` keeps: in training the number of steps of each block; in evaluation the times
-    of each block's steps, found for the first batch that it is given.
+    What ``call.solver`` keeps: in training the number of steps of each block; in evaluation the times of each
+    block's steps, found for the first batch that it is given.
 
     Args:
         blocks: The vector fields, in the order in which data meet them; each maps ``(v, c, t)`` to ``dv/dt``.
@@ -68,14 +71,18 @@ class CNF(ConditionalBijector):
         Flows", 2020 (differentiating through the steps).
     """
 
-    has_contributions = True
-    calibrates = True
-
     def __init__(self, blocks: Sequence[Network], settings: Settings) -> None:
         super().__init__()
         self.blocks = PartList(blocks, Network)
         self.settings = settings
-        self.loss_is_likelihood = settings.objective == "likelihood"
+        self.traits = BijectorTraits(
+            exactness=Exactness.EXACT if settings.evaluation_trace == "exact" else Exactness.UNBIASED,
+            exact_on_request=True,
+            loss_is_likelihood=settings.objective == "likelihood",
+            has_contributions=True,
+            calibrates=True,
+            solves=True,
+        )
         self.phases = settings.phases
         self._estimate = CompiledApart(hutchinson) if settings.compiled else hutchinson
 
@@ -127,7 +134,7 @@ class CNF(ConditionalBijector):
 
     def loss(self, x: Images, context: Images | None = None, call: Call = EVALUATION) -> PerImage:
         """Return the objective, ``(B,)``: nats of negative log-likelihood, or the flow-matching distance."""
-        if self.settings.objective == "likelihood" or call.phase == LIKELIHOOD:
+        if self.settings.objective == "likelihood" or call.solver.phase == LIKELIHOOD:
             return super().loss(x, context, call)
         return flow_matching_loss(list(self.blocks), self._enter(x), context, call, self.settings.pairing)
 
@@ -151,10 +158,12 @@ class CNF(ConditionalBijector):
         In training its regularisers are reported.
         """
         settings = self.settings
-        use_exact = call.exact or (settings.trace if call.training else settings.evaluation_trace) == "exact"
+        use_exact = (
+            call.solver.exact or (settings.trace if call.training else settings.evaluation_trace) == "exact"
+        )
         regularise = call.training and settings.regularised
         # Where somebody listens, the regularisers are measured in evaluation too, if they come for nothing.
-        measure = call.ledger is not None and not call.training and not use_exact
+        measure = call.solver.findings is not None and not call.training and not use_exact
         with _full_precision(x, call):
             dynamics = self._dynamics(
                 place,
@@ -199,22 +208,22 @@ class CNF(ConditionalBijector):
         solver = self._solver(dynamics.like.dtype, call)
         if call.training and solver.tableau is not None:
             key = f"block {place}"
-            carried = Carried(**(call.recall(self, key) or {}))
+            carried = Carried(**(call.solver.recall(self, key) or {}))
             judge = JUDGES[dynamics.like.dtype]
             found, carried, error = solve_carried(solver, dynamics, start, end, carried, judge)
-            call.keep(self, key, asdict(carried))
+            call.solver.keep(self, key, asdict(carried))
             if error is not None:
                 call.count("audited error", error)
         else:
             key = f"grid of block {place}, {start:g} to {end:g}"
-            settled = call.mode == "evaluate" and not call.tight and solver.tableau is not None
-            grid = call.recall(self, key) if settled else None
+            settled = call.mode == "evaluate" and not call.solver.tight and solver.tableau is not None
+            grid = call.solver.recall(self, key) if settled else None
             needed: list[Tensor] = [*parameters_of(dynamics.block)]
             if dynamics.context is not None:
                 needed.append(dynamics.context)
             found = solver.solve(dynamics, start, end, grid=grid, adjoint_of=needed)
             if settled and grid is None:
-                call.keep(self, key, list(found.grid))
+                call.solver.keep(self, key, list(found.grid))
         direction = "forward" if end > start else "backward"
         self._report(f"block {place}, {direction}", solver, dynamics, found, call)
         return found
@@ -228,7 +237,7 @@ class CNF(ConditionalBijector):
         if steps:
             call.count("steps", len(steps))
             call.count("rejected steps", found.rejected)
-        if call.ledger is None or call.training or call.mode == "initialise":
+        if call.solver.findings is None or call.training or call.mode == "initialise":
             return
         figures: dict[str, float] = {"evaluations": calls}
         if steps:
@@ -244,12 +253,12 @@ class CNF(ConditionalBijector):
                 "kinetic energy": float(kinetic.detach().mean()),
                 "Jacobian norm": float(norm.detach().mean()),
             }
-        call.find(self, row, figures)
+        call.solver.find(self, row, figures, cost=calls, advice=advise(figures))
 
     def _solver(self, dtype: torch.dtype, call: Call) -> Solver:
         if call.mode == "initialise":
             return ROUGH
-        if call.tight:
+        if call.solver.tight:
             return JUDGES[dtype]
         return self.settings.training if call.training else self.settings.evaluation
 
@@ -258,7 +267,7 @@ class CNF(ConditionalBijector):
 
     def _colours(self, place: int, x: Images, norm: bool, call: Call) -> Tensor:
         # A judge takes no network's word for its reach where it can afford not to.
-        trusting = not (call.tight and x.shape[1:].numel() <= UNTRUSTING_UP_TO)
+        trusting = not (call.solver.tight and x.shape[1:].numel() <= UNTRUSTING_UP_TO)
         return colour(x, self.blocks[place].receptive_radius if trusting else None, norm)
 
     def _end_time(self, x: Images, call: Call) -> float:

@@ -8,6 +8,7 @@ import torch
 
 from flowzoo.api import (
     EVALUATION,
+    BijectorTraits,
     Builder,
     Call,
     ConditionalBijector,
@@ -44,7 +45,7 @@ class AffineCoupling(ConditionalBijector):
         additive one).
     """
 
-    has_contributions = True
+    traits = BijectorTraits(has_contributions=True)
 
     def __init__(
         self, network: Network, partition: Partition, scale_limit: float = 2.0, additive: bool = False

@@ -10,6 +10,7 @@ from torch import nn
 
 from flowzoo.api import (
     EVALUATION,
+    BijectorTraits,
     Builder,
     Call,
     ConditionalBijector,
@@ -42,7 +43,7 @@ class ConditionalAffine(ConditionalBijector):
         Kingma and Dhariwal, Glow, 2018, section 3.6 and its code.
     """
 
-    has_contributions = True
+    traits = BijectorTraits(has_contributions=True)
 
     def __init__(self, channels: int, network: Network | None, scale_limit: float = 2.0) -> None:
         super().__init__()

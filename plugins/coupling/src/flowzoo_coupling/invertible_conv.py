@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from flowzoo.api import (
     EVALUATION,
+    BijectorTraits,
     Call,
     ConditionalBijector,
     Images,
@@ -37,7 +38,7 @@ class InvertibleConv(ConditionalBijector):
         Kingma and Dhariwal, Glow, 2018, section 3.2, equation 10.
     """
 
-    has_contributions = True
+    traits = BijectorTraits(has_contributions=True)
     order: Tensor
     sign: Tensor
 

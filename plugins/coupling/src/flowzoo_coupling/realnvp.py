@@ -11,6 +11,7 @@ from pydantic import Field
 
 from flowzoo.api import (
     EVALUATION,
+    BijectorTraits,
     Builder,
     Call,
     ConditionalBijector,
@@ -46,7 +47,7 @@ class RealNVP(ConditionalBijector):
         Dinh et al., Density Estimation Using Real NVP, 2017, sections 3.4 to 3.6 and 4.1.
     """
 
-    has_contributions = True
+    traits = BijectorTraits(has_contributions=True)
 
     def __init__(self, parts: Sequence[ConditionalBijector], weight_scale_penalty: float = 0.0) -> None:
         super().__init__()

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple, final
 
-from flowzoo.api import EVALUATION, Call, ConditionalBijector, Images, PerImage, Shape, Squeeze, follows
+from flowzoo.api import (
+    EVALUATION,
+    BijectorTraits,
+    Call,
+    ConditionalBijector,
+    Images,
+    PerImage,
+    Shape,
+    Squeeze,
+)
 
 
 class View(NamedTuple):
@@ -38,14 +47,15 @@ class OnSqueezed(ConditionalBijector):
         view: What :func:`squeezed_view` returned.
     """
 
-    has_contributions = follows("inner.has_contributions")
-    loss_is_likelihood = follows("inner.loss_is_likelihood")
-
     def __init__(self, inner: ConditionalBijector, view: View) -> None:
         super().__init__()
         self.inner = inner
         self.squeeze = Squeeze()
         self.squeezes_context = view.squeezes_context
+
+    @property
+    def traits(self) -> BijectorTraits:  # type: ignore[override]  # the inner bijector's
+        return self.inner.traits
 
     def forward(
         self, x: Images, context: Images | None = None, call: Call = EVALUATION

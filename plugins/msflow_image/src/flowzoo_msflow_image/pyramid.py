@@ -11,13 +11,14 @@ from flowzoo.api import (
     EVALUATION,
     Builder,
     Call,
+    Exactness,
     Images,
     OptionError,
     PerImage,
     ResolutionTransform,
     Shape,
     Squeeze,
-    follows,
+    TransformTraits,
     require_even,
 )
 from flowzoo_msflow_image.proposal import Gaussian, Proposal, Uniform
@@ -41,13 +42,14 @@ class Pyramid(ResolutionTransform):
         density without ``q`` and concedes that it is no likelihood of the image.
     """
 
-    stochastic = True
-    dequantises = follows("proposal.dequantises")
-
     def __init__(self, proposal: Proposal) -> None:
         super().__init__()
         self.proposal = proposal
         self._squeeze = Squeeze()
+
+    @property
+    def traits(self) -> TransformTraits:  # type: ignore[override]  # what is drawn depends on the proposal
+        return TransformTraits(Exactness.BOUND, stochastic=True, dequantises=self.proposal.dequantises)
 
     def forward(self, x: Images, call: Call = EVALUATION) -> tuple[Images, PerImage]:
         bands, _ = self._squeeze(x, call)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from flowzoo.api import (
     EVALUATION,
+    BijectorTraits,
     Call,
     ConditionalBijector,
     Images,
@@ -46,7 +47,7 @@ class SplineCoupling(ConditionalBijector):
         Durkan et al., "Neural Spline Flows", 2019, section 3.2.
     """
 
-    has_contributions = True
+    traits = BijectorTraits(has_contributions=True)
 
     def __init__(self, parity: int, network: Network, spline: RationalQuadratic) -> None:
         super().__init__()

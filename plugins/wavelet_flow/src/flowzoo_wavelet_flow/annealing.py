@@ -16,6 +16,7 @@ from flowzoo.api import (
     NumericalError,
     OptionError,
     PerImage,
+    Solving,
     check_seed,
     positive_integer,
     standard_normal_log_prob,
@@ -87,7 +88,7 @@ def annealed_sample(
         positive_integer(name, value) for name, value in (("n", n), ("warmup", warmup), ("steps", steps))
     )
     generator = torch.Generator().manual_seed(check_seed(seed))
-    call = Call(generator=generator, exact=True)
+    call = Call(generator=generator, solver=Solving(exact=True))
     x: Images | None = None
     for place in reversed(range(len(flow.levels))):
         level = flow.level(place)
@@ -126,7 +127,7 @@ def annealed_log_prob(
         dtype: In which the bijector computes.
     """
     gamma = temperature**-2
-    call = Call(exact=True)
+    call = Call(solver=Solving(exact=True))
     x = conditional.inverse(z.to(dtype), context, call)
     _, log_det = conditional(x, context, call)
     return gamma * standard_normal_log_prob(z) + (gamma - 1.0) * log_det.to(z.dtype)

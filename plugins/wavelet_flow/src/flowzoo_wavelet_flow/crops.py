@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Annotated, final
 
 import torch
@@ -13,6 +14,7 @@ from torch.nn import functional as F
 from flowzoo.api import (
     EVALUATION,
     BijectorSpec,
+    BijectorTraits,
     Builder,
     Call,
     ConditionalBijector,
@@ -20,7 +22,6 @@ from flowzoo.api import (
     OptionError,
     PerImage,
     Shape,
-    follows,
     log_det_dtype,
 )
 from flowzoo_wavelet_flow.reach import Reach, measure_reach
@@ -41,7 +42,8 @@ class Crops(ConditionalBijector):
     log-likelihood. Zeros stand around a crop only where the image itself ends.
 
     A narrower halo is cheaper and another objective: near the tile's edge the terms are those of an image
-    that ends there. :attr:`loss_is_likelihood` is then False; likelihoods are the whole image's either way.
+    that ends there. The traits then say that the loss is no likelihood. Likelihoods are always those
+    of the whole image.
 
     A context of another resolution is brought to the size of the data first.
 
@@ -60,9 +62,6 @@ class Crops(ConditionalBijector):
         Yu, Derpanis and Brubaker, "Wavelet Flow", 2020: training of the finest levels on patches, there
         without a halo.
     """
-
-    takes_all_reals = follows("inner.takes_all_reals")
-    has_contributions = follows("inner.has_contributions")
 
     def __init__(
         self,
@@ -86,8 +85,10 @@ class Crops(ConditionalBijector):
         self._narrow = used.aligned(used.halo) < reach.halo
 
     @property
-    def loss_is_likelihood(self) -> bool:  # type: ignore[override]  # the inner bijector's, on whole tiles
-        return self.inner.loss_is_likelihood and not (self._narrow and self.tiles > 1)
+    def traits(self) -> BijectorTraits:  # type: ignore[override]  # the inner bijector's, on whole tiles
+        biased = self._narrow and self.tiles > 1
+        inner = self.inner.traits
+        return replace(inner, pointwise=False, loss_is_likelihood=inner.loss_is_likelihood and not biased)
 
     @property
     def tiles(self) -> int:
@@ -148,12 +149,12 @@ def build_crops(
 
 def _require_croppable(inner: ConditionalBijector) -> None:
     name = type(inner).__name__
-    if not inner.has_contributions:
+    if not inner.traits.has_contributions:
         raise OptionError(
             f"crops: {name} cannot tell each dimension's share of its log_det, of which a crop's loss is "
             "made; use another inner bijector, or train without crops"
         )
-    if not inner.loss_is_likelihood:
+    if not inner.traits.loss_is_likelihood:
         raise OptionError(
             f"crops: {name} does not train on its likelihood, which is what crops estimate; "
             "set its objective=likelihood, or train without crops"

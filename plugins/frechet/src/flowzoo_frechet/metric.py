@@ -10,17 +10,23 @@ from typing import Annotated
 import torch
 from pydantic import Field
 from torch import Tensor
+from torchmetrics.image.fid import FrechetInceptionDistance
 
-from flowzoo.bench.metrics.features import Features, ImportedFeatures, InceptionFeatures
-from flowzoo.bench.metrics.trained_features import TrainedFeatures
-from flowzoo.call import Call
-from flowzoo.data.batches import sequential_batches, spread
-from flowzoo.data.dataset import Dataset
-from flowzoo.dequantisation import quantise
-from flowzoo.errors import NumericalError, OptionError
-from flowzoo.flow import Flow
-from flowzoo.metric import Measurement, Metric, Trained
-from flowzoo.shapes import IntegerImages
+from flowzoo.api import (
+    Call,
+    Dataset,
+    Flow,
+    IntegerImages,
+    Measurement,
+    Metric,
+    NumericalError,
+    Trained,
+    quantise,
+    sequential_batches,
+    spread,
+)
+from flowzoo_frechet.features import Features, ImportedFeatures, InceptionFeatures
+from flowzoo_frechet.trained_features import TrainedFeatures
 
 BATCH = 100
 
@@ -98,13 +104,8 @@ def distance_to(features: Features, real: Batches) -> Callable[[Batches], float]
         real: Batches of images.
 
     Raises:
-        OptionError: torchmetrics is not installed.
         NumericalError: A distance is not finite.
     """
-    try:
-        from torchmetrics.image.fid import FrechetInceptionDistance
-    except ImportError as error:
-        raise OptionError("frechet needs torchmetrics. Install it: pip install 'flowzoo[frechet]'") from error
     distance = FrechetInceptionDistance(feature=features, reset_real_features=False)
     for images in real:
         distance.update(images, real=True)

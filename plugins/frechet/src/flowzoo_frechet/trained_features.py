@@ -11,11 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from flowzoo.bench.metrics.features import FeatureRows, Features
-from flowzoo.data.batches import ShuffledBatches, spread
-from flowzoo.data.dataset import Dataset
-from flowzoo.errors import NumericalError
-from flowzoo.shapes import Images, IntegerImages
+from flowzoo.api import Dataset, Images, IntegerImages, NumericalError, ShuffledBatches, spread
+from flowzoo_frechet.features import FeatureRows, Features
 
 WIDTH = 64
 """Features."""

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torchmetrics.image.fid import FrechetInceptionDistance
 
-from flowzoo.errors import DataError, OptionError
-from flowzoo.shapes import IntegerImages, Shape
+from flowzoo.api import DataError, IntegerImages, OptionError, Shape
 
 FeatureRows = Float[Tensor, "batch _"]
 """One row of features for each image, ``(B, F)``."""
@@ -129,8 +129,6 @@ def _digest(network: Any) -> str:
 
 
 def _load_inception() -> nn.Module:
-    from torchmetrics.image.fid import FrechetInceptionDistance
-
     try:
         network: nn.Module = FrechetInceptionDistance(feature=2048).inception
     except (ImportError, OSError, RuntimeError) as error:

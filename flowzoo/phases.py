@@ -1,9 +1,9 @@
-"""The phases of training that the bijectors of a model ask for."""
+"""The phases of training that the bijectors of a model declare."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from torch import nn
 
@@ -12,16 +12,16 @@ from flowzoo.errors import OptionError
 from flowzoo.origin import name_of
 
 WHOLE = (Phase(""),)
-"""The one phase of bijectors that ask for none."""
+"""The one phase of bijectors that declare none."""
 
 
 def common_phases(modules: Iterable[nn.Module]) -> tuple[Phase, ...]:
     """Return what modules go through when they train together.
 
-    Bijectors that ask for no phases go along with any.
+    Bijectors without phases train in all of them.
 
     Raises:
-        OptionError: Two bijectors ask for different phases, or a bijector's phases make no whole.
+        OptionError: Two bijectors declare different phases, or a bijector's shares do not sum to 1.
     """
     asked: dict[tuple[Phase, ...], None] = {}
     for root in modules:
@@ -31,10 +31,28 @@ def common_phases(modules: Iterable[nn.Module]) -> tuple[Phase, ...]:
                 asked[tuple(module.phases)] = None
     if len(asked) > 1:
         raise OptionError(
-            "bijectors that train together ask for different phases of training, "
-            f"{' against '.join(map(_describe, asked))}; set the same objective options for all of them"
+            "bijectors that train together have different phases of training, "
+            f"{' against '.join(map(_describe, asked))}. Set the same objective options for all of them"
         )
     return next(iter(asked), WHOLE)
+
+
+def phase_at(phases: Sequence[Phase], progress: float) -> Phase:
+    """Return the phase that a training is in.
+
+    Args:
+        phases: What the training goes through.
+        progress: How much of the training is done, in ``[0, 1]``.
+
+    >>> phase_at([Phase("one", 0.8), Phase("two", 0.2)], 0.9).name
+    'two'
+    """
+    done = 0.0
+    for phase in phases:
+        done += phase.share
+        if progress < done:
+            return phase
+    return phases[-1]
 
 
 def _require_whole(bijector: ConditionalBijector) -> None:
@@ -42,8 +60,8 @@ def _require_whole(bijector: ConditionalBijector) -> None:
     positive = all(0 < figure < math.inf for phase in phases for figure in (phase.share, phase.rate))
     if not positive or not math.isclose(sum(phase.share for phase in phases), 1.0, abs_tol=1e-6):
         raise OptionError(
-            f"the phases of {name_of(bijector)} are {_describe(phases)}; shares and rates must be positive, "
-            "and the shares sum to 1; the component must be mended"
+            f"the phases of {name_of(bijector)} are {_describe(phases)}. Shares and rates must be positive, "
+            "and the shares must sum to 1. This is a mistake in the component: report it to its author"
         )
 
 

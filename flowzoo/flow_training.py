@@ -1,0 +1,135 @@
+"""What training needs of a flow: its input, taken level by level, and the losses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import SupportsIndex
+
+import torch
+from torch import Tensor
+
+from flowzoo.call import EVALUATION, Call
+from flowzoo.dequantisation import dequantise
+from flowzoo.errors import DataError, OptionError, ShapeError
+from flowzoo.flow_values import in_unit_interval
+from flowzoo.one_pass import BeginsPasses, one_pass
+from flowzoo.phases import common_phases, phase_at
+from flowzoo.precision import explains_formats
+from flowzoo.shapes import Images, IntegerImages, PerImage
+from flowzoo.solving import Solving
+from flowzoo.stacking import LevelStack, refuse_untrainable
+from flowzoo.units import nats_to_bits
+from flowzoo.warm_start import WarmStart
+
+
+class TrainableStack(BeginsPasses, LevelStack):
+    """A stack of levels with the losses by which it trains."""
+
+    @one_pass
+    @explains_formats
+    def loss(self, x: Images, call: Call) -> list[PerImage]:
+        """Return each level's training loss, ``(B,)`` nats, finest first; arguments: :meth:`log_prob`."""
+        refuse_untrainable(self.levels)
+        y, _ = self._enter(x, call)
+        losses: list[PerImage] = []
+        for level in self.levels:
+            kept, loss = level.loss(y, call)
+            losses.append(loss)
+            y = kept if kept is not None else y
+        return losses
+
+    @one_pass
+    def training_loss(
+        self,
+        images: IntegerImages,
+        *,
+        progress: float = 0.0,
+        generator: torch.Generator | None = None,
+        warm_start: WarmStart | None = None,
+    ) -> Tensor:
+        """Return what training minimises for a batch of integer images: a scalar, in bits/dim.
+
+        The images are dequantised, the losses of the levels and the regularisers are added up, and the mean
+        over the images is taken. ``flowzoo train`` minimises the same function.
+
+        Args:
+            images: ``(B, C, H, W)``, integers in ``{0, ..., bins - 1}``.
+            progress: How much of the training is done, in ``[0, 1]``. A model that trains by several
+                objectives, one after another, is in the phase of that moment.
+            generator: The source of noise and probes. Without one, they are new with each call.
+            warm_start: What solvers keep from batch to batch. Without it they start anew with each batch,
+                which costs time; see :class:`flowzoo.warm_start.WarmStart`.
+
+        Raises:
+            DataError: The images are not such integers.
+            OptionError: Levels are set to different phases of training.
+
+        """
+        if generator is None:
+            generator = torch.Generator()
+            generator.seed()
+        phase = phase_at(common_phases([self]), progress).name
+        solver = Solving(phase=phase, warm_start=warm_start)
+        return self.batch_loss(images, Call(mode="train", generator=generator, solver=solver))
+
+    @one_pass
+    def batch_loss(
+        self, images: IntegerImages, call: Call, levels: Iterable[SupportsIndex] | None = None
+    ) -> Tensor:
+        """Return what a training step minimises for a batch of integer images: a scalar, in bits/dim.
+
+        Args:
+            images: ``(B, C, H, W)``, integers in ``{0, ..., bins - 1}``.
+            call: The call, in the mode ``train``.
+            levels: The levels that train, at the cost of these only; None for all.
+        """
+        x = dequantise(images.to(self.device), self.bins, call)
+        if levels is None:
+            losses = self.loss(x, call)
+        else:
+            losses = [self.level_loss(index, x, call) for index in levels]
+        return nats_to_bits(torch.stack(losses).sum(0), self.dimensions).mean()
+
+    @explains_formats
+    def level_loss(self, index: SupportsIndex, x: Images, call: Call) -> PerImage:
+        """Return the training loss of one level, ``(B,)`` in nats, at the cost of that level only.
+
+        Args:
+            index: The level's place, 0 being the finest.
+            x: ``(B, C, H, W)`` in ``[0, 1)``.
+            call: Generator, mode and ledger of this pass.
+        """
+        return self.levels[index].loss(self.level_input(index, x, call), call)[1]
+
+    @one_pass
+    @explains_formats
+    def level_input(self, index: SupportsIndex, x: Images, call: Call = EVALUATION) -> Images:
+        """Return the image that reaches a level: ``x`` taken down through the finer ones."""
+        y, _ = self._enter(x, call)
+        for level in self.levels[:index]:
+            kept = level.take_apart(y, call).kept
+            assert kept is not None, "only the last level keeps nothing"
+            y = kept
+        return y
+
+    def _enter(self, x: Images, call: Call) -> tuple[Images, PerImage]:
+        """Check images and take them to the space of the finest level, in the levels' dtype."""
+        self._require_values()
+        if x.ndim != 4 or tuple(x.shape[1:]) != self.image_shape:
+            raise ShapeError(
+                f"expected images of shape (B, {', '.join(map(str, self.image_shape))}), got {tuple(x.shape)}"
+            )
+        if not x.is_floating_point():
+            raise DataError(
+                f"log_prob takes floating-point images with values in [0, 1), got {x.dtype}. "
+                "For integer images call bits_per_dim"
+            )
+        y, log_det = self.pixels(in_unit_interval(x).to(self.device), None, call)
+        return y.to(self.dtype), log_det
+
+    def _require_values(self) -> None:
+        if self.device.type == "meta":
+            raise OptionError(
+                "the model is on the device 'meta', which holds shapes and no values; "
+                "move it with to_empty(device='cpu') and load its weights"
+            )

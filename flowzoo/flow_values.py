@@ -1,0 +1,86 @@
+"""What a flow takes and gives: checks of images, temperatures, indices and results."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import SupportsFloat, SupportsIndex
+
+import torch
+from torch import Tensor
+
+from flowzoo.call import Call, per_image_generators
+from flowzoo.errors import DataError, NumericalError, OptionError
+from flowzoo.shapes import Images
+
+Temperature = SupportsFloat | Iterable[SupportsFloat]
+"""One number for all levels, or one for each, coarsest first."""
+
+
+def by_index(call: Call, indices: Iterable[SupportsIndex] | None, images: int) -> Call:
+    """Return the call whose draws follow the images' indices, if there are any.
+
+    Raises:
+        OptionError: There is not one index for each image, or the call has a generator already.
+    """
+    if indices is None:
+        return call
+    if call.generator is not None:
+        raise OptionError(
+            "give either indices or a call with a generator, not both: indices seed each image's draws"
+        )
+    generators = per_image_generators(0, indices)
+    if len(generators) != images:
+        raise OptionError(f"there are {len(generators)} indices for {images} images; give one for each")
+    return dataclasses.replace(call, generator=generators)
+
+
+def require_finite(values: Tensor, what: str, advice: str) -> None:
+    """Refuse values that are not finite.
+
+    Raises:
+        NumericalError: They are not; the message names the images.
+    """
+    finite = values.isfinite().flatten(1).all(1) if values.ndim > 1 else values.isfinite()
+    if not bool(finite.all()):
+        bad = (~finite).nonzero().flatten()[:5].tolist()
+        raise NumericalError(f"{what} is not finite for image(s) {bad} of the batch; {advice}")
+
+
+def in_unit_interval(x: Images) -> Images:
+    """Return images whose values lie in ``[0, 1)``.
+
+    ``(a + u) / M`` rounds to 1 in single precision where ``u`` is close to 1. So a 1 in a format of at most
+    32 bits is read as the largest number below 1, as :func:`flowzoo.dequantisation.dequantise` gives it.
+
+    Raises:
+        DataError: A value is outside, or not finite.
+    """
+    if not x.numel() or bool(((x >= 0) & (x < 1)).all()):
+        return x
+    if x.dtype.itemsize <= 4 and bool(((x >= 0) & (x <= 1)).all()):
+        return x.clamp(max=1.0 - torch.finfo(x.dtype).eps / 2)
+    if not bool(x.isfinite().all()):
+        raise DataError("images hold NaN or infinite values. Replace or remove these images.")
+    raise DataError(
+        f"images must lie in [0, 1), found values in [{x.min().item():g}, {x.max().item():g}]. "
+        "For integer images call bits_per_dim, or dequantise them first"
+    )
+
+
+def temperatures_of(temperature: Temperature, levels: int) -> list[float]:
+    """Return one temperature for each level, finest first.
+
+    Raises:
+        OptionError: There is another number of them, or one is out of range.
+    """
+    given = torch.as_tensor(temperature, dtype=torch.float64)
+    temperatures: list[float] = given.flip(0).tolist() if given.ndim else [float(given)] * levels
+    if len(temperatures) != levels:
+        raise OptionError(
+            f"temperature: give one number, or one for each of the {levels} levels, coarsest first; "
+            f"got {len(temperatures)}"
+        )
+    if not all(0.0 <= t < float("inf") for t in temperatures):
+        raise OptionError(f"temperature: it must be finite and at least 0, got {temperature}")
+    return temperatures

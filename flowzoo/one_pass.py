@@ -1,0 +1,60 @@
+"""Where a pass begins: without a generator, all of its draws come from one stream of random numbers.
+
+A fresh generator for every draw would make two draws of one pass equal. One generator for the whole process
+would make evaluation depend on what ran before it. So whichever method is called first gives the call its
+stream, and hands it on to the parts.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
+
+from flowzoo.call import EVALUATION
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def one_pass(method: F) -> F:
+    """Have a method, whose parameter ``call`` may lack a generator, draw all random numbers from one stream.
+
+    Args:
+        method: A method; one without a parameter ``call`` is returned as it is.
+    """
+    names = list(inspect.signature(method).parameters)
+    if "call" not in names:
+        return method
+    place = names.index("call") - 1  # without self
+
+    @functools.wraps(method)
+    def begins(self: Any, *args: Any, **named: Any) -> Any:
+        if len(args) > place:
+            args = (*args[:place], args[place].seeded(), *args[place + 1 :])
+        else:
+            named["call"] = named.get("call", EVALUATION).seeded()
+        return method(self, *args, **named)
+
+    return begins  # type: ignore[return-value]  # it has the method's signature
+
+
+class BeginsPasses:
+    """A class whose methods that take a ``call`` are entry points; those of subclasses are too."""
+
+    ENTRY_POINTS: ClassVar[tuple[str, ...]] = (
+        "forward",
+        "inverse",
+        "loss",
+        "forward_with_contributions",
+        "split",
+        "merge",
+        "prepare",
+    )
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name in cls.ENTRY_POINTS:
+            method = cls.__dict__.get(name)
+            if inspect.isfunction(method):
+                setattr(cls, name, one_pass(method))

@@ -1,0 +1,1 @@
+"""The metric ``frechet`` for flowzoo: how far samples are from test images, as a network sees them."""
