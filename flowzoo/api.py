@@ -106,6 +106,7 @@ if TYPE_CHECKING:
     from flowzoo.integers import as_integer as as_integer
     from flowzoo.integers import positive_integer as positive_integer
     from flowzoo.level import Level as Level
+    from flowzoo.loading import load_model as load_model
     from flowzoo.metric import Better as Better
     from flowzoo.metric import Measurement as Measurement
     from flowzoo.metric import Metric as Metric
@@ -115,7 +116,6 @@ if TYPE_CHECKING:
     from flowzoo.network import Time as Time
     from flowzoo.part_list import PartList as PartList
     from flowzoo.pictures import save_grid as save_grid
-    from flowzoo.registry.saving import load_model as load_model
     from flowzoo.runfolder import RunFolder as RunFolder
     from flowzoo.seeds import check_seed as check_seed
     from flowzoo.shapes import Images as Images
@@ -199,7 +199,7 @@ _HOMES = {
     "Likelihood": "flowzoo.evaluation.likelihood",
     "linear_contributions": "flowzoo.builtin.linear_contributions",
     "load_dataset": "flowzoo.data.load",
-    "load_model": "flowzoo.registry.saving",
+    "load_model": "flowzoo.loading",
     "log_det_dtype": "flowzoo.builtin.log_det",
     "measure_growth": "flowzoo.bench.metrics.resident_memory",
     "measure_speed": "flowzoo.bench.metrics.timing",

@@ -18,12 +18,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from pydantic import TypeAdapter, ValidationError
 
 from flowzoo.errors import FileError, SavedModelError
 from flowzoo.files import make_folder, write_json
 from flowzoo.flow import Flow
 from flowzoo.locks import hold
+from flowzoo.registry.lookup import Registry
 from flowzoo.registry.provenance import Provenance
 from flowzoo.registry.saving import load_model
 from flowzoo.shell import word
@@ -183,11 +185,10 @@ class RunFolder:
         for path in self.path.glob(".model.*.draft"):
             shutil.rmtree(path)
 
-    def load_model(self, device: str = "cpu") -> Flow:
-        """Return the best model so far.
-
-        Args:
-            device: Where it goes.
+    def load_model(
+        self, device: str | torch.device = "cpu", registry: Registry | None = None, *, check: bool = True
+    ) -> Flow:
+        """Return the best model so far; arguments as in :func:`~flowzoo.registry.saving.load_model`.
 
         Raises:
             SavedModelError: The folder holds no run, or no model yet; or as
@@ -195,7 +196,7 @@ class RunFolder:
         """
         record = self.read()
         try:
-            return load_model(self.model, device=device)
+            return load_model(self.model, device, registry, check=check)
         except SavedModelError:
             if record.status == "running" and not self.model.exists():
                 raise SavedModelError(self._no_model_yet(record)) from None

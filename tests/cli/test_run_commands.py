@@ -151,7 +151,7 @@ def test_a_finished_run_is_trained_for_longer(run: Path) -> None:
         (["train", "mrcnf", "--out", "x", "--steps", "1", "--config", "none.yaml"], "none.yaml"),
         (["evaluate", "nowhere"], "not a run folder"),
         (["sample", "nowhere", "-o", "x.png"], "not a run folder"),
-        (["sample", "nowhere", "--temperature", "hot"], "--temperature takes a number"),
+        (["sample", "nowhere", "--temperature", "hot"], "--temperature"),
     ],
 )
 def test_mistakes_get_one_line_and_exit_code_2(
