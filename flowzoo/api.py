@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from flowzoo.builtin.log_det import log_det_dtype as log_det_dtype
     from flowzoo.builtin.log_det import widest_dtype as widest_dtype
     from flowzoo.builtin.squeeze import Squeeze as Squeeze
+    from flowzoo.builtin.squeezed import Squeezed as Squeezed
+    from flowzoo.builtin.squeezed import squeezed_view as squeezed_view
     from flowzoo.builtin.stack import Stack as Stack
     from flowzoo.builtin.standardise import Standardise as Standardise
     from flowzoo.call import EVALUATION as EVALUATION
@@ -249,6 +251,8 @@ _HOMES = {
     "SplitSpec": "flowzoo.component",
     "spread": "flowzoo.data.batches",
     "Squeeze": "flowzoo.builtin.squeeze",
+    "Squeezed": "flowzoo.builtin.squeezed",
+    "squeezed_view": "flowzoo.builtin.squeezed",
     "Stack": "flowzoo.builtin.stack",
     "Stage": "flowzoo.training.stage",
     "standard_normal_log_prob": "flowzoo.bijector",
