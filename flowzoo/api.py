@@ -102,6 +102,8 @@ if TYPE_CHECKING:
     from flowzoo.evaluation.notes import stated as stated
     from flowzoo.evaluation.pilot import calibrate_on_pilot as calibrate_on_pilot
     from flowzoo.exactness import Exactness as Exactness
+    from flowzoo.experiment.training_options import TrainingOptions as TrainingOptions
+    from flowzoo.experiment.training_options import parse_training_options as parse_training_options
     from flowzoo.flow import Flow as Flow
     from flowzoo.hooks import API_VERSION as API_VERSION
     from flowzoo.hooks import hookimpl as hookimpl
@@ -131,8 +133,6 @@ if TYPE_CHECKING:
     from flowzoo.tensors import floating_dtype as floating_dtype
     from flowzoo.tensors import parameters_of as parameters_of
     from flowzoo.tensors import trainable as trainable
-    from flowzoo.training.options import TrainingOptions as TrainingOptions
-    from flowzoo.training.options import parse_training_options as parse_training_options
     from flowzoo.training.stage import Stage as Stage
     from flowzoo.training.stage import plan_stages as plan_stages
     from flowzoo.training.step import TrainingStep as TrainingStep
@@ -218,7 +218,7 @@ _HOMES = {
     "Opened": "flowzoo.data.locate",
     "OptionError": "flowzoo.errors",
     "parameters_of": "flowzoo.tensors",
-    "parse_training_options": "flowzoo.training.options",
+    "parse_training_options": "flowzoo.experiment.training_options",
     "PartError": "flowzoo.errors",
     "PartList": "flowzoo.part_list",
     "per_image_generators": "flowzoo.call",
@@ -265,7 +265,7 @@ _HOMES = {
     "TRAIN": "flowzoo.data.split_names",
     "trainable": "flowzoo.tensors",
     "Trained": "flowzoo.metric",
-    "TrainingOptions": "flowzoo.training.options",
+    "TrainingOptions": "flowzoo.experiment.training_options",
     "TrainingStep": "flowzoo.training.step",
     "TrainingSteps": "flowzoo.bench.metrics.training_steps",
     "TransformSpec": "flowzoo.component",
