@@ -133,9 +133,9 @@ def evaluate_run(
     def record_of(found: Likelihood, gaussian: Floor) -> Evaluation:
         return Evaluation(
             schema=SCHEMA,
-            model=record.model,
-            data=record.data,
-            data_revision=dataset.info.revision if split in data.changes else record.data_revision,
+            model=record.experiment.model,
+            data=record.experiment.data,
+            data_revision=dataset.info.revision if split in data.changes else record.experiment.data_revision,
             split=split,
             bins=flow.bins,
             pixels=_pixels(flow),
@@ -176,7 +176,7 @@ def evaluate_run(
         measured=note,
     )
     gaussian = Floor(None, None)
-    if floor and record.model != "gaussian":
+    if floor and record.experiment.model != "gaussian":
         gaussian = measure_floor(
             dataset,
             _pixels(flow),
