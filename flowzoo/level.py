@@ -87,8 +87,8 @@ class Level(BeginsPasses, nn.Module):
         if name in ("joint", "conditional") and not value.traits.takes_all_reals:
             part = checked.who_declares(value, lambda each: not each.traits.takes_all_reals)
             raise OptionError(
-                "a level's values may be any, and its bijector takes those of [0, 1) only, as a logit "
-                f"does: {part}; set it as the pixel transform, pixels.name"
+                f"a level's values have no bounds, and its bijector takes those of [0, 1) only: {part}. "
+                "Use it as the pixel transform: pixels.name"
             )
         super().__setattr__(name, value)
 
@@ -109,7 +109,7 @@ class Level(BeginsPasses, nn.Module):
         """Return the level's image for a latent ``z``, given the next level's image."""
         kept = None if kept is None else self._in_own_dtype(kept)
         factored = checked.inverse(self.conditional, self._in_own_dtype(z), kept, call)
-        merged = self.split.merge(kept, factored)
+        merged = self.split.merge(kept, factored, call)
         return self.transform.inverse(checked.inverse(self.joint, merged, None, call), call)
 
     def loss(self, x: Images, call: Call = EVALUATION) -> tuple[Images | None, PerImage]:
@@ -136,7 +136,7 @@ class Level(BeginsPasses, nn.Module):
         checked.require_shape(self.transform, "y", transformed, stated)
         checked.require_shape(self.transform, "log_det", transform_log_det, x.shape[:1])
         y, joint_log_det = checked.forward(self.joint, transformed, None, call)
-        kept, factored = self.split.split(y)
+        kept, factored = self.split.split(y, call)
         return Parts(kept, factored, transform_log_det, joint_log_det)
 
     def shapes(self, shape: Shape) -> tuple[Shape | None, Shape]:
@@ -173,6 +173,6 @@ def _stated(part: nn.Module, method: str, shape: Any, fewest_channels: int = 1) 
         return as_shape(shape, fewest_channels)
     except (ShapeError, TypeError):
         raise ShapeError(
-            f"{name_of(part)}.{method} stated the shape {shape!r:.60}, "
-            "expected (channels, height, width); the component must be mended"
+            f"{name_of(part)}.{method} returned the shape {shape!r:.60}, "
+            "expected (channels, height, width). This is a mistake in the component: report it to its author"
         ) from None

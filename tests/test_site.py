@@ -105,6 +105,15 @@ def test_links_out_of_the_docs_lead_to_the_repository(pages: ModuleType) -> None
     assert pages._target("missing.md", source) == "missing.md"  # MkDocs refuses it then
 
 
+def test_words_of_the_glossary_are_links_at_first_use(pages: ModuleType) -> None:
+    text = "# A coupling\n\nOf `coupling` and [a coupling](x.md), a coupling.\n\n    coupling\n\nA coupling."
+    link = "[coupling](../glossary.md#coupling)"
+    assert pages.explained(text, "../") == text.replace("a coupling.\n\n ", f"a {link}.\n\n ", 1)
+    glossary = (DOCS / "glossary.md").read_text(encoding="utf-8")
+    anchors = {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings(glossary)}
+    assert set(pages.GLOSSARY.values()) <= anchors
+
+
 def test_docstrings_become_markdown() -> None:
     spec = importlib.util.spec_from_file_location("site_docstrings", DOCS / "site/docstrings.py")
     assert spec is not None
@@ -143,7 +152,9 @@ def test_commands_on_the_pages_exist_with_their_options(page: Path) -> None:
         given = words[1:]
         depth = max(n for n in range(len(given) + 1) if tuple(given[:n]) in known)
         command = known[tuple(given[:depth])]
-        assert not hasattr(command, "list_commands"), f"no such command: {' '.join(words)}"
+        if hasattr(command, "list_commands"):
+            assert depth, f"no such command: {' '.join(words)}"
+            assert not given[depth:], f"no such command: {' '.join(words)}"
         options = {
             "--help",
             *(name for each in command.params for name in (*each.opts, *each.secondary_opts)),

@@ -68,7 +68,7 @@ SOURCE = """
                 super().__init__()
                 self.value = torch.nn.Parameter(torch.full((output_channels, 1, 1), 0.1))
 
-            def forward(self, x, context=None, time=None):
+            def forward(self, x, context=None, time=None, call=None):
                 return self.value.expand(len(x), *shape)
 
         return Constant()
@@ -82,11 +82,11 @@ SOURCE = """
                 super().__init__()
                 self.net = net
 
-            def forward(self, x, context=None, run=None):
+            def forward(self, x, context=None, call=None):
                 log_scale = self.net(x)
                 return x * log_scale.exp(), {log_det}
 
-            def inverse(self, z, context=None, run=None):
+            def inverse(self, z, context=None, call=None):
                 return z * (-self.net(z)).exp()
 
         return Scale()
@@ -298,7 +298,7 @@ def test_a_run_keeps_its_parts_when_another_plugin_takes_their_names(
     install("flowzoo-twin", network=5, dataset=5)
     assert resume(run).steps == 8
     assert evaluate_run(run, images=4, floor=False, device="cpu").images == 4
-    with pytest.raises(FlowzooError, match="use flowzoo-toy/few or flowzoo-twin/few"):
+    with pytest.raises(FlowzooError, match="use flowzoo-toy/toy or flowzoo-twin/toy"):
         train(tmp_path / "x")
     network = {"bijector": {"network": "flowzoo-toy/constant"}}
     record = train(tmp_path / "twin", model="flowzoo-twin/toy", data="flowzoo-toy/few", options=network)

@@ -21,11 +21,12 @@ from flowzoo.api import (
     PerImage,
     Shape,
     Spec,
+    Squeezed,
     Stack,
+    squeezed_view,
 )
 from flowzoo_coupling.affine_coupling import affine_coupling
 from flowzoo_coupling.partition import Partition, over_checkerboard, over_halves
-from flowzoo_coupling.squeezed import OnSqueezed, squeezed_view
 from flowzoo_coupling.weight_norm import weight_scales
 
 
@@ -83,16 +84,24 @@ def build_realnvp(
     context_shape: Shape | None,
     builder: Builder,
     *,
-    checkerboard: Annotated[int, Field(ge=0, description="couplings over checkerboards")] = 3,
+    checkerboard: Annotated[int, Field(ge=0, description="Number of couplings over checkerboards.")] = 3,
     channel: Annotated[
-        int, Field(ge=0, description="couplings over halves of the channels, on a squeezed view")
+        int,
+        Field(ge=0, description=("Number of couplings over halves of the channels, on the squeezed view.")),
     ] = 3,
-    network: Annotated[NetworkSpec, Field(description="inside each coupling")] = Spec("residual-conv"),
-    scale_limit: Annotated[float, Field(gt=0, description="largest absolute log-scale of a coupling")] = 2.0,
-    additive: Annotated[bool, Field(description="shift only, which preserves volume")] = False,
+    network: Annotated[NetworkSpec, Field(description="Network inside each coupling.")] = Spec(
+        "residual-conv"
+    ),
+    scale_limit: Annotated[float, Field(gt=0, description="Largest absolute log-scale of a coupling.")] = 2.0,
+    additive: Annotated[bool, Field(description="Let couplings shift only, which preserves volume.")] = False,
     weight_scale_penalty: Annotated[
         float,
-        Field(ge=0, description="weight of the squared scales of weight-normalised layers, beside bits/dim"),
+        Field(
+            ge=0,
+            description=(
+                "Weight of the squared scales of weight-normalised layers in the loss, in bits/dim."
+            ),
+        ),
     ] = 5e-5,
 ) -> RealNVP:
     """Build a :class:`RealNVP` whose networks are found by name.
@@ -123,5 +132,5 @@ def build_realnvp(
     if view is None:
         parts += couplings(channel, over_halves, shape, context_shape)
     else:
-        parts.append(OnSqueezed(Stack(couplings(channel, over_halves, view.shape, view.context_shape)), view))
+        parts.append(Squeezed(Stack(couplings(channel, over_halves, view.shape, view.context_shape)), view))
     return RealNVP(parts, weight_scale_penalty)

@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from flowzoo.api import Builder, Images, Network, Shape
+from flowzoo.api import EVALUATION, Builder, Call, Images, Network, Shape
 from flowzoo_coupling.inputs import channels_last, input_channels, join_inputs
 from flowzoo_coupling.weight_norm import WeightNormConv
 from flowzoo_coupling.zero_conv import zero_conv
@@ -38,7 +38,9 @@ class ResidualConv(Network):
         self.last = zero_conv(hidden, output_channels)
         self.receptive_radius = blocks + 2
 
-    def forward(self, x: Images, context: Images | None = None, time: Tensor | None = None) -> Images:
+    def forward(
+        self, x: Images, context: Images | None = None, time: Tensor | None = None, call: Call = EVALUATION
+    ) -> Images:
         h = self.first(channels_last(join_inputs(x, context, time)))
         for block in self.blocks:
             h = block(h)
@@ -71,8 +73,8 @@ def build_residual_conv(
     timed: bool,
     builder: Builder,
     *,
-    hidden: Annotated[int, Field(ge=1, description="channels between the convolutions")] = 32,
-    blocks: Annotated[int, Field(ge=0, description="residual blocks")] = 2,
+    hidden: Annotated[int, Field(ge=1, description="Number of channels between the convolutions.")] = 32,
+    blocks: Annotated[int, Field(ge=0, description="Number of residual blocks.")] = 2,
 ) -> ResidualConv:
     """Build a :class:`ResidualConv`."""
     return ResidualConv(input_channels(shape, context_shape, timed), output_channels, hidden, blocks)
