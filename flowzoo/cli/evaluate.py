@@ -112,7 +112,10 @@ def evaluate(
     from flowzoo.evaluation.image_bits import bits_file, write_bits
     from flowzoo.evaluation.report import evaluate_run, evaluation_file, write_evaluation
     from flowzoo.files import check_output
+    from flowzoo.integers import positive_integer
 
+    if images is not None:
+        images = positive_integer("--images", images)
     if output is not None:
         check_output(output, "JSON file")
     chosen: dict[str, Any] = {
