@@ -77,15 +77,15 @@ class CellRun:
         metrics: dict[str, Measurement] = {}
         unmeasured: list[str] = []
         failure: Failure | None = None
-        for place, (name, options) in enumerate(self._cell.metrics):
-            stage = f"measuring {name}"
+        for place, (label, asked) in enumerate(self._cell.metrics.items()):
+            stage = f"measuring {label}"
             self._tell(stage, place / len(self._cell.metrics), None)
             try:
-                metrics[name] = self._measure(name, options, record, dataset, environment)
+                metrics[label] = self._measure(label, *asked, record, dataset, environment)
             except (Exception, SystemExit) as error:
                 found = explain(stage, error)
-                unmeasured.append(name)
-                metrics[name] = Measurement(None, "", valid=False, objections=(found.reason,))
+                unmeasured.append(label)
+                metrics[label] = Measurement(None, "", valid=False, objections=(found.reason,))
                 if isinstance(error, NumericalError) or not isinstance(error, FlowzooError):
                     failure = failure or found
         metrics = _resting_on_likelihood(metrics)
@@ -125,6 +125,7 @@ class CellRun:
 
     def _measure(
         self,
+        label: str,
         name: str,
         options: Mapping[str, Any],
         record: RunRecord,
@@ -135,7 +136,7 @@ class CellRun:
 
         Times are measured again wherever anything about the environment is another.
         """
-        path = self._work / f"{file_part(name)}.json"
+        path = self._work / f"{file_part(label)}.json"
         if path.is_file():
             with suppress(ValidationError):
                 kept = _KEPT.validate_json(path.read_bytes())

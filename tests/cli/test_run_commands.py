@@ -186,7 +186,7 @@ def test_a_finished_run_is_trained_for_longer(run: Path) -> None:
         ([*MRCNF, "--steps", "1", "--set", "seed=1"], "use --seed"),
         ([*MRCNF, "--steps", "1", "--set", "budget.steps=1"], "use --steps"),
         ([*MRCNF, "--steps", "1", "--set", "data.name=x"], "use --data"),
-        ([*MRCNF, "--steps", "1", "--set", "pixels=actnorm"], "use a fixed one"),
+        ([*MRCNF, "--steps", "1", "--set", "pixels=actnorm"], "pixel transform"),
         ([*MRCNF, "--steps", "1", "--config", "none.yaml"], "none.yaml"),
         (["evaluate", "nowhere"], "not a run folder"),
         (["sample", "nowhere", "-o", "x.png"], "not a run folder"),
