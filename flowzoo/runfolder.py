@@ -115,8 +115,8 @@ class RunFolder:
         """Make the folder, and keep every other process from training in it while the block runs.
 
         Args:
-            keep: Called with what the block raises; returns whether what was written stays. Otherwise the folder is
-                left as it was, so that it does not block the next start.
+            keep: Called with what the block raises; returns whether what was written stays. Otherwise the
+                folder is left as it was, so that it does not block the next start.
 
         Raises:
             SavedModelError: Something that is no empty folder stands there already.
