@@ -116,6 +116,7 @@ def evaluate_likelihood(
     audit_seconds: float = SECONDS,
     progress: Callable[[int], None] = lambda images: None,
     auditing: Callable[[float], None] = lambda share: None,
+    measured: Callable[[Likelihood, Tensor], object] = lambda found, bits: None,
 ) -> Likelihood:
     """Measure bits per dimension.
 
@@ -138,6 +139,8 @@ def evaluate_likelihood(
         audit_seconds: How long the density audit may spend on Jacobians, roughly.
         progress: Told how many images are done after each batch.
         auditing: Told which share of the density audit is done.
+        measured: Called before the audits, which can take long, with the figure as it stands without them,
+            and with each image's bits/dim, ``(images,)``, float64, on the CPU.
 
     Raises:
         OptionError: There is more than one importance sample and an estimated log-determinant, whose noise
@@ -176,58 +179,62 @@ def evaluate_likelihood(
     seconds = time.monotonic() - began
     bits = torch.cat(values)
     standard_error = float(bits.std()) / math.sqrt(count) if count > 1 else None
+
+    def likelihood(density: DensityAudit | None, audited: Audit | None, unjudged: str) -> Likelihood:
+        objections = tuple(_objections(ledger.exactness, density, audited, unjudged, standard_error))
+        return Likelihood(
+            bits_per_dim=float(bits.mean()),
+            standard_error=standard_error,
+            valid=not objections,
+            objections=objections,
+            exactness=ledger.exactness,
+            estimated=ledger.estimated,
+            joint_bits_per_dim=float(torch.cat(joint_values).mean()) if _has_joint_figure(flow) else None,
+            proposal=f"{stated(ledger, 'proposal')}, K={samples}" if flow.stochastic else "",
+            images=count,
+            importance_samples=samples,
+            dequantisation="uniform",
+            trace=stated(ledger, "trace"),
+            solver=stated(ledger, "solver"),
+            audit=audited,
+            density=density,
+            terms={name: total / count for name, total in rows.items()} | {"log2 bins": math.log2(flow.bins)},
+            evaluations=ledger.counts.get("evaluations", 0.0) / (batches * samples),
+            components=components,
+            parameters=trainable(flow),
+            seconds=seconds,
+            seed=seed,
+        )
+
+    components = findings.rows()
+    measured(likelihood(None, None, ""), bits)
+    if not audit:
+        return likelihood(None, None, "")
     audited: Audit | None = None
-    unjudged = "was not audited"
-    if audit and flow.solves:
+    unjudged = ""
+    if flow.solves:
         try:
             audited = audit_likelihood(flow, source, count, seed, use_exact, warm_start)
         except (Exception, SystemExit) as problem:  # the figure has been measured, and is not lost to it
             unjudged = f"could not be audited: {blamed(problem)}"
-    density: DensityAudit | None = None
-    if audit:
 
-        def measure(copied: Flow, images: IntegerImages, call: Call) -> Tensor:
-            log_prob = _log_prob_of(copied, images, samples, call).log_prob
-            return bits_per_dim(log_prob, copied.dimensions, copied.bins)
+    def measure(copied: Flow, images: IntegerImages, call: Call) -> Tensor:
+        log_prob = _log_prob_of(copied, images, samples, call).log_prob
+        return bits_per_dim(log_prob, copied.dimensions, copied.bins)
 
-        figure = Figure(
-            flow=flow,
-            source=source,
-            bits=bits,
-            importance_samples=samples,
-            measure=measure,
-            seed=seed,
-            exact=use_exact,
-            warm_start=warm_start,
-            solved=flow.solves,
-            estimated=ledger.estimated,
-        )
-        density = audit_density(figure, audit_seconds, auditing)
-    unjudged = unjudged if flow.solves and audit else ""
-    objections = tuple(_objections(ledger.exactness, density, audited, unjudged, standard_error))
-    return Likelihood(
-        bits_per_dim=float(bits.mean()),
-        standard_error=standard_error,
-        valid=not objections,
-        objections=objections,
-        exactness=ledger.exactness,
-        estimated=ledger.estimated,
-        joint_bits_per_dim=float(torch.cat(joint_values).mean()) if _has_joint_figure(flow) else None,
-        proposal=f"{stated(ledger, 'proposal')}, K={samples}" if flow.stochastic else "",
-        images=count,
+    figure = Figure(
+        flow=flow,
+        source=source,
+        bits=bits,
         importance_samples=samples,
-        dequantisation="uniform",
-        trace=stated(ledger, "trace"),
-        solver=stated(ledger, "solver"),
-        audit=audited,
-        density=density,
-        terms={name: total / count for name, total in rows.items()} | {"log2 bins": math.log2(flow.bins)},
-        evaluations=ledger.counts.get("evaluations", 0.0) / (batches * samples),
-        components=findings.rows(),
-        parameters=trainable(flow),
-        seconds=seconds,
+        measure=measure,
         seed=seed,
+        exact=use_exact,
+        warm_start=warm_start,
+        solved=flow.solves,
+        estimated=ledger.estimated,
     )
+    return likelihood(audit_density(figure, audit_seconds, auditing), audited, unjudged)
 
 
 class _Drawn(NamedTuple):
