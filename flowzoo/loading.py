@@ -69,11 +69,13 @@ class Subject:
         flow: The model.
         data: The images.
         record: The record of the run that trained the model; None where there is only the model.
+        weights: Digest of the weights that were loaded; empty for a model in memory.
     """
 
     flow: Flow
     data: RunData
     record: RunRecord | None
+    weights: str
 
 
 def load_subject(
@@ -95,10 +97,11 @@ def load_subject(
         FlowzooError: As :func:`load_images`.
     """
     if isinstance(model, Flow):
-        return Subject(model, load_images(None, model, data, options), None)
+        return Subject(model, load_images(None, model, data, options), None, "")
     flow = load_model(model, prepare_device(device))
-    record = RunFolder(Path(model)).read() if is_run(model) else None
-    return Subject(flow, load_images(model, flow, data, options), record)
+    run = RunFolder(Path(model)) if is_run(model) else None
+    weights = saving.weights_digest(model if run is None else run.model)
+    return Subject(flow, load_images(model, flow, data, options), None if run is None else run.read(), weights)
 
 
 def load_images(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from flowzoo.errors import FileError, InUseError, SavedModelError
-from flowzoo.evaluation.report import evaluate_run
+from flowzoo.evaluation.report import evaluate
 from flowzoo.runfolder import RunFolder, RunRecord
 from flowzoo.training.budget import Budget
 from flowzoo.training.log import TrainingLog
@@ -54,7 +54,7 @@ def test_nobody_else_trains_a_run_and_everybody_may_read_it(start: Start, tmp_pa
         with pytest.raises(SavedModelError, match="holds a run already"):
             start_run(folder, "gaussian", "digits", budget=Budget(steps=1), device="cpu")
         assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-        assert evaluate_run(folder, images=3, floor=False, audit=False, device="cpu").images == 3
+        assert evaluate(folder, images=3, floor=False, audit=False, device="cpu").images == 3
         assert RunFolder(folder).load_model().sample(1, seed=0).shape == (1, 1, 8, 8)
 
     meanwhile = During(meddle)
@@ -110,7 +110,7 @@ def test_a_process_that_was_ended_locks_nobody_out(tmp_path: Path, signal_: sign
     if signal_ == signal.SIGINT:
         assert (process.returncode, out, said.splitlines()[-1]) == (130, b"", b"interrupted")
     with pytest.raises(SavedModelError, match="no model yet: the first validation is at step 100000"):
-        evaluate_run(tmp_path / "run", device="cpu")
+        evaluate(tmp_path / "run", device="cpu")
     assert resume_run(tmp_path / "run", budget=Budget(steps=2), device="cpu").steps == 2
     assert not (tmp_path / "run" / ".lock").exists()
 
@@ -125,7 +125,7 @@ def test_a_folder_that_cannot_be_locked_is_refused_before_anything_changes(
     with pytest.raises(FileError, match=r"cannot write .*\.lock: Is a directory"):
         resume_run(folder, budget=Budget(steps=9), device="cpu")
     assert (folder / "run.json").read_bytes() == before
-    assert evaluate_run(folder, images=3, floor=False, audit=False, device="cpu").images == 3
+    assert evaluate(folder, images=3, floor=False, audit=False, device="cpu").images == 3
 
 
 @pytest.mark.parametrize(
