@@ -99,9 +99,11 @@ def load_subject(
     if isinstance(model, Flow):
         return Subject(model, load_images(None, model, data, options), None, "")
     flow = load_model(model, prepare_device(device))
-    run = RunFolder(Path(model)) if is_run(model) else None
-    weights = saving.weights_digest(model if run is None else run.model)
-    return Subject(flow, load_images(model, flow, data, options), None if run is None else run.read(), weights)
+    images = load_images(model, flow, data, options)
+    if not is_run(model):
+        return Subject(flow, images, None, saving.weights_digest(model))
+    run = RunFolder(Path(model))
+    return Subject(flow, images, run.read(), saving.weights_digest(run.model))
 
 
 def load_images(

@@ -57,7 +57,8 @@ def solved(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def test_the_table_lines_up(solved: dict[str, Any]) -> None:
     result = flowzoo("diagnose", "r", "--images", "7", "--seed", "3", "--split", "train", "--device", "cpu")
     assert result.exit_code == 0, result.output
-    assert solved == {"path": Path("r"), "split": "train", "images": 7, "seed": 3, "device": "cpu"}
+    given = {"path": Path("r"), "split": "train", "images": 7, "seed": 3, "device": "cpu"}
+    assert solved == given | {"data": None, "data_options": {}}
     lines = [line.rstrip() for line in result.stdout.splitlines()]
     above, below, *rows = lines[lines.index("") + 1 :][:6]
     assert [row.split() for row in rows] == [
