@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from flowzoo.scaling import downscale as downscale
     from flowzoo.scaling import project as project
     from flowzoo.scaling import upscale as upscale
+    from flowzoo.training.train import train as train
 
 __version__ = "0.1.0"
 
@@ -65,6 +66,7 @@ _HOMES = {
     "model_info": "flowzoo.registry.models",
     "project": "flowzoo.scaling",
     "save_model": "flowzoo.registry.saving",
+    "train": "flowzoo.training.train",
     "upscale": "flowzoo.scaling",
 }
 

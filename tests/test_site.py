@@ -23,8 +23,8 @@ import flowzoo.testing
 from flowzoo.bench.result import Result
 from flowzoo.cli.app import app
 from flowzoo.component import KINDS
+from flowzoo.experiment.training_options import TrainingOptions
 from flowzoo.registry.loader import default_registry
-from flowzoo.training.options import TrainingOptions
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

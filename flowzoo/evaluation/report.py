@@ -125,9 +125,12 @@ def evaluate(
     flow, run, record = subject.flow, subject.data, subject.record
     dataset, recipe = run.dataset, flow.recipe
     source = dataset.split(split)
-    inspected = record is not None and data is None and split not in run.changes  # when training began
-    if not inspected:
+    asked = None if record is None or data is not None else record.experiment
+    revision = dataset.info.revision
+    if asked is None or split in run.changes:
         inspect_split(dataset, split)
+    else:  # it was inspected when training began
+        revision = asked.data_revision
     total = min(len(source), images or len(source))
     done = 0
 
@@ -140,8 +143,8 @@ def evaluate(
         return Evaluation(
             schema=SCHEMA,
             model=type(flow).__name__ if recipe is None else recipe.model,
-            data=record.data if record is not None and data is None else dataset.info.name,
-            data_revision=record.data_revision if record is not None and inspected else dataset.info.revision,
+            data=dataset.info.name if asked is None else asked.data,
+            data_revision=revision,
             split=split,
             bins=flow.bins,
             pixels={} if recipe is None else recipe.pixels,

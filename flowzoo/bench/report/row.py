@@ -178,6 +178,6 @@ def _figures(cells: list[Result]) -> dict[str, Figure]:
 def _settings(result: Result) -> str:
     """Return all that decides the figures but seed and data, as one string."""
     training = {name: value for name, value in result.training.items() if name != "seed"}
-    decides = [result.model, result.options, result.pixels, training, result.components, result.spent.budget]
+    decides = [result.model, result.options, result.pixels, training, result.components, result.budget]
     decides.append([*conditions_of(result), str(result.audited)])
     return json.dumps(decides, sort_keys=True, default=str)
