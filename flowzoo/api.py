@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from flowzoo.builtin.log_det import log_det_dtype as log_det_dtype
     from flowzoo.builtin.log_det import widest_dtype as widest_dtype
     from flowzoo.builtin.squeeze import Squeeze as Squeeze
+    from flowzoo.builtin.squeezed import Squeezed as Squeezed
+    from flowzoo.builtin.squeezed import squeezed_view as squeezed_view
     from flowzoo.builtin.stack import Stack as Stack
     from flowzoo.builtin.standardise import Standardise as Standardise
     from flowzoo.call import EVALUATION as EVALUATION
@@ -175,6 +177,8 @@ _HOMES = {
     "SplitPolicy": "flowzoo.split",
     "SplitSpec": "flowzoo.component",
     "Squeeze": "flowzoo.builtin.squeeze",
+    "Squeezed": "flowzoo.builtin.squeezed",
+    "squeezed_view": "flowzoo.builtin.squeezed",
     "Stack": "flowzoo.builtin.stack",
     "standard_normal_log_prob": "flowzoo.bijector",
     "Standardise": "flowzoo.builtin.standardise",

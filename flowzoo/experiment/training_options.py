@@ -16,38 +16,58 @@ class TrainingOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
-    batch_size: Annotated[int, Field(ge=1, description="images a step")] = 64
-    optimiser: Annotated[Literal["adam", "adamax"], Field(description="torch.optim's")] = "adam"
-    learning_rate: Annotated[float, Field(gt=0, description="after the warm-up")] = 1e-3
-    warmup: Annotated[int, Field(ge=0, description="steps over which the learning rate rises")] = 100
+    batch_size: Annotated[int, Field(ge=1, description="Number of images in a step.")] = 64
+    optimiser: Annotated[Literal["adam", "adamax"], Field(description="Optimiser of torch.optim.")] = "adam"
+    learning_rate: Annotated[float, Field(gt=0, description="Learning rate after the warm-up.")] = 1e-3
+    warmup: Annotated[
+        int, Field(ge=0, description="Number of steps over which the learning rate rises from 0.")
+    ] = 100
     schedule: Annotated[
-        Literal["cosine", "constant"], Field(description="of the learning rate over the budget")
+        Literal["cosine", "constant"],
+        Field(description="How the learning rate changes after the warm-up: cosine lets it fall to 0."),
     ] = "cosine"
     precision: Annotated[
         Literal["float32", "tf32", "bfloat16"],
-        Field(description="of products in training; evaluation is in float32"),
+        Field(description="Precision of matrix products in training. Evaluation uses float32."),
     ] = "float32"
-    clip: Annotated[float, Field(gt=0, description="largest norm of the gradient of bits/dim")] = 100.0
+    clip: Annotated[
+        float,
+        Field(
+            gt=0, description="Largest norm of the gradient of bits/dim. A longer gradient is scaled down."
+        ),
+    ] = 100.0
     average: Annotated[
-        float, Field(ge=0, lt=1, description="decay of the exponential average of weights; 0: none")
+        float,
+        Field(ge=0, lt=1, description="Decay of the exponential average of the weights. 0 turns it off."),
     ] = 0.999
     order: Annotated[
         Literal["jointly", "separately"],
-        Field(description="all levels at once, or one by one, coarsest first, in equal shares of the budget"),
+        Field(
+            description="Train all levels at once, or one after another, coarsest first, each with an "
+            "equal part of the budget."
+        ),
     ] = "jointly"
     scoring: Annotated[
         float,
         Field(
-            gt=0, lt=1, description="share of the budget spent on scoring pixels, where a split asks for it"
+            gt=0,
+            lt=1,
+            description="Part of the budget that is used to score pixels, if a split needs scores.",
         ),
     ] = 0.1
-    scoring_images: Annotated[int, Field(ge=1, description="images over which scores are averaged")] = 2000
+    scoring_images: Annotated[
+        int, Field(ge=1, description="Number of images over which scores are averaged.")
+    ] = 2000
     initial_images: Annotated[
-        int, Field(ge=1, description="images in a batch of the first pass over the data")
+        int, Field(ge=1, description="Number of images in a batch of the first pass over the data.")
     ] = 512
-    validations: Annotated[int, Field(ge=1, description="how often to validate over the budget")] = 20
-    validation_images: Annotated[int, Field(ge=1, description="images of the validation split to use")] = 256
-    validation_batch_size: Annotated[int, Field(ge=1, description="images at once in validation")] = 128
+    validations: Annotated[int, Field(ge=1, description="Number of validations during the training.")] = 20
+    validation_images: Annotated[
+        int, Field(ge=1, description="Number of images of the validation split to use.")
+    ] = 256
+    validation_batch_size: Annotated[
+        int, Field(ge=1, description="Number of images in a batch of validation.")
+    ] = 128
 
 
 def parse_training_options(given: Mapping[str, Any]) -> TrainingOptions:

@@ -68,7 +68,7 @@ SOURCE = """
                 super().__init__()
                 self.value = torch.nn.Parameter(torch.full((output_channels, 1, 1), 0.1))
 
-            def forward(self, x, context=None, time=None):
+            def forward(self, x, context=None, time=None, call=None):
                 return self.value.expand(len(x), *shape)
 
         return Constant()
@@ -82,11 +82,11 @@ SOURCE = """
                 super().__init__()
                 self.net = net
 
-            def forward(self, x, context=None, run=None):
+            def forward(self, x, context=None, call=None):
                 log_scale = self.net(x)
                 return x * log_scale.exp(), {log_det}
 
-            def inverse(self, z, context=None, run=None):
+            def inverse(self, z, context=None, call=None):
                 return z * (-self.net(z)).exp()
 
         return Scale()
