@@ -1,4 +1,4 @@
-"""Measurements in a work folder: an interrupted cell goes on from them, a killed one is recorded with them."""
+"""Measurements in a work folder: an interrupted cell goes on from them, a killed one is recorded so."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -74,4 +73,4 @@ def _path(work: Path, metric: str, complete: bool) -> Path:
     return work / f"{file_part(metric)}{'' if complete else '.partial'}.json"
 
 
-_KEPT: TypeAdapter[Any] = TypeAdapter(Kept)
+_KEPT = TypeAdapter(Kept)
