@@ -153,12 +153,13 @@ def _folder_of(path: Path) -> Path:
 
 def _described(folder: RunFolder, record: RunRecord, split: str) -> ComparedRun:
     curve, remark = validation_curve(folder)
+    budget = record.experiment.budget.plain()
     return ComparedRun(
         run=str(folder.path),
-        model=record.model,
-        data=record.data,
+        model=record.experiment.model,
+        data=record.experiment.data,
         data_revision=_revision(record, split),
-        budget={unit: amount for unit, amount in record.budget.items() if amount is not None},
+        budget={unit: amount for unit, amount in budget.items() if amount is not None},
         finished=record.status == "finished",
         steps=record.steps,
         seconds=record.seconds,
@@ -170,7 +171,7 @@ def _described(folder: RunFolder, record: RunRecord, split: str) -> ComparedRun:
 
 
 def _revision(record: RunRecord, split: str) -> str:
-    return record.data_report.revisions.get(split, record.data_revision)
+    return record.data_report.revisions.get(split, record.experiment.data_revision)
 
 
 def _test_figure(folder: RunFolder, split: str) -> TestFigure | None:
@@ -298,7 +299,10 @@ def _mismatch(first: ImageConditions, other: ImageConditions) -> str:
 
 def _warnings(records: Sequence[RunRecord], runs: Sequence[ComparedRun], split: str) -> list[str]:
     warnings = []
-    if len({(record.data, record.data_report.revisions.get("train", "")) for record in records}) > 1:
+    if (
+        len({(record.experiment.data, record.data_report.revisions.get("train", "")) for record in records})
+        > 1
+    ):
         warnings.append("the runs were trained on different images")
     if len({tuple(run.budget.items()) for run in runs}) > 1:
         warnings.append("the runs had different budgets")

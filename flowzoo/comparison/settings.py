@@ -23,14 +23,15 @@ def differing_settings(records: Sequence[RunRecord]) -> dict[str, tuple[Any, ...
 
 
 def _settings(record: RunRecord) -> Mapping[str, Any]:
+    asked = record.experiment
     return {
-        "model": record.model,
-        "data": {"name": record.data, **record.data_options, "revision": record.data_revision},
-        "pixels": record.pixels,
-        **record.options,
-        "training": record.training,
-        "budget": {unit: amount for unit, amount in record.budget.items() if amount is not None},
-        "seed": record.seed,
+        "model": asked.model,
+        "data": {"name": asked.data, **asked.data_options, "revision": asked.data_revision},
+        "pixels": asked.pixels,
+        **asked.options,
+        "training": asked.training.model_dump(),
+        "budget": {unit: amount for unit, amount in asked.budget.plain().items() if amount is not None},
+        "seed": asked.seed,
     }
 
 

@@ -50,8 +50,8 @@ def train(
         model: The name of a model; or a model that :func:`flowzoo.create_model` or :func:`flowzoo.load_model`
             made, which is trained in place, from the weights that it has.
         data: The name of a data set, what :func:`flowzoo.load_dataset` returns, or images in memory: an array
-            or a tensor ``(N, C, H, W)``, uint8, or a mapping of ``train``, ``test`` and perhaps ``validation``
-            to such (see :func:`flowzoo.data.given.as_dataset`).
+            or a tensor ``(N, C, H, W)``, uint8, which is divided into splits, or a mapping of ``train``,
+            ``test`` and perhaps ``validation`` to such.
         steps: How long to train, in steps. Give either steps or seconds.
         seconds: How long to train, in seconds.
         out: The run folder to write: the model, the log and the checkpoints. It is new or empty. Without it,
