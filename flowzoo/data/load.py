@@ -22,8 +22,9 @@ def load_dataset(name: str | Path, /, **options: Any) -> Dataset:
     torch.Size([1, 8, 8])
 
     Args:
-        name: Name of a registered data set, such as ``"digits"``; or a folder of image files, written with a
-            slash (``"./photos"``), which is short for ``load_dataset("images", root=...)``.
+        name: Name of a registered data set, such as ``"digits"``; or a folder of image files, a ``Path`` or
+            a text that begins with ``.``, ``/`` or ``~``, which is short for
+            ``load_dataset("images", root=...)``.
         options: The data set's options; in those that say where files are, ``~`` stands for the home folder.
 
     Raises:
@@ -32,7 +33,7 @@ def load_dataset(name: str | Path, /, **options: Any) -> Dataset:
         DataError: The images cannot be had.
         PluginError: The plugin that brings it fails.
     """
-    if isinstance(name, Path) or "/" in name or "\\" in name:
+    if isinstance(name, Path) or name.startswith((".", "/", "~")):
         name, options = "images", {"root": str(name), **options}
     options = absolute_options(name, options)
     dataset = build_component("dataset", name, **options)
