@@ -10,6 +10,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from flowzoo.bench.metrics.evaluation_batch import BatchSize as BatchSize
+    from flowzoo.bench.metrics.evaluation_batch import EvaluationBatch as EvaluationBatch
+    from flowzoo.bench.metrics.evaluation_batch import Exact as Exact
+    from flowzoo.bench.metrics.resident_memory import measure_growth as measure_growth
+    from flowzoo.bench.metrics.timing import Repetitions as Repetitions
+    from flowzoo.bench.metrics.timing import Seconds as Seconds
+    from flowzoo.bench.metrics.timing import Speed as Speed
+    from flowzoo.bench.metrics.timing import measure_speed as measure_speed
+    from flowzoo.bench.metrics.training_steps import StepSize as StepSize
+    from flowzoo.bench.metrics.training_steps import TrainingSteps as TrainingSteps
+    from flowzoo.bench.metrics.training_steps import last_steps as last_steps
+    from flowzoo.bench.metrics.training_steps import nothing_trains as nothing_trains
     from flowzoo.bijector import ConditionalBijector as ConditionalBijector
     from flowzoo.bijector import Phase as Phase
     from flowzoo.bijector import standard_normal_log_prob as standard_normal_log_prob
@@ -31,6 +43,7 @@ if TYPE_CHECKING:
     from flowzoo.call import EVALUATION as EVALUATION
     from flowzoo.call import Call as Call
     from flowzoo.call import Ledger as Ledger
+    from flowzoo.call import per_image_generators as per_image_generators
     from flowzoo.cascade import CascadeOptions as CascadeOptions
     from flowzoo.cascade import cascade as cascade
     from flowzoo.cascade import cascade_model as cascade_model
@@ -52,7 +65,24 @@ if TYPE_CHECKING:
     from flowzoo.data.dataset import Dataset as Dataset
     from flowzoo.data.dataset import DatasetInfo as DatasetInfo
     from flowzoo.data.dataset import ImageSource as ImageSource
+    from flowzoo.data.load import load_dataset as load_dataset
+    from flowzoo.data.locate import Opened as Opened
+    from flowzoo.data.locate import open_images as open_images
     from flowzoo.data.memory import in_memory as in_memory
+    from flowzoo.data.on_disk import DecodedImages as DecodedImages
+    from flowzoo.data.on_disk import decode_all as decode_all
+    from flowzoo.data.on_disk import hold_out as hold_out
+    from flowzoo.data.on_disk import on_disk as on_disk
+    from flowzoo.data.on_disk import shuffled as shuffled
+    from flowzoo.data.split_names import TEST as TEST
+    from flowzoo.data.split_names import TRAIN as TRAIN
+    from flowzoo.data.split_names import VALIDATION as VALIDATION
+    from flowzoo.data.stored import ImageFiles as ImageFiles
+    from flowzoo.data.stored import Prepare as Prepare
+    from flowzoo.data.stored import StoredImages as StoredImages
+    from flowzoo.data.stored import cut_and_scaled as cut_and_scaled
+    from flowzoo.data.stored import exactly as exactly
+    from flowzoo.dequantisation import dequantise as dequantise
     from flowzoo.dequantisation import quantise as quantise
     from flowzoo.errors import DataError as DataError
     from flowzoo.errors import FlowzooError as FlowzooError
@@ -65,7 +95,15 @@ if TYPE_CHECKING:
     from flowzoo.errors import ShapeError as ShapeError
     from flowzoo.errors import UnknownNameError as UnknownNameError
     from flowzoo.errors import did_you_mean as did_you_mean
+    from flowzoo.evaluation.density.outcome import DensityAudit as DensityAudit
+    from flowzoo.evaluation.likelihood import EXACT_UP_TO as EXACT_UP_TO
+    from flowzoo.evaluation.likelihood import Likelihood as Likelihood
+    from flowzoo.evaluation.likelihood import evaluate_likelihood as evaluate_likelihood
+    from flowzoo.evaluation.notes import stated as stated
+    from flowzoo.evaluation.pilot import calibrate_on_pilot as calibrate_on_pilot
     from flowzoo.exactness import Exactness as Exactness
+    from flowzoo.experiment.training_options import TrainingOptions as TrainingOptions
+    from flowzoo.experiment.training_options import parse_training_options as parse_training_options
     from flowzoo.flow import Flow as Flow
     from flowzoo.hooks import API_VERSION as API_VERSION
     from flowzoo.hooks import hookimpl as hookimpl
@@ -73,6 +111,7 @@ if TYPE_CHECKING:
     from flowzoo.integers import positive_integer as positive_integer
     from flowzoo.level import Level as Level
     from flowzoo.loading import load_model as load_model
+    from flowzoo.metric import Better as Better
     from flowzoo.metric import Measurement as Measurement
     from flowzoo.metric import Metric as Metric
     from flowzoo.metric import Trained as Trained
@@ -93,6 +132,10 @@ if TYPE_CHECKING:
     from flowzoo.split import SplitPolicy as SplitPolicy
     from flowzoo.tensors import floating_dtype as floating_dtype
     from flowzoo.tensors import parameters_of as parameters_of
+    from flowzoo.tensors import trainable as trainable
+    from flowzoo.training.stage import Stage as Stage
+    from flowzoo.training.stage import plan_stages as plan_stages
+    from flowzoo.training.step import TrainingStep as TrainingStep
     from flowzoo.traits import BijectorTraits as BijectorTraits
     from flowzoo.traits import TransformTraits as TransformTraits
     from flowzoo.traits import merged as merged
@@ -104,10 +147,14 @@ _HOMES = {
     "API_VERSION": "flowzoo.hooks",
     "as_integer": "flowzoo.integers",
     "as_shape": "flowzoo.shapes",
+    "BatchSize": "flowzoo.bench.metrics.evaluation_batch",
+    "Better": "flowzoo.metric",
     "BijectorSpec": "flowzoo.component",
     "BijectorTraits": "flowzoo.traits",
     "BlockMean": "flowzoo.builtin.block_mean",
     "Builder": "flowzoo.component",
+    "calibrate_on_pilot": "flowzoo.evaluation.pilot",
+    "Call": "flowzoo.call",
     "cascade": "flowzoo.cascade",
     "cascade_model": "flowzoo.cascade",
     "CascadeOptions": "flowzoo.cascade",
@@ -116,77 +163,116 @@ _HOMES = {
     "Component": "flowzoo.component",
     "ConditionalBijector": "flowzoo.bijector",
     "constant_log_det": "flowzoo.builtin.log_det",
+    "cut_and_scaled": "flowzoo.data.stored",
     "DataError": "flowzoo.errors",
     "Dataset": "flowzoo.data.dataset",
     "DatasetInfo": "flowzoo.data.dataset",
+    "decode_all": "flowzoo.data.on_disk",
+    "DecodedImages": "flowzoo.data.on_disk",
+    "DensityAudit": "flowzoo.evaluation.density.outcome",
+    "dequantise": "flowzoo.dequantisation",
     "did_you_mean": "flowzoo.errors",
+    "evaluate_likelihood": "flowzoo.evaluation.likelihood",
     "EVALUATION": "flowzoo.call",
+    "EvaluationBatch": "flowzoo.bench.metrics.evaluation_batch",
+    "Exact": "flowzoo.bench.metrics.evaluation_batch",
+    "EXACT_UP_TO": "flowzoo.evaluation.likelihood",
+    "exactly": "flowzoo.data.stored",
     "Exactness": "flowzoo.exactness",
     "FilePlace": "flowzoo.component",
     "FirstPass": "flowzoo.builtin.first_pass",
     "floating_dtype": "flowzoo.tensors",
     "Flow": "flowzoo.flow",
     "FlowzooError": "flowzoo.errors",
-    "merged": "flowzoo.traits",
+    "hold_out": "flowzoo.data.on_disk",
     "hookimpl": "flowzoo.hooks",
     "IdentityBijector": "flowzoo.builtin.identity",
     "IdentityTransform": "flowzoo.builtin.identity",
+    "ImageFiles": "flowzoo.data.stored",
     "Images": "flowzoo.shapes",
     "ImageSource": "flowzoo.data.dataset",
     "in_memory": "flowzoo.data.memory",
     "IntegerImages": "flowzoo.shapes",
     "KeepNothing": "flowzoo.builtin.keep_nothing",
     "Kind": "flowzoo.component",
+    "last_steps": "flowzoo.bench.metrics.training_steps",
     "Ledger": "flowzoo.call",
     "Level": "flowzoo.level",
+    "Likelihood": "flowzoo.evaluation.likelihood",
     "linear_contributions": "flowzoo.builtin.linear_contributions",
+    "load_dataset": "flowzoo.data.load",
     "load_model": "flowzoo.loading",
     "log_det_dtype": "flowzoo.builtin.log_det",
+    "measure_growth": "flowzoo.bench.metrics.resident_memory",
+    "measure_speed": "flowzoo.bench.metrics.timing",
     "Measurement": "flowzoo.metric",
-    "quantise": "flowzoo.dequantisation",
-    "sequential_batches": "flowzoo.data.batches",
-    "ShuffledBatches": "flowzoo.data.batches",
-    "spread": "flowzoo.data.batches",
-    "WarmStart": "flowzoo.warm_start",
+    "merged": "flowzoo.traits",
     "Metric": "flowzoo.metric",
     "Network": "flowzoo.network",
     "NetworkSpec": "flowzoo.component",
+    "nothing_trains": "flowzoo.bench.metrics.training_steps",
     "NotInitialisedError": "flowzoo.errors",
     "NumericalError": "flowzoo.errors",
+    "on_disk": "flowzoo.data.on_disk",
+    "open_images": "flowzoo.data.locate",
+    "Opened": "flowzoo.data.locate",
     "OptionError": "flowzoo.errors",
     "parameters_of": "flowzoo.tensors",
+    "parse_training_options": "flowzoo.experiment.training_options",
     "PartError": "flowzoo.errors",
     "PartList": "flowzoo.part_list",
+    "per_image_generators": "flowzoo.call",
     "PerImage": "flowzoo.shapes",
     "Phase": "flowzoo.bijector",
+    "plan_stages": "flowzoo.training.stage",
     "PluginError": "flowzoo.errors",
     "positive_integer": "flowzoo.integers",
+    "Prepare": "flowzoo.data.stored",
     "Prepared": "flowzoo.network",
     "Published": "flowzoo.component",
+    "quantise": "flowzoo.dequantisation",
+    "Repetitions": "flowzoo.bench.metrics.timing",
     "require_even": "flowzoo.shapes",
     "ResolutionTransform": "flowzoo.transform",
-    "Call": "flowzoo.call",
     "RunFolder": "flowzoo.runfolder",
     "save_grid": "flowzoo.pictures",
-    "say": "flowzoo.cli.console",
     "SavedModelError": "flowzoo.errors",
+    "say": "flowzoo.cli.console",
+    "Seconds": "flowzoo.bench.metrics.timing",
+    "sequential_batches": "flowzoo.data.batches",
     "Shape": "flowzoo.shapes",
     "ShapeError": "flowzoo.errors",
+    "shuffled": "flowzoo.data.on_disk",
+    "ShuffledBatches": "flowzoo.data.batches",
     "Solving": "flowzoo.solving",
     "Spec": "flowzoo.component",
+    "Speed": "flowzoo.bench.metrics.timing",
     "SplitPolicy": "flowzoo.split",
     "SplitSpec": "flowzoo.component",
+    "spread": "flowzoo.data.batches",
     "Squeeze": "flowzoo.builtin.squeeze",
     "Squeezed": "flowzoo.builtin.squeezed",
     "squeezed_view": "flowzoo.builtin.squeezed",
     "Stack": "flowzoo.builtin.stack",
+    "Stage": "flowzoo.training.stage",
     "standard_normal_log_prob": "flowzoo.bijector",
     "Standardise": "flowzoo.builtin.standardise",
+    "stated": "flowzoo.evaluation.notes",
+    "StepSize": "flowzoo.bench.metrics.training_steps",
+    "StoredImages": "flowzoo.data.stored",
+    "TEST": "flowzoo.data.split_names",
     "Time": "flowzoo.network",
+    "TRAIN": "flowzoo.data.split_names",
+    "trainable": "flowzoo.tensors",
     "Trained": "flowzoo.metric",
+    "TrainingOptions": "flowzoo.experiment.training_options",
+    "TrainingStep": "flowzoo.training.step",
+    "TrainingSteps": "flowzoo.bench.metrics.training_steps",
     "TransformSpec": "flowzoo.component",
     "TransformTraits": "flowzoo.traits",
     "UnknownNameError": "flowzoo.errors",
+    "VALIDATION": "flowzoo.data.split_names",
+    "WarmStart": "flowzoo.warm_start",
     "widest_dtype": "flowzoo.builtin.log_det",
 }
 

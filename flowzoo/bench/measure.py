@@ -78,15 +78,15 @@ class CellRun:
         metrics: dict[str, Measurement] = {}
         unmeasured: list[str] = []
         failure: Failure | None = None
-        for place, (name, options) in enumerate(self._cell.metrics):
-            stage = f"measuring {name}"
+        for place, (label, asked) in enumerate(self._cell.metrics.items()):
+            stage = f"measuring {label}"
             self._tell(stage, place / len(self._cell.metrics), None)
             try:
-                metrics[name] = self._measure(name, options, record, dataset, environment)
+                metrics[label] = self._measure(label, *asked, record, dataset, environment)
             except (Exception, SystemExit) as error:
                 found = explain(stage, error)
-                unmeasured.append(name)
-                metrics[name] = Measurement(None, "", valid=False, objections=(found.reason,))
+                unmeasured.append(label)
+                metrics[label] = Measurement(None, "", valid=False, objections=(found.reason,))
                 if isinstance(error, NumericalError) or not isinstance(error, FlowzooError):
                     failure = failure or found
         metrics = _resting_on_likelihood(metrics)
@@ -126,6 +126,7 @@ class CellRun:
 
     def _measure(
         self,
+        label: str,
         name: str,
         options: Mapping[str, Any],
         record: RunRecord,
@@ -136,7 +137,7 @@ class CellRun:
 
         Times are measured again wherever anything about the environment is another.
         """
-        kept = read_kept(self._work, name)
+        kept = read_kept(self._work, label)
         if kept is not None and (kept.measurement.repeats or kept.environment == environment):
             return kept.measurement
         metric = build_component("metric", name, **options)
@@ -151,11 +152,11 @@ class CellRun:
                 steps=record.steps,
                 seconds=record.seconds,
                 seed=self._cell.experiment.seed,
-                keep=lambda part: keep(self._work, name, Kept(environment, part), complete=False),
+                keep=lambda part: keep(self._work, label, Kept(environment, part), complete=False),
             )
         )
         _require_plain(name, found)
-        return keep(self._work, name, Kept(environment, found))
+        return keep(self._work, label, Kept(environment, found))
 
     def _draw(self, picture: Path) -> str:
         flow = self._model()

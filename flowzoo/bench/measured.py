@@ -31,7 +31,7 @@ def keep(work: Path, metric: str, kept: Kept, *, complete: bool = True) -> Measu
 
     Args:
         work: The work folder.
-        metric: Name of the metric.
+        metric: Label of the metric in its suite.
         kept: The measurement.
         complete: Whether it is the metric's last word, rather than a figure whose audit is still to come.
     """
@@ -55,7 +55,7 @@ def rescue(result: Result, cell: Cell, work: Path) -> Result:
         cell: The cell.
         work: Its work folder.
     """
-    names = [name for name, _ in cell.metrics]
+    names = list(cell.metrics)
     found: dict[str, Kept] = {}
     for name in names:
         kept = read_kept(work, name) or read_kept(work, name, complete=False)

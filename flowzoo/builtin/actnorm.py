@@ -98,7 +98,7 @@ def build_actnorm(
     context_shape: Shape | None,
     builder: Builder,
     *,
-    trainable: Annotated[bool, Field(description="train mean and spread on, from the data's")] = True,
+    trainable: Annotated[bool, Field(description="Train mean and spread, which start at the data's.")] = True,
 ) -> ActNorm:
     """Build :class:`ActNorm`."""
     return ActNorm(shape[0], trainable)

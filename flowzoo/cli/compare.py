@@ -115,9 +115,10 @@ def _figures(found: RunComparison) -> Any:
         column.justify = "right"
     for run in found.runs:
         best = "-" if run.best_validation is None else f"{run.best_validation:.4f}"
-        budget = ", ".join(f"{amount:,g} {unit}" for unit, amount in run.budget.items())
         time = clock(run.seconds)
-        listing.add_row(run.run, run.model, run.data, budget, f"{run.steps:,}", time, best, _test(run))
+        listing.add_row(
+            run.run, run.model, run.data, str(run.budget), f"{run.steps:,}", time, best, _test(run)
+        )
     return listing
 
 
@@ -168,7 +169,7 @@ def _print_curves(found: RunComparison) -> None:
 
 
 def _in_seconds(found: RunComparison) -> bool:
-    return any("seconds" in run.budget for run in found.runs)
+    return any(run.budget.seconds is not None for run in found.runs)
 
 
 def _value(value: Any) -> str:

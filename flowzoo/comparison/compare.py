@@ -16,6 +16,7 @@ from flowzoo.data.dataset import SPLITS
 from flowzoo.errors import OptionError, UnknownNameError, did_you_mean
 from flowzoo.evaluation.image_bits import ImageBits, ImageConditions, bits_file, read_bits
 from flowzoo.evaluation.report import evaluate, evaluation_file
+from flowzoo.experiment.budget import Budget
 from flowzoo.integers import positive_integer
 from flowzoo.registry.saving import weights_digest
 from flowzoo.runfolder import RunFolder, RunRecord
@@ -53,7 +54,7 @@ class ComparedRun:
         model: Registered name of the model.
         data: Registered name of the data set.
         data_revision: Content hash of the images of the split that is compared.
-        budget: Steps or seconds that the run was given.
+        budget: How long it was to train.
         finished: Whether the budget was used up.
         steps: Training steps taken.
         seconds: Seconds spent.
@@ -69,7 +70,7 @@ class ComparedRun:
     model: str
     data: str
     data_revision: str
-    budget: Mapping[str, Any]
+    budget: Budget
     finished: bool
     steps: int
     seconds: float
@@ -141,7 +142,7 @@ def compare_runs(
     return RunComparison(
         split=split,
         runs=tuple(runs),
-        settings=differing_settings(records),
+        settings=differing_settings([record.experiment for record in records]),
         warnings=tuple(_warnings(records, runs, split)),
     )
 
@@ -153,13 +154,12 @@ def _folder_of(path: Path) -> Path:
 
 def _described(folder: RunFolder, record: RunRecord, split: str) -> ComparedRun:
     curve, remark = validation_curve(folder)
-    budget = record.experiment.budget.plain()
     return ComparedRun(
         run=str(folder.path),
         model=record.experiment.model,
         data=record.experiment.data,
         data_revision=_revision(record, split),
-        budget={unit: amount for unit, amount in budget.items() if amount is not None},
+        budget=record.experiment.budget,
         finished=record.status == "finished",
         steps=record.steps,
         seconds=record.seconds,
@@ -304,7 +304,7 @@ def _warnings(records: Sequence[RunRecord], runs: Sequence[ComparedRun], split: 
         > 1
     ):
         warnings.append("the runs were trained on different images")
-    if len({tuple(run.budget.items()) for run in runs}) > 1:
+    if len({run.budget for run in runs}) > 1:
         warnings.append("the runs had different budgets")
     for run in runs:
         if not run.finished:

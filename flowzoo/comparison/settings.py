@@ -5,33 +5,36 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flowzoo.runfolder import RunRecord
+from flowzoo.experiment.experiment import Experiment
 
 ABSENT = "-"
 """Stands for a setting that a run does not have."""
 
 
-def differing_settings(records: Sequence[RunRecord]) -> dict[str, tuple[Any, ...]]:
-    """Return the settings that are not the same in all runs, each with its value in every run.
+def differing_settings(experiments: Sequence[Experiment]) -> dict[str, tuple[Any, ...]]:
+    """Return the settings that are not the same in all trainings, each with its value in every one.
 
     Names are dotted, as ``--set`` takes them.
     """
-    flat = [dict(_flat(_settings(record))) for record in records]
+    flat = [dict(_flat(_settings(each))) for each in experiments]
     names = dict.fromkeys(name for each in flat for name in each)
     rows = {name: tuple(each.get(name, ABSENT) for each in flat) for name in names}
     return {name: values for name, values in rows.items() if any(value != values[0] for value in values)}
 
 
-def _settings(record: RunRecord) -> Mapping[str, Any]:
-    asked = record.experiment
+def _settings(experiment: Experiment) -> Mapping[str, Any]:
     return {
-        "model": asked.model,
-        "data": {"name": asked.data, **asked.data_options, "revision": asked.data_revision},
-        "pixels": asked.pixels,
-        **asked.options,
-        "training": asked.training.model_dump(),
-        "budget": {unit: amount for unit, amount in asked.budget.plain().items() if amount is not None},
-        "seed": asked.seed,
+        "model": experiment.model,
+        "data": {
+            "name": experiment.data,
+            **experiment.data_options,
+            "revision": experiment.data_revision,
+        },
+        "pixels": experiment.pixels,
+        **experiment.options,
+        "training": experiment.training.model_dump(),
+        "budget": str(experiment.budget),
+        "seed": experiment.seed,
     }
 
 

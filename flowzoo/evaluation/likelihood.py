@@ -41,7 +41,7 @@ from flowzoo.terms import FlowTerms
 from flowzoo.units import bits_per_dim, nats_to_bits
 
 EXACT_UP_TO = 64
-"""Dimensions up to which components are asked for exact log-determinants unless the caller says otherwise."""
+"""Dimensions up to which exact log-determinants are requested unless the caller decides otherwise."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,9 @@ class Likelihood:
         dequantisation: How integers were made continuous.
         trace: ``exact``, or how it was estimated; empty for models that compute it in closed form.
         solver: ODE solver and tolerance; empty for models without.
-        audit: The solver's error on some of the images; None for models without, or if not asked for.
-        density: The outcome of the density audit; None if not asked for.
+        audit: The solver's error on some of the images; None for models without a solver, or where it was
+            left out.
+        density: The outcome of the density audit; None where it was left out.
         terms: Bits/dim by row: each level's terms, the pixels and ``log2 bins``. The rows add up.
         evaluations: Function evaluations of all vector fields, for one batch on average.
         components: What components measured of themselves, on average over batches.
@@ -321,6 +322,6 @@ def _objections(
         yield f"the solver's error {unjudged}"
     if audit is not None and not audit.is_small(standard_error):
         yield (
-            f"the solver's error is not small, {audit.mean:+.4f} bits/dim on average: "
-            "lower bijector.evaluation_tolerance, or raise bijector.evaluation_steps"
+            f"the solver's error is not small, {audit.mean:+.4f} bits/dim on average. "
+            "Lower bijector.evaluation_tolerance, or raise bijector.evaluation_steps"
         )

@@ -1,14 +1,13 @@
 """The conformance kit: name a component, and every check that its kind must pass is run on it.
 
-In a plugin's tests::
+In a plugin's tests, this runs every check on every component of the plugin::
 
     import pytest
-    from flowzoo.testing import checks_for, run_check, trial_of
+    from flowzoo.testing import Case, cases_of
 
-    @pytest.mark.parametrize("check", checks_for("bijector"))
-    def test_mine(check: str) -> None:
-        result = run_check(trial_of("bijector", "mine"), check)
-        assert result.passed, result.detail
+    @pytest.mark.parametrize("case", cases_of("flowzoo-mine"), ids=str)
+    def test_conforms(case: Case) -> None:
+        case.check()
 
 What is tried, and how exact it has to be, is declared by the component's
 :class:`~flowzoo.component.Check`.
@@ -16,15 +15,18 @@ What is tried, and how exact it has to be, is declared by the component's
 
 from flowzoo.perturbation import randomise
 from flowzoo.testing.brute_force import brute_force_log_prob
+from flowzoo.testing.cases import Case, cases_of
 from flowzoo.testing.kit import check_component, checks_for, run_check
 from flowzoo.testing.result import CheckResult, Finding, findings
 from flowzoo.testing.trial import Trial, trial_of, trials_of
 
 __all__ = [
+    "Case",
     "CheckResult",
     "Finding",
     "Trial",
     "brute_force_log_prob",
+    "cases_of",
     "check_component",
     "checks_for",
     "findings",

@@ -8,7 +8,7 @@ import pytest
 
 from flowzoo.bench.cell import Cell, cells_of
 from flowzoo.bench.measured import Kept, keep, read_kept, rescue
-from flowzoo.bench.planning import unplanned
+from flowzoo.bench.plan import unplanned
 from flowzoo.bench.result import Environment
 from flowzoo.bench.suites import find_suite
 from flowzoo.metric import NOT_AUDITED, Measurement

@@ -17,61 +17,108 @@ def build_cnf(
     context_shape: Shape | None,
     builder: Builder,
     *,
-    blocks: Annotated[int, Field(ge=1, description="neural ODEs, one after another")] = 2,
-    network: Annotated[NetworkSpec, Field(description="the vector field of each block")] = Spec("conv-field"),
+    blocks: Annotated[int, Field(ge=1, description="Number of neural ODEs, one after another.")] = 2,
+    network: Annotated[NetworkSpec, Field(description="Vector field of each block.")] = Spec("conv-field"),
     objective: Annotated[
-        Objective, Field(description="what training minimises; the reported likelihood is always the ODE's")
+        Objective,
+        Field(description=("What training minimises. Reported likelihoods are always those of the ODE.")),
     ] = "likelihood",
     matching_rate: Annotated[
-        float, Field(gt=0, description="flow matching: factor on training.learning_rate")
+        float, Field(gt=0, description="Factor on training.learning_rate (flow matching only).")
     ] = 3.0,
     pairing: Annotated[
         Pairing,
-        Field(description="flow matching: of noise and images in a batch; transport straightens paths"),
+        Field(
+            description=(
+                "How noise and images are paired in a batch (flow matching "
+                "only). Transport gives straighter paths."
+            )
+        ),
     ] = "random",
     likelihood_share: Annotated[
-        float, Field(gt=0, lt=1, description="flow-matching+likelihood: of the budget, for the likelihood")
+        float,
+        Field(
+            gt=0,
+            lt=1,
+            description=("Part of the budget for the likelihood (objective=flow- matching+likelihood only)."),
+        ),
     ] = 0.2,
     likelihood_rate: Annotated[
-        float, Field(gt=0, description="flow-matching+likelihood: factor on training.learning_rate there")
+        float,
+        Field(
+            gt=0,
+            description=(
+                "Factor on training.learning_rate in that part (objective=flow- matching+likelihood only)."
+            ),
+        ),
     ] = 0.3,
-    solver: Annotated[Method, Field(description="likelihood: solver in training")] = "dopri5",
+    solver: Annotated[Method, Field(description="Solver in training (likelihood only).")] = "dopri5",
     tolerance: Annotated[
-        float, Field(gt=0, lt=1, description="likelihood: error allowed in training, a block, over the batch")
+        float,
+        Field(
+            gt=0,
+            lt=1,
+            description=("Error of the solver that is allowed for each block in training (likelihood only)."),
+        ),
     ] = 1e-3,
     steps: Annotated[
-        int | None, Field(ge=1, description="likelihood: steps a block in training, whatever their error")
+        int | None,
+        Field(ge=1, description=("Fixed number of steps for each block in training (likelihood only).")),
     ] = None,
     gradient: Annotated[
         Literal["discrete", "adjoint"],
-        Field(description="likelihood: through the solver's steps, or by torchdiffeq's adjoint method"),
+        Field(
+            description=(
+                "Differentiate the solver's steps, or use torchdiffeq's adjoint method (likelihood only)."
+            )
+        ),
     ] = "discrete",
     checkpointing: Annotated[
-        bool, Field(description="likelihood: save memory, computing activations twice")
+        bool, Field(description="Save memory by computing activations twice (likelihood only).")
     ] = False,
-    evaluation_solver: Annotated[Method, Field(description="solver in evaluation and sampling")] = "dopri5",
+    evaluation_solver: Annotated[Method, Field(description="Solver in evaluation and sampling.")] = "dopri5",
     evaluation_tolerance: Annotated[
-        float, Field(gt=0, lt=1, description="error allowed in evaluation and sampling, a block")
+        float,
+        Field(
+            gt=0,
+            lt=1,
+            description=("Error of the solver that is allowed for each block in evaluation and sampling."),
+        ),
     ] = 5e-4,
     evaluation_steps: Annotated[
-        int | None, Field(ge=1, description="steps a block in evaluation, whatever their error")
+        int | None,
+        Field(ge=1, description=("Fixed number of steps for each block in evaluation and sampling.")),
     ] = None,
-    trace: Annotated[Trace, Field(description="likelihood: of the Jacobian, in training")] = "hutchinson",
-    evaluation_trace: Annotated[Trace, Field(description="of the Jacobian, in evaluation")] = "hutchinson",
-    probes: Annotated[Probes, Field(description="random vectors of the Hutchinson estimate")] = "rademacher",
+    trace: Annotated[
+        Trace, Field(description=("How the Jacobian's trace is computed in training (likelihood only)."))
+    ] = "hutchinson",
+    evaluation_trace: Annotated[
+        Trace, Field(description="How the Jacobian's trace is computed in evaluation.")
+    ] = "hutchinson",
+    probes: Annotated[
+        Probes, Field(description="Distribution of the random vectors of Hutchinson's estimate.")
+    ] = "rademacher",
     kinetic: Annotated[
-        float, Field(ge=0, description="likelihood: weight of the kinetic energy (RNODE: 0.01)")
+        float,
+        Field(ge=0, description=("Weight of the kinetic energy in the loss (likelihood only; RNODE: 0.01).")),
     ] = 0.0,
     jacobian: Annotated[
-        float, Field(ge=0, description="likelihood: weight of the Jacobian norm (RNODE: 0.01)")
+        float,
+        Field(ge=0, description=("Weight of the Jacobian norm in the loss (likelihood only; RNODE: 0.01).")),
     ] = 0.0,
     steer: Annotated[
         float,
-        Field(ge=0, lt=1, description="likelihood: end times are drawn from U(1 - b, 1 + b) (STEER: 0.5)"),
+        Field(
+            ge=0,
+            lt=1,
+            description=(
+                "b, where end times are drawn from U(1 - b, 1 + b) in training (likelihood only; STEER: 0.5)."
+            ),
+        ),
     ] = 0.0,
     compiled: Annotated[
         bool,
-        Field(description="likelihood: use torch.compile, which needs a C++ compiler on the CPU"),
+        Field(description=("Use torch.compile, which needs a C++ compiler on the CPU (likelihood only).")),
     ] = False,
 ) -> CNF:
     """Build a :class:`~flowzoo_cnf.cnf.CNF` whose blocks are networks found by name.
