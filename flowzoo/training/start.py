@@ -16,7 +16,7 @@ from flowzoo.data.given import IN_MEMORY
 from flowzoo.data.inspection import inspect_dataset
 from flowzoo.data.load import load_dataset
 from flowzoo.device import prepare_device
-from flowzoo.errors import OptionError
+from flowzoo.errors import FileError, OptionError
 from flowzoo.experiment.budget import Budget
 from flowzoo.experiment.experiment import Experiment
 from flowzoo.flow import Flow
@@ -95,7 +95,12 @@ def train_into(
         data_report=replace(_report(dataset), changed=findings.changed, shared=findings.shared),
         provenance=provenance_of(registry, [*recipe.revisions, *_key_of(experiment)]),
     )
-    with run_folder.created(keep=lambda: trainer.steps > 0):
+
+    def keep(error: BaseException) -> bool:
+        # Where a disk is full, making room and resuming is all that is needed.
+        return trainer.steps > 0 or (isinstance(error, FileError) and run_folder.checkpoint.exists())
+
+    with run_folder.created(keep):
         reporter.begins(record)
         return _train_to_the_end(trainer, run_folder, record)
 

@@ -173,7 +173,10 @@ def test_changed_test_images_are_noted_and_all_else_goes_on(
         assert (found["data_notes"], found["data_revision"]) == ([], before.experiment.data_revision)
     good(flowzoo("train", "--resume", "--out", place / "run", "--steps", "3"))
     after = RunFolder(place / "run").read()
-    assert (after.experiment.data_revision, after.data_report) == (before.experiment.data_revision, before.data_report)
+    assert (after.experiment.data_revision, after.data_report) == (
+        before.experiment.data_revision,
+        before.data_report,
+    )
     upscaled = good(flowzoo("upscale", place / "run", "--images", "1", "-o", place / "u.png"))
     assert note in upscaled.stderr
     assert note in good(flowzoo("diagnose", place / "run", "--images", "1")).stderr

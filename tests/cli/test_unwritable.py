@@ -139,7 +139,7 @@ def test_the_figure_goes_where_output_says(run: Path, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert json.loads(output.read_text()) == json.loads(done.stdout)
     assert not list(run.glob("evaluation-*"))
-    for bad, why in [(tmp_path, "is a folder"), (tmp_path / "no" / "x.json", "make it first")]:
+    for bad, why in [(tmp_path, "is a folder"), (tmp_path / "no" / "x.json", "no folder")]:
         done = flowzoo("evaluate", run, "--output", bad)
         assert (done.exit_code, done.stdout) == (2, "")
         assert why in done.stderr
@@ -248,7 +248,7 @@ def test_a_disk_that_fills_up_is_one_line_and_training_goes_on(tmp_path: Path) -
         mount -t tmpfs -o size=1m tmpfs tiny || exit 9
         for validations in 1 40; do
             rm -rf tiny/*
-            $FLOWZOO train realnvp --out tiny/run --steps 600 {settings} \\
+            $FLOWZOO train realnvp --data digits --out tiny/run --steps 600 {settings} \\
                 "training={{validations: $validations, validation_images: 8, batch_size: 8}}" \\
                 > out 2>&1 & P=$!
             while kill -0 $P 2> /dev/null && [ ! -e tiny/run/checkpoint.safetensors ]; do sleep 0.05; done
