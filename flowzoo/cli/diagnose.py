@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,13 +11,14 @@ from rich.table import Table
 from flowzoo.cli.choose import JsonOption
 from flowzoo.cli.console import complain, console, print_json, print_whole, table
 from flowzoo.cli.moved import MovedOption, read_moved
+from flowzoo.cli.subject import DataOption, ModelArgument
 
 if TYPE_CHECKING:
     from flowzoo.evaluation.diagnosis import Diagnosis
 
 
 def diagnose(
-    run: Annotated[Path, typer.Argument(help="Run folder (the --out of flowzoo train).")],
+    run: ModelArgument,
     split: Annotated[str, typer.Option("--split", help="Images to use: train, validation or test.")] = "test",
     images: Annotated[
         int, typer.Option("--images", min=1, help="Number of images to encode, and of samples to draw.")
@@ -29,6 +29,7 @@ def diagnose(
     device: Annotated[
         str, typer.Option("--device", help="Where to compute: auto, cpu, cuda, cuda:1 or mps.")
     ] = "auto",
+    data: DataOption = None,
     assignments: MovedOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -43,8 +44,7 @@ def diagnose(
     moved = read_moved(assignments)
     from flowzoo.evaluation.diagnosis import diagnose_run
 
-    places = {"data_options": moved} if moved else {}
-    found = diagnose_run(run, split, images=images, seed=seed, device=device, **places)
+    found = diagnose_run(run, split, images=images, seed=seed, device=device, data=data, data_options=moved)
     for note in found.data_notes:
         complain(f"warning: {note}.")
     if as_json:
