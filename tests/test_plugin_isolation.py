@@ -98,7 +98,7 @@ BAD = {
     "flowzoo-exits": "import sys\nsys.exit('enough')",
     "flowzoo-rubbish": HOOK.format(components="'a string'"),
     "flowzoo-misspelt": one_model("misspelt").replace("flowzoo_components", "flowzoo_component"),
-    "flowzoo-outdated": one_model("outdated").replace("version = 1", "version = 99"),
+    "flowzoo-outdated": one_model("outdated").replace("version = 2", "version = 99"),
     "flowzoo-slow": "import torch\n" + textwrap.dedent(one_model("slow")),
     "flowzoo-twin-a": one_model("twin"),
     "flowzoo-twin-b": one_model("twin"),

@@ -18,7 +18,7 @@ def text_chart(
     all points lie below, with as much room again; points above it stand in its highest row.
 
     >>> print("\n".join(text_chart({"a": [(0, 3.0), (10, 1.0)]}, 30, "steps", "bits/dim")[-2:]))
-           0                     10  steps
+           0                    10  steps
            o a
 
     Args:

@@ -19,12 +19,12 @@ def can_be_imported(trial: Trial) -> None:
 
 
 def explains_itself(trial: Trial) -> None:
-    """Every command has a docstring, and every one of its arguments and options a help text."""
+    """Every command has a docstring, and each of its arguments and options that is not hidden a help text."""
     for function in _functions(trial):
         name = getattr(function, "__name__", "the command")
         require(bool(inspect.getdoc(function)), f"{name} has no docstring, which its --help would show")
         for argument, marks in _arguments(function).items():
-            described = any(getattr(each, "help", "") for each in marks)
+            described = any(getattr(each, "help", "") or getattr(each, "hidden", False) for each in marks)
             require(
                 described, f"the argument '{argument}' of {name} has no help text; give its Annotated one"
             )
@@ -65,4 +65,5 @@ def _option_names(function: Callable[..., Any]) -> Iterator[str]:
         yield "--" + name.replace("_", "-")
         for each in marks:
             # Where the mark stands in an Annotated, Typer reads its first argument as a name too.
-            yield from (str(getattr(each, "default", "")), *(getattr(each, "param_decls", None) or ()))
+            for names in (str(getattr(each, "default", "")), *(getattr(each, "param_decls", None) or ())):
+                yield from names.split("/")  # a switch has two names: --audit/--no-audit

@@ -145,7 +145,7 @@ def test_data_and_seeds_are_there_once() -> None:
     with pytest.raises(SuiteError) as caught:
         cells(data=["digits", "digits"], seeds=[0, 1, 0])
 
-    assert "data: 'digits' would be the same file's name" in str(caught.value)
+    assert "data: 'digits' would have the same file name" in str(caught.value)
     assert "seeds: 0 is there twice" in str(caught.value)
 
 

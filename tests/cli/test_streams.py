@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click import Context
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -178,8 +179,9 @@ def test_within_one_process_too(install_plugin: Callable[..., None], monkeypatch
 
 
 def commands(group: Any) -> list[Any]:
-    found = []
-    for each in group.commands.values():
+    context, found = Context(group), []
+    for name in group.list_commands(context):
+        each = group.resolve_command(context, [name])[1]
         found += commands(each) if hasattr(each, "commands") else [each]
     return found
 

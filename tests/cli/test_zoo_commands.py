@@ -149,7 +149,7 @@ def test_list_as_json(zoo):
         ),
         (
             ["show", "toy-2", "--image-shape", "1x8x8", "--set", "seed=3"],
-            "error: 'seed' is no option of the model",
+            "error: --set seed=3: 'seed'",
         ),
         (["check", "qqqqqq"], "error: no component 'qqqqqq'; installed: "),
     ],

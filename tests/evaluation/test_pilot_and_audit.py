@@ -169,7 +169,7 @@ def test_a_figure_is_ranked_only_if_its_solver_s_error_was_audited_and_is_small(
     rough, fine, unaudited = rated(ROUGH), rated(FINE), rated(FINE, audit=False)
     assert (fine.valid, fine.objections) == (True, ())
     assert not rough.valid
-    assert any("lower bijector.evaluation_tolerance" in each for each in rough.objections)
+    assert any("bijector.evaluation_tolerance" in each for each in rough.objections)
     assert not unaudited.valid
     assert unaudited.audit is None
     assert unaudited.density is None
