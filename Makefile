@@ -37,7 +37,7 @@ docs: $(INSTALLED) ## build the documentation into site/; a warning is an error
 docs-serve: $(INSTALLED) ## show the documentation at http://127.0.0.1:8000, and follow changes
 	$(BIN)/mkdocs serve
 
-learn: $(INSTALLED) ## train every model for some hundred steps: it has to learn as well as recorded (15 minutes)
+learn: $(INSTALLED) ## train every model for 200 steps: it has to learn as well as recorded (six minutes)
 	$(BIN)/python benchmarks/learn/learn.py $(LEARNFLAGS)
 
 bench: $(INSTALLED) ## time the import and every registered part, beside a stored run

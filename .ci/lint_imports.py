@@ -46,6 +46,7 @@ def main() -> int:
     contracts = [*configured["contracts"], *plugin_contracts(plugins, _distributions(project))]
     settings = {key: value for key, value in configured.items() if key not in ("contracts", "root_package")}
     settings["root_packages"] = [CORE, *(each.package for each in plugins)]
+    sys.path += map(str, ROOT.glob("plugins/*/src"))  # a plugin need not be installed to be read
     with tempfile.NamedTemporaryFile("w", suffix=".ini", encoding="utf-8") as file:
         file.write(_ini(settings, contracts))
         file.flush()

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from flowzoo.errors import ShapeError as ShapeError
     from flowzoo.errors import UnknownNameError as UnknownNameError
     from flowzoo.flow import Flow as Flow
+    from flowzoo.loading import load_model as load_model
     from flowzoo.registry.listing import list_models as list_models
     from flowzoo.registry.models import ModelInfo as ModelInfo
     from flowzoo.registry.models import create_model as create_model
     from flowzoo.registry.models import model_info as model_info
-    from flowzoo.registry.saving import load_model as load_model
     from flowzoo.registry.saving import save_model as save_model
     from flowzoo.scaling import downscale as downscale
     from flowzoo.scaling import project as project
@@ -57,7 +57,7 @@ _HOMES = {
     "downscale": "flowzoo.scaling",
     "list_models": "flowzoo.registry.listing",
     "load_dataset": "flowzoo.data.load",
-    "load_model": "flowzoo.registry.saving",
+    "load_model": "flowzoo.loading",
     "model_info": "flowzoo.registry.models",
     "project": "flowzoo.scaling",
     "save_model": "flowzoo.registry.saving",

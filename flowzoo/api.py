@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from flowzoo.builtin.log_det import log_det_dtype as log_det_dtype
     from flowzoo.builtin.log_det import widest_dtype as widest_dtype
     from flowzoo.builtin.squeeze import Squeeze as Squeeze
+    from flowzoo.builtin.squeezed import Squeezed as Squeezed
+    from flowzoo.builtin.squeezed import squeezed_view as squeezed_view
     from flowzoo.builtin.stack import Stack as Stack
     from flowzoo.builtin.standardise import Standardise as Standardise
     from flowzoo.call import EVALUATION as EVALUATION
@@ -100,12 +102,15 @@ if TYPE_CHECKING:
     from flowzoo.evaluation.notes import stated as stated
     from flowzoo.evaluation.pilot import calibrate_on_pilot as calibrate_on_pilot
     from flowzoo.exactness import Exactness as Exactness
+    from flowzoo.experiment.training_options import TrainingOptions as TrainingOptions
+    from flowzoo.experiment.training_options import parse_training_options as parse_training_options
     from flowzoo.flow import Flow as Flow
     from flowzoo.hooks import API_VERSION as API_VERSION
     from flowzoo.hooks import hookimpl as hookimpl
     from flowzoo.integers import as_integer as as_integer
     from flowzoo.integers import positive_integer as positive_integer
     from flowzoo.level import Level as Level
+    from flowzoo.loading import load_model as load_model
     from flowzoo.metric import Better as Better
     from flowzoo.metric import Measurement as Measurement
     from flowzoo.metric import Metric as Metric
@@ -115,7 +120,6 @@ if TYPE_CHECKING:
     from flowzoo.network import Time as Time
     from flowzoo.part_list import PartList as PartList
     from flowzoo.pictures import save_grid as save_grid
-    from flowzoo.registry.saving import load_model as load_model
     from flowzoo.runfolder import RunFolder as RunFolder
     from flowzoo.seeds import check_seed as check_seed
     from flowzoo.shapes import Images as Images
@@ -129,8 +133,6 @@ if TYPE_CHECKING:
     from flowzoo.tensors import floating_dtype as floating_dtype
     from flowzoo.tensors import parameters_of as parameters_of
     from flowzoo.tensors import trainable as trainable
-    from flowzoo.training.options import TrainingOptions as TrainingOptions
-    from flowzoo.training.options import parse_training_options as parse_training_options
     from flowzoo.training.stage import Stage as Stage
     from flowzoo.training.stage import plan_stages as plan_stages
     from flowzoo.training.step import TrainingStep as TrainingStep
@@ -199,7 +201,7 @@ _HOMES = {
     "Likelihood": "flowzoo.evaluation.likelihood",
     "linear_contributions": "flowzoo.builtin.linear_contributions",
     "load_dataset": "flowzoo.data.load",
-    "load_model": "flowzoo.registry.saving",
+    "load_model": "flowzoo.loading",
     "log_det_dtype": "flowzoo.builtin.log_det",
     "measure_growth": "flowzoo.bench.metrics.resident_memory",
     "measure_speed": "flowzoo.bench.metrics.timing",
@@ -216,7 +218,7 @@ _HOMES = {
     "Opened": "flowzoo.data.locate",
     "OptionError": "flowzoo.errors",
     "parameters_of": "flowzoo.tensors",
-    "parse_training_options": "flowzoo.training.options",
+    "parse_training_options": "flowzoo.experiment.training_options",
     "PartError": "flowzoo.errors",
     "PartList": "flowzoo.part_list",
     "per_image_generators": "flowzoo.call",
@@ -249,6 +251,8 @@ _HOMES = {
     "SplitSpec": "flowzoo.component",
     "spread": "flowzoo.data.batches",
     "Squeeze": "flowzoo.builtin.squeeze",
+    "Squeezed": "flowzoo.builtin.squeezed",
+    "squeezed_view": "flowzoo.builtin.squeezed",
     "Stack": "flowzoo.builtin.stack",
     "Stage": "flowzoo.training.stage",
     "standard_normal_log_prob": "flowzoo.bijector",
@@ -261,7 +265,7 @@ _HOMES = {
     "TRAIN": "flowzoo.data.split_names",
     "trainable": "flowzoo.tensors",
     "Trained": "flowzoo.metric",
-    "TrainingOptions": "flowzoo.training.options",
+    "TrainingOptions": "flowzoo.experiment.training_options",
     "TrainingStep": "flowzoo.training.step",
     "TrainingSteps": "flowzoo.bench.metrics.training_steps",
     "TransformSpec": "flowzoo.component",

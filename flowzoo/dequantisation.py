@@ -1,4 +1,4 @@
-"""Integer images to model space and back: ``x = (a + u) / M`` in ``[0, 1)``."""
+"""Integer images to values in ``[0, 1)`` and back: ``x = (a + u) / M``."""
 
 from __future__ import annotations
 
@@ -13,11 +13,17 @@ def dequantise(images: IntegerImages, bins: int, call: Call = EVALUATION) -> Ima
     """Add uniform noise to integer images and scale them to ``[0, 1)``.
 
     The result is float64 where the device has it: a logit needs the digits near 1, which float32 rounds away.
+    The largest value is the largest number below 1.
+
+    >>> images = torch.tensor([[[[0, 255]]]], dtype=torch.uint8)
+    >>> noise = Call(generator=torch.Generator().manual_seed(0))
+    >>> dequantise(images, bins=256, call=noise).dtype
+    torch.float64
 
     Args:
         images: ``(B, C, H, W)``, integers in ``{0, ..., bins - 1}``.
-        bins: ``M``, how many integers a value can take.
-        call: Whose generator draws the noise.
+        bins: ``M``, how many integers a value can take; 256 for bytes.
+        call: Its generator draws the noise. Without one, the noise is the same each time.
 
     Returns:
         ``(B, C, H, W)`` in ``[0, 1)``.
@@ -46,13 +52,13 @@ def check_integers(images: IntegerImages, bins: int) -> None:
     """
     if images.is_floating_point() or images.is_complex() or images.dtype == torch.bool:
         raise DataError(
-            f"expected integer images in 0..{bins - 1}, got {images.dtype}; "
-            "for values in [0, 1) call log_prob, for floats that hold integers use .to(torch.uint8)"
+            f"expected integer images in 0..{bins - 1}, got {images.dtype}. "
+            "For values in [0, 1) call log_prob; floats that hold integers become such by .to(torch.uint8)"
         )
     if images.numel():
         low, high = int(images.min()), int(images.max())
         if low < 0 or high >= bins:
             raise DataError(
-                f"expected integers in 0..{bins - 1}, found values in {low}..{high}; "
-                f"is {bins} the right number of bins for this data?"
+                f"expected integers in 0..{bins - 1}, found values in {low}..{high}. "
+                f"Is {bins} the right number of bins for this data?"
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -120,6 +121,49 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
 
 
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Write a folder whole or not at all. The block fills a draft, which takes its place at the end.
+
+    Args:
+        path: The folder, which is new or empty.
+
+    Raises:
+        OptionError: As :func:`check_output_folder`.
+        FileError: The system does not let it be written.
+    """
+    path = path.resolve()
+    check_output_folder(path)
+    with writing(path):
+        draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".draft"))
+    try:
+        yield draft
+        with writing(path):
+            draft.chmod(0o777 & ~umask())
+            if path.is_dir():
+                path.rmdir()
+            draft.rename(path)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def check_output_folder(path: Path) -> None:
+    """Refuse a folder that cannot be written whole, before the work that fills it.
+
+    Raises:
+        OptionError: It holds files already, it is a file, or the folder that it lies in does not exist.
+        FileError: The system does not let files be written there.
+    """
+    path = path.resolve()
+    with writing(path):
+        if path.is_dir():
+            if any(path.iterdir()):
+                raise OptionError(f"the folder {path} is not empty. Choose a new folder, or empty this one")
+        elif path.exists():
+            raise OptionError(f"{path} is a file. Give the name of a folder")
+    check_output(path.with_name(f".{path.name}.draft"), "folder")  # what whole_folder makes beside it
+
+
 def check_output(path: Path, kind: str = "file") -> None:
     """Refuse a path to which no file can be written, before the work whose outcome it shall hold.
 
@@ -133,9 +177,9 @@ def check_output(path: Path, kind: str = "file") -> None:
     """
     with writing(path):
         if path.is_dir():
-            raise OptionError(f"{path} is a folder; name a {kind}")
+            raise OptionError(f"{path} is a folder. Give the name of a {kind}")
         if not path.parent.is_dir():
-            raise OptionError(f"there is no folder {path.parent}; make it first")
+            raise OptionError(f"there is no folder {path.parent}. Make it first, or choose another place")
         # The system's own word: it knows about read-only file systems, and about who may do what.
         handle, trial = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
         os.close(handle)

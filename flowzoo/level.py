@@ -109,7 +109,7 @@ class Level(BeginsPasses, nn.Module):
         """Return the level's image for a latent ``z``, given the next level's image."""
         kept = None if kept is None else self._in_own_dtype(kept)
         factored = checked.inverse(self.conditional, self._in_own_dtype(z), kept, call)
-        merged = self.split.merge(kept, factored)
+        merged = self.split.merge(kept, factored, call)
         return self.transform.inverse(checked.inverse(self.joint, merged, None, call), call)
 
     def loss(self, x: Images, call: Call = EVALUATION) -> tuple[Images | None, PerImage]:
@@ -136,7 +136,7 @@ class Level(BeginsPasses, nn.Module):
         checked.require_shape(self.transform, "y", transformed, stated)
         checked.require_shape(self.transform, "log_det", transform_log_det, x.shape[:1])
         y, joint_log_det = checked.forward(self.joint, transformed, None, call)
-        kept, factored = self.split.split(y)
+        kept, factored = self.split.split(y, call)
         return Parts(kept, factored, transform_log_det, joint_log_det)
 
     def shapes(self, shape: Shape) -> tuple[Shape | None, Shape]:

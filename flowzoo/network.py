@@ -9,13 +9,15 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from flowzoo.call import EVALUATION, Call
+from flowzoo.one_pass import BeginsPasses
 from flowzoo.shapes import Images
 
 Time = float | Tensor
 """A number, or a tensor ``()`` where solvers differentiate by the time."""
 
 
-class Network(nn.Module, ABC):
+class Network(BeginsPasses, nn.Module, ABC):
     """An image-to-image network that keeps height and width, given an optional context image and time."""
 
     receptive_radius: int | None = None
@@ -25,19 +27,33 @@ class Network(nn.Module, ABC):
     """
 
     @abstractmethod
-    def forward(self, x: Images, context: Images | None = None, time: Tensor | None = None) -> Images:
+    def forward(
+        self,
+        x: Images,
+        context: Images | None = None,
+        time: Tensor | None = None,
+        call: Call = EVALUATION,
+    ) -> Images:
         """Apply the network.
 
         Args:
             x: ``(B, C, H, W)``.
             context: ``(B, C', H', W')``, brought to the size of ``x`` by the network; None if built without.
             time: ``()`` or ``(B,)``; None if built without.
+            call: Mode, generator and ledger of this pass. In the first pass over data, ``call.mode`` is
+                ``initialise``.
 
         Returns:
             ``(B, C_out, H, W)``.
         """
 
-    def prepare(self, context: Images | None, like: Images, tangent: Images | None = None) -> Prepared:
+    def prepare(
+        self,
+        context: Images | None,
+        like: Images,
+        tangent: Images | None = None,
+        call: Call = EVALUATION,
+    ) -> Prepared:
         """Return the network as the right-hand side of an ODE: what does not change during a solve is done.
 
         Override it to compute once what depends on the context or the tangent alone, or to give derivatives
@@ -47,8 +63,9 @@ class Network(nn.Module, ABC):
             context: As in :meth:`forward`.
             like: ``(B, C, H, W)``, with the shape, dtype and device of every ``x`` to come.
             tangent: The one that :meth:`Prepared.jvp` will be given throughout, if it is known.
+            call: As in :meth:`forward`.
         """
-        return Prepared(self, context)
+        return Prepared(self, context, call)
 
 
 class Prepared:
@@ -57,15 +74,18 @@ class Prepared:
     Args:
         network: The network.
         context: As in :meth:`Network.forward`.
+        call: As in :meth:`Network.forward`.
     """
 
-    def __init__(self, network: Network, context: Images | None) -> None:
+    def __init__(self, network: Network, context: Images | None, call: Call = EVALUATION) -> None:
         self.network = network
         self.context = context
+        self.call = call
 
     def __call__(self, x: Images, time: Time) -> Images:
         """Return ``f(x)``, ``(B, C_out, H, W)``."""
-        result: Images = self.network(x, self.context, torch.as_tensor(time, dtype=x.dtype, device=x.device))
+        at = torch.as_tensor(time, dtype=x.dtype, device=x.device)
+        result: Images = self.network(x, self.context, at, self.call)
         return result
 
     def jvp(self, x: Images, tangent: Images, time: Time) -> tuple[Images, Images]:

@@ -1,4 +1,4 @@
-"""Grids of images as PNG files, and pictures as images."""
+"""Images as PNG files, in a grid or one file each, and PNG files as images."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from flowzoo.decoding import bits_a_value
 from flowzoo.dequantisation import quantise
 from flowzoo.errors import DataError, OptionError, ShapeError
-from flowzoo.files import check_output, write_atomically
+from flowzoo.files import check_output, write_atomically, writing
 from flowzoo.shapes import Images, Shape, as_shape
 
 SMALLEST_SIDE = 64
@@ -29,9 +30,9 @@ def save_grid(images: Images, path: Path, bins: int, columns: int | None = None)
 
     Args:
         images: ``(N, C, H, W)`` in ``[0, 1)``; values outside are clipped. ``C`` is 1 (grey) or 3 (colour).
-        path: Of the PNG file.
+        path: The PNG file.
         bins: How many integers a value of the data can take; the highest is drawn white.
-        columns: Images a row, about the square root of ``N`` by default.
+        columns: Images in a row, about the square root of ``N`` by default.
 
     Raises:
         OptionError: The images are neither grey nor colour, or :func:`check_picture_path` refuses the path.
@@ -44,13 +45,13 @@ def save_grid(images: Images, path: Path, bins: int, columns: int | None = None)
 
 
 class Grid:
-    """A picture of images in rows, filled batch by batch: it holds bytes, and the images may go.
+    """A picture of images in rows, filled batch by batch. It holds bytes only, so batches can be freed.
 
     Args:
         count: How many images it has room for.
         shape: ``(C, H, W)`` of the images; ``C`` is 1 (grey) or 3 (colour).
         bins: How many integers a value of the data can take; the highest is drawn white.
-        columns: Images a row, about the square root of ``count`` by default.
+        columns: Images in a row, about the square root of ``count`` by default.
 
     Raises:
         OptionError: The images are neither grey nor colour.
@@ -71,14 +72,13 @@ class Grid:
         )
 
     def place(self, images: Images, places: Iterable[int]) -> None:
-        """Draw images where they belong.
+        """Draw images into the grid.
 
         Args:
             images: ``(N, C, H, W)`` in ``[0, 1)``; values outside are clipped.
-            places: Of each image, counted row by row from 0.
+            places: The place of each image, counted row by row from 0.
         """
-        values = quantise(images.detach().cpu(), self._bins).to(torch.float64) * (255.0 / (self._bins - 1))
-        pixels = values.round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+        pixels = _pixels(images, self._bins)
         height, width = self._tile
         for place, tile in zip(places, pixels, strict=True):
             row, column = divmod(place, self._columns)
@@ -92,18 +92,33 @@ class Grid:
         Raises:
             FileError: The file cannot be written.
         """
-        grey = self._canvas.shape[-1] == 1
-        buffer = io.BytesIO()
-        Image.fromarray(self._canvas.squeeze(-1) if grey else self._canvas).save(buffer, format="PNG")
-        write_atomically(path, buffer.getvalue())
+        write_atomically(path, _png(self._canvas))
+
+
+def save_each(images: Images, paths: Iterable[Path], bins: int) -> None:
+    """Write each image to a PNG file of its own, a pixel for each value.
+
+    Args:
+        images: ``(N, C, H, W)`` in ``[0, 1)``; values outside are clipped. ``C`` is 1 (grey) or 3 (colour).
+        paths: One file for each image.
+        bins: How many integers a value of the data can take; the highest is drawn white.
+
+    Raises:
+        OptionError: The images are neither grey nor colour.
+        FileError: A file cannot be written.
+    """
+    _check_channels(images.shape[1])
+    for path, pixels in zip(paths, _pixels(images, bins), strict=True):
+        with writing(path):
+            path.write_bytes(_png(pixels))
 
 
 def load_picture(path: Path, shape: Shape) -> Images:
     """Read a picture with 8 bits a value as one image.
 
     Args:
-        path: Of the file, PNG or whatever else Pillow reads.
-        shape: ``(C, H, W)`` that it has to have; as one channel the picture is read grey, as three in colour.
+        path: The file, a PNG or another format that Pillow reads.
+        shape: ``(C, H, W)`` that it must have; it is read as grey for one channel, in colour for three.
 
     Returns:
         ``(1, C, H, W)``, float64: the middle of the ``1/256`` of ``[0, 1)`` that each value stands for.
@@ -120,17 +135,19 @@ def load_picture(path: Path, shape: Shape) -> Images:
             if picture.size != (width, height):
                 found = f"{picture.size[1]}x{picture.size[0]}"
                 raise ShapeError(
-                    f"{path} is {found} pixels (height x width), expected {height}x{width}; resize it"
+                    f"{path} is {found} pixels (height x width), expected {height}x{width}. Resize it"
                 )
             if picture.mode not in _EIGHT_BITS or bits_a_value(picture) > 8:
                 raise DataError(
-                    f"{path} has pixels of mode {picture.mode}; save it with 8 bits a value, grey or RGB"
+                    f"{path} has not 8 bits a value (Pillow's mode {picture.mode}). Save it as grey or RGB "
+                    "with 8 bits a value"
                 )
             values = np.array(picture.convert("L" if channels == 1 else "RGB"))
     except (DataError, ShapeError):
         raise
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"cannot read {path} as a picture ({error}); give a PNG file") from error
+        reason = "there is no such file" if isinstance(error, FileNotFoundError) else error
+        raise DataError(f"cannot read {path} as a picture: {reason}. Give a PNG file") from error
     pixels = torch.from_numpy(values).reshape(1, height, width, channels).permute(0, 3, 1, 2)
     return (pixels.to(torch.float64) + 0.5) / 256
 
@@ -143,7 +160,7 @@ def check_picture_path(path: Path) -> None:
         FileError: The system does not let files be written there.
     """
     if path.suffix.lower() != ".png":
-        raise OptionError(f"pictures are PNG files; '{path}' does not end in .png")
+        raise OptionError(f"pictures are PNG files, and '{path}' does not end in .png. Change the name")
     check_output(path, "PNG file")
 
 
@@ -152,4 +169,19 @@ _EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
 
 def _check_channels(channels: int) -> None:
     if channels not in (1, 3):
-        raise OptionError(f"a picture needs 1 or 3 channels, these images have {channels}")
+        raise OptionError(
+            f"a picture needs 1 or 3 channels, and these images have {channels}. Get them as numbers, in "
+            "Python: flowzoo.load_model(...).sample(16)"
+        )
+
+
+def _pixels(images: Images, bins: int) -> NDArray[np.uint8]:
+    """Return images as bytes, ``(N, H, W, C)``."""
+    values = quantise(images.detach().cpu(), bins).to(torch.float64) * (255.0 / (bins - 1))
+    return values.round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels).save(buffer, format="PNG")
+    return buffer.getvalue()

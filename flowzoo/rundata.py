@@ -52,7 +52,7 @@ def load_run_data(
         FlowzooError: As :func:`~flowzoo.data.load.load_dataset`.
     """
     name = _installed_name(record)
-    options = {**record.data_options, **_moved(record, name, moved or {})}
+    options = {**record.experiment.data_options, **_moved(record, name, moved or {})}
     try:
         dataset = load_dataset(name, **options)
     except FlowzooError as reason:
@@ -71,11 +71,11 @@ def load_run_data(
 def _installed_name(record: RunRecord) -> str:
     """Return the name under which the data set that the run was trained on is found now."""
     if record.provenance is None:
-        return record.data
-    recorded = record.provenance.only([f"dataset:{record.data}"])
+        return record.experiment.data
+    recorded = record.provenance.only([f"dataset:{record.experiment.data}"])
     registry = default_registry()
     refuse_revisions(recorded, registry, "the run", "was trained", NEW_RUN)
-    return registry.address(recorded.bind(registry).find("dataset", record.data))
+    return registry.address(recorded.bind(registry).find("dataset", record.experiment.data))
 
 
 def _moved(record: RunRecord, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,11 +84,12 @@ def _moved(record: RunRecord, name: str, given: Mapping[str, Any]) -> dict[str, 
     places = path_options(default_registry().find("dataset", name))
     absolute: dict[str, Any] = to_jsonable_python(absolute_options(name, given), fallback=plain_number)
     for option, value in absolute.items():
-        if option not in places and record.data_options.get(option, ...) != value:
+        if option not in places and record.experiment.data_options.get(option, ...) != value:
             allowed = f"only these can be given: {', '.join(places)}" if places else "it has no such option"
             raise OptionError(
                 f"data.{option} cannot be given for a run that was started already: only options that say "
-                f"where files are can change, since all others decide the images; of {record.data}, {allowed}"
+                f"where files are can change, since all others decide the images. "
+                f"For {record.experiment.data}, {allowed}"
             )
     return absolute
 
@@ -101,7 +102,7 @@ def _refuse_lost_files(
         place = options.get(name)
         if not isinstance(place, str) or os.path.exists(place):
             continue
-        if place != record.data_options.get(name):
+        if place != record.experiment.data_options.get(name):
             continue  # a place that was given just now: the reason says what is wrong with it
         relative = "" if os.path.isabs(place) else ", a path from the folder that the run was started in"
         raise DataError(
@@ -112,7 +113,7 @@ def _refuse_lost_files(
 
 def _changes(record: RunRecord, dataset: Dataset) -> dict[str, str]:
     """Return a sentence for each split whose images are not those that the run was started on."""
-    before, now = record.data_revision, dataset.info.revision
+    before, now = record.experiment.data_revision, dataset.info.revision
     if before == now:
         return {}
     known, found = record.data_report.revisions, dataset.info.revisions

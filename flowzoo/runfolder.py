@@ -9,26 +9,27 @@ RUN/.lock                  held by the process that trains; there while it does
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from pydantic import TypeAdapter, ValidationError
 
 from flowzoo.errors import FileError, SavedModelError
+from flowzoo.experiment.experiment import Experiment
 from flowzoo.files import make_folder, write_json
 from flowzoo.flow import Flow
+from flowzoo.formats import Format, FormatError
 from flowzoo.locks import hold
+from flowzoo.registry.lookup import Registry
 from flowzoo.registry.provenance import Provenance
 from flowzoo.registry.saving import load_model
 from flowzoo.shell import word
-
-FORMAT = 1
 
 NEW_RUN = "start a new run"
 """What is left to do with a run that cannot go on."""
@@ -55,60 +56,43 @@ class DataReport:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What a run was asked to do, as plain data.
+    """What a run was asked to do, how far it got, and what it was made with.
 
     Attributes:
-        model: Registered name.
-        options: The model's options, all of them: defaults that change later change nothing here.
-        pixels: The pixel transform, likewise.
-        data: Registered name of the data set.
-        data_options: Its options; those that say where files are hold absolute paths.
-        data_revision: Its content hash.
-        training: All options of the trainer.
-        budget: ``{"steps": ..., "seconds": ...}``, one of them None.
-        seed: Of weights, noise and order of the data.
+        experiment: What was asked for, with all options of the model and of the pixel transform: defaults
+            that change later change nothing here.
         status: Whether the budget was used up.
-        steps: Taken so far.
-        seconds: Spent so far.
-        first_validation: When the first model is there to be kept, in the budget's unit; None where none is
-            kept before the end, or unknown.
-        format: Version of this record.
+        steps: Steps taken so far.
+        seconds: Seconds spent so far.
+        first_validation: When the first model is kept, in the budget's unit; None where none is kept before
+            the end, or where that is unknown.
         data_report: What was found in the data set when training began.
         provenance: Revisions and versions of what it was last trained with; None in records from before this
             was kept.
-        earlier_versions: Of what it was trained with before, where it was resumed with others.
+        earlier_versions: Versions of what it was trained with before, where it was resumed with others.
+        format: Version of this record.
     """
 
-    model: str
-    options: Mapping[str, Any]
-    pixels: Mapping[str, Any]
-    data: str
-    data_options: Mapping[str, Any]
-    data_revision: str
-    training: Mapping[str, Any]
-    budget: Mapping[str, Any]
-    seed: int
+    experiment: Experiment
     status: Literal["running", "finished"] = "running"
     steps: int = 0
     seconds: float = 0.0
     first_validation: float | None = None
-    format: int = FORMAT
     data_report: DataReport = field(default_factory=DataReport)
     provenance: Provenance | None = None
     earlier_versions: tuple[Mapping[str, str], ...] = ()
+    format: int = 2
 
-    @property
-    def fingerprint(self) -> str:
-        """A digest of what decides the weights but the budget: no run goes on under another one."""
-        asked = asdict(self)
-        # The data set's options are where its files are and what its revision tells.
-        # Revisions are compared one by one, so that what differs can be named.
-        for left_out in (
-            *("budget", "data_options", "data_report", "provenance", "earlier_versions"),
-            *("status", "steps", "seconds", "first_validation", "format"),
-        ):
-            del asked[left_out]
-        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+def _with_experiment(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record of format 1, whose fields lie side by side, as one of format 2."""
+    names = [each.name for each in fields(Experiment)]
+    experiment = {name: record.pop(name) for name in names if name in record}
+    return {"experiment": experiment, **record}
+
+
+FORMAT = Format("format", RunRecord.format, {1: _with_experiment})
+_RECORD = TypeAdapter(RunRecord)
 
 
 class RunFolder:
@@ -127,8 +111,12 @@ class RunFolder:
         self._lock = self.path / ".lock"
 
     @contextmanager
-    def created(self) -> Iterator[None]:
+    def created(self, keep: Callable[[], bool] = lambda: True) -> Iterator[None]:
         """Make the folder, and keep every other process from training in it while the block runs.
+
+        Args:
+            keep: Called if the block raises; returns whether what was written stays. Otherwise the folder is
+                left as it was, so that it does not block the next start.
 
         Raises:
             SavedModelError: Something that is no empty folder stands there already.
@@ -136,10 +124,30 @@ class RunFolder:
             FileError: The folder cannot be made.
         """
         self._refuse_what_is_there()
+        made = not self.path.is_dir()
         make_folder(self.path)
-        with self.locked():
-            self._refuse_what_is_there()  # by a process that was faster
-            yield
+        cleared = False
+        try:
+            with self.locked():
+                self._refuse_what_is_there()  # by a process that was faster
+                try:
+                    yield
+                except BaseException:
+                    cleared = not keep()
+                    if cleared:
+                        self._clear()
+                    raise
+        finally:
+            if made and cleared:
+                with suppress(OSError):
+                    self.path.rmdir()
+
+    def _clear(self) -> None:
+        """Remove all that a run writes."""
+        self.tidy()
+        shutil.rmtree(self.model, ignore_errors=True)
+        for path in (self.log, self.checkpoint, self._record):
+            path.unlink(missing_ok=True)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -183,11 +191,10 @@ class RunFolder:
         for path in self.path.glob(".model.*.draft"):
             shutil.rmtree(path)
 
-    def load_model(self, device: str = "cpu") -> Flow:
-        """Return the best model so far.
-
-        Args:
-            device: Where it goes.
+    def load_model(
+        self, device: str | torch.device = "cpu", registry: Registry | None = None, *, check: bool = True
+    ) -> Flow:
+        """Return the best model so far; arguments as in :func:`~flowzoo.registry.saving.load_model`.
 
         Raises:
             SavedModelError: The folder holds no run, or no model yet; or as
@@ -195,7 +202,7 @@ class RunFolder:
         """
         record = self.read()
         try:
-            return load_model(self.model, device=device)
+            return load_model(self.model, device, registry, check=check)
         except SavedModelError:
             if record.status == "running" and not self.model.exists():
                 raise SavedModelError(self._no_model_yet(record)) from None
@@ -203,7 +210,7 @@ class RunFolder:
 
     def _no_model_yet(self, record: RunRecord) -> str:
         first = record.first_validation
-        in_steps = record.budget.get("steps") is not None
+        in_steps = record.experiment.budget.steps is not None
         reached = record.steps if in_steps else record.seconds
         if first is None:
             when = "it is kept when training has finished"
@@ -220,7 +227,7 @@ class RunFolder:
 
     def write(self, record: RunRecord) -> None:
         """Write the record."""
-        write_json(self._record, asdict(record))
+        write_json(self._record, _RECORD.dump_python(record, mode="json"))
 
     def read(self) -> RunRecord:
         """Return the record.
@@ -235,15 +242,12 @@ class RunFolder:
                     "make one with: flowzoo train MODEL --data NAME --out RUN"
                 )
             data = json.loads(self._record.read_text(encoding="utf-8"))
-            found = data["format"]
-            if found != FORMAT:
-                raise SavedModelError(
-                    f"{self._record} has format {found}, and this flowzoo reads {FORMAT}; upgrade flowzoo"
-                )
-            return TypeAdapter(RunRecord).validate_python(data)
+            return _RECORD.validate_python(FORMAT.upgrade(data))
+        except FormatError as error:
+            raise SavedModelError(f"{self._record} {error}; upgrade flowzoo, or train again") from error
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
+            where = ".".join(str(part) for part in first["loc"]).removeprefix("experiment.")
             raise SavedModelError(
                 f"{self._record} is damaged ({where}: {first['msg']}); train again"
             ) from error

@@ -44,12 +44,13 @@ def coarse_shape(flow: Flow, steps: SupportsIndex) -> Shape:
     count = as_integer(steps)
     if count is None or not 0 <= count < len(flow.levels):
         raise OptionError(
-            f"steps is {steps!r:.40}; allowed: int from 0 to {len(flow.levels) - 1}, "
-            f"for this model has {len(flow.levels)} level(s) and the last keeps nothing"
+            f"steps is {steps!r:.40}, and this model scales by at most {len(flow.levels) - 1} steps: it has "
+            f"{len(flow.levels)} level(s), and the last keeps no image. Give a smaller number of steps"
         )
     if not flow.pixels.traits.pointwise:
         raise OptionError(
-            "the model's pixel transform does not take coarse images; make it with affine or logit pixels"
+            "the pixel transform of this model does not take coarse images. Make the model with affine or "
+            "logit pixels"
         )
     shape = flow.image_shape
     for place in range(count):
@@ -122,10 +123,10 @@ def upscale(
     """
     y = _enter(flow, coarse, coarse_shape(flow, steps))
     if not len(coarse):
-        raise DataError("there are no coarse images to scale up; give at least one")
+        raise DataError("there are no coarse images to scale up. Give at least one")
     if not bool(((coarse >= -1.0) & (coarse < 2.0)).all()):
         raise DataError(
-            f"coarse images lie in or near [0, 1), found {_range(coarse)}; divide bytes by 256 before scaling"
+            f"coarse images lie in or near [0, 1), found {_range(coarse)}. Divide bytes by 256 before scaling"
         )
     base = torch.Generator().seed() if seed is None else check_seed(seed)
     at_once = len(y) if batch_size is None else positive_integer("batch_size", batch_size)
@@ -177,16 +178,16 @@ def _enter(flow: Flow, images: Images, shape: Shape) -> Images:
         )
     if not images.is_floating_point():
         raise DataError(
-            f"scaling takes values in [0, 1), got {images.dtype}; "
-            f"for integer images give (images + 0.5) / {flow.bins}"
+            f"scaling takes values in [0, 1), got {images.dtype}. "
+            f"For integer images give (images + 0.5) / {flow.bins}"
         )
     images = images.to(flow.device)
     y, _ = flow.pixels(images)
     y = y.to(flow.dtype)
     if not bool(y.isfinite().all()):
         raise DataError(
-            "scaling takes values in [0, 1), and others only where the model's pixel transform does; "
-            f"found {_range(images)}"
+            f"scaling takes values in [0, 1), and found {_range(images)}, for which the pixel transform of "
+            "this model is not defined. Clip the values"
         )
     return y
 
@@ -196,7 +197,7 @@ def _leave(flow: Flow, y: Images) -> Images:
     x = flow.pixels.inverse(y.to(widest_dtype(y.device)))
     if not bool(x.isfinite().all()):
         raise NumericalError(
-            "a scaled image is not finite; lower the temperature, or train the model for longer"
+            "a scaled image is not finite. Lower the temperature, or train the model for longer"
         )
     return x
 
@@ -207,8 +208,8 @@ def _range(images: Images) -> str:
 
 def _keeps_no_image(place: int, why: str) -> OptionError:
     advice = (
-        f"scale by at most {place} step(s)"
+        f"Scale by at most {place} step(s)"
         if place
-        else "take a model with transform=haar and split=keep-first-channels, say, and no joint"
+        else "Use a model that does, such as one with transform=haar, split=keep-first-channels and no joint"
     )
-    return OptionError(f"level {place} of this model keeps no smaller image: {why}; {advice}")
+    return OptionError(f"level {place} of this model keeps no smaller image: {why}. {advice}")

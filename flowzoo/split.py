@@ -6,10 +6,12 @@ from abc import ABC, abstractmethod
 
 from torch import nn
 
+from flowzoo.call import EVALUATION, Call
+from flowzoo.one_pass import BeginsPasses
 from flowzoo.shapes import Images, Shape
 
 
-class SplitPolicy(nn.Module, ABC):
+class SplitPolicy(BeginsPasses, nn.Module, ABC):
     """Decides which dimensions go on to the next level and which are factored out here.
 
     A split is a permutation of the dimensions followed by a cut, so its log-determinant is 0. A policy
@@ -17,11 +19,17 @@ class SplitPolicy(nn.Module, ABC):
     """
 
     @abstractmethod
-    def split(self, y: Images) -> tuple[Images | None, Images]:
-        """Part ``y`` into what is kept for the next level (None: nothing) and what is factored out."""
+    def split(self, y: Images, call: Call = EVALUATION) -> tuple[Images | None, Images]:
+        """Part ``y`` into what is kept for the next level (None: nothing) and what is factored out.
+
+        Args:
+            y: ``(B, C, H, W)``.
+            call: Mode, generator and ledger of this pass. In the first pass over data, ``call.mode`` is
+                ``initialise``.
+        """
 
     @abstractmethod
-    def merge(self, kept: Images | None, factored: Images) -> Images:
+    def merge(self, kept: Images | None, factored: Images, call: Call = EVALUATION) -> Images:
         """Undo :meth:`split`."""
 
     @abstractmethod

@@ -68,9 +68,7 @@ def test_samples_outside_go_to_the_nearest_cell() -> None:
 @pytest.mark.usefixtures("as_users_run_it")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bool])
 def test_what_is_not_an_integer_is_refused(dtype: torch.dtype) -> None:
-    with pytest.raises(
-        DataError, match=r"expected integer images in 0\.\.255, got torch\.\w+; for values in"
-    ):
+    with pytest.raises(DataError, match=r"integer images in 0\.\.255, got torch\.\w+"):
         check_integers(torch.zeros(1, 1, 2, 2, dtype=dtype), 256)
 
 
@@ -79,7 +77,5 @@ def test_integers_out_of_range_are_refused(value: int) -> None:
     images = torch.zeros(1, 1, 2, 2, dtype=torch.int64)
     images[0, 0, 0, 0] = value
 
-    with pytest.raises(
-        DataError, match=r"integers in 0\.\.16, found values in .*is 17 the right number of bins"
-    ):
+    with pytest.raises(DataError, match=r"integers in 0\.\.16, found values in .*17"):
         dequantise(images, 17)

@@ -64,6 +64,17 @@ def test_the_readme_s_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert (tmp_path / "my-model" / "model.safetensors").is_file()
 
 
+@pytest.mark.parametrize("page", ["docs/python.md"])
+def test_the_python_of_the_pages_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    blocks = code_blocks(page, "python")
+    assert blocks
+    for code in blocks:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            exec(code, {})
+
+
 @pytest.mark.parametrize("kind", ["suite", "metric"])
 def test_every_suite_and_metric_stands_in_the_docs(kind: str) -> None:
     page = (ROOT / "docs/benchmarks.md").read_text(encoding="utf-8")

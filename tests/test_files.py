@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from flowzoo.errors import FileError, OptionError
-from flowzoo.files import append_line, check_output, make_folder, write_atomically, write_json, write_text
+from flowzoo.files import (
+    append_line,
+    check_output,
+    make_folder,
+    whole_folder,
+    write_atomically,
+    write_json,
+    write_text,
+)
 
 LIMIT = 4096
 """Bytes that a file may have while they are short."""
@@ -102,7 +110,7 @@ def test_places_where_no_file_can_be(tmp_path: Path) -> None:
 def test_places_are_refused_before_the_work(tmp_path: Path) -> None:
     check_output(tmp_path / "x.json")
     for path, error, why in [
-        (tmp_path, OptionError, "is a folder; name a JSON file"),
+        (tmp_path, OptionError, "JSON file"),
         (tmp_path / "nowhere" / "x", OptionError, "there is no folder"),
         (tmp_path / ("x" * 300), FileError, "choose a shorter name"),
     ]:
@@ -114,3 +122,28 @@ def test_places_are_refused_before_the_work(tmp_path: Path) -> None:
 def test_text_is_utf8_whatever_it_holds(tmp_path: Path) -> None:
     write_text(tmp_path / "x", "é ↓ \udcff")
     assert (tmp_path / "x").read_bytes() == "é ↓ ?".encode()
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "new"
+    with pytest.raises(FileNotFoundError), whole_folder(target) as draft:
+        (draft / "a").write_text((draft / "nowhere").read_text())
+    assert not list(tmp_path.iterdir())
+    target.mkdir()
+    (tmp_path / "link").symlink_to(target)
+    with whole_folder(tmp_path / "link") as draft:
+        (draft / "a").write_text("a")
+        assert not list(target.iterdir())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "new"]
+    assert (tmp_path / "link" / "a").read_text() == "a"
+
+
+@pytest.mark.parametrize("name", ["full", "file", "nowhere/new"])
+def test_a_folder_that_cannot_be_new_is_refused_before_the_work(tmp_path: Path, name: str) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OptionError, match=name.split("/")[0]), whole_folder(tmp_path / name):
+        pytest.fail("the work began")
+    assert (tmp_path / "full" / "mine").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "full"]

@@ -10,12 +10,12 @@ from flowzoo.call import per_image_generators
 from flowzoo.data.batches import ShuffledBatches, sequential_batches
 from flowzoo.data.dataset import ImageSource
 from flowzoo.errors import FlowzooError, OptionError, ShapeError
+from flowzoo.experiment.budget import Budget
+from flowzoo.experiment.training_options import parse_training_options
 from flowzoo.integers import as_integer, plain_number, positive_integer
 from flowzoo.registry.models import create_model
 from flowzoo.registry.saving import load_model, save_model
 from flowzoo.scaling import downscale
-from flowzoo.training.budget import Budget
-from flowzoo.training.options import parse_training_options
 
 INTEGERS = [int, np.int64, np.int32, np.uint8, np.int16, torch.tensor, np.array]
 NO_INTEGERS = [True, np.True_, torch.tensor(True), 2.0, np.float64(2.0), torch.tensor(2.0), "2", None, [2]]

@@ -117,8 +117,8 @@ import torch
 from torch import nn
 
 from flowzoo.api import (
-    Component, ConditionalBijector, EVALUATION, ResolutionTransform, ShapeError, Spec, SplitPolicy,
-    cascade, hookimpl,
+    BijectorTraits, Component, ConditionalBijector, EVALUATION, ResolutionTransform, ShapeError, Spec,
+    SplitPolicy, TransformTraits, cascade, hookimpl,
 )
 
 flowzoo_api_version = 2
@@ -140,20 +140,20 @@ class Scale(ConditionalBijector):
         super().__init__()
         self.s = nn.Parameter(torch.zeros(()))
 
-    def forward(self, x, context=None, run=EVALUATION):
+    def forward(self, x, context=None, call=EVALUATION):
         return x * self.s.exp(), self.s.expand(len(x)) * x[0].numel()
 
-    def inverse(self, z, context=None, run=EVALUATION):
+    def inverse(self, z, context=None, call=EVALUATION):
         return z * (-self.s).exp()
 
 class Telling(Scale):
     traits = BijectorTraits(has_contributions=True)
 
-    def forward_with_contributions(self, x, contributions, context=None, run=EVALUATION):
+    def forward_with_contributions(self, x, contributions, context=None, call=EVALUATION):
         return x * self.s.exp(), contributions + self.s
 
 class Alike(Telling):
-    traits = BijectorTraits(pointwise=True)
+    traits = BijectorTraits(has_contributions=True, pointwise=True)
 
 class Bounded(Scale):
     traits = BijectorTraits(takes_all_reals=False)
@@ -162,10 +162,10 @@ class Matching(Scale):
     traits = BijectorTraits(loss_is_likelihood=False)
 
 class Mixing(ResolutionTransform):
-    def forward(self, x, run=EVALUATION):
+    def forward(self, x, call=EVALUATION):
         return x.flip(-1), x.new_zeros(len(x))
 
-    def inverse(self, y, run=EVALUATION):
+    def inverse(self, y, call=EVALUATION):
         return y.flip(-1)
 
     def output_shape(self, shape):
@@ -175,30 +175,30 @@ class Moving(Mixing):
     traits = TransformTraits(permutes=True)
 
 class AllOut(SplitPolicy):
-    def split(self, y):
+    def split(self, y, call=EVALUATION):
         return None, y
 
-    def merge(self, kept, factored):
+    def merge(self, kept, factored, call=EVALUATION):
         return factored
 
     def shapes(self, shape):
         return None, shape
 
 class AllKept(SplitPolicy):
-    def split(self, y):
+    def split(self, y, call=EVALUATION):
         return y, y[:, :0]
 
-    def merge(self, kept, factored):
+    def merge(self, kept, factored, call=EVALUATION):
         return kept
 
     def shapes(self, shape):
         return shape, (0, *shape[1:])
 
 class ByScore(SplitPolicy):
-    def split(self, y):
+    def split(self, y, call=EVALUATION):
         return y.chunk(2, 1)
 
-    def merge(self, kept, factored):
+    def merge(self, kept, factored, call=EVALUATION):
         return torch.cat([kept, factored], 1)
 
     def shapes(self, shape):

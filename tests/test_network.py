@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from flowzoo.call import EVALUATION, Call
 from flowzoo.network import Network
 from flowzoo.shapes import Images
 
@@ -19,7 +20,9 @@ class Ripple(Network):
         super().__init__()
         self.a = nn.Parameter(torch.tensor(1.3, dtype=torch.float64))
 
-    def forward(self, x: Images, context: Images | None = None, time: Tensor | None = None) -> Images:
+    def forward(
+        self, x: Images, context: Images | None = None, time: Tensor | None = None, call: Call = EVALUATION
+    ) -> Images:
         assert time is not None
         given = x.new_zeros(len(x)) if context is None else context.flatten(1).mean(1)
         return time * torch.sin(self.a * x[:, :1]) + 0.5 * x[:, 1:].flip(3) + given.reshape(-1, 1, 1, 1)
@@ -51,7 +54,13 @@ def test_the_time_comes_in_the_precision_of_the_images() -> None:
     seen: list[Tensor] = []
 
     class Clock(Ripple):
-        def forward(self, x: Images, context: Images | None = None, time: Tensor | None = None) -> Images:
+        def forward(
+            self,
+            x: Images,
+            context: Images | None = None,
+            time: Tensor | None = None,
+            call: Call = EVALUATION,
+        ) -> Images:
             assert time is not None
             seen.append(time)
             return x

@@ -49,8 +49,8 @@ class Faulty(ConditionalBijector):
         self.fault, self.network = fault, network
         self.weight = torch.nn.Parameter(torch.ones(()))
 
-    def forward(self, x, context=None, run=EVALUATION):
-        if self.fault == "raises" or (self.fault == "raises later" and run.mode != "initialise"):
+    def forward(self, x, context=None, call=EVALUATION):
+        if self.fault == "raises" or (self.fault == "raises later" and call.mode != "initialise"):
             raise RuntimeError("torn apart")
         if self.fault == "exits":
             sys.exit(3)
@@ -64,16 +64,17 @@ class Faulty(ConditionalBijector):
         z = self.weight * x
         return (z[:, :1, :1] if self.fault == "shape" else z), log_det
 
-    def inverse(self, z, context=None, run=EVALUATION):
+    def inverse(self, z, context=None, call=EVALUATION):
         if self.fault == "inverse":
             raise RuntimeError("torn apart")
         return z / self.weight
 
-    def loss(self, x, context=None, run=EVALUATION):
-        return super().loss(x, context, run).mean() if self.fault == "loss" else super().loss(x, context, run)
+    def loss(self, x, context=None, call=EVALUATION):
+        loss = super().loss(x, context, call)
+        return loss.mean() if self.fault == "loss" else loss
 
 class Torn(Network):
-    def forward(self, x, context=None, time=None):
+    def forward(self, x, context=None, time=None, call=None):
         raise RuntimeError("torn apart")
 
 def build(shape, context_shape, builder, *, fault: str = "raises", net: NetworkSpec = Spec("torn")):

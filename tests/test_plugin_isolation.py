@@ -60,10 +60,10 @@ BLUR = (
                 self.shift = torch.nn.Parameter(torch.full(shape, start))
                 self.log_scale = torch.nn.Parameter(torch.zeros(shape))
 
-            def forward(self, x, context=None, run=EVALUATION):
+            def forward(self, x, context=None, call=EVALUATION):
                 return (x + self.shift) * self.log_scale.exp(), self.log_scale.sum().expand(len(x))
 
-            def inverse(self, z, context=None, run=EVALUATION):
+            def inverse(self, z, context=None, call=EVALUATION):
                 return z * (-self.log_scale).exp() - self.shift
 
         return Blur()

@@ -184,7 +184,7 @@ def test_a_stochastic_transform_draws_the_coarse_image_and_upscales_from_any() -
 @pytest.mark.parametrize("steps", [-1, 3, 1.0, True, None])
 def test_steps_that_the_model_has_not_are_refused(steps: int, as_users_run_it: None) -> None:
     for call in (downscale, upscale, project):
-        with pytest.raises(OptionError, match=r"steps is .*; allowed: int from 0 to 2, .* 3 level\(s\)"):
+        with pytest.raises(OptionError, match=r"steps is .* at most 2 .* 3 level\(s\)"):
             call(cascade(), images(), steps)
 
 
@@ -192,12 +192,12 @@ def test_levels_that_keep_no_image_are_refused() -> None:
     half = Level(Squeeze(), IdentityBijector(), KeepFirstChannels(2), Wave())
     flow = Flow(SHAPE, [half, last_level()], Affine())
     with pytest.raises(
-        OptionError, match=r"level 0 of this model keeps no smaller image: its split keeps 4 .* have 2;"
+        OptionError, match=r"level 0 of this model keeps no smaller image: its split keeps 4 .* have 2"
     ):
         downscale(flow, images(), 1)
     flow = Flow(SHAPE, [detail_level(), detail_level(joint=ActNorm(8)), last_level()], Affine())
     assert coarse_shape(flow, 1) == (2, 4, 4)
-    with pytest.raises(OptionError, match=r"level 1 of .*: its joint mixes .*; scale by at most 1 step"):
+    with pytest.raises(OptionError, match=r"level 1 of .*: its joint mixes .* at most 1 step"):
         upscale(flow, images(), 2)
 
 
@@ -210,9 +210,9 @@ def test_levels_that_keep_no_image_are_refused() -> None:
         (
             torch.ones(1, 2, 4, 4, dtype=torch.uint8),
             DataError,
-            r"got torch.uint8; .* \(images \+ 0.5\) / 256",
+            r"got torch.uint8.* \(images \+ 0.5\) / 256",
         ),
-        (255.0 * images((2, 4, 4)), DataError, r"the model's pixel transform does; found values in \[.*25"),
+        (255.0 * images((2, 4, 4)), DataError, r"found values in \[.*25"),
         (float("nan") * images((2, 4, 4)), DataError, r"found values in \[nan, nan\]"),
         (1.06 + 0.0 * images((2, 4, 4)), DataError, r"found values in \[1.06, 1.06\]"),
     ],
@@ -226,7 +226,7 @@ def test_coarse_images_that_cannot_be_are_refused(
 
 def test_bytes_are_no_coarse_images_though_affine_pixels_would_take_them() -> None:
     bytes_ = 255.0 * images((2, 4, 4))
-    with pytest.raises(DataError, match=r"coarse images lie in or near .* divide bytes by 256"):
+    with pytest.raises(DataError, match="coarse images lie in or near"):
         upscale(cascade(), bytes_, 1)
 
 
@@ -247,9 +247,9 @@ def test_a_pixel_transform_of_one_size_only_is_refused() -> None:
     pixels = Gaussian(SHAPE).double()
     pixels(images(count=300), None, Call(mode="initialise"))
     flow = Flow(SHAPE, [detail_level(), last_level()], pixels).double()
-    with pytest.raises(OptionError, match="make it with affine or logit pixels"):
+    with pytest.raises(OptionError, match="affine or logit pixels"):
         downscale(flow, images(), 1)
-    with pytest.raises(OptionError, match="make it with affine or logit pixels"):
+    with pytest.raises(OptionError, match="affine or logit pixels"):
         upscale(flow, images((2, 4, 4)), 1)
 
 

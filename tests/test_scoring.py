@@ -172,10 +172,10 @@ class Repeats(Squeeze):
 class Lossy(SplitPolicy):
     """A stand-in that keeps a quarter of what it should keep."""
 
-    def split(self, y: Images) -> tuple[Images, Images]:
+    def split(self, y: Images, call: Call = EVALUATION) -> tuple[Images, Images]:
         return Squeeze()(y)[0][:, :1], y[:, :0]
 
-    def merge(self, kept: Images | None, factored: Images) -> Images:
+    def merge(self, kept: Images | None, factored: Images, call: Call = EVALUATION) -> Images:
         raise NotImplementedError
 
     def shapes(self, shape: Shape) -> tuple[Shape, Shape]:

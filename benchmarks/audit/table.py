@@ -13,7 +13,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,9 @@ from flowzoo.evaluation.density.audit import SECONDS, Figure, audit_density
 from flowzoo.evaluation.density.outcome import DensityAudit
 from flowzoo.evaluation.likelihood import EXACT_UP_TO
 from flowzoo.evaluation.pilot import calibrate_on_pilot
+from flowzoo.experiment.budget import Budget
 from flowzoo.registry.saving import load_model
 from flowzoo.solving import Solving
-from flowzoo.training.budget import Budget
 from flowzoo.training.start import start_run
 
 COLUMNS = (
@@ -88,25 +88,22 @@ def main() -> None:
 
 def audit(cell: Cell, roots: Mapping[str, str], steps: int, images: int, seconds: float) -> Audited:
     """Train a cell's model for some steps and audit it."""
-    options = dict(cell.data_options)
-    if cell.data in roots:
-        options["root"] = roots[cell.data]
+    asked_for = cell.experiment
+    options = dict(asked_for.data_options)
+    if asked_for.data in roots:
+        options["root"] = roots[asked_for.data]
+    quick = {"validations": 1, "validation_images": 8, "warmup": 0}
+    experiment = replace(
+        asked_for,
+        budget=Budget(steps=steps),
+        data_options=options,
+        training=asked_for.training.model_copy(update=quick),
+    )
     metrics: dict[str, Mapping[str, Any]] = dict(cell.metrics)
     with tempfile.TemporaryDirectory() as folder:
-        start_run(
-            Path(folder) / "run",
-            cell.model,
-            cell.data,
-            budget=Budget(steps=steps),
-            options=cell.options,
-            pixels=cell.pixels,
-            data_options=options,
-            training={**cell.training, "validations": 1, "validation_images": 8, "warmup": 0},
-            seed=cell.seed,
-            device="cpu",
-        )
+        start_run(Path(folder) / "run", experiment, device="cpu")
         flow = load_model(Path(folder) / "run" / "model")
-    source = load_dataset(cell.data, **options).split("test")
+    source = load_dataset(asked_for.data, **options).split("test")
     asked = metrics.get("bits-per-dim", {}).get("exact")
     exact = flow.dimensions <= EXACT_UP_TO if asked is None else bool(asked)
     ledger = Ledger()
@@ -142,7 +139,7 @@ def row(found: Audited) -> Iterator[str]:
         return "-" if value is None else f"{value:.1g}"
 
     yield found.cell.label
-    yield found.cell.data
+    yield found.cell.experiment.data
     yield f"{audit.method}, {audit.derivatives}" if audit.method else "-"
     yield str(audit.images)
     yield number(audit.worst)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import subjects
 import torch
 
+from flowzoo.experiment.training_options import TrainingOptions
 from flowzoo.flow import Flow
-from flowzoo.training.options import TrainingOptions
 from flowzoo.training.stage import plan_stages
 from flowzoo.training.step import TrainingStep
 from flowzoo.warm_start import WarmStart

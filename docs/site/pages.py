@@ -60,8 +60,8 @@ def _commands() -> str:
 
 
 def _training() -> str:
+    from flowzoo.experiment.training_options import TrainingOptions
     from flowzoo.registry.allowed import allowed
-    from flowzoo.training.options import TrainingOptions
 
     schema = TrainingOptions.model_json_schema()["properties"]
     rows = [

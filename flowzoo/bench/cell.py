@@ -1,4 +1,4 @@
-"""Cells: what a suite asks for, one for each model, data set and seed, as plain data."""
+"""Cells: what a suite asks for, one for each model, data set and seed."""
 
 from __future__ import annotations
 
@@ -8,58 +8,48 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
+from pydantic import TypeAdapter
+
 from flowzoo.bench.suite import DataEntry, MetricEntry, ModelEntry, Suite, mistakes
 from flowzoo.component import Kind
 from flowzoo.errors import FlowzooError, OptionError, UnknownNameError
+from flowzoo.experiment.experiment import Experiment
+from flowzoo.experiment.parse import parse_experiment
+from flowzoo.experiment.training_options import parse_training_options
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.options import check, resolve_spec
-from flowzoo.training.options import parse_training_options
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One training and what is measured of it; names and options as the suite gives them.
+    """One training and what is measured of it.
 
     Attributes:
-        suite: The suite's name.
-        label: The row's.
-        model: Registered name, qualified where several plugins bring one of that name.
-        options: The model's.
-        pixels: The pixel transform; None for what the data set recommends.
-        training: The trainer's options.
-        data: Registered name of the data set, likewise.
-        data_label: The data's in the suite.
-        data_options: Its options.
-        published: Under which name papers give figures for the data.
-        budget: ``{"steps": ..., "images": ..., "seconds": ...}``, one of them not None.
-        seed: Of the training.
+        suite: Name of the suite.
+        label: Label of the row.
+        experiment: The training; options are those that the suite gives.
+        data_label: Label of the data in the suite.
+        published: The name under which papers give figures for the data.
         metrics: Pairs of a metric's name and its options.
-        samples: Images in the picture of samples.
-        threads: Of torch on the CPU; None for what the runner gives it.
+        samples: Number of images in the picture of samples.
+        threads: Threads of torch on the CPU; None for what the runner gives it.
     """
 
     suite: str
     label: str
-    model: str
-    options: Mapping[str, Any]
-    pixels: Any
-    training: Mapping[str, Any]
-    data: str
+    experiment: Experiment
     data_label: str
-    data_options: Mapping[str, Any]
     published: str
-    budget: Mapping[str, Any]
-    seed: int
     metrics: tuple[tuple[str, Mapping[str, Any]], ...]
     samples: int
     threads: int | None
 
     @property
     def title(self) -> str:
-        """How a person tells the cell apart."""
-        return f"{self.label} on {self.data_label}, seed {self.seed}"
+        """The cell in words."""
+        return f"{self.label} on {self.data_label}, seed {self.experiment.seed}"
 
 
 def cells_of(suite: Suite, training: Mapping[str, Any] | None = None) -> list[Cell]:
@@ -67,7 +57,7 @@ def cells_of(suite: Suite, training: Mapping[str, Any] | None = None) -> list[Ce
 
     Args:
         suite: What is asked for.
-        training: Options of the trainer that go before the suite's.
+        training: Options of the training that replace those of the suite.
 
     Raises:
         SuiteError: A name is not known, or an option is refused; the message names all mistakes.
@@ -79,16 +69,20 @@ def cells_of(suite: Suite, training: Mapping[str, Any] | None = None) -> list[Ce
         Cell(
             suite=suite.name,
             label=row.label or row.name,
-            model=_address("model", row.name),
-            options=row.options,
-            pixels=row.pixels if row.pixels is not None else data.pixels,
-            training={**suite.training, **row.training, **(training or {})},
-            data=_address("dataset", data.name),
+            experiment=parse_experiment(
+                {
+                    "model": row.name,
+                    "options": row.options,
+                    "pixels": row.pixels if row.pixels is not None else data.pixels,
+                    "data": data.name,
+                    "data_options": data.options,
+                    "training": {**suite.training, **row.training, **(training or {})},
+                    "budget": (row.budget or suite.budget).model_dump(),
+                    "seed": seed,
+                }
+            ),
             data_label=data.label or data.name,
-            data_options=data.options,
             published=data.published,
-            budget=(row.budget or suite.budget).model_dump(),
-            seed=seed,
             metrics=metrics,
             samples=suite.samples,
             threads=suite.threads,
@@ -179,12 +173,12 @@ def select(
         for cell in known
         if fnmatchcase(cell.label, models)
         and fnmatchcase(cell.data_label, data)
-        and (not wanted or cell.seed in wanted)
+        and (not wanted or cell.experiment.seed in wanted)
     ]
     if not chosen:
         labels = ", ".join(dict.fromkeys(f"'{cell.label}'" for cell in known))
         sets = ", ".join(dict.fromkeys(f"'{cell.data_label}'" for cell in known))
-        numbers = ", ".join(str(seed) for seed in dict.fromkeys(cell.seed for cell in known))
+        numbers = ", ".join(str(seed) for seed in dict.fromkeys(cell.experiment.seed for cell in known))
         raise OptionError(
             f"no cell of the suite matches; its rows: {labels}; its data: {sets}; its seeds: {numbers}"
         )
@@ -287,3 +281,7 @@ def _pixels_are_right(pixels: Any) -> None:
 
 def _training_is_right(training: Mapping[str, Any]) -> None:
     parse_training_options(training)
+
+
+CELLS = TypeAdapter(list[Cell])
+"""Cells as plain data, for worker processes, and back."""

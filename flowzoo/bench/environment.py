@@ -22,10 +22,10 @@ def describe_environment(
     """Return what has to stand beside figures that are measured in this process.
 
     Args:
-        device: That computes.
-        precision: Of training.
-        jobs: Cells that run at the same time, at most.
-        made_with: What is installed of the cell's components.
+        device: Device that computes.
+        precision: Number format of training.
+        jobs: Largest number of cells that run at the same time.
+        made_with: Versions and code of the cell's components, as installed.
     """
     return Environment(
         device=str(device),
@@ -49,7 +49,7 @@ def source_commit(folder: Path) -> str:
     """Return the commit of the git checkout that holds ``folder``, or nothing where there is none.
 
     Args:
-        folder: Of the flowzoo package. A checkout that only happens to surround an installed package, such as
+        folder: Folder of the flowzoo package. A checkout that only surrounds an installed package, such as
             a user's own project around its virtual environment, is not its source.
     """
     if "site-packages" in folder.parts:

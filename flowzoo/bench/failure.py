@@ -1,4 +1,4 @@
-"""What is recorded of an exception, or of a process that ended without a word."""
+"""The record of an exception, or of a process that ended without a result."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from flowzoo.errors import FlowzooError, NumericalError
 from flowzoo.origin import blamed
 
 OUTPUT_LINES = 20
-"""How much of what a failed process printed is kept."""
+"""Lines that are kept of what a failed process printed."""
 
 
 def explain(stage: str, error: BaseException) -> Failure:
     """Return the record of an exception.
 
     Args:
-        stage: What was being done.
-        error: What was raised.
+        stage: What the cell was doing.
+        error: The exception.
     """
     lines = traceback.format_exception(error)
     output = () if isinstance(error, FlowzooError) else last_lines("".join(lines))
@@ -27,19 +27,19 @@ def explain(stage: str, error: BaseException) -> Failure:
 
 
 def explain_exit(stage: str, code: int, output: str) -> Failure:
-    """Return the record of a process that ended without having said why.
+    """Return the record of a process that ended without a result.
 
     Args:
-        stage: What was being done.
+        stage: What the cell was doing.
         code: Its exit status; the negative number of the signal that killed it.
-        output: What it printed.
+        output: All that it printed.
     """
     if code < 0:
         try:
             name = signal.Signals(-code).name
         except ValueError:
             name = str(-code)
-        hint = "; the system does so where memory runs out" if name == "SIGKILL" else ""
+        hint = ". The system does that when memory runs out" if name == "SIGKILL" else ""
         reason = f"the process was killed by {name}{hint}"
     else:
         reason = f"the process ended with exit status {code} and no result"

@@ -29,9 +29,8 @@ from flowzoo.pictures import save_grid
 from flowzoo.registry.build import build_component
 from flowzoo.registry.saving import load_model
 from flowzoo.runfolder import RunFolder, RunRecord
-from flowzoo.training.budget import Budget
 from flowzoo.training.log import TrainingLog
-from flowzoo.training.reporter import Progress
+from flowzoo.training.reporter import Progress, Reporter
 from flowzoo.training.start import resume_run, start_run
 
 Tell = Callable[[str, float, float | None], None]
@@ -65,12 +64,13 @@ class CellRun:
         Args:
             picture: Where the picture of samples goes, if there is one.
         """
+        experiment = self._cell.experiment
         environment = self._describe()
         result = replace(self._plan, environment=environment)
         self._tell("training", 0.0, None)
         try:
-            record = self._train()
-            dataset = load_dataset(self._cell.data, **self._cell.data_options)
+            record = self._train_or_resume()
+            dataset = load_dataset(experiment.data, **experiment.data_options)
         except (Exception, SystemExit) as error:  # whatever a model raises is a finding about it
             return _ended(result, explain("training", error))
         spent = replace(result.spent, steps=record.steps, seconds=record.seconds)
@@ -102,7 +102,7 @@ class CellRun:
     def _describe(self) -> Environment:
         """Return where the cell runs; of one that was interrupted, with the most jobs that ever slowed it."""
         path = self._work / "environment.json"
-        precision = str(self._plan.training["precision"])
+        precision = self._plan.experiment.training.precision
         found = describe_environment(self._device, precision, self._jobs, made_with(self._cell, self._plan))
         if path.is_file():
             with suppress(ValidationError):
@@ -111,34 +111,17 @@ class CellRun:
         write_json(path, asdict(found))
         return found
 
-    def _train(self) -> RunRecord:
-        cell = self._cell
-        budget = Budget(**dict[str, Any](self._plan.spent.budget))
-        reporter = _Reporter(self._tell)
+    def _train_or_resume(self) -> RunRecord:
+        experiment = self._cell.experiment
+        device, reporter = str(self._device), _StageReporter(self._tell)
         if (self._folder.path / "run.json").is_file():
             record = self._folder.read()
             if record.status == "finished":
                 return record
-            return resume_run(
-                self._folder.path,
-                data_options=cell.data_options,
-                device=str(self._device),
-                reporter=reporter,
-            )
+            moved = experiment.data_options
+            return resume_run(self._folder.path, data_options=moved, device=device, reporter=reporter)
         shutil.rmtree(self._folder.path, ignore_errors=True)  # of a start that was cut short
-        return start_run(
-            self._folder.path,
-            cell.model,
-            cell.data,
-            budget=budget,
-            options=cell.options,
-            pixels=cell.pixels,
-            data_options=cell.data_options,
-            training=cell.training,
-            seed=cell.seed,
-            device=str(self._device),
-            reporter=reporter,
-        )
+        return start_run(self._folder.path, experiment, device=device, reporter=reporter)
 
     def _measure(
         self,
@@ -165,11 +148,11 @@ class CellRun:
             Trained(
                 flow=self._model(),
                 dataset=dataset,
-                training=record.training,
+                training=record.experiment.training.model_dump(),
                 log=TrainingLog(self._folder.log).read(),
                 steps=record.steps,
                 seconds=record.seconds,
-                seed=self._cell.seed,
+                seed=self._cell.experiment.seed,
             )
         )
         _require_plain(name, found)
@@ -181,7 +164,7 @@ class CellRun:
         if not self._cell.samples or flow.image_shape[0] not in (1, 3):
             return ""
         self._tell("drawing samples", 0.99, None)
-        save_grid(flow.sample(self._cell.samples, seed=self._cell.seed), picture, flow.bins)
+        save_grid(flow.sample(self._cell.samples, seed=self._cell.experiment.seed), picture, flow.bins)
         return picture.name
 
     def _model(self) -> Flow:
@@ -228,7 +211,7 @@ def _ended(result: Result, failure: Failure | None) -> Result:
     return replace(result, status="failed" if failure else "finished", failure=failure, date=date)
 
 
-class _Reporter:
+class _StageReporter(Reporter):
     """Passes the training's progress on."""
 
     def __init__(self, tell: Tell) -> None:

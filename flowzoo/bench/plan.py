@@ -7,18 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 from flowzoo.bench.cell import Cell
-from flowzoo.bench.key import hash_of
-from flowzoo.bench.planning import unplanned
 from flowzoo.bench.result import DataFacts, Result, Spent
-from flowzoo.bench.suite import BudgetEntry
 from flowzoo.component import Published
 from flowzoo.data.dataset import DatasetInfo
 from flowzoo.data.load import load_dataset
+from flowzoo.digest import digest_of
+from flowzoo.experiment.experiment import Experiment
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.models import assemble
 from flowzoo.registry.options import resolve
+from flowzoo.registry.paths import path_options
 from flowzoo.tensors import trainable
-from flowzoo.training.options import parse_training_options
 
 
 class Planner:
@@ -48,47 +47,63 @@ class Planner:
             FlowzooError: The model cannot be built on the data, or an option is refused.
         """
         info = self._describe(cell)
-        training = parse_training_options(cell.training)
-        budget = BudgetEntry(**cell.budget).resolve(training.batch_size)
-        pixels = cell.pixels if cell.pixels is not None else info.pixels
-        registry = default_registry()
-        flow = assemble(registry, cell.model, info.shape, info.bins, pixels, cell.seed, cell.options)
+        registry, asked = default_registry(), cell.experiment
+        pixels = asked.pixels if asked.pixels is not None else info.pixels
+        flow = assemble(registry, asked.model, info.shape, info.bins, pixels, asked.seed, asked.options)
         assert flow.recipe is not None, "assembled models have recipes"
         recipe = flow.recipe
-        dataset = registry.find("dataset", cell.data)
-        components = {**recipe.revisions, f"dataset:{cell.data}": dataset.revision}
-        spent = Spent({"steps": budget.steps, "seconds": budget.seconds}, batch_size=training.batch_size)
-        decides = {
-            "model": cell.model,
-            "options": recipe.options,
-            "pixels": recipe.pixels,
-            "components": components,
-            "data": [info.name, info.revision, info.shape, info.bins],
-            "training": training.model_dump(),
-            "budget": spent.budget,
-            "seed": cell.seed,
-            "metrics": [_metric(name, options) for name, options in cell.metrics],
-            "device": self._device,
-            "threads": cell.threads,
-        }
+        experiment = replace(asked, options=recipe.options, pixels=recipe.pixels, data_revision=info.revision)
+        dataset = registry.find("dataset", asked.data)
+        components = {**recipe.revisions, f"dataset:{asked.data}": dataset.revision}
+        key = experiment.key(
+            components=components,
+            data=[info.name, info.revision, info.shape, info.bins],
+            metrics=[_metric(name, options) for name, options in cell.metrics],
+            device=self._device,
+            threads=cell.threads,
+        )
         return replace(
             unplanned(cell),
-            key=hash_of(decides),
-            options=recipe.options,
-            pixels=recipe.pixels,
-            training=training.model_dump(),
+            key=key,
+            experiment=_shareable(experiment),
             components=components,
             parameters=trainable(flow),
             data=_facts(info, cell),
-            spent=spent,
             published=_published(cell),
         )
 
     def _describe(self, cell: Cell) -> DatasetInfo:
-        key = hash_of([cell.data, cell.data_options])
+        name, options = cell.experiment.data, cell.experiment.data_options
+        key = digest_of([name, options])
         if key not in self._data:
-            self._data = {key: load_dataset(cell.data, **cell.data_options).info}
+            self._data = {key: load_dataset(name, **options).info}
         return self._data[key]
+
+
+def unplanned(cell: Cell) -> Result:
+    """Return the record of a cell that cannot be planned: what the suite says of it, as it stands."""
+    asked = cell.experiment
+    return Result(
+        key=asked.key(unplanned=[asked.data, asked.data_options]),
+        suite=cell.suite,
+        label=cell.label,
+        experiment=_shareable(asked),
+        status="failed",
+        date="",
+        components={},
+        parameters=None,
+        data=DataFacts(asked.data, published=cell.published, label=cell.data_label),
+        spent=Spent(batch_size=asked.training.batch_size),
+    )
+
+
+def _shareable(experiment: Experiment) -> Experiment:
+    """Return an experiment without the places of files, which are nobody else's concern."""
+    if not experiment.data_options:
+        return experiment
+    places = path_options(default_registry().find("dataset", experiment.data))
+    options = {name: value for name, value in experiment.data_options.items() if name not in places}
+    return replace(experiment, data_options=options)
 
 
 def _metric(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,5 +129,5 @@ def _facts(info: DatasetInfo, cell: Cell) -> DataFacts:
 def _published(cell: Cell) -> tuple[Published, ...]:
     if not cell.published:
         return ()
-    component = default_registry().find("model", cell.model)
+    component = default_registry().find("model", cell.experiment.model)
     return tuple(each for each in component.published if each.data == cell.published)

@@ -6,7 +6,7 @@ A report is made of these records alone; it never sees a model.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
@@ -14,9 +14,9 @@ from pydantic import TypeAdapter, ValidationError
 from flowzoo.component import Published
 from flowzoo.errors import FlowzooError
 from flowzoo.exactness import Exactness
+from flowzoo.experiment.experiment import Experiment
+from flowzoo.formats import Format, FormatError
 from flowzoo.metric import NOT_AUDITED, Measurement
-
-SCHEMA = 3
 
 QUALITY = "bits-per-dim"
 """The metric by which suites rank."""
@@ -87,16 +87,14 @@ class DataFacts:
 
 @dataclass(frozen=True)
 class Spent:
-    """What a cell's training was given and what it used.
+    """What a cell's training used.
 
     Attributes:
-        budget: ``{"steps": ..., "seconds": ...}``, one of them None.
-        steps: Taken.
-        seconds: Spent on training, the first pass over the data and validation included.
+        steps: Steps taken.
+        seconds: Seconds spent on training, the first pass over the data and validation included.
         batch_size: Images a step.
     """
 
-    budget: Mapping[str, int | float | None]
     steps: int = 0
     seconds: float = 0.0
     batch_size: int = 0
@@ -135,26 +133,22 @@ class Result:
     """One cell.
 
     Attributes:
-        key: Hash of all that decides the figures: resolved options, revisions of components and metrics, data
-            revision, training options, budget, seed, kind of device, threads where the suite says how many.
-        suite: Which suite it is a cell of.
+        key: Digest of all that decides the figures: the experiment with all options resolved, revisions of
+            components and metrics, kind of device, and threads where the suite says how many.
+        suite: Name of the suite that the cell belongs to.
         label: Its row in the suite: the model's name, or what tells apart several rows of one model.
-        model: Registered name.
-        seed: Of weights, noise and order of the data.
+        experiment: The training, with all options resolved; without the places of the data's files.
         status: Whether it was trained and measured, or failed.
         date: When it ended, ISO 8601, UTC.
-        options: The model's, resolved.
-        pixels: The pixel transform, resolved.
-        training: The trainer's options, resolved.
         components: Revisions of all components that the model was built of and of the data set, by
             ``kind:name``.
-        parameters: Trainable ones; None where the model was never built.
-        data: On what.
-        spent: The budget and what of it was used.
+        parameters: Number of trainable parameters; None where the model was never built.
+        data: Facts about the data set.
+        spent: What the training used of its budget.
         metrics: Measurements by the metrics' names; one that failed has an objection instead of a value.
         published: What papers state for the model on this data.
-        environment: Where and with what; None if it failed before that was known.
-        failure: Why, where ``status`` is ``failed``.
+        environment: Where and with what it ran; None if it failed before that was known.
+        failure: Why it failed, where ``status`` is ``failed``.
         samples: File name of a PNG picture of samples, beside the record; empty for none.
         unmeasured: Metrics that could not be measured; ``--overwrite failed`` tries them again.
         schema: Version of this record.
@@ -163,13 +157,9 @@ class Result:
     key: str
     suite: str
     label: str
-    model: str
-    seed: int
+    experiment: Experiment
     status: Status
     date: str
-    options: Mapping[str, Any]
-    pixels: Mapping[str, Any]
-    training: Mapping[str, Any]
     components: Mapping[str, int]
     parameters: int | None
     data: DataFacts
@@ -180,7 +170,38 @@ class Result:
     failure: Failure | None = None
     samples: str = ""
     unmeasured: tuple[str, ...] = ()
-    schema: int = SCHEMA
+    schema: int = 4
+
+    @property
+    def model(self) -> str:
+        """Registered name of the model."""
+        return self.experiment.model
+
+    @property
+    def seed(self) -> int:
+        """Seed of the training."""
+        return self.experiment.seed
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """Options of the model."""
+        return self.experiment.options
+
+    @property
+    def pixels(self) -> Mapping[str, Any]:
+        """The pixel transform; empty where the model was never built."""
+        pixels = self.experiment.pixels
+        return pixels if isinstance(pixels, Mapping) else {}
+
+    @property
+    def training(self) -> Mapping[str, Any]:
+        """Options of the training, as plain data."""
+        return self.experiment.training.model_dump()
+
+    @property
+    def budget(self) -> Mapping[str, float | None]:
+        """The budget, as plain data: steps and seconds, one of them None."""
+        return self.experiment.budget.plain()
 
     @property
     def row(self) -> tuple[str, str, str, int]:
@@ -202,7 +223,8 @@ class Result:
 
     def plain(self) -> dict[str, Any]:
         """Return the record as plain data, as JSON holds it."""
-        return asdict(self)
+        plain: dict[str, Any] = _READER.dump_python(self, mode="json")
+        return plain
 
 
 def read_result(data: Any) -> Result:
@@ -211,16 +233,10 @@ def read_result(data: Any) -> Result:
     Raises:
         ResultError: It is no record, or one of a schema that is not known.
     """
-    if not isinstance(data, dict) or "schema" not in data:
-        raise ResultError("it is no result of flowzoo bench (it states no schema)")
-    for older, converter in _CONVERTERS.items():
-        if data["schema"] == older and type(data["schema"]) is int:
-            data = converter(data)
-    if data["schema"] != SCHEMA:
-        raise ResultError(
-            f"it has schema {data['schema']!r:.20}, and this flowzoo reads {SCHEMA}, 2 and 1; "
-            "use the flowzoo that wrote it, or run the suite again"
-        )
+    try:
+        data = SCHEMA.upgrade(data)
+    except FormatError as error:
+        raise ResultError(f"it {error}; use the flowzoo that wrote it, or run the suite again") from error
     try:
         return _READER.validate_python(data)
     except ValidationError as error:
@@ -229,14 +245,13 @@ def read_result(data: Any) -> Result:
         raise ResultError(f"it is damaged ({where}: {first['msg']})") from error
 
 
-def _from_schema_1(data: dict[str, Any]) -> dict[str, Any]:
+def _without_audit(data: dict[str, Any]) -> dict[str, Any]:
     """Return a record of schema 1 as one of schema 2: its likelihoods were not audited, and are not valid."""
     metrics = data.get("metrics")
     if not isinstance(metrics, dict):
-        return {**data, "schema": 2}
+        return data
     return {
         **data,
-        "schema": 2,
         "metrics": {
             name: {**each, "valid": False, "objections": [*each.get("objections", ()), NOT_AUDITED]}
             if name == QUALITY and isinstance(each, dict) and each.get("value") is not None
@@ -254,10 +269,10 @@ def _with_exactness(data: dict[str, Any]) -> dict[str, Any]:
     """
     metrics = data.get("metrics")
     if not isinstance(metrics, dict):
-        return {**data, "schema": 3}
+        return data
     measured = metrics.get(QUALITY)
     if not isinstance(measured, dict) or not isinstance(measured.get("conditions"), dict):
-        return {**data, "schema": 3}
+        return data
     conditions, objections = measured["conditions"], measured.get("objections") or ()
     estimated = "hutchinson" in str(conditions.get("trace", ""))
     if any("log-determinant is approximated" in str(each) for each in objections):
@@ -267,9 +282,21 @@ def _with_exactness(data: dict[str, Any]) -> dict[str, Any]:
     else:
         exactness = Exactness.UNBIASED if estimated else Exactness.EXACT
     stated = {**measured, "exactness": str(exactness), "estimated": estimated}
-    return {**data, "schema": 3, "metrics": {**metrics, QUALITY: stated}}
+    return {**data, "metrics": {**metrics, QUALITY: stated}}
 
 
-_CONVERTERS = {1: _from_schema_1, 2: _with_exactness}
+def _with_experiment(data: dict[str, Any]) -> dict[str, Any]:
+    """Return a record of schema 3, in which the experiment's fields lie side by side, as one of schema 4."""
+    facts, spent = data.get("data"), data.get("spent")
+    if not isinstance(facts, dict) or not isinstance(spent, dict):
+        return data
+    experiment = {name: data.get(name) for name in ("model", "seed", "options", "pixels", "training")}
+    experiment |= {"data": facts.get("name"), "data_revision": facts.get("revision", "")}
+    experiment["budget"] = spent.get("budget")
+    rest = {name: value for name, value in data.items() if name not in experiment or name == "data"}
+    spent = {name: value for name, value in spent.items() if name != "budget"}
+    return {**rest, "experiment": experiment, "spent": spent}
 
+
+SCHEMA = Format("schema", Result.schema, {1: _without_audit, 2: _with_exactness, 3: _with_experiment})
 _READER = TypeAdapter(Result)

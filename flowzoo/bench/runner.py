@@ -8,20 +8,20 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from flowzoo.bench.cell import Cell, file_part
+from flowzoo.bench.cell import CELLS, Cell, file_part
 from flowzoo.bench.failure import explain_exit, last_lines
 from flowzoo.bench.kept import changed_since, made_with
-from flowzoo.bench.planning import Plans
-from flowzoo.bench.process import Message, Worker
+from flowzoo.bench.planning_process import PlanningProcess
 from flowzoo.bench.result import Failure, Result
 from flowzoo.bench.store import ResultsError, read_results, suite_folder, write_result
 from flowzoo.bench.suite import LONGEST
 from flowzoo.bench.watcher import SilentWatcher, Watcher
+from flowzoo.bench.worker_process import Message, WorkerProcess
 from flowzoo.errors import FileError, FlowzooError, InUseError, OptionError
 from flowzoo.files import make_folder, writing
 from flowzoo.locks import hold
@@ -107,7 +107,7 @@ class Runner:
         self._overwrite = overwrite
         self._timeout = timeout
         self._watcher: Watcher = watcher or SilentWatcher()
-        self._inbox: queue.Queue[tuple[Worker, Message | None]] = queue.Queue()
+        self._inbox: queue.Queue[tuple[WorkerProcess, Message | None]] = queue.Queue()
 
     def run(self, cells: Sequence[Cell]) -> list[Result]:
         """Return the results of cells, run or found, in their order.
@@ -135,7 +135,7 @@ class Runner:
     def _run(self, cells: Sequence[Cell], folder: Path, hidden: Path) -> list[Result]:
         for leftover in folder.glob(".*.part"):  # of a process that was killed while it wrote
             leftover.unlink()
-        plans = Plans(
+        plans = PlanningProcess(
             cells,
             self._device,
             hidden / "planning.log",
@@ -183,7 +183,7 @@ class Runner:
         """Run cells, as many at a time as asked for, and return their results by place."""
         results: dict[int, Result] = {}
         left = list(reversed(waiting))
-        running: dict[Worker, _Running] = {}
+        running: dict[WorkerProcess, _Running] = {}
         try:
             while left or running:
                 while left and len(running) < self._jobs:
@@ -196,13 +196,13 @@ class Runner:
                 worker.kill()
         return results
 
-    def _start(self, planned: _Planned) -> Worker:
+    def _start(self, planned: _Planned) -> WorkerProcess:
         self._watcher.started(planned.cell)
         planned.work.mkdir(parents=True, exist_ok=True)
         threads = planned.cell.threads or _threads(self._jobs)
         job = {
             "job": "run",
-            "cell": asdict(planned.cell),
+            "cell": CELLS.dump_python([planned.cell], mode="json")[0],
             "plan": planned.plan.plain(),
             "work": str(planned.work),
             "result": str(planned.file),
@@ -210,9 +210,9 @@ class Runner:
             "jobs": self._jobs,
             "threads": threads,
         }
-        return Worker(job, threads, planned.work / "output.log", self._inbox)
+        return WorkerProcess(job, threads, planned.work / "output.log", self._inbox)
 
-    def _ended(self, running: Mapping[Worker, _Running]) -> Iterator[tuple[Worker, Result]]:
+    def _ended(self, running: Mapping[WorkerProcess, _Running]) -> Iterator[tuple[WorkerProcess, Result]]:
         """Wait for a message or a time-out, and yield the cells that have ended."""
         with suppress(queue.Empty):
             worker, message = self._inbox.get(timeout=self._patience(running))
@@ -227,7 +227,7 @@ class Runner:
                 self._watcher.progressed(at_work.planned.cell, *told)
         yield from self._overdue(running)
 
-    def _take(self, worker: Worker, at_work: _Running) -> Result:
+    def _take(self, worker: WorkerProcess, at_work: _Running) -> Result:
         """Return the result of a process that has ended, written by itself or, where it crashed, here."""
         code, planned = worker.wait(), at_work.planned
         if worker.done:
@@ -236,7 +236,7 @@ class Runner:
                 return self._tidy(planned, result)
         return self._end(planned, explain_exit(at_work.stage, code, worker.printed()))
 
-    def _overdue(self, running: Mapping[Worker, _Running]) -> Iterator[tuple[Worker, Result]]:
+    def _overdue(self, running: Mapping[WorkerProcess, _Running]) -> Iterator[tuple[WorkerProcess, Result]]:
         for worker, at_work in list(running.items()):
             if self._timeout is not None and time.monotonic() - at_work.began >= self._timeout:
                 worker.kill()
@@ -244,7 +244,7 @@ class Runner:
                 failure = Failure(at_work.stage, "time-out", reason, last_lines(worker.printed()))
                 yield worker, self._end(at_work.planned, failure)
 
-    def _patience(self, running: Mapping[Worker, _Running]) -> float | None:
+    def _patience(self, running: Mapping[WorkerProcess, _Running]) -> float | None:
         """Return the seconds until the first cell is overdue; None without a limit."""
         if self._timeout is None:
             return None
@@ -284,4 +284,4 @@ def _threads(jobs: int) -> int:
 
 def _name(cell: Cell, plan: Result) -> str:
     """Return a name for the cell's files; rows that ask for the same under two labels have two."""
-    return f"{file_part(cell.data_label)}--{file_part(cell.label)}--seed{cell.seed}--{plan.key}"
+    return f"{file_part(cell.data_label)}--{file_part(cell.label)}--seed{cell.experiment.seed}--{plan.key}"

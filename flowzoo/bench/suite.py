@@ -9,7 +9,6 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from flowzoo.errors import OptionError, did_you_mean
-from flowzoo.training.budget import Budget
 from flowzoo.yaml_text import read_yaml
 
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^/\\\x00-\x1f.][^/\\\x00-\x1f]*$")]
@@ -45,12 +44,6 @@ class BudgetEntry(_Part):
         if sum(each is not None for each in (self.steps, self.images, self.seconds)) != 1:
             raise ValueError("give exactly one of steps, images and seconds")
         return self
-
-    def resolve(self, batch_size: int) -> Budget:
-        """Return the budget of a training with batches of this size."""
-        if self.images is not None:
-            return Budget(steps=max(1, self.images // batch_size))
-        return Budget(steps=self.steps, seconds=self.seconds)
 
 
 class ModelEntry(_Part):

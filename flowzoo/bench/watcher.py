@@ -1,4 +1,4 @@
-"""Who is told how a suite gets on."""
+"""What follows a suite at work, such as the progress on a terminal."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from flowzoo.bench.result import Result
 
 
 class Watcher(Protocol):
-    """Is told how a suite gets on: which cells are planned, have a result already, start, and end.
+    """Follows a suite at work: its runner calls a method when a cell is planned, starts, works, or ends.
 
     A result that is kept is either as it would be made now (``skipped``), or versions or code have changed
-    since, which are told in words (``outdated``).
+    since (``outdated``, which gets the changes in words).
     """
 
     def planned(self, done: int, total: int) -> None: ...
@@ -23,13 +23,13 @@ class Watcher(Protocol):
 
     def started(self, cell: Cell) -> None: ...
 
-    def progressed(self, cell: Cell, stage: str, share: float, bits_per_dim: float | None) -> None: ...
+    def progressed(self, cell: Cell, stage: str, done: float, bits_per_dim: float | None) -> None: ...
 
     def ended(self, cell: Cell, result: Result) -> None: ...
 
 
 class SilentWatcher:
-    """Tells nobody."""
+    """Shows nothing."""
 
     def planned(self, done: int, total: int) -> None:
         """Do nothing."""
@@ -43,7 +43,7 @@ class SilentWatcher:
     def started(self, cell: Cell) -> None:
         """Do nothing."""
 
-    def progressed(self, cell: Cell, stage: str, share: float, bits_per_dim: float | None) -> None:
+    def progressed(self, cell: Cell, stage: str, done: float, bits_per_dim: float | None) -> None:
         """Do nothing."""
 
     def ended(self, cell: Cell, result: Result) -> None:

@@ -1,4 +1,4 @@
-"""The process in which cells are planned, or one is run: ``python -m flowzoo.bench.worker``.
+"""The program that plans cells, or runs one, in a process of its own: ``python -m flowzoo.bench.worker``.
 
 It reads one job, a JSON object, from the first line of its standard input, and writes messages, a JSON object
 a line, to what its standard output was when it began. Everything else that is printed goes to standard error.
@@ -20,13 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import TypeAdapter
 
-from flowzoo.bench.cell import Cell
+from flowzoo.bench.cell import CELLS
 from flowzoo.bench.failure import explain
 from flowzoo.bench.measure import CellRun
-from flowzoo.bench.plan import Planner
-from flowzoo.bench.planning import unplanned
+from flowzoo.bench.plan import Planner, unplanned
 from flowzoo.bench.result import read_result
 from flowzoo.bench.store import write_result
 from flowzoo.device import prepare_device
@@ -75,7 +73,7 @@ def _plan(job: dict[str, Any], send: Send) -> None:
         return
     planner = Planner(device.type)
     send({"device": str(device)})
-    for index, cell in enumerate(_CELLS.validate_python(job["cells"])):
+    for index, cell in enumerate(CELLS.validate_python(job["cells"])):
         send({"loading": index})
         try:
             planner.load(cell)
@@ -88,6 +86,7 @@ def _plan(job: dict[str, Any], send: Send) -> None:
 
 def _run(job: dict[str, Any], send: Send) -> None:
     """Run one cell and write its result."""
+    (cell,) = CELLS.validate_python([job["cell"]])
     result_path, work = Path(job["result"]), Path(job["work"])
     told, last = 0.0, ""
 
@@ -102,7 +101,7 @@ def _run(job: dict[str, Any], send: Send) -> None:
     # The process of an interrupted runner may take a moment to notice that it is alone.
     with hold(work / "lock", f"another process is running this cell in {work}", timeout=60):
         run = CellRun(
-            _CELL.validate_python(job["cell"]),
+            cell,
             read_result(job["plan"]),
             work,
             job["device"],
@@ -117,9 +116,6 @@ def _end_with_starter() -> None:
         pass
     os._exit(ORPHANED)
 
-
-_CELL = TypeAdapter(Cell)
-_CELLS = TypeAdapter(list[Cell])
 
 if __name__ == "__main__":
     main()

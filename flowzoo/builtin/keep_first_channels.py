@@ -7,6 +7,7 @@ from typing import Annotated, final
 import torch
 from pydantic import Field
 
+from flowzoo.call import EVALUATION, Call
 from flowzoo.component import Builder
 from flowzoo.errors import ShapeError
 from flowzoo.shapes import Images, Shape, as_shape
@@ -29,11 +30,11 @@ class KeepFirstChannels(SplitPolicy):
     def extra_repr(self) -> str:
         return f"divisor={self.divisor}"
 
-    def split(self, y: Images) -> tuple[Images, Images]:
+    def split(self, y: Images, call: Call = EVALUATION) -> tuple[Images, Images]:
         kept, _ = self.shapes(as_shape(y.shape[1:]))
         return y[:, : kept[0]], y[:, kept[0] :]
 
-    def merge(self, kept: Images | None, factored: Images) -> Images:
+    def merge(self, kept: Images | None, factored: Images, call: Call = EVALUATION) -> Images:
         assert kept is not None, "this policy keeps channels"
         return torch.cat([kept, factored], dim=1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import final
 
+from flowzoo.call import EVALUATION, Call
 from flowzoo.component import Builder
 from flowzoo.shapes import Images, Shape
 from flowzoo.split import SplitPolicy
@@ -13,10 +14,10 @@ from flowzoo.split import SplitPolicy
 class KeepNothing(SplitPolicy):
     """Factors everything out, so that no level follows."""
 
-    def split(self, y: Images) -> tuple[None, Images]:
+    def split(self, y: Images, call: Call = EVALUATION) -> tuple[None, Images]:
         return None, y
 
-    def merge(self, kept: Images | None, factored: Images) -> Images:
+    def merge(self, kept: Images | None, factored: Images, call: Call = EVALUATION) -> Images:
         assert kept is None, "this policy keeps nothing"
         return factored
 

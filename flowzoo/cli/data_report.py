@@ -17,7 +17,7 @@ def said_of(record: RunRecord) -> list[str]:
     report = record.data_report
     sizes = ", ".join(f"{size:,} {split}" for split, size in report.sizes.items())
     skipped = report.skipped
-    lines = [f"data: {record.data}, {sizes} images{_skipped(skipped) if skipped else ''}"]
+    lines = [f"data: {record.experiment.data}, {sizes} images{_skipped(skipped) if skipped else ''}"]
     lines += [f"note: {count:,} image(s): {change}" for change, count in report.changed.items()]
     for where, count in report.shared.items():
         split, _, other = where.partition(" in ")

@@ -1,51 +1,109 @@
-"""``flowzoo sample``: a picture of what a trained model draws."""
+"""``flowzoo sample``: images that a trained model draws, as one picture or as one file each."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flowzoo.cli.console import say
+from flowzoo.cli.subject import ModelArgument
 from flowzoo.errors import OptionError
 from flowzoo.seeds import check_seed
 
+if TYPE_CHECKING:
+    from flowzoo.shapes import Images
+
+MOST_IN_A_GRID = 10_000
+
 
 def sample(
-    run: Annotated[Path, typer.Argument(help="Run folder, as flowzoo train made it.")],
-    count: Annotated[int, typer.Option("-n", "--count", min=1, max=10_000, help="How many images.")] = 64,
-    output: Annotated[Path, typer.Option("-o", "--output", help="PNG file to write.")] = Path("samples.png"),
+    run: ModelArgument,
+    count: Annotated[int, typer.Option("-n", "--count", min=1, help="Number of images to draw.")] = 64,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="PNG file to write; a folder with --separate.",
+            show_default="samples.png, or samples",
+        ),
+    ] = None,
+    separate: Annotated[
+        bool, typer.Option("--separate", help="Write each image to a PNG file of its own, at its own size.")
+    ] = False,
+    columns: Annotated[
+        int | None,
+        typer.Option(
+            "--columns", min=1, help="Number of images in a row.", show_default="as many as there are rows"
+        ),
+    ] = None,
     temperature: Annotated[
-        str, typer.Option("--temperature", help="One number, or one a level, coarsest first: 1,0.8,0.8.")
+        str,
+        typer.Option(
+            "--temperature",
+            help="Sampling temperature: one number, or one for each level, coarsest first, as in 1,0.8,0.8. "
+            "Lower values give less varied images.",
+        ),
     ] = "1",
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Images at once.")] = 100,
-    seed: Annotated[int, typer.Option("--seed", help="Makes the picture repeatable.")] = 0,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    batch_size: Annotated[
+        int,
+        typer.Option("--batch-size", min=1, help="Number of images at once. Lower it if memory runs out."),
+    ] = 100,
+    seed: Annotated[
+        int, typer.Option("--seed", help="Random seed. The same seed draws the same images.")
+    ] = 0,
+    device: Annotated[str, typer.Option("--device", help="Device: auto, cpu, cuda, cuda:1 or mps.")] = "auto",
 ) -> None:
-    """Draw images from a trained run into one picture.
+    """Draw images from a trained model into one picture, or into a folder of pictures.
 
-    The first images of a seed are the same however many are drawn, and whatever the batch size.
+    The first images of a seed stay the same, however many you draw and whatever the batch size.
     """
     temperatures = _parse_temperature(temperature)
     check_seed(seed)
+    if separate and columns is not None:
+        raise OptionError("--columns lays out one picture, and --separate writes many. Leave one of them out")
+    if not separate and count > MOST_IN_A_GRID:
+        raise OptionError(
+            f"one picture holds at most {MOST_IN_A_GRID:,} images, and --count is {count:,}. Draw fewer, or "
+            "add --separate for one file each"
+        )
+    output = output or Path("samples" if separate else "samples.png")
     from flowzoo.cli.progress import counting
     from flowzoo.device import prepare_device
-    from flowzoo.pictures import Grid, check_picture_path
-    from flowzoo.runfolder import RunFolder
+    from flowzoo.files import check_output_folder, whole_folder
+    from flowzoo.loading import load_model
+    from flowzoo.pictures import Grid, check_picture_path, save_each
 
-    check_picture_path(output)
-    flow = RunFolder(run).load_model(str(prepare_device(device)))
+    (check_output_folder if separate else check_picture_path)(output)
+    flow = load_model(run, prepare_device(device))
     given = temperatures if len(temperatures) > 1 else temperatures[0]
-    grid = Grid(count, flow.image_shape, flow.bins)
-    done = 0
+    batches = flow.sample_batches(count, given, seed, batch_size)
     with counting("images") as progress:
-        for images in flow.sample_batches(count, given, seed, batch_size):
-            grid.place(images, range(done, done + len(images)))
-            done += len(images)
-            progress(done, count)
-    grid.save(output)
+        if separate:
+            digits = max(4, len(str(count - 1)))
+            with whole_folder(output) as draft:
+                for places, images in _numbered(batches, count, progress):
+                    save_each(images, [draft / f"{place:0{digits}}.png" for place in places], flow.bins)
+        else:
+            grid = Grid(count, flow.image_shape, flow.bins, columns)
+            for places, images in _numbered(batches, count, progress):
+                grid.place(images, places)
+            grid.save(output)
     say(f"wrote {output}")
+
+
+def _numbered(
+    batches: Iterable[Images], count: int, progress: Callable[[int, int], None]
+) -> Iterator[tuple[range, Images]]:
+    """Yield batches with the numbers of their images, and report how many are done."""
+    done = 0
+    for images in batches:
+        yield range(done, done + len(images)), images
+        done += len(images)
+        progress(done, count)
 
 
 def _parse_temperature(text: str) -> list[float]:
@@ -53,5 +111,5 @@ def _parse_temperature(text: str) -> list[float]:
         return [float(part) for part in text.split(",")]
     except ValueError as error:
         raise OptionError(
-            f"--temperature takes a number, or one a level, coarsest first, as in 1,0.8; got '{text}'"
+            f"--temperature is '{text}'. Give a number, or one for each level, coarsest first, as in 1,0.8"
         ) from error

@@ -1,4 +1,4 @@
-"""Settings of a run from a YAML file and from ``--set key=value``."""
+"""Settings of an experiment from a YAML file, or from a run, and from ``--set key=value``."""
 
 from __future__ import annotations
 
@@ -12,44 +12,92 @@ import yaml
 from flowzoo.errors import OptionError
 from flowzoo.yaml_text import parse_yaml, read_yaml
 
+_ELSEWHERE = {
+    "model": "give the model's name by itself, as in flowzoo train glow",
+    "data.name": "use --data",
+    "budget": "use --steps or --seconds",
+    "seed": "use --seed",
+    "out": "use --out",
+}
+"""Settings of a file that have an option of their own on the command line."""
+
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings by what they are for.
+    """Settings by what they are for; what is not set is None or empty.
 
     Attributes:
-        options: The model's options.
-        training: The trainer's, under the key ``training``.
-        data: The data set's, under the key ``data``.
-        pixels: The pixel transform, None for what the data set recommends.
+        options: Options of the model.
+        training: Options of the training, under the key ``training``.
+        data: Options of the data set, under the key ``data``.
+        pixels: The pixel transform; None for what the data set recommends.
+        model: Name of the model.
+        data_name: Name of the data set: ``data``, or ``name`` below ``data``.
+        budget: Length of the training: ``{"steps": N}`` or ``{"seconds": N}``.
+        seed: Seed of the training.
+        out: Run folder.
     """
 
     options: dict[str, Any]
     training: dict[str, Any]
     data: dict[str, Any]
     pixels: Any
+    model: str | None = None
+    data_name: str | None = None
+    budget: Mapping[str, Any] | None = None
+    seed: Any = None
+    out: Path | None = None
 
 
 def read_settings(config: Path | None, assignments: Sequence[str]) -> Settings:
     """Read a file, then apply assignments on top.
 
     Args:
-        config: YAML mapping of model options, with ``training``, ``data`` and ``pixels`` beside them.
+        config: YAML file with model options, and ``model``, ``data``, ``pixels``, ``training``, ``budget``,
+            ``seed`` and ``out`` beside them; or a run folder, for the settings of that run.
         assignments: ``key=value`` with dotted keys; values are read as YAML.
 
     Raises:
-        OptionError: The file is no YAML mapping, or an assignment is none.
+        OptionError: The file is no YAML mapping, or an assignment is not allowed.
     """
-    values: dict[str, Any] = {} if config is None else _mapping(read_yaml(config), str(config))
+    values = {} if config is None else _read(config)
     for assignment in assignments:
         key, separator, text = assignment.partition("=")
         if not separator or not key.strip():
             raise OptionError(f"--set takes key=value, got '{assignment}'; try --set levels=2")
-        _assign(values, key.strip().split("."), _parse(text, assignment), assignment)
+        keys = key.strip().split(".")
+        value = _parse(text, assignment)
+        whole = "data.name" if keys == ["data"] and isinstance(value, str) else ".".join(keys)
+        for name in (keys[0], whole):
+            if name in _ELSEWHERE:
+                raise OptionError(f"--set {assignment}: '{name}' cannot be set like this; {_ELSEWHERE[name]}")
+        _assign(values, keys, value, assignment)
+    return _sorted(values)
+
+
+def _read(config: Path) -> dict[str, Any]:
+    """Return the settings of a file or a run."""
+    if not config.is_dir():
+        return _mapping(read_yaml(config), str(config))
+    from flowzoo.experiment.settings import settings_of
+    from flowzoo.runfolder import RunFolder
+
+    return settings_of(RunFolder(config).read().experiment)
+
+
+def _sorted(values: dict[str, Any]) -> Settings:
+    data = values.pop("data", None)
+    data = {"name": data} if isinstance(data, str) else _mapping(data, "data")
+    out = values.pop("out", None)
     return Settings(
         training=_mapping(values.pop("training", None), "training"),
-        data=_mapping(values.pop("data", None), "data"),
         pixels=values.pop("pixels", None),
+        model=_name(values.pop("model", None), "model"),
+        data_name=_name(data.pop("name", None), "data.name"),
+        data=data,
+        budget=_mapping(values.pop("budget", None), "budget") or None,
+        seed=values.pop("seed", None),
+        out=None if out is None else Path(str(out)).expanduser(),
         options=values,
     )
 
@@ -76,6 +124,12 @@ def _assign(values: dict[str, Any], keys: Sequence[str], value: Any, assignment:
         place[last] = {**place[last], "name": value}
     else:
         place[last] = value
+
+
+def _name(value: Any, what: str) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise OptionError(f"{what} must be a name, got {value!r:.40}")
+    return value
 
 
 def _mapping(values: Any, what: str) -> dict[str, Any]:

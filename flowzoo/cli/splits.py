@@ -1,4 +1,4 @@
-"""``flowzoo splits``: a picture of which pixels go on from level to level."""
+"""``flowzoo splits``: a picture of the level at which each pixel is factored out."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ from typing import Annotated
 import typer
 
 from flowzoo.cli.console import say
+from flowzoo.cli.subject import ModelArgument
 
 PICTURE_SIDE = 256
 
 
 def splits(
-    run: Annotated[Path, typer.Argument(help="Run folder, as flowzoo train made it.")],
+    run: ModelArgument,
     output: Annotated[Path, typer.Option("-o", "--output", help="PNG file to write.")] = Path("splits.png"),
 ) -> None:
-    """Draw at which level each pixel leaves the model: the brighter, the further it goes.
+    """Draw a picture that shows at which level each pixel is factored out.
 
-    Black pixels are factored out at the finest level, white ones reach the coarsest. Needs a model whose
-    transforms only move pixels, such as realnvp, glow or lcma.
+    Black pixels are factored out at the finest level, white ones reach the coarsest. This needs a model
+    whose transforms only move pixels, such as realnvp, glow or lcma.
     """
+    from flowzoo.loading import load_model
     from flowzoo.pictures import check_picture_path, save_grid
-    from flowzoo.runfolder import RunFolder
     from flowzoo.scoring import levels_of_pixels
 
     check_picture_path(output)
-    flow = RunFolder(run).load_model()
+    flow = load_model(run)
     places = levels_of_pixels(flow)
     # A bin for each level, and two at least, so that the highest is white.
     bins = max(2, len(flow.levels))

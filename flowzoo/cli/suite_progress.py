@@ -23,8 +23,8 @@ class SuiteProgress:
     Without a terminal the lines alone.
 
     Args:
-        name: Of the suite.
-        cells: How many there are.
+        name: Name of the suite.
+        cells: Number of its cells.
     """
 
     def __init__(self, name: str, cells: int) -> None:
@@ -76,11 +76,11 @@ class SuiteProgress:
         self._tasks[cell.title] = task, time.monotonic()
         self._show_count()
 
-    def progressed(self, cell: Cell, stage: str, share: float, bits_per_dim: float | None) -> None:
+    def progressed(self, cell: Cell, stage: str, done: float, bits_per_dim: float | None) -> None:
         """Show what a cell is doing."""
         task, _ = self._tasks[cell.title]
         bits = "" if bits_per_dim is None else f", {bits_per_dim:.3f} bits/dim"
-        self._bars.update(task, completed=share, figures=f"{stage}{bits}")
+        self._bars.update(task, completed=done, figures=f"{stage}{bits}")
 
     def ended(self, cell: Cell, result: Result) -> None:
         """Replace a cell's bar by a line."""

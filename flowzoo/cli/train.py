@@ -5,25 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flowzoo.cli.console import say
+from flowzoo.cli.console import complain, say
 from flowzoo.cli.moved import read_moved
-from flowzoo.cli.settings import read_settings
+from flowzoo.cli.settings import Settings, read_settings
 from flowzoo.errors import FileError, OptionError
 from flowzoo.shell import word
+
+if TYPE_CHECKING:
+    from flowzoo.experiment.budget import Budget
+    from flowzoo.experiment.experiment import Experiment
 
 
 def train(
     model: Annotated[str, typer.Argument(help="Name of the model; left out with --resume.")] = "",
     data: Annotated[
-        str | None, typer.Option("--data", help="Name of the data set.", show_default="digits")
+        str | None,
+        typer.Option("--data", help="Name of the data set, such as digits.", show_default=False),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", help="Run folder; new, or that of the run to resume.")] = Path(
-        "run"
-    ),
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Run folder; new, or that of the run to resume.", show_default="run"),
+    ] = None,
     seconds: Annotated[
         float | None, typer.Option("--seconds", help="Training time in seconds, in all.")
     ] = None,
@@ -32,71 +38,122 @@ def train(
         int | None,
         typer.Option("--seed", help="Random seed of weights, noise and order of the data.", show_default="0"),
     ] = None,
-    config: Annotated[Path | None, typer.Option("--config", help="YAML file of settings.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", help="YAML file of settings, or a run folder whose settings are used again."
+        ),
+    ] = None,
     assignments: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A setting; may be repeated.", show_default=False),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Print the settings as YAML for --config; train nothing.")
+    ] = False,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
 ) -> None:
     """Train a model into a run folder.
 
-    Settings are the model's options (flowzoo show MODEL), training.batch_size, training.learning_rate
-    and so on, the data set's, such as data.root, and pixels. docs/training-and-evaluation.md has them all.
+    Settings are the model's options (flowzoo show MODEL), training.batch_size, training.learning_rate and so
+    on, the data set's options, such as data.root, and pixels. docs/training-and-evaluation.md has them all.
+    A file for --config holds model, data, budget, seed and out as well; the command line overrides it.
+    Ctrl-C saves a checkpoint before training ends.
     """
-    settings = read_settings(config, assignments or [])
-    from flowzoo.cli.data_report import said_of
+    if resume:
+        others = {"MODEL": bool(model), "--data": data is not None, "--seed": seed is not None}
+        others |= {"--config": config is not None, "--print-config": print_config}
+        named = [name for name, is_given in others.items() if is_given]
+        if named:
+            raise OptionError(
+                f"--resume goes on with the run as it was started; leave out {' and '.join(named)}, "
+                "or start a new run without --resume"
+            )
+        settings = Settings({}, {}, read_moved(assignments), None)
+    else:
+        settings = read_settings(config, assignments or [])
     from flowzoo.cli.progress import clock
     from flowzoo.cli.training_progress import TrainingBar
-    from flowzoo.training.budget import Budget
+    from flowzoo.experiment.budget import Budget
     from flowzoo.training.start import resume_run, start_run
 
-    given = steps is not None or seconds is not None
-    budget = Budget(steps=steps, seconds=seconds) if given else None
+    has_budget = steps is not None or seconds is not None
+    budget = Budget(steps=steps, seconds=seconds) if has_budget else None
+    out = out or settings.out or Path("run")
     if resume:
-        if model or config or data is not None or seed is not None:
-            raise OptionError(
-                "--resume goes on with the run as it is; leave out MODEL, --data, --seed, --config and --set "
-                "(but for --set data.root=FOLDER, where the images have moved)"
-            )
-        moved = read_moved(assignments)
-    elif not model:
-        raise OptionError("name the model to train (flowzoo list shows them), or add --resume")
-    elif budget is None:
-        raise OptionError("say how long to train: --seconds 60, or --steps 1000")
-    with _saying_what_is_kept(out), TrainingBar() as bar:
-        if budget is None or resume:
-            record = resume_run(out, budget=budget, data_options=moved, device=device, reporter=bar)
-        else:
-            record = start_run(
-                out,
-                model,
-                data or "digits",
-                budget=budget,
-                options=settings.options,
-                pixels=settings.pixels,
-                data_options=settings.data,
-                training=settings.training,
-                seed=seed or 0,
-                device=device,
-                reporter=bar,
-                inspected=bar.inspected,
-                begins=lambda record: bar.say(said_of(record)),
-            )
-    say(f"trained {record.model} on {record.data}: {record.steps} steps, {clock(record.seconds)}")
+        with _saying_what_is_kept(out), TrainingBar() as bar:
+            record = resume_run(out, budget=budget, data_options=settings.data, device=device, reporter=bar)
+    else:
+        experiment = _experiment(settings, model, data, budget, seed)
+        if print_config:
+            _print(experiment)
+            return
+        with _saying_what_is_kept(out), TrainingBar() as bar:
+            record = start_run(out, experiment, device=device, reporter=bar)
+    trained = record.experiment
+    say(f"trained {trained.model} on {trained.data}: {record.steps} steps, {clock(record.seconds)}")
     say(f"next: flowzoo evaluate {word(out)}    flowzoo sample {word(out)} -o {word(out / 'samples.png')}")
+
+
+def _experiment(
+    settings: Settings, model: str, data: str | None, budget: Budget | None, seed: int | None
+) -> Experiment:
+    """Return the experiment of a file's settings, overridden by what the command line gives."""
+    from flowzoo.experiment.parse import parse_experiment
+
+    name, data_name = model or settings.model, data or settings.data_name
+    if not name:
+        raise OptionError("name the model to train (flowzoo list shows them), or add --resume")
+    if not data_name:
+        raise OptionError(
+            "name a data set: --data digits, or another one that flowzoo list --kind dataset shows"
+        )
+    if budget is None and settings.budget is None:
+        raise OptionError("say how long to train: --seconds 60, or --steps 1000")
+    return parse_experiment(
+        {
+            "model": name,
+            "options": settings.options,
+            "pixels": settings.pixels,
+            "data": data_name,
+            "data_options": settings.data,
+            "training": settings.training,
+            "budget": budget or settings.budget,
+            "seed": settings.seed if seed is None else seed,
+        }
+    )
+
+
+def _print(experiment: Experiment) -> None:
+    import yaml
+
+    from flowzoo.cli.streams import results
+    from flowzoo.experiment.settings import settings_of
+
+    results().write(yaml.safe_dump(settings_of(experiment), sort_keys=False))
 
 
 @contextmanager
 def _saying_what_is_kept(out: Path) -> Iterator[None]:
-    """Add to the error of a file that cannot be written how training goes on from where it was."""
+    """Say how training goes on, where it was interrupted or a file could not be written."""
+    from flowzoo.training.stop import Interrupted
+
+    go_on = f"flowzoo train --resume --out {word(out)}"
     try:
         yield
     except FileError as error:
         if not (out / "run.json").is_file():
             raise
         raise FileError(
-            f"{error}; training up to the last checkpoint is kept, go on with: "
-            f"flowzoo train --resume --out {word(out)}"
+            f"{error}; training up to the last checkpoint is kept, go on with: {go_on}"
         ) from error
+    except Interrupted as stop:
+        saved = (out / "run.json").is_file()
+        if stop.step and saved:
+            complain(f"interrupted at step {stop.step}, which is saved; go on with: {go_on}")
+        elif saved:
+            complain(f"interrupted; training up to the last checkpoint is saved; go on with: {go_on}")
+        else:
+            complain("interrupted before the first step; nothing is kept")
+        raise typer.Exit(128 + stop.signal) from stop

@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from flowzoo.cli.data_report import said_of
 from flowzoo.cli.progress import Pace, animated, clock
+from flowzoo.training.reporter import Progress as TrainingProgress
+from flowzoo.training.reporter import Reporter
 
 if TYPE_CHECKING:
-    from flowzoo.training.reporter import Progress as TrainingProgress
+    from flowzoo.runfolder import RunRecord
 
 _VALIDATION_LINE = 2.0
 """Seconds between the lines about two validations, at least."""
 
 
-class TrainingBar:
+class TrainingBar(Reporter):
     """Shows steps, loss, speed, the last validation and the time left.
 
     On a terminal they stand beside a bar, and what is done between steps, such as a validation, has a bar of
@@ -52,6 +55,10 @@ class TrainingBar:
         traceback: TracebackType | None,
     ) -> None:
         self._bar.stop()
+
+    def begins(self, record: RunRecord) -> None:
+        """Say what is in the data."""
+        self.say(said_of(record))
 
     def inspected(self, done: int, total: int) -> None:
         """Show how many images have been read to look for damage."""

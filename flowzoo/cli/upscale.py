@@ -1,8 +1,8 @@
-"""``flowzoo upscale``: a picture of coarse images and what a trained model makes of them."""
+"""``flowzoo upscale``: coarse images and what a trained model makes of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,11 +10,12 @@ import typer
 
 from flowzoo.cli.console import complain, say
 from flowzoo.cli.moved import MovedOption, read_moved
+from flowzoo.cli.subject import DataOption, ModelArgument
 from flowzoo.errors import OptionError
 from flowzoo.seeds import check_seed
 
 if TYPE_CHECKING:
-    from flowzoo.runfolder import RunRecord
+    from flowzoo.flow import Flow
     from flowzoo.shapes import Images
 
 MOST_IMAGES = 100
@@ -22,104 +23,144 @@ MOST_IMAGES = 100
 
 
 def upscale(
-    run: Annotated[Path, typer.Argument(help="Run folder, as flowzoo train made it.")],
+    run: ModelArgument,
     steps: Annotated[
         int | None,
-        typer.Option("--steps", min=1, help="How many levels to scale up.", show_default="all"),
+        typer.Option("--steps", min=1, help="Number of levels to scale up.", show_default="all"),
     ] = None,
-    draws: Annotated[int, typer.Option("--draws", min=1, max=32, help="How many to draw of each.")] = 4,
-    temperature: Annotated[float, typer.Option("--temperature", help="Sampling temperature.")] = 1.0,
+    draws: Annotated[
+        int, typer.Option("--draws", min=1, max=32, help="Number of random up-scalings of each image.")
+    ] = 4,
+    temperature: Annotated[
+        float, typer.Option("--temperature", help="Sampling temperature. 0 means no noise.")
+    ] = 1.0,
     split: Annotated[
-        str | None, typer.Option("--split", help="train, validation or test.", show_default="test")
+        str | None,
+        typer.Option("--split", help="Split: train, validation or test.", show_default="test"),
     ] = None,
     images: Annotated[
         int | None,
         typer.Option(
-            "--images", min=1, max=MOST_IMAGES, help="How many images of the split.", show_default="8"
+            "--images", min=1, max=MOST_IMAGES, help="Number of images of the split to use.", show_default="8"
         ),
     ] = None,
     picture: Annotated[
         Path | None,
-        typer.Option("--input", help="Scale this picture up instead; it has to have the coarse size."),
+        typer.Option(
+            "--input",
+            help="Scale this picture up instead of images of a data set. It must have the coarse size.",
+        ),
     ] = None,
-    output: Annotated[Path, typer.Option("-o", "--output", help="PNG file to write.")] = Path("upscaled.png"),
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Images at once.")] = 100,
-    seed: Annotated[int, typer.Option("--seed", help="Makes the picture repeatable.")] = 0,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="PNG file to write; a folder with --separate.",
+            show_default="upscaled.png, or upscaled",
+        ),
+    ] = None,
+    separate: Annotated[
+        bool,
+        typer.Option(
+            "--separate", help="Write each image to a PNG file of its own, such as 0000-draw-1.png."
+        ),
+    ] = False,
+    batch_size: Annotated[
+        int,
+        typer.Option("--batch-size", min=1, help="Number of images at once. Lower it if memory runs out."),
+    ] = 100,
+    seed: Annotated[
+        int, typer.Option("--seed", help="Random seed. The same seed draws the same images.")
+    ] = 0,
+    device: Annotated[str, typer.Option("--device", help="Device: auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    data: DataOption = None,
     assignments: MovedOption = None,
 ) -> None:
-    """Scale images of the run's data set down, and up again in several ways, into one picture.
+    """Scale images of a data set down, and up again in several ways, into one picture.
 
-    Each row: the coarse image, up-scaled without noise, draws, the original. The coarse image is
-    the one that the model itself goes on with, and every up-scaling comes back to it (but for
-    models that draw their coarse images, as msflow-image does). More images or more draws change
-    none of those before.
+    Each row shows the coarse image, its up-scaling without noise, several random up-scalings, and the
+    original. The coarse image is the one that the model itself goes on with, and every up-scaling comes
+    back to it (except in models that draw their coarse images, such as msflow-image). More images or more
+    draws change none of those before.
 
-    To scale up a small picture of your own, of 4x4 pixels where the model goes on with such:
-
-    flowzoo upscale runs/first --steps 2 --input small.png --draws 8
+    A small picture of your own is scaled up with --input. It must have the size of the coarse image, for
+    example 4x4 pixels: flowzoo upscale runs/first --steps 2 --input small.png --draws 8
     """
     check_seed(seed)
     moved = read_moved(assignments)
-    if picture is not None and (split is not None or images is not None or moved):
+    if picture is not None and (split or images or data or moved):
         raise OptionError(
-            "--input takes the place of the run's data; leave out --split and --images, and --set too"
+            "--input replaces the images of the data set, so --split, --images, --data and --set have no "
+            "use. Leave them out"
         )
+    output = output or Path("upscaled" if separate else "upscaled.png")
     import torch
 
     from flowzoo import scaling
     from flowzoo.cli.progress import counting
     from flowzoo.device import prepare_device
-    from flowzoo.pictures import Grid, check_picture_path, load_picture
-    from flowzoo.runfolder import RunFolder
+    from flowzoo.files import check_output_folder, whole_folder
+    from flowzoo.loading import load_model
+    from flowzoo.pictures import Grid, check_picture_path, load_picture, save_each
 
-    check_picture_path(output)
-    folder = RunFolder(run)
-    record = folder.read()
-    flow = folder.load_model(str(prepare_device(device)))
+    (check_output_folder if separate else check_picture_path)(output)
+    flow = load_model(run, prepare_device(device))
     steps = steps or max(1, len(flow.levels) - 1)
     shape = scaling.coarse_shape(flow, steps)
     if picture is not None:
         coarse, original = load_picture(picture, shape), None
     else:
-        original = _images(record, moved, split or "test", images or 8, seed)
+        original = _images(run, flow, data, moved, split or "test", images or 8, seed)
         coarse = scaling.downscale(flow, original, steps).cpu()
     count, columns = len(coarse), 2 + draws + (original is not None)
-    grid = Grid(count * columns, flow.image_shape, flow.bins, columns)
 
-    def fill(column: int, tiles: Images) -> None:
-        grid.place(tiles, range(column, count * columns, columns))
+    def results() -> Iterator[tuple[str, Images]]:
+        """Yield each column, with what its files are called."""
+        yield "small", coarse
+        # Draws lie as many images apart as there can be, so that none depends on how many there are.
+        noises = [("plain", 0.0, 0), *((f"draw-{n + 1}", temperature, n * MOST_IMAGES) for n in range(draws))]
+        for done, (name, noise, first) in enumerate(noises):
+            progress(done * count, len(noises) * count)
+            yield (
+                name,
+                scaling.upscale(flow, coarse, steps, noise, seed, first=first, batch_size=batch_size),
+            )
+        progress(len(noises) * count, len(noises) * count)
+        if original is not None:
+            yield "original", original
 
     with counting("images") as progress:
-        fill(0, torch.nn.functional.interpolate(coarse, flow.image_shape[1:], mode="nearest"))
-        # Draws lie as many images apart as there can be, so that none depends on how many there are.
-        noises = [(0.0, 0), *((temperature, draw * MOST_IMAGES) for draw in range(draws))]
-        for place, (spread, first) in enumerate(noises, start=1):
-            fill(
-                place,
-                scaling.upscale(flow, coarse, steps, spread, seed, first=first, batch_size=batch_size),
-            )
-            progress(place * count, len(noises) * count)
-        if original is not None:
-            fill(columns - 1, original)
-    grid.save(output)
-    size = f"{shape[1]}x{shape[2]}"
+        if separate:
+            with whole_folder(output) as draft:
+                for name, tiles in results():
+                    save_each(tiles, [draft / f"{row:04}-{name}.png" for row in range(count)], flow.bins)
+        else:
+            grid = Grid(count * columns, flow.image_shape, flow.bins, columns)
+            for column, (_, tiles) in enumerate(results()):
+                whole = torch.nn.functional.interpolate(tiles, flow.image_shape[1:], mode="nearest")
+                grid.place(whole, range(column, count * columns, columns))
+            grid.save(output)
     end = "" if original is None else ", the original"
     say(f"wrote {output}")
-    say(f"columns: the {size} image, without noise, {draws} draw(s) at temperature {temperature:g}{end}")
+    say(
+        f"{'files' if separate else 'columns'}: the {shape[1]}x{shape[2]} image, without noise, {draws} "
+        f"draw(s) at temperature {temperature:g}{end}"
+    )
 
 
-def _images(record: RunRecord, moved: Mapping[str, Any], split: str, count: int, seed: int) -> Images:
-    """Return the first images of a split of the run's data set, dequantised."""
+def _images(
+    run: Path, flow: Flow, data: str | None, options: Mapping[str, Any], split: str, count: int, seed: int
+) -> Images:
+    """Return the first images of a split, dequantised."""
     from flowzoo.call import Call, per_image_generators
     from flowzoo.dequantisation import dequantise
-    from flowzoo.rundata import load_run_data
+    from flowzoo.loading import load_images
 
-    data = load_run_data(record, moved)
-    dataset = data.dataset
-    source = dataset.split(split)
-    if split in data.changes:
-        complain(f"note: {data.changes[split]}")
+    found = load_images(run, flow, data, options)
+    if split in found.changes:
+        complain(f"note: {found.changes[split]}")
+    source = found.dataset.split(split)
     indices = range(min(count, len(source)))
     call = Call(generator=per_image_generators(seed, indices))
-    return dequantise(source.take(indices), dataset.info.bins, call)
+    return dequantise(source.take(indices), flow.bins, call)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 from collections.abc import Callable
@@ -14,6 +12,7 @@ import torch
 
 import flowzoo
 from flowzoo.data.dataset import DatasetInfo
+from flowzoo.digest import digest_of
 from flowzoo.errors import FlowzooError
 from flowzoo.flow import Flow
 from flowzoo.recipe import Recipe
@@ -36,9 +35,9 @@ def cached_floor(recipe: Recipe, data: DatasetInfo, fit: Callable[[], Flow]) -> 
     """
     made_with = [flowzoo.__version__, str(torch.__version__)]
     images = data.revisions.get("train") or [data.revision, data.sizes.get("train")]
-    decides = json.dumps([asdict(recipe), images, made_with], sort_keys=True)
+    decides = digest_of([asdict(recipe), images, made_with], digits=32)
     try:
-        place = cache_folder() / "floors" / hashlib.sha256(decides.encode()).hexdigest()[:32]
+        place = cache_folder() / "floors" / decides
     except RuntimeError as error:  # there is no home
         return fit(), f"it was not kept for other runs: {error}"
     try:

@@ -133,7 +133,7 @@ def evaluate_run(
         auditing=auditing,
     )
     gaussian = Floor(None, None)
-    if floor and record.model != "gaussian":
+    if floor and record.experiment.model != "gaussian":
         gaussian = measure_floor(
             dataset,
             _pixels(flow),
@@ -146,9 +146,9 @@ def evaluate_run(
         )
     return Evaluation(
         schema=SCHEMA,
-        model=record.model,
-        data=record.data,
-        data_revision=dataset.info.revision if split in data.changes else record.data_revision,
+        model=record.experiment.model,
+        data=record.experiment.data,
+        data_revision=dataset.info.revision if split in data.changes else record.experiment.data_revision,
         split=split,
         bins=flow.bins,
         pixels=_pixels(flow),

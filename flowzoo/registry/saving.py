@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 import flowzoo
+from flowzoo.digest import digest_of
 from flowzoo.errors import FlowzooError, OptionError, SavedModelError, UnwritableModelError
 from flowzoo.files import refusal, umask
 from flowzoo.flow import Flow
@@ -168,7 +169,7 @@ def _write(flow: Flow, recipe: Recipe, draft: Path) -> None:
         "fingerprints": now.fingerprints,
         "probe": asdict(take_probe(flow)),
         "recipe": plain,
-        "recipe_sha256": _recipe_digest(plain),
+        "recipe_sha256": digest_of(plain, compact=True),
         "weights_sha256": _digest(weights),
     }
     (draft / _CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
@@ -326,17 +327,12 @@ def _read_weights(source: Path, config: dict[str, Any]) -> dict[str, Tensor]:
         raise SavedModelError(f"{path} is damaged: {error}; copy the folder again") from error
     if _digest(path) != config.get("weights_sha256"):
         raise SavedModelError(f"{path} is not the file that was saved: its sha256 differs; copy it again")
-    if _recipe_digest(config["recipe"]) != config.get("recipe_sha256"):
+    if digest_of(config["recipe"], compact=True) != config.get("recipe_sha256"):
         raise SavedModelError(
             f"{source / _CONFIG} was edited: its recipe is not the one that was saved; undo the edit, "
             "or train a model with the recipe that you want"
         )
     return weights
-
-
-def _recipe_digest(plain: dict[str, Any]) -> str:
-    text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _digest(path: Path) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from flowzoo.bench.cell import Cell, cells_of
-from flowzoo.bench.suite import BudgetEntry, Suite, mistakes
+from flowzoo.bench.suite import Suite, mistakes
 from flowzoo.bench.suites import as_suite
 from flowzoo.component import Check
 from flowzoo.data.load import load_dataset
@@ -22,7 +22,6 @@ from flowzoo.shapes import Shape
 from flowzoo.testing.files import missing_options
 from flowzoo.testing.result import CheckFailed, PassedWithNote, require
 from flowzoo.testing.trial import Trial
-from flowzoo.training.options import parse_training_options
 from flowzoo.training.stage import plan_stages
 
 
@@ -62,7 +61,7 @@ def can_be_planned(trial: Trial) -> None:
         if cell.data_label not in images:
             images[cell.data_label] = _images(cell)
         known = images[cell.data_label]
-        what = repr((cell.model, cell.options, cell.pixels, cell.training, cell.budget, cell.data_label))
+        what = repr((replace(cell.experiment, seed=0), cell.data_label))
         if known is None or what in planned:
             continue  # another seed
         planned.add(what)
@@ -80,17 +79,15 @@ def _suite(trial: Trial) -> Suite:
 
 
 def _plan(cell: Cell, images: _Images) -> None:
-    training = parse_training_options(cell.training)
-    budget = BudgetEntry(**cell.budget).resolve(training.batch_size)
-    stages = plan_stages(_build(cell, images), training)
-    budget.divide([stage.share for stage in stages])
+    stages = plan_stages(_build(cell, images), cell.experiment.training)
+    cell.experiment.budget.divide([stage.share for stage in stages])
 
 
 def _build(cell: Cell, images: _Images) -> Flow:
     """Build a cell's model, without memory for its weights where its builders allow that."""
-    pixels = cell.pixels if cell.pixels is not None else images.pixels
-    registry = default_registry()
-    given = (cell.model, images.shape, images.bins, pixels, cell.seed, cell.options)
+    asked, registry = cell.experiment, default_registry()
+    pixels = asked.pixels if asked.pixels is not None else images.pixels
+    given = (asked.model, images.shape, images.bins, pixels, asked.seed, asked.options)
     try:
         with torch.device("meta"):
             return assemble(registry, *given)
@@ -100,10 +97,10 @@ def _build(cell: Cell, images: _Images) -> Flow:
 
 
 def _images(cell: Cell) -> _Images | None:
-    component = default_registry().find("dataset", cell.data)
-    if not missing_options(component, cell.data_options):
+    component = default_registry().find("dataset", cell.experiment.data)
+    if not missing_options(component, cell.experiment.data_options):
         try:
-            info = load_dataset(cell.data, **cell.data_options).info
+            info = load_dataset(cell.experiment.data, **cell.experiment.data_options).info
         except DataError:
             pass  # a package or the network that it needs is not there
         else:
@@ -117,9 +114,10 @@ def _missing_options(cells: list[Cell]) -> Iterator[str]:
     registry = default_registry()
     asked: list[tuple[Any, str, Mapping[str, Any]]] = []
     for cell in cells:
-        asked += [("model", cell.model, cell.options), *(("metric", *metric) for metric in cell.metrics)]
-        if not missing_options(registry.find("dataset", cell.data), cell.data_options):
-            asked.append(("dataset", cell.data, cell.data_options))
+        each = cell.experiment
+        asked += [("model", each.model, each.options), *(("metric", *metric) for metric in cell.metrics)]
+        if not missing_options(registry.find("dataset", each.data), each.data_options):
+            asked.append(("dataset", each.data, each.data_options))
     said = set()
     for kind, name, options in asked:
         try:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from flowzoo.errors import SavedModelError
 from flowzoo.files import write_atomically
+from flowzoo.formats import Format
 
 
 @dataclass(frozen=True)
@@ -22,18 +23,19 @@ class Position:
     """Where training stands.
 
     Attributes:
-        fingerprint: Of what the run was asked to do.
+        fingerprint: The experiment's fingerprint.
         stage: Index of the stage, a group of levels that train together.
-        stage_step: Steps taken in it.
-        stage_seconds: Seconds spent in it.
+        stage_step: Steps taken in the stage.
+        stage_seconds: Seconds spent in the stage.
         step: Steps taken in all.
         seconds: Seconds spent in all.
         validations: Validations done in the stage.
         best: Lowest validation figure of the stage's levels, in this stage and their phases before it; None
-            before the first.
+            before the first validation.
         batches: State of the shuffled batches.
-        memory: What the model's components have kept in the stage.
-        probe: What the model computes here (:mod:`flowzoo.registry.probe`); None in checkpoints from before.
+        warm_start: What the model's components have kept in the stage.
+        probe: What the model computes here (:mod:`flowzoo.registry.probe`); None in old checkpoints.
+        format: Version of this record.
     """
 
     fingerprint: str
@@ -45,15 +47,24 @@ class Position:
     validations: int
     best: float | None
     batches: Mapping[str, Any]
-    memory: Mapping[str, Mapping[str, Any]]
+    warm_start: Mapping[str, Mapping[str, Any]]
     probe: Mapping[str, Any] | None = None
+    format: int = 2
+
+
+def _with_warm_start(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record of format 1, in which the warm start is called memory, as one of format 2."""
+    return {"warm_start": record.pop("memory"), **record}
+
+
+FORMAT = Format("format", Position.format, {1: _with_warm_start}, unstated=1)
 
 
 def save_checkpoint(path: Path, position: Position, groups: Mapping[str, Mapping[str, Tensor]]) -> None:
     """Write a checkpoint atomically.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
         position: Where training stands.
         groups: Tensors by group and name.
     """
@@ -69,12 +80,12 @@ def load_checkpoint(path: Path) -> tuple[Position, dict[str, dict[str, Tensor]]]
     """Read a checkpoint.
 
     Raises:
-        SavedModelError: The file is damaged.
+        SavedModelError: The file is damaged, or a newer flowzoo wrote it.
     """
     groups: dict[str, dict[str, Tensor]] = {}
     try:
         with safe_open(path, framework="pt") as file:
-            position = Position(**json.loads(file.metadata()["position"]))
+            position = Position(**FORMAT.upgrade(json.loads(file.metadata()["position"])))
             for key in file.keys():  # noqa: SIM118 - safe_open is no mapping
                 group, name = key.split("/", 1)
                 groups.setdefault(group, {})[name] = file.get_tensor(key)

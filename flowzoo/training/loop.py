@@ -14,11 +14,12 @@ from flowzoo.call import Ledger
 from flowzoo.data.batches import ShuffledBatches
 from flowzoo.data.dataset import Dataset
 from flowzoo.errors import NumericalError
+from flowzoo.experiment.budget import Budget
+from flowzoo.experiment.experiment import Experiment
 from flowzoo.flow import Flow
 from flowzoo.registry.probe import Probe, images_of, take_probe
 from flowzoo.registry.saving import save_model
 from flowzoo.runfolder import RunFolder
-from flowzoo.training.budget import Budget
 from flowzoo.training.checkpoint import (
     Position,
     optimiser_tensors,
@@ -26,10 +27,10 @@ from flowzoo.training.checkpoint import (
     save_checkpoint,
 )
 from flowzoo.training.log import TrainingLog
-from flowzoo.training.options import TrainingOptions
 from flowzoo.training.reporter import Progress, Reporter, WorkReport
 from flowzoo.training.stage import Stage
 from flowzoo.training.step import NotFiniteError, TrainingStep
+from flowzoo.training.stop import Interrupted, requested, saving_first
 from flowzoo.warm_start import WarmStart
 
 LOG_EVERY = 10
@@ -53,37 +54,36 @@ class Surroundings:
     """What all stages of a training share.
 
     Attributes:
-        dataset: Validated on.
-        batches: Trained on.
+        dataset: The data to validate on.
+        batches: The data to train on.
         generator: Draws the noise.
         folder: Where model, log and checkpoint go.
-        options: Of the training.
-        reporter: Is told of every step.
-        checkpointed: Is told of every position that training can go on from.
-        steps: Of the whole training; None under a budget in seconds.
-        stages: How many stages there are.
+        experiment: Its training options are used.
+        stages: Number of stages of the training.
+        reporter: Receives the progress.
     """
 
     dataset: Dataset
     batches: ShuffledBatches
     generator: torch.Generator
     folder: RunFolder
-    options: TrainingOptions
-    reporter: Reporter
-    checkpointed: Callable[[Position], object]
-    steps: int | None
+    experiment: Experiment
     stages: int
+    reporter: Reporter
 
 
 class TrainingLoop:
-    """Optimiser, weight average, the components' memory and progress of one stage.
+    """Optimiser, weight average, the components' warm start and progress of one stage.
 
     Args:
         flow: The model, trained in place.
         stage: Which of its levels train, in which phase.
-        budget: Of this stage.
+        budget: Budget of this stage.
         position: Where to begin.
         around: Data, options and where things go.
+
+    Attributes:
+        position: Where training stands.
     """
 
     def __init__(
@@ -92,21 +92,16 @@ class TrainingLoop:
         self._flow = flow
         self._stage = stage
         self._budget = budget
-        self._dataset = around.dataset
-        self._batches = around.batches
-        self._generator = around.generator
-        self._folder = around.folder
-        self._options = options = around.options
-        self._reporter = around.reporter
-        self._checkpointed = around.checkpointed
         self._around = around
+        self._options = options = around.experiment.training
         self._log = TrainingLog(around.folder.log)
         self._peak = options.learning_rate * stage.phase.rate
-        self._step = TrainingStep(flow, stage, options, around.generator, WarmStart(flow, position.memory))
+        warm_start = WarmStart(flow, position.warm_start)
+        self._step = TrainingStep(flow, stage, options, around.generator, warm_start)
         # A budget that was raised since the checkpoint leaves validations to do.
         used = budget.used(position.stage_step, position.stage_seconds)
         done = min(position.validations, int(used * options.validations))
-        self._start = self._position = replace(position, validations=done)
+        self._start = self.position = replace(position, validations=done)
         self._began = self._saved = time.monotonic()
         self._validated = self._began
         self._validation_seconds = 0.0
@@ -119,34 +114,47 @@ class TrainingLoop:
         restore_optimiser(self._step.optimiser, saved.get("optimiser", {}))
         self._step.average.restore(saved["average"])
 
-    def run(self) -> Position:
+    def run(self, checkpointed: Callable[[Position], object]) -> Position:
         """Train until the budget is used up and return where that is.
+
+        Args:
+            checkpointed: Receives every position that training can go on from.
 
         Raises:
             NumericalError: The loss was not finite, or no validation figure was.
+            Interrupted: A signal asked to stop; everything up to the last step is saved.
         """
-        if self._position.stage_step == 0:
+        self._checkpointed = checkpointed
+        with saving_first():
+            return self._run()
+
+    def _run(self) -> Position:
+        if self.position.stage_step == 0:
             # Before a model of this stage replaces the best of the stage before, which this one starts from.
             self._save_checkpoint()
         while not self._finished():
+            signal = requested()
+            if signal is not None:
+                self._save_checkpoint()
+                raise Interrupted(signal, self.position.step)
             try:
-                loss, ledger, speed = self._train()
+                loss, ledger, speed = self._take_step()
             except NumericalError as problem:
-                if not self._stage.continues or self._position.best is None:
+                if not self._stage.continues or self.position.best is None:
                     raise
                 # The best model of the phases before stands.
                 self._log.append(
-                    {"step": self._position.step, "stage": self._stage.name, "ended": str(problem)}
+                    {"step": self.position.step, "stage": self._stage.name, "ended": str(problem)}
                 )
-                return self._position
+                return self.position
             self._read_clock()
-            used = min(1.0, self._budget.used(self._position.stage_step, self._position.stage_seconds))
+            used = min(1.0, self._budget.used(self.position.stage_step, self.position.stage_seconds))
             self._report(loss, ledger, speed, used)
             if self._validation_is_due(used):
                 began = time.monotonic()
                 self._validate()
                 done = int(used * self._options.validations)
-                self._position = replace(self._position, validations=done)
+                self.position = replace(self.position, validations=done)
                 self._read_clock()
                 self._save_checkpoint()
                 self._report_again()
@@ -154,51 +162,51 @@ class TrainingLoop:
                 self._validation_seconds = self._validated - began
             elif time.monotonic() - self._saved > CHECKPOINT_SECONDS:
                 self._save_checkpoint()
-        if self._position.best is None and not self._stage.scoring:
+        if self.position.best is None and not self._stage.scoring:
             raise NumericalError(
-                f"{self._stage.name}: no validation gave a finite figure; see {self._folder.log}, "
+                f"{self._stage.name}: no validation gave a finite figure; see {self._around.folder.log}, "
                 "and try a lower training.learning_rate"
             )
-        return self._position
+        return self.position
 
     def _finished(self) -> bool:
         if self._stage.scoring:
-            return self._budget.used(self._position.stage_step, self._position.stage_seconds) >= 1.0
-        return self._position.validations >= self._options.validations
+            return self._budget.used(self.position.stage_step, self.position.stage_seconds) >= 1.0
+        return self.position.validations >= self._options.validations
 
     def _validation_is_due(self, used: float) -> bool:
         if self._stage.scoring:
             return False
         if used >= 1:
             return True
-        if used < (self._position.validations + 1) / self._options.validations:
+        if used < (self.position.validations + 1) / self._options.validations:
             return False
         if self._budget.seconds is None:
             return True  # whatever the clock says, so that the same steps give the same model
         return time.monotonic() - self._validated >= TRAIN_PER_VALIDATION * self._validation_seconds
 
-    def _train(self) -> tuple[float, Ledger, float]:
+    def _take_step(self) -> tuple[float, Ledger, float]:
         """Take one step; return the loss in bits/dim, what was reported on the way, and images a second."""
         began = time.monotonic()
-        images = next(self._batches)
+        images = next(self._around.batches)
         try:
             loss, ledger = self._step.take(images, self._learning_rate())
         except NumericalError as problem:
-            kept = self._folder.model
+            kept = self._around.folder.model
             best = f" (the best model so far is in {kept})" if kept.exists() else ""
             advice = f"; {self._advice()}" if isinstance(problem, NotFiniteError) else ""
-            raise NumericalError(f"{problem}{advice}; at step {self._position.step}{best}") from problem
-        self._position = replace(
-            self._position, step=self._position.step + 1, stage_step=self._position.stage_step + 1
+            raise NumericalError(f"{problem}{advice}; at step {self.position.step}{best}") from problem
+        self.position = replace(
+            self.position, step=self.position.step + 1, stage_step=self.position.stage_step + 1
         )
         return loss, ledger, len(images) / (time.monotonic() - began)
 
     def _advice(self) -> str:
         """Return what may help where the loss or its gradient is not finite."""
-        if self._position.step:
+        if self.position.step:
             return "try a lower training.learning_rate or training.clip"
         # Nothing has trained yet, so nothing about the training of weights can be at fault.
-        seen = min(self._options.initial_images, len(self._dataset.split("train")))
+        seen = min(self._options.initial_images, len(self._around.dataset.split("train")))
         if seen < FEW_IMAGES:
             return (
                 f"the first pass over the data saw {seen} image(s), too few to measure how values spread; "
@@ -207,7 +215,7 @@ class TrainingLoop:
         return "nothing has trained yet: check the data, the pixel transform and the model's options"
 
     def _learning_rate(self) -> float:
-        position, options = self._position, self._options
+        position, options = self.position, self._options
         rate = self._peak * min(1.0, (position.stage_step + 1) / (options.warmup + 1))
         if options.schedule == "cosine":
             used = min(1.0, self._budget.used(position.stage_step, position.stage_seconds))
@@ -217,14 +225,14 @@ class TrainingLoop:
     def _read_clock(self) -> None:
         """Bring the position's clocks up to date."""
         elapsed = time.monotonic() - self._began
-        self._position = replace(
-            self._position,
+        self.position = replace(
+            self.position,
             stage_seconds=self._start.stage_seconds + elapsed,
             seconds=self._start.seconds + elapsed,
         )
 
     def _report(self, loss: float, ledger: Ledger, speed: float, used: float) -> None:
-        position = self._position
+        position, around = self.position, self._around
         self._progress = Progress(
             stage=self._stage.name,
             step=position.step,
@@ -234,11 +242,11 @@ class TrainingLoop:
             loss=loss,
             images_per_second=speed,
             bits_per_dim=self._validation and self._validation[1],
-            steps=self._around.steps,
+            steps=around.experiment.budget.steps,
             validated_at=self._validation and self._validation[0],
-            stages=self._around.stages,
+            stages=around.stages,
         )
-        self._reporter.update(self._progress)
+        self._around.reporter.update(self._progress)
         if position.stage_step % LOG_EVERY == 0:
             self._log.append(
                 {
@@ -256,48 +264,49 @@ class TrainingLoop:
         if self._progress is None or self._validation is None:
             return
         step, bits = self._validation
-        self._reporter.update(replace(self._progress, bits_per_dim=bits, validated_at=step))
+        self._around.reporter.update(replace(self._progress, bits_per_dim=bits, validated_at=step))
 
     def _validate(self) -> None:
         """Measure the averaged weights and keep them where they are the best so far."""
         record = {
-            "step": self._position.step,
-            "seconds": round(self._position.seconds, 3),
+            "step": self.position.step,
+            "seconds": round(self.position.seconds, 3),
             "stage": self._stage.name,
         }
         assert self._progress is not None, "a validation follows a step"
-        report = WorkReport(self._reporter, "validation", self._progress)
+        report = WorkReport(self._around.reporter, "validation", self._progress)
         try:
-            bits, error = self._stage.validate(self._step.average.flow, self._dataset, self._options, report)
+            validate = self._stage.validate
+            bits, error = validate(self._step.average.flow, self._around.dataset, self._options, report)
         except NumericalError as problem:
             self._log.append({**record, "validation_error": str(problem)})
             return
-        self._validation = self._position.step, bits
+        self._validation = self.position.step, bits
         self._log.append({**record, "validation_bits_per_dim": bits, "validation_standard_error": error})
-        if self._position.best is None or bits < self._position.best:
-            self._position = replace(self._position, best=bits)
-            save_model(self._step.average.flow, self._folder.model)
+        if self.position.best is None or bits < self.position.best:
+            self.position = replace(self.position, best=bits)
+            save_model(self._step.average.flow, self._around.folder.model)
 
     def _save_checkpoint(self) -> None:
         self._probe = take_probe(self._flow, _images(self._probe, self._flow))
-        self._position = replace(
-            self._position,
-            batches=self._batches.state(),
-            memory=self._step.warm_start.state(),
+        self.position = replace(
+            self.position,
+            batches=self._around.batches.state(),
+            warm_start=self._step.warm_start.state(),
             probe=asdict(self._probe),
         )
         save_checkpoint(
-            self._folder.checkpoint,
-            self._position,
+            self._around.folder.checkpoint,
+            self.position,
             {
                 "model": self._flow.state_dict(),
                 "optimiser": optimiser_tensors(self._step.optimiser),
                 "average": self._step.average.state(),
-                "generator": {"state": self._generator.get_state()},
+                "generator": {"state": self._around.generator.get_state()},
             },
         )
         self._saved = time.monotonic()
-        self._checkpointed(self._position)
+        self._checkpointed(self.position)
 
 
 def _images(before: Probe | None, flow: Flow) -> Tensor | None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flowzoo.runfolder import RunRecord
 
 
 @dataclass(frozen=True)
@@ -41,17 +44,17 @@ class Progress:
     work: str = ""
 
 
-class Reporter(Protocol):
-    """Gets the progress after every step and every validation, and now and then in between."""
+class Reporter:
+    """Receives how far a training is. This one shows nothing; override what is of interest."""
 
-    def update(self, progress: Progress) -> None: ...
+    def inspected(self, done: int, total: int) -> None:
+        """Receive how many images have been read to look for damaged ones, before anything is trained."""
 
-
-class SilentReporter:
-    """Shows nothing."""
+    def begins(self, record: RunRecord) -> None:
+        """Receive the run's record when training begins; ``data_report`` says what is in the data."""
 
     def update(self, progress: Progress) -> None:
-        """Do nothing."""
+        """Receive the progress after every step and every validation, and now and then in between."""
 
 
 class WorkReport:

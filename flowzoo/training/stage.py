@@ -11,11 +11,11 @@ from flowzoo.bijector import Phase
 from flowzoo.call import Call
 from flowzoo.data.dataset import Dataset
 from flowzoo.errors import OptionError
+from flowzoo.experiment.training_options import TrainingOptions
 from flowzoo.flow import Flow
 from flowzoo.phases import WHOLE, common_phases
 from flowzoo.scoring import scored_levels
 from flowzoo.shapes import IntegerImages
-from flowzoo.training.options import TrainingOptions
 from flowzoo.training.validation import validate
 
 

@@ -11,11 +11,11 @@ from torch import nn
 
 from flowzoo.call import Call, Ledger
 from flowzoo.errors import NumericalError
+from flowzoo.experiment.training_options import TrainingOptions
 from flowzoo.flow import Flow
 from flowzoo.shapes import IntegerImages
 from flowzoo.solving import Solving
 from flowzoo.training.average import WeightAverage
-from flowzoo.training.options import TrainingOptions
 from flowzoo.training.precision import autocast, rounded_products
 from flowzoo.training.stage import Stage
 from flowzoo.warm_start import WarmStart

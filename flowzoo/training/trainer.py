@@ -13,6 +13,7 @@ from flowzoo.data.batches import ShuffledBatches
 from flowzoo.data.dataset import Dataset
 from flowzoo.dequantisation import dequantise
 from flowzoo.errors import SavedModelError
+from flowzoo.experiment.experiment import Experiment
 from flowzoo.flow import Flow
 from flowzoo.origin import naming_the_component
 from flowzoo.registry.drift import refuse_drift
@@ -23,11 +24,9 @@ from flowzoo.registry.saving import load_model, save_model
 from flowzoo.runfolder import NEW_RUN, RunFolder
 from flowzoo.scoring import Scores, fit_splits, gather_scores, scored_levels
 from flowzoo.shapes import Images
-from flowzoo.training.budget import Budget
 from flowzoo.training.checkpoint import Position, load_checkpoint
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.loop import Surroundings, TensorGroups, TrainingLoop
-from flowzoo.training.options import TrainingOptions
 from flowzoo.training.reporter import Progress, Reporter, WorkReport
 from flowzoo.training.stage import Stage, plan_stages
 
@@ -37,8 +36,8 @@ class TrainingResult:
     """What training used.
 
     Attributes:
-        steps: Taken in all.
-        seconds: Spent in all, the first pass over the data and validation included.
+        steps: Steps taken in all.
+        seconds: Seconds spent in all, the first pass over the data and validation included.
     """
 
     steps: int
@@ -46,21 +45,22 @@ class TrainingResult:
 
 
 class Trainer:
-    """Trains a flow on a data set within a budget, into a run folder.
+    """Trains a flow on a data set into a run folder.
 
     Args:
         flow: The model; trained in place, and left with the best weights.
         make_scoring: Makes the model that gathers the scores which splits of ``flow`` may need.
         dataset: Its train and validation splits are used.
         folder: Where model, log and checkpoint go.
-        options: Of the training.
-        budget: How long; shared by the stages.
-        seed: Of the noise and of the order of the data.
-        reporter: Is told of every step.
-        fingerprint: Of what the run was asked to do; a checkpoint with another one is refused.
+        experiment: Its training options, budget and seed are used; the stages share the budget. A checkpoint
+            of another experiment is refused.
+        reporter: Receives the progress.
+
+    Attributes:
+        steps: Steps taken so far, those before a checkpoint included.
 
     Raises:
-        OptionError: Levels shall be trained separately and depend on each other, bijectors that train
+        OptionError: Levels that depend on each other are to be trained separately, bijectors that train
             together ask for different phases, or the budget is fewer steps than there are stages.
     """
 
@@ -70,30 +70,28 @@ class Trainer:
         make_scoring: Callable[[], Flow],
         dataset: Dataset,
         folder: RunFolder,
-        options: TrainingOptions,
-        budget: Budget,
-        seed: int,
+        experiment: Experiment,
         reporter: Reporter,
-        fingerprint: str,
     ) -> None:
+        self.steps = 0
         self._flow = flow
         self._make_scoring = make_scoring
         self._scoring: Flow | None = None
         self._dataset = dataset
         self._folder = folder
-        self._options = options
+        self._options = options = experiment.training
         self._reporter = reporter
-        self._generator = torch.Generator(device=flow.device).manual_seed(seed)
-        self._batches = ShuffledBatches(dataset.split("train"), options.batch_size, seed)
+        self._generator = torch.Generator(device=flow.device).manual_seed(experiment.seed)
+        self._batches = ShuffledBatches(dataset.split("train"), options.batch_size, experiment.seed)
         self._stages = plan_stages(flow, options)
-        self._budgets = budget.divide([stage.share for stage in self._stages])
-        self._steps = budget.steps
-        self._fingerprint = fingerprint
+        self._budgets = experiment.budget.divide([stage.share for stage in self._stages])
+        self._fingerprint = experiment.fingerprint
+        self._experiment = experiment
         self._restored: tuple[Position, TensorGroups] | None = None
 
     @property
     def stages(self) -> int:
-        """How many stages train one after another."""
+        """Number of stages, which train one after another."""
         return len(self._stages)
 
     @property
@@ -110,11 +108,11 @@ class Trainer:
         """Make :meth:`train` go on from the checkpoint, if there is one.
 
         Args:
-            then: What the run was trained with, to be named if the model computes something else now; None to
-                go on whatever it computes.
+            then: What the run was trained with, which the error names if the model computes something else
+                now; None to skip that check.
 
         Raises:
-            SavedModelError: The checkpoint is damaged, or of a run that was asked for something else, or the
+            SavedModelError: The checkpoint is damaged or of another experiment, or the
                 model computes something else than when the checkpoint was written.
         """
         self._folder.tidy()
@@ -123,8 +121,8 @@ class Trainer:
         position, saved = load_checkpoint(self._folder.checkpoint)
         if position.fingerprint != self._fingerprint:
             raise SavedModelError(
-                f"{self._folder.path}/run.json asks for something else than the checkpoint was trained for; "
-                "undo the change, or start a new run"
+                f"{self._folder.path}/run.json holds another experiment than its checkpoint was trained for. "
+                "Undo the change, or start a new run"
             )
         flow = self._flow_of(self._stages[position.stage])
         flow.load_state_dict(saved["model"])
@@ -148,7 +146,7 @@ class Trainer:
         """Train to the end of the budget.
 
         Args:
-            checkpointed: Is told of every position that training can go on from.
+            checkpointed: Receives every position that training can go on from.
 
         Raises:
             NumericalError: The loss is not finite; the best model so far and the checkpoint stay.
@@ -164,11 +162,9 @@ class Trainer:
             self._batches,
             self._generator,
             self._folder,
-            self._options,
-            self._reporter,
-            checkpointed,
-            self._steps,
+            self._experiment,
             self.stages,
+            self._reporter,
         )
         remaining = slice(position.stage, None)
         for stage, budget in zip(self._stages[remaining], self._budgets[remaining], strict=True):
@@ -177,7 +173,10 @@ class Trainer:
                 loop = TrainingLoop(flow, stage, budget, position, around)
                 if saved is not None:
                     loop.restore(saved)
-                position = loop.run()
+                try:
+                    position = loop.run(checkpointed)
+                finally:
+                    self.steps = loop.position.step
             saved = None
             position = self._finish(stage, position)
         if not self._folder.model.exists():  # nothing of it trains
@@ -190,7 +189,7 @@ class Trainer:
         first = self._flow_of(self._stages[0]) if self._stages else self._flow
         self._first_pass(first)
         if first is not self._flow:
-            # What cannot be scored shall be known before the scoring model has trained.
+            # Fails at once where the model cannot be scored, not after the scoring model has trained.
             self._gather_scores(images=2)
         elapsed = time.monotonic() - began
         return Position(self._fingerprint, 0, 0, 0.0, 0, elapsed, 0, None, self._batches.state(), {})
@@ -215,7 +214,7 @@ class Trainer:
             seconds=position.seconds + time.monotonic() - began,
             validations=0,
             best=position.best if continued else None,
-            memory={},
+            warm_start={},
         )
 
     def _gather_scores(self, images: int, position: Position | None = None) -> list[Scores]:
@@ -249,7 +248,9 @@ class Trainer:
         flow.initialise(batches())
 
     def _work_report(self, work: str, step: int) -> WorkReport:
-        before = Progress("", step, 0.0, 0.0, 0.0, None, 0.0, None, self._steps, stages=self.stages)
+        before = Progress(
+            "", step, 0.0, 0.0, 0.0, None, 0.0, None, self._experiment.budget.steps, stages=self.stages
+        )
         return WorkReport(self._reporter, work, before)
 
     def _random_batches(self, call: Call, size: int, limit: int | None = None) -> Iterator[Images]:

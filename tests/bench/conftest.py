@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from flowzoo.registry.loader import RESTRICTION, default_registry
+
+PLANTED = Path(__file__).parents[2] / "benchmarks" / "audit" / "planted"
 
 PLUGIN = """
     from flowzoo.api import Check, Component, hookimpl
@@ -55,24 +58,24 @@ MODELS = """
             self.log_scale = torch.nn.Parameter(torch.zeros(shape))
             self.odd = odd
 
-        def forward(self, x, context=None, run=EVALUATION):
-            if self.odd is not None and run.training:
+        def forward(self, x, context=None, call=EVALUATION):
+            if self.odd is not None and call.training:
                 self.odd()
             z = x * self.log_scale.exp()
             if self.odd is None and os.environ.get("ODD_SLOW"):
                 time.sleep(float(os.environ["ODD_SLOW"]))
             return z, self.log_scale.sum().expand(len(x))
 
-        def inverse(self, z, context=None, run=EVALUATION):
+        def inverse(self, z, context=None, call=EVALUATION):
             return z * (-self.log_scale).exp()
 
     class Nan(Scaled):
-        def forward(self, x, context=None, run=EVALUATION):
-            z, log_det = super().forward(x, context, run)
+        def forward(self, x, context=None, call=EVALUATION):
+            z, log_det = super().forward(x, context, call)
             return z, log_det + float("nan")
 
     class Unsampled(Scaled):
-        def inverse(self, z, context=None, run=EVALUATION):
+        def inverse(self, z, context=None, call=EVALUATION):
             raise RuntimeError("no way back")
 
     def _levels(bijector, shape):
@@ -184,4 +187,24 @@ def odd_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
     yield site
     default_registry.cache_clear()
     for name in [name for name in sys.modules if name.startswith("flowzoo_odd")]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def planted_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Install the plugin for this process and for those that it starts, beside the couplings' and fields'."""
+    site = tmp_path / "site"
+    shutil.copytree(PLANTED / "flowzoo_planted", site / "flowzoo_planted")
+    info = site / "flowzoo_planted-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: flowzoo-planted\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[flowzoo]\nplanted = flowzoo_planted.plugin\n")
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv(RESTRICTION, "planted,coupling,cnf")
+    importlib.invalidate_caches()
+    default_registry.cache_clear()
+    yield
+    default_registry.cache_clear()
+    for name in [name for name in sys.modules if name.startswith("flowzoo_planted")]:
         del sys.modules[name]

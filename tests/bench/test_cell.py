@@ -26,14 +26,16 @@ def cells(**changes: Any) -> list[Cell]:
 def test_a_pattern_stands_for_all_models_that_no_entry_names() -> None:
     found = cells(models=["*", {"name": "glow", "options": {"levels": 2}}])
 
-    assert sorted(cell.model for cell in found) == default_registry().names("model")
-    assert {cell.model: cell.options for cell in found}["glow"] == {"levels": 2}
+    assert sorted(cell.experiment.model for cell in found) == default_registry().names("model")
+    assert {cell.experiment.model: cell.experiment.options for cell in found}["glow"] == {"levels": 2}
 
 
 def test_there_is_a_cell_for_each_model_data_set_and_seed() -> None:
     found = cells(models=["realnvp", "glow"], data=["digits", "mnist-5k"], seeds=[0, 3])
 
-    assert len({(cell.label, cell.data, cell.seed) for cell in found}) == len(found) == 8
+    assert (
+        len({(cell.label, cell.experiment.data, cell.experiment.seed) for cell in found}) == len(found) == 8
+    )
 
 
 def test_training_options_of_a_row_go_over_the_suite_s() -> None:
@@ -42,7 +44,7 @@ def test_training_options_of_a_row_go_over_the_suite_s() -> None:
         training={"clip": 5.0, "batch_size": 8},
     )
 
-    assert cell.training == {"clip": 1.0, "batch_size": 8}
+    assert (cell.experiment.training.clip, cell.experiment.training.batch_size) == (1.0, 8)
 
 
 def test_the_pixels_of_a_row_go_over_those_of_the_data() -> None:
@@ -51,7 +53,7 @@ def test_the_pixels_of_a_row_go_over_those_of_the_data() -> None:
         data=[{"name": "digits", "pixels": {"name": "logit", "alpha": 0.1}}],
     )
 
-    assert [cell.pixels for cell in found] == ["affine", {"name": "logit", "alpha": 0.1}]
+    assert [cell.experiment.pixels for cell in found] == ["affine", {"name": "logit", "alpha": 0.1}]
 
 
 def test_all_unknown_names_and_wrong_options_are_named_at_once() -> None:
@@ -154,7 +156,7 @@ def test_cells_are_selected_by_label_data_and_seed() -> None:
 
     chosen = select(found, models="[gm]*", data="digits", seeds=[1])
 
-    assert [(cell.label, cell.data, cell.seed) for cell in chosen] == [
+    assert [(cell.label, cell.experiment.data, cell.experiment.seed) for cell in chosen] == [
         ("glow", "digits", 1),
         ("mrcnf", "digits", 1),
     ]
@@ -172,7 +174,7 @@ def test_qualified_names_are_kept_bare_where_that_is_enough() -> None:
         metrics=["flowzoo/parameters", {"name": "flowzoo/bits-per-dim", "images": 8}],
     )
 
-    assert (cell.model, cell.data) == ("glow", "digits")
+    assert (cell.experiment.model, cell.experiment.data) == ("glow", "digits")
     assert [name for name, _ in cell.metrics] == ["parameters", "bits-per-dim"]
     assert cell.label == "Flowzoo_Coupling/glow"
     assert "Flowzoo_Coupling/glow" not in [each.label for each in cells(models=["flowzoo-coupling/*"])]
@@ -181,7 +183,7 @@ def test_qualified_names_are_kept_bare_where_that_is_enough() -> None:
 def test_the_same_under_a_bare_and_a_qualified_name_is_the_same() -> None:
     found = cells(models=["*", "flowzoo-coupling/glow"])
 
-    assert sorted(cell.model for cell in found) == default_registry().names("model")
+    assert sorted(cell.experiment.model for cell in found) == default_registry().names("model")
     with pytest.raises(SuiteError, match="'parameters' is there twice"):
         cells(metrics=["parameters", "flowzoo/parameters"])
 
@@ -202,12 +204,15 @@ def test_of_two_plugins_of_one_name_a_suite_says_which(install_plugin: Callable[
     install_plugin("flowzoo-one", TWIN)
     install_plugin("flowzoo-two", TWIN)
     (cell,) = cells(models=["flowzoo-one/twin"], data=["flowzoo-two/mine"], metrics=["flowzoo-one/mine"])
-    assert (cell.model, cell.data, cell.metrics[0][0]) == (
+    assert (cell.experiment.model, cell.experiment.data, cell.metrics[0][0]) == (
         "flowzoo-one/twin",
         "flowzoo-two/mine",
         "flowzoo-one/mine",
     )
-    assert [each.model for each in cells(models=["*/twin"])] == ["flowzoo-one/twin", "flowzoo-two/twin"]
+    assert [each.experiment.model for each in cells(models=["*/twin"])] == [
+        "flowzoo-one/twin",
+        "flowzoo-two/twin",
+    ]
 
     with pytest.raises(SuiteError) as caught:
         cells(models=["twin"], data=["mine"], metrics=["mine"])

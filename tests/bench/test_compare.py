@@ -14,6 +14,7 @@ from flowzoo.bench.compare import Change, Comparison, compare
 from flowzoo.bench.report.facts import KEY_ALONE
 from flowzoo.bench.result import Environment, Result
 from flowzoo.bench.store import Results, identity
+from flowzoo.experiment.training_options import TrainingOptions
 from flowzoo.metric import Measurement
 from tests.bench.report.made_up import CPU, CUDA, DIGITS, bits, failed, result
 
@@ -111,7 +112,7 @@ def test_what_differs_besides_the_figures_is_named() -> None:
         "a",
         key="another",
         options={"levels": 3, "coupling": {"width": 8}},
-        training={},
+        training=TrainingOptions(batch_size=32),
         components={"model:a": 2},
         environment=replace(CPU, versions=versions, commit="0123abcd-dirty"),
         metrics={"bits-per-dim": bits(2.0, conditions={"images": 10, "audit": {"mean": 0.1}})},
@@ -122,7 +123,7 @@ def test_what_differs_besides_the_figures_is_named() -> None:
     (pair,) = compare(results(first), results(second)).pairs
     assert pair.differences == (
         "options.levels: 2 -> 3",
-        "training.batch_size: 64 -> none",
+        "training.batch_size: 64 -> 32",
         "components.model:a: 1 -> 2",
         "versions.torch: 2.6.0 -> 2.7.0",
         "commit: 0123abcd -> 0123abcd-dirty",

@@ -17,6 +17,8 @@ from flowzoo.bench.suite import parse_suite
 from flowzoo.bench.suites import find_suite
 from flowzoo.bench.watcher import SilentWatcher
 from flowzoo.cli.suite_progress import SuiteProgress
+from flowzoo.experiment.budget import Budget
+from flowzoo.experiment.experiment import Experiment
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.provenance import Provenance, find_key
 
@@ -37,8 +39,9 @@ NOW = Provenance(
 
 
 def result(environment: Environment | None) -> Result:
-    rest = ({}, {}, {}, {}, 1, DataFacts("digits"), Spent({}))
-    return Result("key", "quick", "glow", "glow", 0, "finished", "", *rest, environment=environment)
+    asked = Experiment("glow", "digits", Budget(steps=1))
+    rest = ({}, 1, DataFacts("digits"), Spent())
+    return Result("key", "quick", "glow", asked, "finished", "", *rest, environment=environment)
 
 
 @pytest.mark.parametrize(

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import os
-import shutil
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from flowzoo.bench.cell import cells_of
 from flowzoo.bench.report.leaderboard import INVALID, make_report
 from flowzoo.bench.runner import Runner
 from flowzoo.bench.store import read_results
 from flowzoo.bench.suites import find_suite
-from flowzoo.registry.loader import RESTRICTION, default_registry
 
 PLANTED = Path(__file__).parents[2] / "benchmarks" / "audit" / "planted"
 
@@ -27,26 +19,6 @@ REASONS = {
     "right before training": ("log_det off by +", "a constant of +"),
     "inverse without context": ("decode(encode(x)) is off by",),
 }
-
-
-@pytest.fixture
-def planted_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Install the plugin for this process and for those that it starts, beside the couplings' and fields'."""
-    site = tmp_path / "site"
-    shutil.copytree(PLANTED / "flowzoo_planted", site / "flowzoo_planted")
-    info = site / "flowzoo_planted-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: flowzoo-planted\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[flowzoo]\nplanted = flowzoo_planted.plugin\n")
-    monkeypatch.syspath_prepend(site)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")]))
-    monkeypatch.setenv(RESTRICTION, "planted,coupling,cnf")
-    importlib.invalidate_caches()
-    default_registry.cache_clear()
-    yield
-    default_registry.cache_clear()
-    for name in [name for name in sys.modules if name.startswith("flowzoo_planted")]:
-        del sys.modules[name]
 
 
 def test_planted_mistakes_are_never_ranked(planted_plugin: None, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from flowzoo.bench import planning
+from flowzoo.bench import planning_process
 from flowzoo.bench.cell import Cell, cells_of
 from flowzoo.bench.result import Result
 from flowzoo.bench.runner import Runner, RunnerError
@@ -106,7 +106,7 @@ def test_a_model_that_hangs_is_ended_and_goes_on_when_asked_again(odd_plugin: Pa
 def test_a_model_whose_building_hangs_is_ended(
     odd_plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planning, "BUILD_SECONDS", 2.0)
+    monkeypatch.setattr(planning_process, "BUILD_SECONDS", 2.0)
 
     found, _ = run(tmp_path / "out", cells("odd-unbuilt", "odd-unbuildable"))
 
@@ -294,6 +294,6 @@ def test_records_state_what_they_hold(odd_plugin: Path, tmp_path: Path) -> None:
     assert result.environment is not None
     assert result.environment.plugins["flowzoo-odd"] == "0.1.0"
     assert result.environment.threads == 1
-    assert result.training["batch_size"] == 16
+    assert result.experiment.training.batch_size == 16
     assert result.pixels["name"] == "logit"
     assert result.spent.steps == STEPS

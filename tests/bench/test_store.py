@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flowzoo.bench.result import SCHEMA, DataFacts
+from flowzoo.bench.result import DataFacts
 from flowzoo.bench.store import ResultsError, read_results, write_result
 from flowzoo.errors import FileError
 from flowzoo.metric import Measurement
@@ -44,7 +44,7 @@ def test_a_suite_or_a_file_can_be_read_alone(tmp_path: Path) -> None:
         (b"[" * 100_000, "no JSON"),
         (b'{"a": 1}', "states no schema"),
         (b"[1, 2]", "states no schema"),
-        (b'{"schema": 99}', f"has schema 99, and this flowzoo reads {SCHEMA}"),
+        (b'{"schema": 99}', "has schema 99, and this flowzoo reads 4, 3, 2, 1"),
         (b'{"schema": 1, "key": 3}', "damaged"),
         (b'{"schema": 1, "value": NaN}', "holds NaN"),
         (b'{"schema": 1, "value": 1e999}', "holds 1e999"),

@@ -7,6 +7,7 @@ import pytest
 
 from flowzoo.bench.suite import SuiteError, parse_suite, read_suite
 from flowzoo.errors import OptionError
+from flowzoo.experiment.budget import Budget
 
 CONTENT: dict[str, Any] = {
     "summary": "For the tests",
@@ -136,6 +137,7 @@ def test_a_file_that_is_no_yaml_is_refused(tmp_path: Path) -> None:
 def test_budgets_resolve_to_steps_or_seconds(
     budget: dict[str, Any], steps: int | None, seconds: float | None
 ) -> None:
-    resolved = parse_suite("mine", {**CONTENT, "budget": budget}).budget.resolve(batch_size=64)
+    suite = parse_suite("mine", {**CONTENT, "budget": budget})
+    resolved = Budget.parse(suite.budget.model_dump(), batch_size=64)
 
     assert (resolved.steps, resolved.seconds) == (steps, seconds)

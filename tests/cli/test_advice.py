@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from flowzoo.cli.app import app
 
+REALNVP = ["train", "realnvp", "--data", "digits"]
 SETTINGS = (
     *("--set", "levels=1"),
     *("--set", "last={checkerboard: 2, channel: 0, network: {hidden: 4, blocks: 0}}"),
@@ -32,7 +33,7 @@ def test_the_next_commands_can_be_copied(name: str, tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home of mine"))
     (tmp_path / "home of mine").mkdir()
-    done = flowzoo("train", "realnvp", f"--out={name if name != '~' else '~/run'}", "--steps", "1", *SETTINGS)
+    done = flowzoo(*REALNVP, f"--out={name if name != '~' else '~/run'}", "--steps", "1", *SETTINGS)
     assert done.exit_code == 0, done.output
     shown = done.stdout.splitlines()[-1]
     for place, made in ((0, "evaluation-test.json"), (1, "samples.png")):
@@ -51,7 +52,7 @@ def test_a_run_without_a_model_says_when_there_will_be_one(
     run = tmp_path / "my run"
     with monkeypatch.context() as patch:
         patch.setattr("flowzoo.training.loop.TrainingLoop._validate", stop)
-        assert flowzoo("train", "realnvp", "--out", run, "--steps", "3", *SETTINGS).exit_code == 130
+        assert flowzoo(*REALNVP, "--out", run, "--steps", "3", *SETTINGS).exit_code == 130
     commands = (["evaluate"], ["sample"], ["upscale"], ["splits"], ["diagnose"])
     for command in commands:
         done = flowzoo(*command, run)
@@ -65,14 +66,15 @@ def test_a_run_without_a_model_says_when_there_will_be_one(
 
 def test_a_run_whose_validations_failed_says_so(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    assert flowzoo("train", "realnvp", "--out", run, "--steps", "3", *SETTINGS).exit_code == 0
+    assert flowzoo(*REALNVP, "--out", run, "--steps", "3", *SETTINGS).exit_code == 0
     record = json.loads((run / "run.json").read_text())
     (run / "run.json").write_text(json.dumps({**record, "status": "running"}))
     (run / "model").rename(tmp_path / "gone")
     assert "no validation so far gave a finite figure" in flowzoo("evaluate", run).stderr
     (run / "run.json").write_text(json.dumps({**record, "status": "running", "first_validation": None}))
     assert "when training has finished" in flowzoo("evaluate", run).stderr
-    seconds = {"budget": {"steps": None, "seconds": 60.0}, "first_validation": 20.0}
+    budget = {"steps": None, "seconds": 60.0}
+    seconds = {"experiment": {**record["experiment"], "budget": budget}, "first_validation": 20.0}
     (run / "run.json").write_text(json.dumps({**record, "status": "running", **seconds}))
     assert "the first validation is after 20 s of training" in flowzoo("evaluate", run).stderr
     (run / "run.json").write_text(json.dumps(record))
@@ -84,7 +86,18 @@ def test_a_first_pass_over_one_image_gets_the_advice_that_helps(tmp_path: Path) 
         training = (
             f"training={{validations: 1, validation_images: 8, batch_size: 8, initial_images: {images}}}"
         )
-        return flowzoo("train", "wavelet-flow", "--out", tmp_path / images, "--steps", "2", "--set", training)
+        return flowzoo(
+            "train",
+            "wavelet-flow",
+            "--data",
+            "digits",
+            "--out",
+            tmp_path / images,
+            "--steps",
+            "2",
+            "--set",
+            training,
+        )
 
     done = train("1")
     assert done.exit_code == 2
@@ -98,8 +111,8 @@ def test_a_first_pass_over_one_image_gets_the_advice_that_helps(tmp_path: Path) 
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["train", "realnvp", "--out", "", "--steps", "1"],
-        ["train", "realnvp", "--out=", "--steps", "1"],
+        ["train", "realnvp", "--data", "digits", "--out", "", "--steps", "1"],
+        [*REALNVP, "--out=", "--steps", "1"],
         ["train", "realnvp", "--data", "", "--steps", "1"],
         ["evaluate", ""],
         ["sample", "", "-n", "1"],

@@ -19,6 +19,7 @@ from flowzoo.cli.bench import list_suites
 from flowzoo.cli.bench_compare import compare
 from flowzoo.cli.bench_report import report
 from flowzoo.errors import FileError
+from flowzoo.exactness import Exactness
 from flowzoo.metric import Measurement
 from tests.bench.report.made_up import CUDA, DIGITS, bits, failed, result, write
 
@@ -108,10 +109,10 @@ def test_unsteady_speeds_estimates_and_bounds_are_marked_and_explained(tmp_path:
     def speed(value: float, error: float) -> Measurement:
         return Measurement(value, "images/s", "higher", error, repeats=False)
 
-    terms = {"trace": "hutchinson, rademacher probes", "proposal": "gaussian, width set by data, K=4"}
+    bound = bits(2.0, conditions={"draws": 4}, exactness=Exactness.BOUND, estimated=True)
     write(
         tmp_path,
-        result("a", metrics={"bits-per-dim": bits(2.0, conditions=terms), "train-speed": speed(50, 10.5)}),
+        result("a", metrics={"bits-per-dim": bound, "train-speed": speed(50, 10.5)}),
         result("b", 2.5, metrics={"train-speed": speed(70, 13.5)}),
     )
     text = bench("report", tmp_path).output
@@ -119,6 +120,7 @@ def test_unsteady_speeds_estimates_and_bounds_are_marked_and_explained(tmp_path:
     assert "~50" in text
     assert "~70" not in text
     assert "bound, K=4" in text
+    assert "bound, K=n: " in text
     assert "† rests on Hutchinson" in text
     assert "~ half the interquartile range is more than 20% of the figure" in text
     steady = bench("report", write(tmp_path / "other", result("b", 2.5))).output

@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 from flowzoo.cli.app import app
 from flowzoo.evaluation import floor, report
 
+MRCNF = ["train", "mrcnf", "--data", "digits", "--out", "x"]
 TINY = [
     *("--set", "levels=2"),
     *("--set", "bijector.blocks=1"),
@@ -132,26 +133,28 @@ def test_a_finished_run_is_trained_for_longer(run: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "mrcnf", "--out", "x"], "--seconds 60, or --steps 1000"),
+        ([*MRCNF], "--seconds 60, or --steps 1000"),
         (["train", "--out", "x", "--steps", "1"], "name the model"),
-        (["train", "mrcfn", "--out", "x", "--steps", "1"], "did you mean 'mrcnf'"),
-        (["train", "mrcnf", "--data", "digist", "--out", "x", "--steps", "1"], "did you mean 'digits'"),
-        (["train", "mrcnf", "--out", "x", "--steps", "0"], "must be positive"),
-        (["train", "mrcnf", "--out", "x", "--steps", "1", "--seconds", "1"], "either in steps or in seconds"),
-        (["train", "mrcnf", "--out", "x", "--steps", "1", "--set", "level=2"], "did you mean 'levels'"),
-        (["train", "mrcnf", "--out", "x", "--steps", "1", "--set", "levels=9"], "odd"),
-        (["train", "mrcnf", "--out", "x", "--steps", "1", "--set", "bijector.solver=dopri"], "dopri5"),
-        (["train", "mrcnf", "--out", "x", "--resume"], "leave out MODEL"),
+        (["train", "mrcnf", "--out", "x", "--steps", "1"], "--data digits"),
+        (["train", "mrcfn", *MRCNF[2:], "--steps", "1"], "did you mean 'mrcnf'"),
+        (["train", "mrcnf", "--data", "digist", "--steps", "1"], "did you mean 'digits'"),
+        ([*MRCNF, "--steps", "0"], "must be positive"),
+        ([*MRCNF, "--steps", "1", "--seconds", "1"], "either in steps or in seconds"),
+        ([*MRCNF, "--steps", "1", "--set", "level=2"], "did you mean 'levels'"),
+        ([*MRCNF, "--steps", "1", "--set", "levels=9"], "odd"),
+        ([*MRCNF, "--steps", "1", "--set", "bijector.solver=dopri"], "dopri5"),
+        ([*MRCNF, "--resume"], "leave out MODEL and --data"),
         (["train", "--out", "x", "--resume"], "not a run folder"),
-        (["train", "--out", "x", "--resume", "--seed", "1"], "leave out MODEL, --data, --seed"),
-        (["train", "mrcnf", "--out", "x", "--steps", "1", "--seed", "-1"], "the seed is -1"),
-        (["train", "mrcnf", "--out", "x", "--steps", "1", "--set", "seed=1"], "use --seed"),
-        (["train", "mrcnf", "--out", "x", "--steps", "1", "--set", "data.name=x"], "has no option 'name'"),
-        (["train", "mrcnf", "--out", "x", "--steps", "1", "--set", "pixels=actnorm"], "use a fixed one"),
-        (["train", "mrcnf", "--out", "x", "--steps", "1", "--config", "none.yaml"], "none.yaml"),
+        (["train", "--out", "x", "--resume", "--seed", "1"], "leave out --seed"),
+        ([*MRCNF, "--steps", "1", "--seed", "-1"], "the seed is -1"),
+        ([*MRCNF, "--steps", "1", "--set", "seed=1"], "use --seed"),
+        ([*MRCNF, "--steps", "1", "--set", "budget.steps=1"], "use --steps"),
+        ([*MRCNF, "--steps", "1", "--set", "data.name=x"], "use --data"),
+        ([*MRCNF, "--steps", "1", "--set", "pixels=actnorm"], "use a fixed one"),
+        ([*MRCNF, "--steps", "1", "--config", "none.yaml"], "none.yaml"),
         (["evaluate", "nowhere"], "not a run folder"),
         (["sample", "nowhere", "-o", "x.png"], "not a run folder"),
-        (["sample", "nowhere", "--temperature", "hot"], "--temperature takes a number"),
+        (["sample", "nowhere", "--temperature", "hot"], "--temperature"),
     ],
 )
 def test_mistakes_get_one_line_and_exit_code_2(

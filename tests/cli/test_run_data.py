@@ -16,8 +16,9 @@ from typer.testing import CliRunner, Result
 from flowzoo.cli.app import app
 from flowzoo.errors import DataError, OptionError
 from flowzoo.evaluation.report import evaluate_run
+from flowzoo.experiment.budget import Budget
+from flowzoo.experiment.parse import parse_experiment
 from flowzoo.runfolder import RunFolder
-from flowzoo.training.budget import Budget
 from flowzoo.training.start import resume_run, start_run
 
 COUNTS = {"train": 12, "val": 4, "test": 6}
@@ -70,7 +71,7 @@ def place(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     """A copy of that folder, whose run looks for its pictures there; the current folder is another."""
     shutil.copytree(trained, tmp_path / "place")
     record = json.loads((tmp_path / "place/run/run.json").read_text())
-    record["data_options"]["root"] = str(tmp_path / "place" / "pictures")
+    record["experiment"]["data_options"]["root"] = str(tmp_path / "place" / "pictures")
     (tmp_path / "place/run/run.json").write_text(json.dumps(record))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "300")
@@ -94,7 +95,7 @@ def refused(result: Result, *words: str) -> None:
 
 def test_the_record_holds_what_was_found_and_an_absolute_path(trained: Path) -> None:
     record = RunFolder(trained / "run").read()
-    assert record.data_options["root"] == str(trained / "pictures")
+    assert record.experiment.data_options["root"] == str(trained / "pictures")
     report = record.data_report
     assert report.sizes == {"train": 12, "validation": 4, "test": 6}
     assert report.revisions.keys() == report.sizes.keys()
@@ -214,7 +215,10 @@ def test_a_record_without_revisions_of_splits_is_compared_as_a_whole(place: Path
     assert json.loads(good(evaluate(place, "--json")).stdout)["data_notes"] == []
     draw(place / "pictures" / "test" / "2.png", 800)
     refused(evaluate(place, "--split", "validation"), "images differ")
-    refused(flowzoo("train", "--resume", "--out", place / "run", "--steps", "3"), "images differ")
+    refused(
+        flowzoo("train", "--resume", "--out", place / "run", "--steps", "3"),
+        "images differ",
+    )
 
 
 def test_resuming_an_older_run_notes_the_revisions_of_its_splits(place: Path) -> None:
@@ -241,7 +245,7 @@ def test_images_that_moved_are_found_where_they_are_said_to_be(place: Path) -> N
         good(flowzoo(*command, "--set", "data.root=place/elsewhere"))
     good(flowzoo(*resume, "--set", "data.root=place/elsewhere"))
     good(evaluate(place))  # resuming has stored the place
-    assert RunFolder(place / "run").read().data_options["root"] == str(place / "elsewhere")
+    assert RunFolder(place / "run").read().experiment.data_options["root"] == str(place / "elsewhere")
 
 
 def test_a_place_typed_wrongly_and_one_with_other_images_are_refused(place: Path) -> None:
@@ -254,7 +258,7 @@ def test_a_place_typed_wrongly_and_one_with_other_images_are_refused(place: Path
 
 def test_an_older_record_with_a_relative_root_says_so(place: Path) -> None:
     record = json.loads((place / "run/run.json").read_text())
-    record["data_options"]["root"] = "pictures"
+    record["experiment"]["data_options"]["root"] = "pictures"
     (place / "run/run.json").write_text(json.dumps(record))
     refused(evaluate(place), "pictures", "started in", "--set data.root=FOLDER")
 
@@ -274,7 +278,8 @@ def test_the_same_options_as_before_may_be_repeated(place: Path) -> None:
 
 
 def test_a_data_set_without_files_has_no_place(tmp_path: Path) -> None:
-    start_run(tmp_path / "run", "gaussian", "digits", budget=Budget(steps=1), device="cpu")
+    asked = {"model": "gaussian", "data": "digits", "budget": {"steps": 1}}
+    start_run(tmp_path / "run", parse_experiment(asked), device="cpu")
     refused(flowzoo("evaluate", tmp_path / "run", "--set", "data.root=x"), "digits")
 
 
@@ -309,13 +314,9 @@ def test_paths_of_others_data_sets_are_kept_and_moved_alike(
     (tmp_path / "arrays").mkdir()
     np.save(tmp_path / "arrays" / "values.npy", np.random.default_rng(0).integers(0, 256, (3, 8, 1, 2, 2)))
     monkeypatch.chdir(tmp_path)
-    record = start_run(
-        *("run", "gaussian", "theirs"),
-        budget=Budget(steps=1),
-        data_options={"arrays": "arrays"},
-        device="cpu",
-    )
-    assert record.data_options == {"arrays": str(tmp_path / "arrays")}
+    asked = {"model": "gaussian", "data": "theirs", "budget": {"steps": 1}}
+    record = start_run("run", parse_experiment({**asked, "data_options": {"arrays": "arrays"}}), device="cpu")
+    assert record.experiment.data_options == {"arrays": str(tmp_path / "arrays")}
     monkeypatch.chdir("/")
     evaluate_run(tmp_path / "run", device="cpu")
     (tmp_path / "arrays").rename(tmp_path / "moved")

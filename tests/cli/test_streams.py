@@ -41,9 +41,9 @@ PRINTS = """
         from flowzoo.api import EVALUATION, IdentityBijector, IdentityTransform, KeepNothing, Level
 
         class Loud(IdentityBijector):
-            def forward(self, x, context=None, run=EVALUATION):
+            def forward(self, x, context=None, call=EVALUATION):
                 print("LOUD computed")
-                return super().forward(x, context, run)
+                return super().forward(x, context, call)
 
         return [Level(IdentityTransform(), IdentityBijector(), KeepNothing(), Loud())]
 """

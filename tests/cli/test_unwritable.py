@@ -32,7 +32,7 @@ def flowzoo(*arguments: str | Path) -> Result:
 
 
 def train(out: Path, steps: int = 20) -> Result:
-    return flowzoo("train", "realnvp", "--out", out, "--steps", str(steps), *SETTINGS)
+    return flowzoo("train", "realnvp", "--data", "digits", "--out", out, "--steps", str(steps), *SETTINGS)
 
 
 @pytest.fixture(scope="module")

@@ -111,16 +111,49 @@ def test_a_picture_of_one_s_own_is_scaled_up(run: Path, tmp_path: Path) -> None:
     assert output.read_bytes() == again.read_bytes()
 
 
+def test_files_of_their_own_hold_what_the_picture_shows(run: Path, tmp_path: Path) -> None:
+    options = ("--steps", "2", "--images", "2", "--draws", "1")
+    for output in (("-o", tmp_path / "up.png"), ("--separate", "-o", tmp_path / "up")):
+        result = flowzoo("upscale", run, *options, *output)
+        assert result.exit_code == 0, result.output
+    names = ("small", "plain", "draw-1", "original")
+    assert {path.name for path in (tmp_path / "up").iterdir()} == {
+        f"{row:04}-{name}.png" for row in range(2) for name in names
+    }
+    shown = tiles(tmp_path / "up.png", 4)
+    for row in range(2):
+        for column, name in enumerate(names):
+            found = np.asarray(Image.open(tmp_path / "up" / f"{row:04}-{name}.png"))
+            if name == "small":
+                assert found.shape == (4, 4)
+                found = found.repeat(2, 0).repeat(2, 1)
+            np.testing.assert_array_equal(found, shown[row, column])
+
+
+def test_a_saved_model_takes_the_data_set_that_is_named(run: Path, tmp_path: Path) -> None:
+    options = ("--images", "2", "--draws", "1", "-o")
+    assert flowzoo("upscale", run, *options, tmp_path / "run.png").exit_code == 0
+    result = flowzoo("upscale", run / "model", *options, tmp_path / "saved.png")
+    assert result.exit_code == 2
+    assert "--data" in result.stderr
+    result = flowzoo("upscale", run / "model", "--data", "digits", *options, tmp_path / "saved.png")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "saved.png").read_bytes() == (tmp_path / "run.png").read_bytes()
+    result = flowzoo("upscale", run, "--data", "mnist-5k", *options, tmp_path / "other.png")
+    assert result.exit_code == 2
+    assert "1x32x32" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--steps", "3"], "steps is 3; allowed: int from 0 to 2"),
+        (["--steps", "3"], "steps is 3"),
         (["--steps", "1", "--input", "small.png"], "small.png is 4x4 pixels (height x width), expected 8x4"),
-        (["--input", "deep.png"], "deep.png has pixels of mode I;16; save it with 8 bits a value"),
+        (["--input", "deep.png"], "deep.png"),
         (["--input", "text.png"], "cannot read text.png as a picture"),
         (["--input", "none.png"], "cannot read none.png as a picture"),
-        (["--input", "small.png", "--split", "test"], "leave out --split and --images"),
-        (["--input", "small.png", "--images", "2"], "leave out --split and --images"),
+        (["--input", "small.png", "--split", "test"], "--split"),
+        (["--input", "small.png", "--images", "2"], "--images"),
         (["--split", "tset"], "no split 'tset' in digits; did you mean 'test'?"),
         (["--temperature", "-1"], "temperatures are finite and at least 0"),
         (["--seed", "-1"], "the seed is -1"),
@@ -145,11 +178,11 @@ def test_a_model_that_keeps_no_smaller_image_is_refused(tmp_path: Path) -> None:
     whole = train(tmp_path / "whole", "gaussian", "--set", "training.validation_images=8")
     result = flowzoo("upscale", whole, "-o", tmp_path / "up.png")
     assert result.exit_code == 2
-    assert "this model has 1 level(s) and the last keeps nothing" in result.stderr
+    assert "at most 0 steps" in result.stderr
 
 
 def test_the_help_ends_with_an_example() -> None:
     result = flowzoo("upscale", "--help")
     assert result.exit_code == 0
-    assert "flowzoo upscale runs/first --steps 2 --input small.png" in result.stdout
+    assert "--input small.png" in result.stdout
     assert "Example: flowzoo upscale runs/first --steps 2 -o upscaled.png" in result.stdout

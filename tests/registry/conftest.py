@@ -36,11 +36,11 @@ TOY = """
                 self.register_buffer("table", torch.arange(6.0).reshape(2, 3).T)
                 self.register_buffer("scratch", torch.zeros(1), persistent=False)
 
-            def forward(self, x, context=None, run=None):
+            def forward(self, x, context=None, call=None):
                 total = self.log_scale.sum()
                 return x * total.exp(), (total * x[0].numel()).expand(len(x))
 
-            def inverse(self, z, context=None, run=None):
+            def inverse(self, z, context=None, call=None):
                 return z * (-self.log_scale.sum()).exp()
 
         return Scale()

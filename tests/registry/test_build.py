@@ -32,7 +32,7 @@ CALLS: list[tuple] = []
 
 
 class Net(Network):
-    def forward(self, x, context=None, time=None):
+    def forward(self, x, context=None, time=None, call=None):
         return x
 
 

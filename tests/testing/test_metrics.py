@@ -10,10 +10,10 @@ import pytest
 
 from flowzoo.dequantisation import dequantise
 from flowzoo.errors import DataError
+from flowzoo.experiment.training_options import TrainingOptions, parse_training_options
 from flowzoo.metric import Measurement, Metric, Trained
 from flowzoo.testing import Trial, checks_for, run_check
 from flowzoo.testing.metrics import LOG, TRAINING, tiny_trained
-from flowzoo.training.options import TrainingOptions, parse_training_options
 from flowzoo.training.stage import plan_stages
 from tests.testing.broken.example import after
 from tests.testing.broken.metrics import METRIC, Brightness

@@ -183,10 +183,10 @@ class OpponentHaar(ResolutionTransform):
 class KeepRows(SplitPolicy):
     """Keeps every second row, as views."""
 
-    def split(self, y: Tensor) -> tuple[Tensor, Tensor]:
+    def split(self, y: Tensor, call: Call = EVALUATION) -> tuple[Tensor, Tensor]:
         return y[..., ::2, :], y[..., 1::2, :]
 
-    def merge(self, kept: Tensor | None, factored: Tensor) -> Tensor:
+    def merge(self, kept: Tensor | None, factored: Tensor, call: Call = EVALUATION) -> Tensor:
         assert kept is not None
         return torch.stack([kept, factored], dim=-2).flatten(-3, -2)
 
@@ -206,7 +206,9 @@ class Parametrised(Network):
         self.norm = nn.GroupNorm(2, 4)
         self.outward = weight_norm(nn.Conv2d(4, channels + 1, 1))
 
-    def forward(self, x: Tensor, context: Tensor | None = None, time: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, context: Tensor | None = None, time: Tensor | None = None, call: Call = EVALUATION
+    ) -> Tensor:
         planes = [x]
         if context is not None:
             planes.append(nn.functional.interpolate(context, size=x.shape[2:]))

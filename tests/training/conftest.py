@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from flowzoo.experiment.parse import parse_experiment
 from flowzoo.runfolder import RunRecord
-from flowzoo.training.budget import Budget
+from flowzoo.training.reporter import Reporter
 from flowzoo.training.start import start_run
 
 TINY = {
@@ -28,12 +29,18 @@ Start = Callable[..., RunRecord]
 
 @pytest.fixture
 def start() -> Start:
-    """Return ``start(folder, steps=6, training={}, **arguments of start_run)``."""
+    """Return ``start(folder, steps=6, training={}, **fields of an experiment)``."""
 
     def run(
-        folder: Path, steps: int = 6, training: dict[str, Any] | None = None, **arguments: Any
+        folder: Path,
+        steps: int = 6,
+        training: dict[str, Any] | None = None,
+        reporter: Reporter | None = None,
+        device: str = "cpu",
+        **arguments: Any,
     ) -> RunRecord:
-        given = {"model": "mrcnf", "data": "digits", "options": TINY, "device": "cpu", **arguments}
-        return start_run(folder, budget=Budget(steps=steps), training={**QUICK, **(training or {})}, **given)
+        given = {"model": "mrcnf", "data": "digits", "options": TINY, **arguments}
+        given |= {"budget": {"steps": steps}, "training": {**QUICK, **(training or {})}}
+        return start_run(folder, parse_experiment(given), device=device, reporter=reporter)
 
     return run

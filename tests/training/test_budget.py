@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from flowzoo.errors import OptionError
-from flowzoo.training.budget import Budget
+from flowzoo.experiment.budget import Budget
 
 
 @pytest.mark.parametrize(

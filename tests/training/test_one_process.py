@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,21 +11,18 @@ import pytest
 
 from flowzoo.errors import FileError, InUseError, SavedModelError
 from flowzoo.evaluation.report import evaluate_run
+from flowzoo.experiment.budget import Budget
 from flowzoo.runfolder import RunFolder, RunRecord
-from flowzoo.training.budget import Budget
 from flowzoo.training.log import TrainingLog
-from flowzoo.training.reporter import Progress
-from flowzoo.training.start import resume_run, start_run
+from flowzoo.training.reporter import Progress, Reporter
+from flowzoo.training.start import resume_run
+from tests.training.test_runs import StopAt
+from tests.training.test_stop import SMALL, STEPS, begin
 
 Start = Callable[..., RunRecord]
 
-SMALL = {
-    "levels": 1,
-    "last": {"checkerboard": 2, "channel": 0, "network": {"hidden": 4, "blocks": 0}},
-}
 
-
-class During:
+class During(Reporter):
     """Does something once, while a run trains."""
 
     def __init__(self, act: Callable[[], object], step: int = 3) -> None:
@@ -52,7 +46,7 @@ def test_nobody_else_trains_a_run_and_everybody_may_read_it(start: Start, tmp_pa
         with pytest.raises(InUseError):
             resume_run(folder / ".." / "run", budget=Budget(steps=50), device="cpu")
         with pytest.raises(SavedModelError, match="holds a run already"):
-            start_run(folder, "gaussian", "digits", budget=Budget(steps=1), device="cpu")
+            start(folder, model="gaussian", options={})
         assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
         assert evaluate_run(folder, images=3, floor=False, audit=False, device="cpu").images == 3
         assert RunFolder(folder).load_model().sample(1, seed=0).shape == (1, 1, 8, 8)
@@ -85,34 +79,19 @@ def test_of_two_that_start_at_once_one_trains(start: Start, tmp_path: Path) -> N
     assert RunFolder(folder).read().status == "finished"
 
 
-TRAIN = """
-import sys
-from flowzoo.cli.app import main
-sys.argv = ["flowzoo", "train", "realnvp", "--out", "run", "--steps", "100000", "--set", "levels=1",
-            "--set", "last={checkerboard: 2, channel: 0, network: {hidden: 4, blocks: 0}}",
-            "--set", "training.validations=1"]
-main()
-"""
-
-
-@pytest.mark.parametrize("signal_", [signal.SIGKILL, signal.SIGINT])
-def test_a_process_that_was_ended_locks_nobody_out(tmp_path: Path, signal_: signal.Signals) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", TRAIN], cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    log = tmp_path / "run" / "log.jsonl"
-    while process.poll() is None and not (log.exists() and log.stat().st_size):
-        time.sleep(0.05)
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the process is killed by SIGKILL")
+def test_a_process_that_was_killed_locks_nobody_out(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    process = begin(folder)
     with pytest.raises(InUseError):
-        resume_run(tmp_path / "run", device="cpu")
-    process.send_signal(signal_)
-    out, said = process.communicate(timeout=120)
-    if signal_ == signal.SIGINT:
-        assert (process.returncode, out, said.splitlines()[-1]) == (130, b"", b"interrupted")
-    with pytest.raises(SavedModelError, match="no model yet: the first validation is at step 100000"):
-        evaluate_run(tmp_path / "run", device="cpu")
-    assert resume_run(tmp_path / "run", budget=Budget(steps=2), device="cpu").steps == 2
-    assert not (tmp_path / "run" / ".lock").exists()
+        resume_run(folder, device="cpu")
+    process.kill()
+    process.communicate()
+    with pytest.raises(SavedModelError, match=f"no model yet: the first validation is at step {STEPS}"):
+        evaluate_run(folder, device="cpu")
+    with pytest.raises(KeyboardInterrupt):
+        resume_run(folder, device="cpu", reporter=StopAt(1))
+    assert not (folder / ".lock").exists()
 
 
 def test_a_folder_that_cannot_be_locked_is_refused_before_anything_changes(
@@ -137,7 +116,7 @@ def test_the_record_says_when_there_is_a_first_model(
 ) -> None:
     folder, appeared = tmp_path / "run", list[int]()
 
-    class Watch:
+    class Watch(Reporter):
         def update(self, progress: Progress) -> None:
             if (folder / "model").exists():
                 appeared.append(progress.step)

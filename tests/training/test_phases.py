@@ -17,12 +17,12 @@ import flowzoo
 from flowzoo.bijector import Phase
 from flowzoo.data.load import load_dataset
 from flowzoo.errors import NumericalError, OptionError, SavedModelError
+from flowzoo.experiment.budget import Budget
+from flowzoo.experiment.training_options import TrainingOptions
 from flowzoo.registry.saving import load_model
 from flowzoo.runfolder import RunRecord
-from flowzoo.training.budget import Budget
 from flowzoo.training.checkpoint import load_checkpoint
 from flowzoo.training.log import TrainingLog
-from flowzoo.training.options import TrainingOptions
 from flowzoo.training.stage import plan_stages
 from flowzoo.training.start import resume_run
 from flowzoo.training.step import OPTIMISERS

@@ -7,18 +7,21 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from flowzoo.errors import FlowzooError, SavedModelError
 from flowzoo.evaluation.diagnosis import diagnose_run
 from flowzoo.evaluation.report import evaluate_run
+from flowzoo.experiment.budget import Budget
+from flowzoo.experiment.parse import parse_experiment
 from flowzoo.registry.drift import UNCHECKED
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.saving import load_model
-from flowzoo.runfolder import RunFolder
-from flowzoo.training.budget import Budget
+from flowzoo.runfolder import RunFolder, RunRecord
 from flowzoo.training.checkpoint import load_checkpoint, save_checkpoint
+from flowzoo.training.reporter import Reporter
 from flowzoo.training.start import resume_run, start_run
 from tests.training.test_runs import StopAt
 
@@ -65,7 +68,7 @@ SOURCE = """
                 super().__init__()
                 self.value = torch.nn.Parameter(torch.full((output_channels, 1, 1), 0.1))
 
-            def forward(self, x, context=None, time=None):
+            def forward(self, x, context=None, time=None, call=None):
                 return self.value.expand(len(x), *shape)
 
         return Constant()
@@ -79,11 +82,11 @@ SOURCE = """
                 super().__init__()
                 self.net = net
 
-            def forward(self, x, context=None, run=None):
+            def forward(self, x, context=None, call=None):
                 log_scale = self.net(x)
                 return x * log_scale.exp(), {log_det}
 
-            def inverse(self, z, context=None, run=None):
+            def inverse(self, z, context=None, call=None):
                 return z * (-self.net(z)).exp()
 
         return Scale()
@@ -123,8 +126,13 @@ def install(install_plugin: Callable[..., None], tmp_path: Path) -> Install:
 def run(install: Install, tmp_path: Path) -> Path:
     """The folder of a finished run."""
     folder = tmp_path / "run"
-    start_run(folder, "toy", "few", budget=Budget(steps=4), training=QUICK, device="cpu")
+    train(folder)
     return folder
+
+
+def train(folder: Path, steps: int = 4, reporter: Reporter | None = None, **given: Any) -> RunRecord:
+    asked = {"model": "toy", "data": "few", "budget": {"steps": steps}, "training": QUICK, **given}
+    return start_run(folder, parse_experiment(asked), device="cpu", reporter=reporter)
 
 
 def resume(folder: Path, steps: int = 8, **options: bool):
@@ -181,7 +189,7 @@ def test_a_component_of_another_revision_is_refused_wherever_the_run_is_used(
 
 def test_a_raised_revision_of_the_pixel_transform_is_refused(install: Install, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    start_run(folder, "toy", "digits", budget=Budget(steps=4), pixels="affine", training=QUICK, device="cpu")
+    train(folder, data="digits", pixels="affine")
     registry = default_registry()
     affine = registry.find("bijector", "affine")
     object.__setattr__(affine, "revision", 7)
@@ -233,9 +241,7 @@ def test_a_computation_that_changed_without_a_revision_is_refused(
 def test_a_run_cut_before_its_first_validation_is_checked_too(install: Install, tmp_path: Path) -> None:
     folder = tmp_path / "cut"
     with pytest.raises(KeyboardInterrupt):
-        start_run(
-            folder, "toy", "few", budget=Budget(steps=8), training=QUICK, device="cpu", reporter=StopAt(1)
-        )
+        train(folder, steps=8, reporter=StopAt(1))
     assert not (folder / "model").exists()
     install(log_det=CHANGED)
     assert "computes something else" in refused(lambda: resume_run(folder, device="cpu"))
@@ -293,19 +299,13 @@ def test_a_run_keeps_its_parts_when_another_plugin_takes_their_names(
     assert resume(run).steps == 8
     assert evaluate_run(run, images=4, floor=False, device="cpu").images == 4
     with pytest.raises(FlowzooError, match="use flowzoo-toy/few or flowzoo-twin/few"):
-        start_run(tmp_path / "x", "toy", "few", budget=Budget(steps=1))
-    twin = start_run(
-        tmp_path / "twin",
-        "flowzoo-twin/toy",
-        "flowzoo-toy/few",
-        budget=Budget(steps=4),
-        options={"bijector": {"network": "flowzoo-toy/constant"}},
-        training=QUICK,
-        device="cpu",
-    )
+        train(tmp_path / "x")
+    network = {"bijector": {"network": "flowzoo-toy/constant"}}
+    record = train(tmp_path / "twin", model="flowzoo-twin/toy", data="flowzoo-toy/few", options=network)
+    twin = record.experiment
     assert (twin.model, twin.data) == ("flowzoo-twin/toy", "flowzoo-toy/few")
     assert twin.options["bijector"]["network"] == {"name": "flowzoo-toy/constant"}
-    assert twin.provenance is not None
-    assert twin.provenance.revisions["network:flowzoo-toy/constant"] == 1
+    assert record.provenance is not None
+    assert record.provenance.revisions["network:flowzoo-toy/constant"] == 1
     assert resume(tmp_path / "twin").steps == 8
     assert load_model(tmp_path / "twin" / "model").recipe is not None

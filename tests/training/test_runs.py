@@ -11,13 +11,14 @@ import torch
 
 from flowzoo.component import Spec
 from flowzoo.errors import DataError, NumericalError, OptionError, SavedModelError
+from flowzoo.experiment.budget import Budget
+from flowzoo.experiment.parse import parse_experiment
 from flowzoo.registry.saving import load_model
 from flowzoo.runfolder import RunFolder, RunRecord
-from flowzoo.training.budget import Budget
 from flowzoo.training.checkpoint import Position, save_checkpoint
 from flowzoo.training.log import TrainingLog
-from flowzoo.training.reporter import Progress
-from flowzoo.training.start import resume_run
+from flowzoo.training.reporter import Progress, Reporter
+from flowzoo.training.start import resume_run, start_run
 from tests.training.conftest import TINY
 
 
@@ -34,7 +35,14 @@ def assert_same_weights(first: Path, second: Path) -> None:
 Start = Callable[..., RunRecord]
 
 
-class StopAt:
+def edit(path: Path, **changes: object) -> None:
+    """Change fields of the experiment in a run's record."""
+    record = json.loads(path.read_text())
+    record["experiment"] |= changes
+    path.write_text(json.dumps(record))
+
+
+class StopAt(Reporter):
     """Interrupts after a step, as Ctrl-C would."""
 
     def __init__(self, step: int) -> None:
@@ -132,6 +140,8 @@ def test_a_finished_run_can_be_trained_for_longer(start: Start, tmp_path: Path) 
     assert (record.steps, record.status) == (9, "finished")
     with pytest.raises(OptionError, match="same unit"):
         resume_run(tmp_path / "run", budget=Budget(seconds=1.0), device="cpu")
+    with pytest.raises(OptionError, match="8 steps is less"):
+        resume_run(tmp_path / "run", budget=Budget(steps=8), device="cpu")
 
 
 def test_the_model_kept_is_the_one_of_the_best_validation(
@@ -170,9 +180,8 @@ def test_training_lowers_the_loss(start: Start, tmp_path: Path) -> None:
 
 
 def test_a_budget_in_seconds_ends(start: Start, tmp_path: Path) -> None:
-    from flowzoo.training.start import start_run
-
-    record = start_run(tmp_path / "run", "gaussian", "digits", budget=Budget(seconds=0.5), device="cpu")
+    asked = parse_experiment({"model": "gaussian", "data": "digits", "budget": {"seconds": 0.5}})
+    record = start_run(tmp_path / "run", asked, device="cpu")
     assert record.status == "finished"
 
 
@@ -253,8 +262,7 @@ def test_a_checkpoint_that_was_cut_short_is_refused(start: Start, tmp_path: Path
 def test_other_images_than_the_run_was_started_on_are_refused(start: Start, tmp_path: Path) -> None:
     start(tmp_path / "run", steps=1)
     path = tmp_path / "run" / "run.json"
-    record = json.loads(path.read_text())
-    path.write_text(json.dumps(record | {"data_revision": "0" * 16}))
+    edit(path, data_revision="0" * 16)
     with pytest.raises(DataError, match="images differ"):
         resume_run(tmp_path / "run", device="cpu")
 
@@ -262,9 +270,9 @@ def test_other_images_than_the_run_was_started_on_are_refused(start: Start, tmp_
 def test_a_checkpoint_of_something_else_is_refused_and_the_record_stays(start: Start, tmp_path: Path) -> None:
     start(tmp_path / "run")
     path = tmp_path / "run" / "run.json"
-    changed = json.dumps(json.loads(path.read_text()) | {"pixels": {"name": "affine"}})
-    path.write_text(changed)
-    with pytest.raises(SavedModelError, match="asks for something else"):
+    edit(path, pixels={"name": "affine"})
+    changed = path.read_text()
+    with pytest.raises(SavedModelError, match="another experiment"):
         resume_run(tmp_path / "run", budget=Budget(steps=9), device="cpu")
     assert path.read_text() == changed
 
@@ -272,9 +280,10 @@ def test_a_checkpoint_of_something_else_is_refused_and_the_record_stays(start: S
 def test_a_record_edited_to_nonsense_is_refused_in_one_line(start: Start, tmp_path: Path) -> None:
     start(tmp_path / "run", steps=1)
     path = tmp_path / "run" / "run.json"
-    record = json.loads(path.read_text())
+    before = path.read_text()
     for key, value in (("training", None), ("options", 3), ("data", 5), ("model", None), ("budget", [])):
-        path.write_text(json.dumps(record | {key: value}))
+        path.write_text(before)
+        edit(path, **{key: value})
         with pytest.raises(SavedModelError, match=f"damaged \\({key}: ") as caught:
             resume_run(tmp_path / "run", device="cpu")
         assert "\n" not in str(caught.value)
@@ -298,9 +307,9 @@ def test_a_run_cut_before_its_first_checkpoint_starts_its_log_anew(start: Start,
 
 def test_the_record_holds_all_options_as_plain_data(start: Start, tmp_path: Path) -> None:
     record = start(tmp_path / "run", steps=1, options=TINY | {"transform": Spec("haar")})
-    assert record.options["transform"] == {"name": "haar"}
-    assert record.options["bijector"]["evaluation_tolerance"] == 5e-4
-    assert record.pixels == {"name": "logit", "alpha": 0.001}
+    assert record.experiment.options["transform"] == {"name": "haar"}
+    assert record.experiment.options["bijector"]["evaluation_tolerance"] == 5e-4
+    assert record.experiment.pixels == {"name": "logit", "alpha": 0.001}
 
 
 def test_a_validation_that_is_not_finite_is_never_the_best(

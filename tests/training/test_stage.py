@@ -12,9 +12,9 @@ from flowzoo.builtin.identity import IdentityBijector, IdentityTransform
 from flowzoo.builtin.keep_nothing import KeepNothing
 from flowzoo.call import Call
 from flowzoo.errors import OptionError
+from flowzoo.experiment.training_options import TrainingOptions
 from flowzoo.flow import Flow
 from flowzoo.level import Level
-from flowzoo.training.options import TrainingOptions
 from flowzoo.training.stage import plan_stages
 
 SEPARATELY = TrainingOptions(order="separately")

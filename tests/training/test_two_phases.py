@@ -13,7 +13,7 @@ from flowzoo.errors import OptionError
 from flowzoo.registry.saving import load_model
 from flowzoo.runfolder import RunFolder, RunRecord
 from flowzoo.training.log import TrainingLog
-from flowzoo.training.reporter import Progress
+from flowzoo.training.reporter import Progress, Reporter
 from flowzoo.training.start import resume_run
 from tests.training.test_runs import StopAt, assert_same_weights
 
@@ -100,7 +100,7 @@ def test_what_cannot_be_scored_is_known_before_training(
     monkeypatch.setattr("flowzoo_coupling.affine_coupling.AffineCoupling.forward_with_contributions", broken)
     steps: list[int] = []
 
-    class Counter:
+    class Counter(Reporter):
         def update(self, progress: Progress) -> None:
             if not progress.work:
                 steps.append(progress.step)
@@ -113,7 +113,7 @@ def test_what_cannot_be_scored_is_known_before_training(
 def test_the_scoring_pass_reports_its_progress(start: Start, tmp_path: Path) -> None:
     seen: list[tuple[float, float | None]] = []
 
-    class Watcher:
+    class Watcher(Reporter):
         def update(self, progress: Progress) -> None:
             if progress.work == "scoring the data":
                 seen.append((progress.used, progress.loss))

@@ -9,8 +9,8 @@ from typing import Annotated
 from pydantic import Field
 
 from flowzoo.errors import NumericalError
+from flowzoo.experiment.training_options import parse_training_options
 from flowzoo.metric import Measurement, Metric, Trained
-from flowzoo.training.options import parse_training_options
 from flowzoo.training.stage import plan_stages
 
 Curve = list[list[float]]

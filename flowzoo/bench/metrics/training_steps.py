@@ -10,8 +10,8 @@ from pydantic import Field
 
 from flowzoo.call import Ledger
 from flowzoo.data.batches import ShuffledBatches
+from flowzoo.experiment.training_options import parse_training_options
 from flowzoo.metric import Better, Measurement, Trained
-from flowzoo.training.options import parse_training_options
 from flowzoo.training.stage import Stage, plan_stages
 from flowzoo.training.step import TrainingStep
 from flowzoo.warm_start import WarmStart

@@ -115,7 +115,7 @@ def legend(board: Leaderboard, costs: Sequence[str], errors: bool = False) -> It
             "floor: the Gaussian, fitted in closed form with a full covariance matrix; a model that is worse "
             "than it has learnt nothing beyond means and covariances"
         )
-    if any(remark.startswith("bound") for row in board.rows for remark in row.remarks):
+    if any(row.is_bound for row in board.rows):
         yield "bound, K=n: an upper bound of the true bits/dim, from n draws of coarse images for each image"
     if any(row.estimated for row in rows):
         yield f"{ESTIMATED} rests on Hutchinson's unbiased estimate of the trace"

@@ -35,9 +35,11 @@ def differences(first: Result, second: Result) -> tuple[str, ...]:
 
     >>> from dataclasses import replace
     >>> from flowzoo.bench.result import DataFacts, Spent
-    >>> rest = ({}, {}, {}, 1, DataFacts("digits"), Spent({}))
-    >>> one = Result("key", "quick", "glow", "glow", 0, "finished", "", {"levels": 2}, *rest)
-    >>> differences(one, replace(one, key="other", options={"levels": 3}))
+    >>> from flowzoo.experiment.budget import Budget
+    >>> from flowzoo.experiment.experiment import Experiment
+    >>> asked = Experiment("glow", "digits", Budget(steps=5), options={"levels": 2})
+    >>> one = Result("key", "quick", "glow", asked, "finished", "", {}, 1, DataFacts("digits"), Spent())
+    >>> differences(one, replace(one, key="other", experiment=replace(asked, options={"levels": 3})))
     ('options.levels: 2 -> 3',)
     """
     ours, theirs = dict(flat(_settings(first))), dict(flat(_settings(second)))
@@ -53,7 +55,7 @@ def _settings(cell: Result) -> dict[str, Any]:
     """Return all that may explain why figures differ, without the figures."""
     plain = cell.plain()
     names = ("model", "parameters", "options", "pixels", "training", "components")
-    kept = {name: getattr(cell, name) for name in names} | {"budget": cell.spent.budget}
+    kept = {name: getattr(cell, name) for name in names} | {"budget": cell.budget}
     data = {name: getattr(cell.data, name) for name in ("shape", "bins")}
     where = {name: value for name, value in (plain["environment"] or {}).items() if name != "fingerprints"}
     # Nested conditions, such as the audit, are figures again.

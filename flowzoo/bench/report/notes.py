@@ -59,7 +59,7 @@ def _budgets(cells: Sequence[Result]) -> Iterator[str]:
 
 
 def _budget(cell: Result) -> dict[str, float]:
-    return {unit: amount for unit, amount in cell.spent.budget.items() if amount is not None}
+    return {unit: amount for unit, amount in cell.budget.items() if amount is not None}
 
 
 def _parts_of_training(rows: Sequence[Row]) -> Iterator[str]:

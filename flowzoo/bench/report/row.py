@@ -81,6 +81,11 @@ class Row:
         return self.quality is not None and self.quality.estimated
 
     @property
+    def is_bound(self) -> bool:
+        """Whether its likelihood is a lower bound, from draws."""
+        return self.quality is not None and self.quality.exactness is Exactness.BOUND
+
+    @property
     def audited(self) -> bool:
         """Whether the likelihoods of all of its seeds were audited."""
         return all(each.audited for each in self.finished if QUALITY in each.metrics)
@@ -108,7 +113,7 @@ class Row:
         """What must stand beside its figures, in few words."""
         quality, seeds = self.quality, len(self.finished)
         remarks = [self.remark]
-        if quality is not None and quality.exactness is Exactness.BOUND:
+        if self.is_bound:
             samples = stated(self.finished, QUALITY, "draws")
             remarks += [f"bound, K={each}" for each in samples] or ["bound"]
         if quality is not None and quality.spread is not None:
@@ -173,6 +178,6 @@ def _figures(cells: list[Result]) -> dict[str, Figure]:
 def _settings(result: Result) -> str:
     """Return all that decides the figures but seed and data, as one string."""
     training = {name: value for name, value in result.training.items() if name != "seed"}
-    decides = [result.model, result.options, result.pixels, training, result.components, result.spent.budget]
+    decides = [result.model, result.options, result.pixels, training, result.components, result.budget]
     decides.append([*conditions_of(result), str(result.audited)])
     return json.dumps(decides, sort_keys=True, default=str)

@@ -165,7 +165,7 @@ def parts_of(flow: Flow, x: Tensor, settings: Settings, exact: bool) -> Iterator
         joined, log_det = level.joint(transformed, None, call)
         apply = _joint_and_split(level, transformed, before)
         yield _part(f"level {place}, joint", level.joint, transformed.flatten(1), apply, log_det)
-        kept, factored = level.split.split(joined)
+        kept, factored = level.split.split(joined, call)
         before = now()
         z, log_det = level.conditional(factored, kept, call)
         apply = bijector_map(level.conditional, factored, kept, before)
@@ -226,7 +226,7 @@ def _joint_and_split(level: Any, like: Tensor, settings: Settings) -> Callable[.
     def apply(rows: Tensor, image: int) -> Tensor:
         call = settings.call([image] * len(rows))
         y, _ = level.joint(rows.reshape(len(rows), *like.shape[1:]), None, call)
-        kept, factored = level.split.split(y)
+        kept, factored = level.split.split(y, call)
         pieces = [factored] if kept is None else [kept, factored]
         return torch.cat([each.flatten(1) for each in pieces], dim=1)
 

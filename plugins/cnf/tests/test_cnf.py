@@ -14,7 +14,7 @@ import torch
 from scipy.integrate import solve_ivp
 from torch import Tensor, nn
 
-from flowzoo.api import Call, Images, Ledger, Network, OptionError, PartError
+from flowzoo.api import EVALUATION, Call, Images, Ledger, Network, OptionError, PartError
 from flowzoo_cnf.cnf import CNF
 from flowzoo_cnf.divergence import colour, exact, hutchinson
 from flowzoo_cnf.settings import Objective, Settings, Trace
@@ -35,7 +35,9 @@ class LinearField(Network):
         super().__init__()
         self.matrix = nn.Parameter(matrix)
 
-    def forward(self, x: Images, context: Images | None = None, time: Tensor | None = None) -> Images:
+    def forward(
+        self, x: Images, context: Images | None = None, time: Tensor | None = None, call: Call = EVALUATION
+    ) -> Images:
         return (x.flatten(1) @ self.matrix.T).reshape(x.shape)
 
 
@@ -46,7 +48,9 @@ class WavyField(Network):
         super().__init__()
         self.strength = nn.Parameter(torch.tensor(strength, dtype=torch.float64))
 
-    def forward(self, x: Images, context: Images | None = None, time: Tensor | None = None) -> Images:
+    def forward(
+        self, x: Images, context: Images | None = None, time: Tensor | None = None, call: Call = EVALUATION
+    ) -> Images:
         assert time is not None
         turned = torch.roll(x, 1, dims=-1)
         return self.strength * torch.sin(2.0 * x + turned + time.reshape(-1, 1, 1, 1))
@@ -322,7 +326,13 @@ def test_autocast_around_an_evaluation_changes_nothing() -> None:
             super().__init__()
             self.field = field
 
-        def forward(self, x: Images, context: Images | None = None, time: Tensor | None = None) -> Images:
+        def forward(
+            self,
+            x: Images,
+            context: Images | None = None,
+            time: Tensor | None = None,
+            call: Call = EVALUATION,
+        ) -> Images:
             y: Images = self.field(x)
             return y
 

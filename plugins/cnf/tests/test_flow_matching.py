@@ -31,7 +31,7 @@ def test_every_block_is_trained_and_at_its_own_times() -> None:
     seen: list[torch.Tensor] = []
 
     class Watching(ConvField):
-        def forward(self, x, context=None, time=None):  # type: ignore[no-untyped-def]
+        def forward(self, x, context=None, time=None, call=None):  # type: ignore[no-untyped-def]
             seen.append(time)
             return super().forward(x, context, time)
 

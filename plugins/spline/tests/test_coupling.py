@@ -10,7 +10,7 @@ from nflows.transforms.coupling import PiecewiseRationalQuadraticCouplingTransfo
 from torch import Tensor, nn
 
 import flowzoo
-from flowzoo.api import ConditionalBijector, Images, Network, Shape
+from flowzoo.api import EVALUATION, Call, ConditionalBijector, Images, Network, Shape
 from flowzoo.registry.build import build_component
 from flowzoo.testing import brute_force_log_prob, checks_for, randomise, run_check, trial_of
 from flowzoo_spline.checkerboard import moving_places
@@ -178,7 +178,9 @@ class Bounded(Network):
         super().__init__()
         self.network = network
 
-    def forward(self, x: Images, context: Images | None = None, time: Tensor | None = None) -> Images:
+    def forward(
+        self, x: Images, context: Images | None = None, time: Tensor | None = None, call: Call = EVALUATION
+    ) -> Images:
         result: Images = self.network(x.clamp(-5.0, 5.0), context, time)
         return result
 

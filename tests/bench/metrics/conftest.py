@@ -13,11 +13,11 @@ import pytest
 import flowzoo
 from flowzoo.data.load import load_dataset
 from flowzoo.dequantisation import dequantise
+from flowzoo.experiment.parse import parse_experiment
 from flowzoo.metric import Measurement, Metric, Trained
 from flowzoo.registry.build import build_component
 from flowzoo.registry.saving import load_model
 from flowzoo.runfolder import RunFolder
-from flowzoo.training.budget import Budget
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.start import start_run
 
@@ -57,15 +57,9 @@ Load = Callable[..., Trained]
 @functools.cache
 def _folder(root: Path, model: str, order: str) -> RunFolder:
     folder = root / f"{model}-{order}"
-    start_run(
-        folder,
-        model,
-        "digits",
-        budget=Budget(steps=6),
-        options=OPTIONS[model],
-        training={**TRAINING, "order": order},
-        device="cpu",
-    )
+    asked = {"model": model, "data": "digits", "options": OPTIONS[model], "budget": {"steps": 6}}
+    training = {**TRAINING, "order": order}
+    start_run(folder, parse_experiment({**asked, "training": training}), device="cpu")
     return RunFolder(folder)
 
 
@@ -86,11 +80,11 @@ def load(runs: Callable[..., RunFolder]) -> Load:
         return Trained(
             flow=load_model(folder.model),
             dataset=load_dataset("digits"),
-            training=record.training,
+            training=record.experiment.training.model_dump(),
             log=TrainingLog(folder.log).read(),
             steps=record.steps,
             seconds=record.seconds,
-            seed=record.seed,
+            seed=record.experiment.seed,
         )
 
     return trained

@@ -10,6 +10,9 @@ from typing import Any
 from flowzoo.bench.result import DataFacts, Environment, Failure, Result, Spent
 from flowzoo.bench.store import write_result
 from flowzoo.component import Published
+from flowzoo.experiment.budget import Budget
+from flowzoo.experiment.experiment import Experiment
+from flowzoo.experiment.training_options import TrainingOptions
 from flowzoo.metric import Measurement
 
 DIGITS = DataFacts(
@@ -66,20 +69,24 @@ def result(
     measured = {} if value is None else {"bits-per-dim": bits(value)}
     given: dict[str, Any] = {
         "key": f"{suite}-{data.name}-{label}-{seed}",
-        "model": label,
         "status": "finished",
         "date": "2026-01-02T03:04:05+00:00",
-        "options": {"levels": 2},
-        "pixels": {"name": "logit", "alpha": 0.05},
-        "training": {"batch_size": 64},
         "components": {f"model:{label}": 1},
         "parameters": 1000,
-        "spent": Spent({"steps": None, "seconds": 60.0}, 500, 60.2, 64),
+        "spent": Spent(500, 60.2, 64),
     }
+    asked: dict[str, Any] = {
+        "model": label,
+        "options": {"levels": 2},
+        "pixels": {"name": "logit", "alpha": 0.05},
+        "training": TrainingOptions(batch_size=64),
+        "budget": Budget(seconds=60.0),
+    }
+    asked = {name: more.pop(name, value) for name, value in asked.items()}
     return Result(
         suite=suite,
         label=label,
-        seed=seed,
+        experiment=Experiment(data=data.name, data_revision=data.revision, seed=seed, **asked),
         data=data,
         environment=environment,
         metrics=measured | dict(metrics or {}),

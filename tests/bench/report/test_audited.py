@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from flowzoo.bench.report.blocks import TITLES, blocks
 from flowzoo.bench.report.csv_text import csv_text
 from flowzoo.bench.report.leaderboard import INVALID, UNAUDITED, Leaderboard, make_report
 from flowzoo.bench.report.markdown import markdown
-from flowzoo.bench.result import SCHEMA, Result
+from flowzoo.bench.result import Result
 from flowzoo.bench.store import Results, identity, read_results
 from flowzoo.exactness import Exactness
 from flowzoo.metric import NOT_AUDITED
@@ -90,17 +91,25 @@ def test_csv_says_so() -> None:
     assert standings == ["ranked", "not audited"]
 
 
+def side_by_side(plain: dict[str, Any]) -> None:
+    """Put the experiment's fields where they were before schema 4."""
+    asked = plain.pop("experiment")
+    plain |= {name: asked[name] for name in ("model", "seed", "options", "pixels", "training")}
+    plain["spent"]["budget"] = asked["budget"]
+
+
 def test_results_of_schema_1_are_read_and_were_not_audited(tmp_path: Path) -> None:
     write(tmp_path, measured("old", 2.5, audited=False), measured("new", 2.6))
     path = tmp_path / "quick" / "0.json"
     plain = json.loads(path.read_text())
+    side_by_side(plain)
     plain["schema"] = 1
     del plain["metrics"]["bits-per-dim"]["audit_seconds"]
     path.write_text(json.dumps(plain))
 
     found = {each.label: each for each in read_results(tmp_path).results}
 
-    assert found["old"].schema == found["new"].schema == SCHEMA
+    assert found["old"].schema == found["new"].schema == Result.schema
     assert (found["old"].audited, found["new"].audited) == (False, True)
     assert [found[name].metrics["bits-per-dim"].valid for name in ("old", "new")] == [False, True]
     assert [row.label for row in make_report(read_results(tmp_path)).boards[0].apart[UNAUDITED]] == ["old"]
@@ -123,6 +132,7 @@ def test_the_exactness_of_results_of_schema_2_follows_from_their_words(
     write(tmp_path, measured("old", 2.5))
     path = tmp_path / "quick" / "0.json"
     plain = json.loads(path.read_text())
+    side_by_side(plain)
     plain["schema"] = 2
     likelihood = plain["metrics"]["bits-per-dim"]
     del likelihood["exactness"], likelihood["estimated"]

@@ -18,11 +18,12 @@ from flowzoo.bench.report.leaderboard import (
     Report,
     make_report,
 )
-from flowzoo.bench.result import DataFacts, Result, Spent
+from flowzoo.bench.result import DataFacts, Result
 from flowzoo.bench.store import Results, identity
 from flowzoo.component import Published
 from flowzoo.errors import UnknownNameError
 from flowzoo.exactness import Exactness
+from flowzoo.experiment.budget import Budget
 from flowzoo.metric import Measurement
 from tests.bench.report.made_up import CUDA, DIGITS, bits, failed, result
 
@@ -133,8 +134,8 @@ def test_seeds_that_ran_with_other_options_are_not_averaged() -> None:
     made = board(
         result("a", 2.0, seed=0),
         result("a", 3.0, seed=1, options={"levels": 3}),
-        result("b", 2.5, seed=0, spent=Spent({"steps": 5}, 5)),
-        result("b", 2.5, seed=1, spent=Spent({"steps": 6}, 6)),
+        result("b", 2.5, seed=0, budget=Budget(steps=5)),
+        result("b", 2.5, seed=1, budget=Budget(steps=6)),
         result("c", 4.0, seed=0),
         result("c", 6.0, seed=1),
     )
@@ -309,12 +310,10 @@ def test_draws_and_traces_of_any_seed_are_noted() -> None:
 
 
 def test_budgets_are_noted_with_their_range_and_the_floor_s_does_not_count() -> None:
-    cells = [
-        result(str(steps), 2.0, spent=Spent({"steps": steps, "seconds": None})) for steps in (160, 500, 1000)
-    ]
-    floor = result("gaussian", 2.5, spent=Spent({"steps": 5, "seconds": None}))
+    cells = [result(str(steps), 2.0, budget=Budget(steps=steps)) for steps in (160, 500, 1000)]
+    floor = result("gaussian", 2.5, budget=Budget(steps=5))
     assert board(*cells, floor).notes == ("not on equal terms: trainings of 160 to 1,000 steps",)
-    mixed = board(cells[0], result("a", 2.0, spent=Spent({"steps": None, "seconds": 60.0})))
+    mixed = board(cells[0], result("a", 2.0, budget=Budget(seconds=60.0)))
     assert mixed.notes == ("not on equal terms: trainings of 60 seconds or 160 steps",)
 
 

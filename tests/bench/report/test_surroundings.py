@@ -18,8 +18,9 @@ from flowzoo.bench.report.latex import latex
 from flowzoo.bench.report.leaderboard import Leaderboard, Report, make_report
 from flowzoo.bench.report.markdown import markdown
 from flowzoo.bench.report.page import page
-from flowzoo.bench.result import Environment, Result, Spent
+from flowzoo.bench.result import Environment, Result
 from flowzoo.bench.store import Results, identity
+from flowzoo.experiment.budget import Budget
 from flowzoo.metric import Measurement
 from tests.bench.report.made_up import CPU, CUDA, result
 
@@ -167,9 +168,10 @@ def test_each_other_machine_has_a_note_of_its_own() -> None:
 
 def test_budgets_in_seconds_are_said_to_depend_on_the_machine() -> None:
     note = "trainings that are given seconds get further on a faster machine"
-    steps = Spent({"steps": 500, "seconds": None}, 500, 60.2, 64)
     by_seconds = cells(replace(CPU, threads=8))
-    by_steps = [replace(each, spent=steps) for each in by_seconds]
+    by_steps = [
+        replace(each, experiment=replace(each.experiment, budget=Budget(steps=500))) for each in by_seconds
+    ]
     assert any(each.startswith(note) for each in board(*by_seconds).notes)
     assert not any(each.startswith(note) for each in board(*by_steps).notes)
 

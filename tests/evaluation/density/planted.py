@@ -240,10 +240,10 @@ def drawing(transform: ResolutionTransform) -> Flow:
 class KeepFirst(SplitPolicy):
     """Keeps the first channel."""
 
-    def split(self, y: Images) -> tuple[Images, Images]:
+    def split(self, y: Images, call: Call = EVALUATION) -> tuple[Images, Images]:
         return y[:, :1], y[:, 1:]
 
-    def merge(self, kept: Images | None, factored: Images) -> Images:
+    def merge(self, kept: Images | None, factored: Images, call: Call = EVALUATION) -> Images:
         assert kept is not None
         return torch.cat([kept, factored], dim=1)
 
@@ -254,10 +254,10 @@ class KeepFirst(SplitPolicy):
 class Dropping(SplitPolicy):
     """Forgets a half of what it is given."""
 
-    def split(self, y: Images) -> tuple[None, Images]:
+    def split(self, y: Images, call: Call = EVALUATION) -> tuple[None, Images]:
         return None, y[..., ::2]
 
-    def merge(self, kept: Images | None, factored: Images) -> Images:
+    def merge(self, kept: Images | None, factored: Images, call: Call = EVALUATION) -> Images:
         return factored.repeat_interleave(2, dim=-1)
 
     def shapes(self, shape: Shape) -> tuple[None, Shape]:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from flowzoo.call import EVALUATION, Call
 from flowzoo.component import Check
 from flowzoo.network import Network, Prepared
 from flowzoo.testing import Trial
@@ -36,7 +37,9 @@ class ToyNetwork(Network):
         given = 0 if trial.check.context_shape is None else trial.check.context_shape[0]
         self.conv = nn.Conv2d(channels + given + trial.timed, channels + 1, 3, padding=1)
 
-    def forward(self, x: Tensor, context: Tensor | None = None, time: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, context: Tensor | None = None, time: Tensor | None = None, call: Call = EVALUATION
+    ) -> Tensor:
         planes = [x]
         if context is not None:
             planes.append(context.mean((2, 3), keepdim=True).expand(-1, -1, *x.shape[2:]))
@@ -48,9 +51,10 @@ class ToyNetwork(Network):
 def unused_input(place: int) -> Break:
     """Return a break that makes a network ignore its context (1) or its time (2), but not its parameters."""
 
-    def forward(net: ToyNetwork, *inputs: Tensor | None) -> Tensor:
+    def forward(net: ToyNetwork, *inputs: Any) -> Tensor:
         changed = [
-            each if i != place or each is None else torch.zeros_like(each) for i, each in enumerate(inputs)
+            each if i != place or not isinstance(each, Tensor) else torch.zeros_like(each)
+            for i, each in enumerate(inputs)
         ]
         return ToyNetwork.forward(net, *changed)
 
@@ -59,7 +63,11 @@ def unused_input(place: int) -> Break:
 
 def same_size_only(net: ToyNetwork) -> ToyNetwork:
     def forward(
-        net: ToyNetwork, x: Tensor, context: Tensor | None = None, time: Tensor | None = None
+        net: ToyNetwork,
+        x: Tensor,
+        context: Tensor | None = None,
+        time: Tensor | None = None,
+        call: Call = EVALUATION,
     ) -> Tensor:
         assert context is None or context.shape[2:] == x.shape[2:]
         return ToyNetwork.forward(net, x, context, time)
@@ -69,7 +77,11 @@ def same_size_only(net: ToyNetwork) -> ToyNetwork:
 
 def one_time_only(net: ToyNetwork) -> ToyNetwork:
     def forward(
-        net: ToyNetwork, x: Tensor, context: Tensor | None = None, time: Tensor | None = None
+        net: ToyNetwork,
+        x: Tensor,
+        context: Tensor | None = None,
+        time: Tensor | None = None,
+        call: Call = EVALUATION,
     ) -> Tensor:
         return ToyNetwork.forward(net, x, context, None if time is None else time.flatten()[:1] + time.ndim)
 
@@ -195,7 +207,7 @@ NETWORK = Example(
             prepared(instead("jvp_many", first_tangent_for_all)),
         ),
         "shared tangents are refused": ("jvp", prepared(instead("jvp_many", own_tangents_only))),
-        "the reach is further than declared": ("receptive-radius", declared("receptive-radius", 0)),
+        "the reach is further than declared": ("receptive-radius", declared("receptive_radius", 0)),
         "the image is wrapped around": ("receptive-radius", wrapped_around),
         "the reach has no end": ("receptive-radius", far_reach),
     },

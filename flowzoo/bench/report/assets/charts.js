@@ -43,7 +43,7 @@ function drawScatter(figure, board, visible) {
     marks: [
       Plot.ruleY(far ? [] : [floor.quality], { className: "floor-line", strokeDasharray: "7 4" }),
       Plot.line(cost.arrow ? front(sound, cost.arrow === "↑") : [], { ...dots, curve: "step-after", className: "front", strokeDasharray: "2 3" }),
-      Plot.ruleX(erring, { x: "at", y1: (row) => row.quality - row.error, y2: (row) => row.quality + row.error, stroke: colour, className: "error" }),
+      Plot.ruleX(erring, { x: "at", y1: (row) => row.quality - row.error, y2: (row) => row.quality + row.error, stroke: colour, strokeWidth: 1.5, className: "error" }),
       Plot.text(labelled(points, said, frame), { x: pixels("x"), y: pixels("y"), text: "text", className: "label", fontSize: 12 }),
       Plot.dot(rows, { ...dots, fill: colour, symbol, r: 5, className: "series", ariaLabel: tip }),
       Plot.tip(rows, Plot.pointer({ ...dots, title: tip, fontSize: 12, lineWidth: 30 })),

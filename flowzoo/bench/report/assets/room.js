@@ -47,10 +47,13 @@ function textWidth(text) {
 function labelled(points, floor, box) {
   const taken = points.map(({ x, y }) => [x - 7, y - 7, x + 7, y + 7]);
   const found = [];
-  const place = (text, width, x, y) => {
+  const far = (point, area) => Math.hypot(Math.max(area[0] - point.x, 0, point.x - area[2]), Math.max(area[1] - point.y, 0, point.y - area[3]));
+  const place = (text, width, x, y, own) => {
     const area = [x - width / 2, y - LINE / 2, x + width / 2, y + LINE / 2];
     if (area[0] < box.left || area[2] > box.right + 14 || area[1] < box.top - LINE || area[3] > box.bottom) return false;
     if (taken.some((other) => area[0] < other[2] && other[0] < area[2] && area[1] < other[3] && other[1] < area[3])) return false;
+    // A name belongs to the mark that is nearest to it.
+    if (own && points.some((other) => other !== own && far(other, area) < far(own, area))) return false;
     taken.push(area);
     found.push({ text, x, y });
     return true;
@@ -61,9 +64,10 @@ function labelled(points, floor, box) {
     const heights = [floor.y - LINE / 2 - 2, floor.y + LINE / 2 + 2, floor.y - 2 * LINE, floor.y + 2 * LINE];
     heights.some((y) => ends.some((x) => place(floor.text, width, x, y)));
   }
-  for (const { x, y, text } of points) {
+  for (const point of points) {
+    const { x, y, text } = point;
     const width = textWidth(text);
-    PLACES.some(([dx, dy]) => place(text, width, x + dx * (9 + width / 2), y + dy * (dx ? LINE : LINE + 2)));
+    PLACES.some(([dx, dy]) => place(text, width, x + dx * (9 + width / 2), y + dy * (dx ? LINE : LINE + 2), point));
   }
   return found;
 }

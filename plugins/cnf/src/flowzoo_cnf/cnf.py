@@ -200,6 +200,7 @@ class CNF(ConditionalBijector):
             checkpointing=self.settings.checkpointing,
             prepared_once=not solver.adjoint,
             estimate=self._estimate,
+            call=call,
             **wanted,
         )
 

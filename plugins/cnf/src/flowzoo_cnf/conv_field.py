@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from flowzoo.api import Builder, Images, Network, PartList, Prepared, Shape, Time
+from flowzoo.api import EVALUATION, Builder, Call, Images, Network, PartList, Prepared, Shape, Time
 from flowzoo_cnf.softplus import push_softplus
 
 
@@ -51,7 +51,9 @@ class ConvField(Network):
         for parameter in self.layers[-1].parameters():
             nn.init.zeros_(parameter)
 
-    def forward(self, x: Images, context: Images | None = None, time: Tensor | None = None) -> Images:
+    def forward(
+        self, x: Images, context: Images | None = None, time: Tensor | None = None, call: Call = EVALUATION
+    ) -> Images:
         """See :meth:`flowzoo.api.Network.forward`."""
         if context is not None:
             x = torch.cat([x, _to_size(context, x)], dim=1)
@@ -61,7 +63,11 @@ class ConvField(Network):
         return x
 
     def prepare(
-        self, context: Images | None, like: Images, tangent: Images | None = None
+        self,
+        context: Images | None,
+        like: Images,
+        tangent: Images | None = None,
+        call: Call = EVALUATION,
     ) -> PreparedConvField:
         """See :meth:`flowzoo.api.Network.prepare`."""
         return PreparedConvField(self, context, like, tangent)

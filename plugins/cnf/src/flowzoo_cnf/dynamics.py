@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from flowzoo.api import Images, Network, Prepared, Time
+from flowzoo.api import EVALUATION, Call, Images, Network, Prepared, Time
 from flowzoo_cnf.divergence import Divergence, exact, hutchinson
 from flowzoo_cnf.runge_kutta import Rate
 
@@ -43,6 +43,7 @@ class Dynamics:
             each evaluation by itself, preparations and all.
         estimate: :func:`~flowzoo_cnf.divergence.hutchinson`, or what it was compiled to.
         calls: Counts evaluations, those of parts of the batch included.
+        call: Handed on to the field.
     """
 
     block: Network
@@ -56,6 +57,7 @@ class Dynamics:
     prepared_once: bool = True
     estimate: Estimate = hutchinson
     calls: Calls = field(default_factory=Calls)
+    call: Call = EVALUATION
     _prepared: Prepared | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -89,7 +91,7 @@ class Dynamics:
         return (zero, *contributions, *((zero, zero) if self.energy else ()))
 
     def _prepare(self, like: Images) -> Prepared:
-        return self.block.prepare(self.context, like, self.probe)
+        return self.block.prepare(self.context, like, self.probe, self.call)
 
     def _rates(self, t: Time, v: Images) -> Rate:
         prepared = self._prepared or self._prepare(v)

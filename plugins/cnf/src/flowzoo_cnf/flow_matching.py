@@ -27,7 +27,7 @@ def flow_matching_loss(
         blocks: The fields, in the order in which data meet them.
         x: ``(B, C, H, W)``, data.
         context: Given to every field.
-        call: Draws the noise and the times.
+        call: Its generator draws the noise and the times; the fields get it too.
         pairing: Which noise goes with which image of the batch: as drawn, or by
             :func:`~flowzoo_cnf.pairing.pair`, which makes the paths straighter.
 
@@ -50,6 +50,6 @@ def flow_matching_loss(
         if not bool(mine.any()):
             continue
         given = None if context is None else context[mine]
-        field = block(v[mine], given, t[mine] * count - k)
+        field = block(v[mine], given, t[mine] * count - k, call)
         losses.append((field - velocity[mine]).square().flatten(1).sum(1))
     return 0.5 * count**2 * torch.cat(losses)

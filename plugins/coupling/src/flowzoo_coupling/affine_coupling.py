@@ -63,7 +63,7 @@ class AffineCoupling(ConditionalBijector):
         self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, PerImage]:
         seen, moved = self.partition.part(x)
-        log_scale, shift = self._affine(seen, context)
+        log_scale, shift = self._affine(seen, context, call)
         if log_scale is None:
             return self.partition.join(seen, moved + shift), constant_log_det(x, 0.0)
         z = self.partition.join(seen, moved * torch.exp(log_scale) + shift)
@@ -73,7 +73,7 @@ class AffineCoupling(ConditionalBijector):
         self, x: Images, contributions: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Images]:
         seen, moved = self.partition.part(x)
-        log_scale, shift = self._affine(seen, context)
+        log_scale, shift = self._affine(seen, context, call)
         if log_scale is None:
             return self.partition.join(seen, moved + shift), contributions
         z = self.partition.join(seen, moved * torch.exp(log_scale) + shift)
@@ -81,16 +81,16 @@ class AffineCoupling(ConditionalBijector):
 
     def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
         seen, moved = self.partition.part(z)
-        log_scale, shift = self._affine(seen, context)
+        log_scale, shift = self._affine(seen, context, call)
         moved = moved - shift
         return self.partition.join(seen, moved if log_scale is None else moved * torch.exp(-log_scale))
 
-    def _affine(self, seen: Images, context: Images | None) -> tuple[Images | None, Images]:
+    def _affine(self, seen: Images, context: Images | None, call: Call) -> tuple[Images | None, Images]:
         """Return ``s`` (None: zero throughout) and ``t``, laid out as what moves."""
         if not self.partition.seen_channels:
             batch, _, height, width = seen.shape
             seen = seen.new_ones((batch, 1, height, width))
-        raw = self.partition.clear(self.network(seen, context))
+        raw = self.partition.clear(self.network(seen, context, None, call))
         if self.additive:
             return None, raw
         scale, shift = raw.chunk(2, dim=1)

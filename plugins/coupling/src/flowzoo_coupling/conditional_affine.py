@@ -54,21 +54,21 @@ class ConditionalAffine(ConditionalBijector):
     def forward(
         self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, PerImage]:
-        mean, log_std = self._moments(x, context)
+        mean, log_std = self._moments(x, context, call)
         z = (x - mean) * torch.exp(-log_std)
         return z, -log_std.to(log_det_dtype(x)).flatten(1).sum(1)
 
     def forward_with_contributions(
         self, x: Images, contributions: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Images]:
-        mean, log_std = self._moments(x, context)
+        mean, log_std = self._moments(x, context, call)
         return (x - mean) * torch.exp(-log_std), contributions - log_std
 
     def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
-        mean, log_std = self._moments(z, context)
+        mean, log_std = self._moments(z, context, call)
         return z * torch.exp(log_std) + mean
 
-    def _moments(self, x: Images, context: Images | None) -> tuple[Images, Images]:
+    def _moments(self, x: Images, context: Images | None, call: Call) -> tuple[Images, Images]:
         """Return ``mean`` and ``log_std`` of the shape of ``x``."""
         if self.network is None:
             assert self.constant is not None, "without a network there are parameters"
@@ -76,7 +76,7 @@ class ConditionalAffine(ConditionalBijector):
             raw = self.constant.expand(batch, -1, height, width)
         else:
             assert context is not None, "a bijector that was built for a context is given one"
-            raw = self.network(resized(context, x.shape[-2:]).to(x.dtype))
+            raw = self.network(resized(context, x.shape[-2:]).to(x.dtype), None, None, call)
         mean, log_std = raw.chunk(2, dim=1)
         return mean, self.scale_limit * torch.tanh(log_std)
 

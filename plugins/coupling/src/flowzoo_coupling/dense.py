@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from flowzoo.api import Builder, Images, Network, Shape
+from flowzoo.api import EVALUATION, Builder, Call, Images, Network, Shape
 from flowzoo_coupling.inputs import resized
 
 
@@ -49,7 +49,9 @@ class Dense(Network):
         for parameter in self.last.parameters():
             nn.init.zeros_(parameter)
 
-    def forward(self, x: Images, context: Images | None = None, time: Tensor | None = None) -> Images:
+    def forward(
+        self, x: Images, context: Images | None = None, time: Tensor | None = None, call: Call = EVALUATION
+    ) -> Images:
         values = [x.flatten(1)]
         if context is not None:
             assert self.context_size is not None, "a network that is given a context was built for one"

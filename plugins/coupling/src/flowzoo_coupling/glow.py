@@ -6,11 +6,20 @@ from typing import Annotated
 
 from pydantic import Field
 
-from flowzoo.api import ActNorm, Builder, ConditionalBijector, NetworkSpec, Shape, Spec, Stack
+from flowzoo.api import (
+    ActNorm,
+    Builder,
+    ConditionalBijector,
+    NetworkSpec,
+    Shape,
+    Spec,
+    Squeezed,
+    Stack,
+    squeezed_view,
+)
 from flowzoo_coupling.affine_coupling import affine_coupling
 from flowzoo_coupling.invertible_conv import InvertibleConv
 from flowzoo_coupling.partition import Halves
-from flowzoo_coupling.squeezed import OnSqueezed, squeezed_view
 
 
 def build_glow(
@@ -40,4 +49,4 @@ def build_glow(
     for _ in range(steps):
         coupling = affine_coupling(over, given, builder, Halves(over[0]), network, scale_limit, additive)
         parts += [ActNorm(over[0]), InvertibleConv(over[0]), coupling]
-    return OnSqueezed(Stack(parts), view) if view else Stack(parts)
+    return Squeezed(Stack(parts), view) if view else Stack(parts)

@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from flowzoo.api import Builder, Images, Network, Shape
+from flowzoo.api import EVALUATION, Builder, Call, Images, Network, Shape
 from flowzoo_coupling.inputs import channels_last, input_channels, join_inputs
 from flowzoo_coupling.zero_conv import zero_conv
 
@@ -34,7 +34,9 @@ class GlowConv(Network):
         self.middle = nn.Conv2d(hidden, hidden, kernel_size=1)
         self.last = zero_conv(hidden, output_channels)
 
-    def forward(self, x: Images, context: Images | None = None, time: Tensor | None = None) -> Images:
+    def forward(
+        self, x: Images, context: Images | None = None, time: Tensor | None = None, call: Call = EVALUATION
+    ) -> Images:
         h = F.leaky_relu(self.first(channels_last(join_inputs(x, context, time))))
         y: Images = self.last(F.leaky_relu(self.middle(h)))
         return y.contiguous()

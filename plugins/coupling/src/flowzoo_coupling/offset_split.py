@@ -6,7 +6,7 @@ from typing import final
 
 import torch
 
-from flowzoo.api import Builder, Images, Shape, SplitPolicy, Squeeze, require_even
+from flowzoo.api import EVALUATION, Builder, Call, Images, Shape, SplitPolicy, Squeeze, require_even
 
 
 @final
@@ -30,13 +30,13 @@ class OffsetSplit(SplitPolicy):
     def extra_repr(self) -> str:
         return f"{self.name}, kept={self.kept}"
 
-    def split(self, y: Images) -> tuple[Images, Images]:
+    def split(self, y: Images, call: Call = EVALUATION) -> tuple[Images, Images]:
         bands = self._squeeze(y)[0].chunk(4, dim=1)
         kept = [bands[place] for place in self.kept]
         factored = [bands[place] for place in self._factored]
         return torch.cat(kept, dim=1), torch.cat(factored, dim=1)
 
-    def merge(self, kept: Images | None, factored: Images) -> Images:
+    def merge(self, kept: Images | None, factored: Images, call: Call = EVALUATION) -> Images:
         assert kept is not None, "this policy keeps something"
         bands = dict(zip(self.kept, kept.chunk(2, dim=1), strict=True))
         bands |= zip(self._factored, factored.chunk(2, dim=1), strict=True)

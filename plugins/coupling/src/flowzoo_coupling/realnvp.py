@@ -21,11 +21,12 @@ from flowzoo.api import (
     PerImage,
     Shape,
     Spec,
+    Squeezed,
     Stack,
+    squeezed_view,
 )
 from flowzoo_coupling.affine_coupling import affine_coupling
 from flowzoo_coupling.partition import Partition, over_checkerboard, over_halves
-from flowzoo_coupling.squeezed import OnSqueezed, squeezed_view
 from flowzoo_coupling.weight_norm import weight_scales
 
 
@@ -123,5 +124,5 @@ def build_realnvp(
     if view is None:
         parts += couplings(channel, over_halves, shape, context_shape)
     else:
-        parts.append(OnSqueezed(Stack(couplings(channel, over_halves, view.shape, view.context_shape)), view))
+        parts.append(Squeezed(Stack(couplings(channel, over_halves, view.shape, view.context_shape)), view))
     return RealNVP(parts, weight_scale_penalty)

@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from flowzoo.api import Builder, Images, Network, Shape
+from flowzoo.api import EVALUATION, Builder, Call, Images, Network, Shape
 from flowzoo_coupling.inputs import channels_last, input_channels, join_inputs
 from flowzoo_coupling.weight_norm import WeightNormConv
 from flowzoo_coupling.zero_conv import zero_conv
@@ -38,7 +38,9 @@ class ResidualConv(Network):
         self.last = zero_conv(hidden, output_channels)
         self.receptive_radius = blocks + 2
 
-    def forward(self, x: Images, context: Images | None = None, time: Tensor | None = None) -> Images:
+    def forward(
+        self, x: Images, context: Images | None = None, time: Tensor | None = None, call: Call = EVALUATION
+    ) -> Images:
         h = self.first(channels_last(join_inputs(x, context, time)))
         for block in self.blocks:
             h = block(h)

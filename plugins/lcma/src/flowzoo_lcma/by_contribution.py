@@ -7,7 +7,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from flowzoo.api import Builder, FirstPass, Images, Shape, SplitPolicy, Squeeze
+from flowzoo.api import EVALUATION, Builder, Call, FirstPass, Images, Shape, SplitPolicy, Squeeze
 from flowzoo_lcma.squeeze_all import SqueezeAll
 
 
@@ -51,13 +51,13 @@ class ByContribution(SplitPolicy):
             "a split by likelihood contribution", "train the model, which scores pixels first, or call fit"
         )
 
-    def split(self, y: Images) -> tuple[Images, Images]:
+    def split(self, y: Images, call: Call = EVALUATION) -> tuple[Images, Images]:
         self.first_pass.require()
         ranked = self._rearrange(self.squeeze(y)[0], self.order)
         kept, factored = ranked.chunk(2, dim=1)
         return kept, factored
 
-    def merge(self, kept: Images | None, factored: Images) -> Images:
+    def merge(self, kept: Images | None, factored: Images, call: Call = EVALUATION) -> Images:
         assert kept is not None, "this policy keeps half"
         self.first_pass.require()
         ranked = torch.cat([kept, factored], dim=1)

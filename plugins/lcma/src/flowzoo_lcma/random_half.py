@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from flowzoo.api import Builder, Images, Shape, SplitPolicy, as_shape, require_even
+from flowzoo.api import EVALUATION, Builder, Call, Images, Shape, SplitPolicy, as_shape, require_even
 
 
 @final
@@ -35,12 +35,12 @@ class RandomHalf(SplitPolicy):
         generator = torch.Generator().manual_seed(seed)
         self.register_buffer("order", torch.randperm(values, generator=generator, device="cpu"))
 
-    def split(self, y: Images) -> tuple[Images, Images]:
+    def split(self, y: Images, call: Call = EVALUATION) -> tuple[Images, Images]:
         half, _ = self.shapes(as_shape(y.shape[1:]))
         kept, factored = y.flatten(1)[:, self.order].chunk(2, dim=1)
         return kept.unflatten(1, half), factored.unflatten(1, half)
 
-    def merge(self, kept: Images | None, factored: Images) -> Images:
+    def merge(self, kept: Images | None, factored: Images, call: Call = EVALUATION) -> Images:
         assert kept is not None, "this policy keeps half"
         channels, height, width = factored.shape[1:]
         values = torch.cat([kept.flatten(1), factored.flatten(1)], dim=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import final
 
-from flowzoo.api import Images, Shape, SplitPolicy, Squeeze
+from flowzoo.api import EVALUATION, Call, Images, Shape, SplitPolicy, Squeeze
 
 
 @final
@@ -15,11 +15,11 @@ class SqueezeAll(SplitPolicy):
         super().__init__()
         self.squeeze = Squeeze()
 
-    def split(self, y: Images) -> tuple[Images, Images]:
+    def split(self, y: Images, call: Call = EVALUATION) -> tuple[Images, Images]:
         kept, _ = self.squeeze(y)
         return kept, kept[:, :0]
 
-    def merge(self, kept: Images | None, factored: Images) -> Images:
+    def merge(self, kept: Images | None, factored: Images, call: Call = EVALUATION) -> Images:
         assert kept is not None, "this policy keeps everything"
         return self.squeeze.inverse(kept)
 

@@ -6,7 +6,7 @@ from typing import final
 
 import torch
 
-from flowzoo.api import Builder, Images, Shape, ShapeError, SplitPolicy, Squeeze
+from flowzoo.api import EVALUATION, Builder, Call, Images, Shape, ShapeError, SplitPolicy, Squeeze
 
 
 @final
@@ -20,11 +20,11 @@ class PyramidSplit(SplitPolicy):
         super().__init__()
         self._squeeze = Squeeze()
 
-    def split(self, y: Images) -> tuple[Images, Images]:
+    def split(self, y: Images, call: Call = EVALUATION) -> tuple[Images, Images]:
         coarse = y.shape[1] // 5
         return y[:, :coarse], self._squeeze.inverse(y[:, coarse:])
 
-    def merge(self, kept: Images | None, factored: Images) -> Images:
+    def merge(self, kept: Images | None, factored: Images, call: Call = EVALUATION) -> Images:
         assert kept is not None, "this policy keeps the coarse image"
         return torch.cat([kept, self._squeeze(factored)[0]], dim=1)
 

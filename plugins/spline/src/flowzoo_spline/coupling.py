@@ -59,29 +59,29 @@ class SplineCoupling(ConditionalBijector):
         self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, PerImage]:
         places = self._places(x)
-        z, log_slopes = self._bend(x, places, context)
+        z, log_slopes = self._bend(x, places, context, call)
         return z, log_slopes.sum(1)
 
     def forward_with_contributions(
         self, x: Images, contributions: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Images]:
         places = self._places(x)
-        z, log_slopes = self._bend(x, places, context)
+        z, log_slopes = self._bend(x, places, context, call)
         own = log_slopes.to(contributions.dtype)
         return z, contributions.flatten(1).index_add(1, places, own).reshape(contributions.shape)
 
     def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
         places = self._places(z)
-        x = self.spline.inverse(_take(z, places), self._splines(z, places, context))
+        x = self.spline.inverse(_take(z, places), self._splines(z, places, context, call))
         return _replace(z, places, x)
 
-    def _bend(self, x: Images, places: Places, context: Images | None) -> tuple[Images, Moving]:
-        z, log_slopes = self.spline.forward(_take(x, places), self._splines(x, places, context))
+    def _bend(self, x: Images, places: Places, context: Images | None, call: Call) -> tuple[Images, Moving]:
+        z, log_slopes = self.spline.forward(_take(x, places), self._splines(x, places, context, call))
         return _replace(x, places, z), log_slopes
 
-    def _splines(self, x: Images, places: Places, context: Images | None) -> Parameters:
+    def _splines(self, x: Images, places: Places, context: Images | None, call: Call) -> Parameters:
         seen = x.flatten(1).index_fill(1, places, 0.0).reshape(x.shape)
-        theta = self.network(seen, context).unflatten(1, (-1, self.spline.parameters))
+        theta = self.network(seen, context, None, call).unflatten(1, (-1, self.spline.parameters))
         splines: Parameters = theta.movedim(2, -1).flatten(1, 3)[:, places]
         return splines.to(log_det_dtype(x))
 

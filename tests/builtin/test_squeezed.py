@@ -5,8 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from flowzoo.api import EVALUATION, BijectorTraits, Call, ConditionalBijector, constant_log_det
-from flowzoo_coupling.squeezed import OnSqueezed, View, squeezed_view
+from flowzoo.bijector import ConditionalBijector
+from flowzoo.builtin.log_det import constant_log_det
+from flowzoo.builtin.squeezed import Squeezed, View, squeezed_view
+from flowzoo.call import EVALUATION, Call
+from flowzoo.traits import BijectorTraits
+from tests.toys import OtherLoss
 
 
 class DoubleFirst(ConditionalBijector):
@@ -39,7 +43,7 @@ def test_the_first_squeezed_channel_is_the_upper_left_of_each_block() -> None:
     view = squeezed_view((1, 4, 4), None)
     assert view == View((4, 2, 2), None, False)
     assert view is not None
-    bijector = OnSqueezed(DoubleFirst(), view)
+    bijector = Squeezed(DoubleFirst(), view)
     x = torch.randn(2, 1, 4, 4, generator=torch.Generator().manual_seed(0))
     expected = x.clone()
     expected[..., ::2, ::2] *= 2
@@ -68,5 +72,16 @@ def test_the_bijector_gets_the_context_of_its_view() -> None:
         view = squeezed_view((1, 4, 4), context_shape)
         assert view is not None
         inner = DoubleFirst()
-        OnSqueezed(inner, view)(torch.zeros(2, 1, 4, 4), torch.zeros(2, *context_shape))
+        Squeezed(inner, view)(torch.zeros(2, 1, 4, 4), torch.zeros(2, *context_shape))
         assert inner.got == [view.context_shape]
+
+
+def test_it_hands_on_the_loss_and_all_traits_but_pointwise() -> None:
+    view = squeezed_view((1, 4, 4), None)
+    assert view is not None
+    bijector, x = Squeezed(OtherLoss(), view), torch.rand(2, 1, 4, 4)
+    assert not bijector.traits.loss_is_likelihood
+    assert torch.equal(bijector.loss(x), OtherLoss().loss(x))
+    inner = DoubleFirst()
+    inner.traits = BijectorTraits(pointwise=True, has_contributions=True, takes_all_reals=False)
+    assert Squeezed(inner, view).traits == BijectorTraits(has_contributions=True, takes_all_reals=False)

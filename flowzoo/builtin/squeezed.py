@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple, final
 
-from flowzoo.api import (
-    EVALUATION,
-    BijectorTraits,
-    Call,
-    ConditionalBijector,
-    Images,
-    PerImage,
-    Shape,
-    Squeeze,
-)
+from flowzoo import checked
+from flowzoo.bijector import ConditionalBijector
+from flowzoo.builtin.squeeze import Squeeze
+from flowzoo.call import EVALUATION, Call
+from flowzoo.shapes import Images, PerImage, Shape
+from flowzoo.traits import BijectorTraits
 
 
 class View(NamedTuple):
-    """What a bijector on a squeezed view works on: its shape, and its context's if it has one."""
+    """What a bijector on a squeezed view works on.
+
+    Attributes:
+        shape: Shape of the view.
+        context_shape: Shape of the context beside it, or None without one.
+        squeezes_context: Whether the context is squeezed too.
+    """
 
     shape: Shape
     context_shape: Shape | None
@@ -28,6 +31,13 @@ def squeezed_view(shape: Shape, context_shape: Shape | None) -> View | None:
     """Return the squeezed view of images of ``shape``; None if the height or the width is odd.
 
     A context that is no smaller than the image is squeezed with it, so that none of its pixels is lost.
+
+    Args:
+        shape: ``(C, H, W)`` of the images.
+        context_shape: Shape of the context, or None without one.
+
+    >>> squeezed_view((1, 4, 4), None).shape
+    (4, 2, 2)
     """
     _, height, width = shape
     if height % 2 or width % 2:
@@ -39,12 +49,14 @@ def squeezed_view(shape: Shape, context_shape: Shape | None) -> View | None:
 
 
 @final
-class OnSqueezed(ConditionalBijector):
+class Squeezed(ConditionalBijector):
     """Squeezes, applies a bijector, and undoes the squeeze, so that shapes stay as they are.
 
+    ``z = squeeze^-1(inner(squeeze(x) | c))``, ``log_det = log_det(inner)``
+
     Args:
-        inner: Works on the view.
-        view: What :func:`squeezed_view` returned.
+        inner: The bijector, built for the shapes of the view. It decides the loss.
+        view: The view, from :func:`squeezed_view`.
     """
 
     def __init__(self, inner: ConditionalBijector, view: View) -> None:
@@ -55,24 +67,29 @@ class OnSqueezed(ConditionalBijector):
 
     @property
     def traits(self) -> BijectorTraits:  # type: ignore[override]  # the inner bijector's
-        return self.inner.traits
+        # What is one function for each channel of the view is four functions for a channel of the image.
+        return replace(self.inner.traits, pointwise=False)
 
     def forward(
         self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, PerImage]:
-        z, log_det = self.inner(self.squeeze(x)[0], self._context(context), call)
+        z, log_det = checked.forward(self.inner, self.squeeze(x)[0], self._context(context), call)
         return self.squeeze.inverse(z), log_det
 
     def forward_with_contributions(
         self, x: Images, contributions: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Images]:
-        z, contributions = self.inner.forward_with_contributions(
-            self.squeeze(x)[0], self.squeeze(contributions)[0], self._context(context), call
+        z, contributions = checked.forward_with_contributions(
+            self.inner, self.squeeze(x)[0], self.squeeze(contributions)[0], self._context(context), call
         )
         return self.squeeze.inverse(z), self.squeeze.inverse(contributions)
 
     def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
-        return self.squeeze.inverse(self.inner.inverse(self.squeeze(z)[0], self._context(context), call))
+        squeezed = self.squeeze(z)[0]
+        return self.squeeze.inverse(checked.inverse(self.inner, squeezed, self._context(context), call))
+
+    def loss(self, x: Images, context: Images | None = None, call: Call = EVALUATION) -> PerImage:
+        return checked.loss(self.inner, self.squeeze(x)[0], self._context(context), call)
 
     def _context(self, context: Images | None) -> Images | None:
         return self.squeeze(context)[0] if context is not None and self.squeezes_context else context

@@ -1,33 +1,33 @@
-"""Planning all cells of a suite, in a process of its own, since what plans a cell is plugins' code."""
+"""Planning all cells of a suite in worker processes, since plugins' code, which may crash, plans a cell."""
 
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from flowzoo.bench.cell import Cell
+from flowzoo.bench.cell import CELLS, Cell
 from flowzoo.bench.failure import explain_exit, last_lines
-from flowzoo.bench.key import hash_of
-from flowzoo.bench.process import Message, Worker
-from flowzoo.bench.result import DataFacts, Failure, Result, ResultError, Spent, read_result
+from flowzoo.bench.plan import unplanned
+from flowzoo.bench.result import Failure, Result, ResultError, read_result
+from flowzoo.bench.worker_process import Message, WorkerProcess
 from flowzoo.errors import OptionError
 
 BUILD_SECONDS = 120.0
 """How long building one model may take; fetching its data may take as long as it takes."""
 
 
-class Plans:
-    """Plans cells, a process after another, until all are planned.
+class PlanningProcess:
+    """Plans cells in a worker process; after a crash, in another one.
 
     A cell whose planning raises, crashes or hangs has a record that says so, and harms no other.
 
     Args:
-        cells: What is asked for.
-        device: As :func:`~flowzoo.device.prepare_device` takes it.
+        cells: The cells to plan.
+        device: A device, as :func:`~flowzoo.device.prepare_device` takes it.
         output: File that takes what plugins print.
-        told: Is told how many cells are planned.
+        told: Receives the number of cells that are planned.
     """
 
     def __init__(self, cells: Sequence[Cell], device: str, output: Path, told: Callable[[int], None]) -> None:
@@ -51,10 +51,11 @@ class Plans:
     def _plan_on(self) -> None:
         """Plan the cells that are left, to the first one that crashes or hangs."""
         first = len(self.results)
-        cells = [asdict(cell) for cell in self._cells[first:]]
-        inbox: queue.Queue[tuple[Worker, Message | None]] = queue.Queue()
+        cells = CELLS.dump_python(list(self._cells[first:]), mode="json")
+        inbox: queue.Queue[tuple[WorkerProcess, Message | None]] = queue.Queue()
         limit: float | None = None
-        with Worker({"job": "plan", "device": self.device, "cells": cells}, 1, self._output, inbox) as worker:
+        job = {"job": "plan", "device": self.device, "cells": cells}
+        with WorkerProcess(job, 1, self._output, inbox) as worker:
             while len(self.results) < len(self._cells):
                 try:
                     _, message = inbox.get(timeout=limit)
@@ -84,27 +85,3 @@ class Plans:
     def _add(self, result: Result) -> None:
         self.results.append(result)
         self._told(len(self.results))
-
-
-def unplanned(cell: Cell) -> Result:
-    """Return the record of a cell that cannot be planned: what the suite says of it, as it stands."""
-    asked = {
-        name: getattr(cell, name)
-        for name in ("model", "options", "pixels", "training", "data", "data_options", "budget", "seed")
-    }
-    return Result(
-        key=hash_of({"unplanned": asked}),
-        suite=cell.suite,
-        label=cell.label,
-        model=cell.model,
-        seed=cell.seed,
-        status="failed",
-        date="",
-        options=cell.options,
-        pixels=cell.pixels if isinstance(cell.pixels, Mapping) else {},
-        training=cell.training,
-        components={},
-        parameters=None,
-        data=DataFacts(cell.data, published=cell.published, label=cell.data_label),
-        spent=Spent({name: cell.budget.get(name) for name in ("steps", "seconds")}),
-    )

@@ -1,4 +1,4 @@
-"""A worker process, as whoever started it sees it."""
+"""The process in which a worker (:mod:`flowzoo.bench.worker`) runs, as its starter sees it."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _TAIL = 20_000
 """Bytes of what a process printed that are looked at."""
 
 
-class Worker:
-    """Starts a worker on a job.
+class WorkerProcess:
+    """Starts a worker on a job, and ends it.
 
     Its messages go into a queue as ``(worker, message)``; after the last one comes ``(worker, None)``.
 
     Args:
-        job: What it shall do, as plain data.
-        threads: That its libraries may use on the CPU.
+        job: The job, as plain data.
+        threads: Number of threads that its libraries may use on the CPU.
         output: File that takes what it prints.
         inbox: The queue.
     """
@@ -43,7 +43,7 @@ class Worker:
         job: Mapping[str, Any],
         threads: int,
         output: Path,
-        inbox: queue.Queue[tuple[Worker, Message | None]],
+        inbox: queue.Queue[tuple[WorkerProcess, Message | None]],
     ) -> None:
         self.done = False
         """Whether it said that its job is done."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from flowzoo.errors import OptionError
 from flowzoo.integers import as_integer
@@ -29,17 +30,48 @@ class Budget:
             if steps is None:
                 raise OptionError(f"the budget's steps are an integer, got {self.steps!r}")
             object.__setattr__(self, "steps", steps)  # Python's own, which a record can hold
+        if not 0 < self.amount < math.inf:
+            raise OptionError(f"the budget must be positive, got {self.amount}")
+
+    @property
+    def amount(self) -> float:
+        """The number of steps or of seconds."""
         amount = self.steps if self.steps is not None else self.seconds
-        if amount is None or not 0 < amount < float("inf"):
-            raise OptionError(f"the budget must be positive, got {amount}")
+        assert amount is not None, "one of the two is given"
+        return amount
+
+    @classmethod
+    def parse(cls, given: Mapping[str, Any], batch_size: int) -> Budget:
+        """Return the budget that a mapping with ``steps``, ``images`` or ``seconds`` describes.
+
+        >>> Budget.parse({"images": 1000}, batch_size=64)
+        Budget(steps=15, seconds=None)
+
+        Args:
+            given: One of the three; the others may be None.
+            batch_size: How many images a step takes.
+
+        Raises:
+            OptionError: None or several are given, or the value is not allowed.
+        """
+        units = ("steps", "images", "seconds")
+        amounts = {unit: given[unit] for unit in units if given.get(unit) is not None}
+        if len(amounts) != 1 or not set(given) <= set(units):
+            raise OptionError(f"a budget has exactly one of {', '.join(units)}; got {dict(given)}")
+        images = amounts.pop("images", None)
+        return cls(**amounts) if images is None else cls(steps=max(1, images // batch_size))
+
+    def plain(self) -> dict[str, int | float | None]:
+        """Return the budget as plain data, as JSON holds it."""
+        return {"steps": self.steps, "seconds": self.seconds}
 
     def divide(self, shares: Sequence[float]) -> list[Budget]:
         """Return the budgets of stages, rounded down to whole steps.
 
-        A stage gets at least one step, where necessary at the cost of the longest.
+        A stage gets at least one step, if necessary at the cost of the longest.
 
         Args:
-            shares: Of the stages; they sum to 1.
+            shares: The stages' shares of the budget; they sum to 1.
 
         Raises:
             OptionError: There are fewer steps than stages.
@@ -48,8 +80,7 @@ class Budget:
         [33, 66]
         """
         if self.steps is None:
-            assert self.seconds is not None
-            return [Budget(seconds=self.seconds * share) for share in shares]
+            return [Budget(seconds=self.amount * share) for share in shares]
         if self.steps < len(shares):
             raise OptionError(f"the training has {len(shares)} stages; give it at least as many steps")
         steps = [max(1, int(self.steps * share + 1e-9)) for share in shares]
@@ -64,16 +95,12 @@ class Budget:
         (34, 30.0)
         """
         if self.steps is None:
-            assert self.seconds is not None
-            return self.seconds * share
+            return self.amount * share
         return math.ceil(self.steps * share - 1e-9)
 
     def used(self, steps: int, seconds: float) -> float:
         """Return the share that is used up; 1 or more when it is spent."""
-        if self.steps is not None:
-            return steps / self.steps
-        assert self.seconds is not None
-        return seconds / self.seconds
+        return (steps if self.steps is not None else seconds) / self.amount
 
     def __str__(self) -> str:
         return f"{self.steps} steps" if self.steps is not None else f"{self.seconds:g} s"

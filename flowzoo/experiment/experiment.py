@@ -1,0 +1,61 @@
+"""The record of a training: all that decides the trained model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flowzoo.digest import digest_of
+from flowzoo.experiment.budget import Budget
+from flowzoo.experiment.training_options import TrainingOptions
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What is trained, on what, for how long and how. :func:`~.parse.parse_experiment` makes one.
+
+    Attributes:
+        model: Registered name.
+        data: Registered name of the data set.
+        budget: How long to train.
+        options: The model's options. Once the model has been built, all of them are here.
+        pixels: The pixel transform; None for the one that the data set recommends.
+        data_options: The data set's options. Those that say where files are hold absolute paths.
+        data_revision: Content hash of the data set; empty before it has been loaded.
+        training: Options of the training.
+        seed: Seed of the weights, the noise and the order of the data.
+    """
+
+    model: str
+    data: str
+    budget: Budget
+    options: Mapping[str, Any] = field(default_factory=dict)
+    pixels: str | Mapping[str, Any] | None = None
+    data_options: Mapping[str, Any] = field(default_factory=dict)
+    data_revision: str = ""
+    training: TrainingOptions = field(default_factory=TrainingOptions)
+    seed: int = 0
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of what decides the weights, except the budget: no checkpoint goes on under another one.
+
+        Options of the data set are left out. They say where its files are, and its revision covers the rest.
+        """
+        decides = {**self._model, "data": self.data, "data_revision": self.data_revision}
+        return digest_of({**decides, "training": self.training.model_dump(), "seed": self.seed})
+
+    def key(self, **around: Any) -> str:
+        """Return a short digest of the experiment, and of what else decides its figures.
+
+        Args:
+            around: What else decides the figures, such as ``data``, the data set as it was loaded, and the
+                metrics.
+        """
+        decides = {**self._model, "training": self.training.model_dump(), "budget": self.budget.plain()}
+        return digest_of({**decides, "seed": self.seed, **around}, digits=16)
+
+    @property
+    def _model(self) -> dict[str, Any]:
+        return {"model": self.model, "options": self.options, "pixels": self.pixels}

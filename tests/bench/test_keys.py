@@ -1,0 +1,54 @@
+"""Keys stay what they were, so that recorded results are found again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from flowzoo.bench.cell import cells_of
+from flowzoo.bench.plan import Planner
+from flowzoo.bench.suite import parse_suite
+from flowzoo.bench.suites import find_suite
+
+QUICK = Path(__file__).parents[2] / "benchmarks" / "results" / "suites" / "quick"
+
+SECONDS = {"gaussian": "a435532e2d81576e", "glow": "1afe6aba9bbe3915", "rnode": "1312a5a8ad970ac8"}
+"""Keys of the suite equal-time, whose budget is in seconds."""
+
+IMAGES = {
+    "models": [{"name": "glow", "options": {"levels": 1}, "pixels": "affine", "training": {"clip": 5.0}}],
+    "data": [{"name": "digits", "label": "small", "published": "Digits"}],
+    "budget": {"images": 1000},
+    "seeds": [3],
+    "training": {"batch_size": 16},
+    "metrics": ["parameters", {"name": "bits-per-dim", "images": 30}],
+    "threads": 1,
+    "summary": "For the tests",
+}
+
+
+FAST = {"gaussian", "realnvp", "mrcnf", "msflow-image", "msflow-image, as published", "rnode, steer"}
+"""Rows of quick whose models are built in no time."""
+
+
+def test_recorded_results_have_the_keys_of_their_cells() -> None:
+    found = [json.loads(path.read_text()) for path in QUICK.glob("*.json")]
+    recorded = {each["label"]: each["key"] for each in found if each["label"] in FAST}
+    planner = Planner("cpu")
+    cells = [cell for cell in cells_of(find_suite("quick")) if cell.label in FAST]
+    assert {cell.label: planner.plan(cell).key for cell in cells} == recorded
+    assert recorded.keys() == FAST
+
+
+def test_keys_of_budgets_in_seconds_stay() -> None:
+    planner = Planner("cpu")
+    cells = [cell for cell in cells_of(find_suite("equal-time")) if cell.label in SECONDS]
+    assert {cell.label: planner.plan(cell).key for cell in cells} == SECONDS
+
+
+@pytest.mark.parametrize(("device", "key"), [("cpu", "06d47463d8adf3ab"), ("cuda", "0bc4b76880f29821")])
+def test_keys_of_budgets_in_images_stay(device: str, key: str) -> None:
+    (cell,) = cells_of(parse_suite("images", IMAGES))
+    assert Planner(device).plan(cell).key == key
