@@ -98,7 +98,9 @@ def build_actnorm(
     context_shape: Shape | None,
     builder: Builder,
     *,
-    trainable: Annotated[bool, Field(description="train mean and spread on, from the data's")] = True,
+    trainable: Annotated[
+        bool, Field(description="Train shift and scale further, after the first pass has set them from data.")
+    ] = True,
 ) -> ActNorm:
     """Build :class:`ActNorm`."""
     return ActNorm(shape[0], trainable)

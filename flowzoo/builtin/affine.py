@@ -60,8 +60,8 @@ def build_affine(
     context_shape: Shape | None,
     builder: Builder,
     *,
-    scale: Annotated[float, Field(allow_inf_nan=False, description="factor, any number but 0")] = 1.0,
-    shift: Annotated[float, Field(allow_inf_nan=False, description="added after scaling")] = 0.0,
+    scale: Annotated[float, Field(allow_inf_nan=False, description="Factor; any number but 0.")] = 1.0,
+    shift: Annotated[float, Field(allow_inf_nan=False, description="Number added after scaling.")] = 0.0,
 ) -> Affine:
     """Build :class:`Affine`."""
     return Affine(scale, shift)

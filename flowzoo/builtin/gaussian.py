@@ -155,7 +155,7 @@ def build_gaussian(
         Field(
             gt=0.0,
             lt=1.0,
-            description="share of the mean variance added where rounding leaves it singular",
+            description="Share of the mean variance added where rounding leaves a singular covariance.",
         ),
     ] = 1e-8,
 ) -> Gaussian:

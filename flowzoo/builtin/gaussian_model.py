@@ -23,7 +23,7 @@ def build_gaussian_model(
         Field(
             gt=0.0,
             lt=1.0,
-            description="share of the mean variance added where rounding leaves it singular",
+            description="Share of the mean variance added where rounding leaves a singular covariance.",
         ),
     ] = 1e-8,
 ) -> list[Level]:

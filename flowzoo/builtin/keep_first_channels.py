@@ -53,7 +53,7 @@ def build_keep_first_channels(
     shape: Shape,
     builder: Builder,
     *,
-    divisor: Annotated[int, Field(ge=2, description="keep one channel in so many")] = 4,
+    divisor: Annotated[int, Field(ge=2, description="Keep one channel out of this many.")] = 4,
 ) -> KeepFirstChannels:
     """Build :class:`KeepFirstChannels`."""
     return KeepFirstChannels(divisor)

@@ -96,7 +96,8 @@ def build_stack(
     builder: Builder,
     *,
     parts: Annotated[
-        list[BijectorSpec], Field(min_length=1, description="in the order in which data meet them")
+        list[BijectorSpec],
+        Field(min_length=1, description="Bijectors, in the order in which data pass through them."),
     ],
 ) -> Stack:
     """Build :class:`Stack`."""

@@ -86,10 +86,10 @@ def build_conditional_affine(
     context_shape: Shape | None,
     builder: Builder,
     *,
-    network: Annotated[NetworkSpec, Field(description="from the context to mean and spread")] = Spec(
+    network: Annotated[NetworkSpec, Field(description="Network from the context to mean and spread.")] = Spec(
         "glow-conv"
     ),
-    scale_limit: Annotated[float, Field(gt=0, description="largest absolute log-spread")] = 2.0,
+    scale_limit: Annotated[float, Field(gt=0, description="Largest absolute log-spread.")] = 2.0,
 ) -> ConditionalAffine:
     """Build a :class:`ConditionalAffine` whose network is found by name."""
     channels, height, width = shape

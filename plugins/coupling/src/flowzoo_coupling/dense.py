@@ -72,8 +72,8 @@ def build_dense(
     timed: bool,
     builder: Builder,
     *,
-    hidden: Annotated[int, Field(ge=1, description="width of the hidden layers")] = 256,
-    layers: Annotated[int, Field(ge=1, description="hidden layers")] = 2,
+    hidden: Annotated[int, Field(ge=1, description="Width of the hidden layers.")] = 256,
+    layers: Annotated[int, Field(ge=1, description="Number of hidden layers.")] = 2,
 ) -> Dense:
     """Build a :class:`Dense`."""
     return Dense(shape, output_channels, context_shape, timed, hidden, layers)

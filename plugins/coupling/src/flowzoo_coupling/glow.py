@@ -27,13 +27,15 @@ def build_glow(
     context_shape: Shape | None,
     builder: Builder,
     *,
-    steps: Annotated[int, Field(ge=1, description="of ActNorm, 1x1 convolution and coupling each")] = 4,
+    steps: Annotated[
+        int, Field(ge=1, description="Number of steps, each of ActNorm, a 1x1 convolution and a coupling.")
+    ] = 4,
     squeeze: Annotated[
-        bool, Field(description="work on a squeezed view, where height and width are even")
+        bool, Field(description="Work on a squeezed view where height and width are even.")
     ] = False,
-    network: Annotated[NetworkSpec, Field(description="inside each coupling")] = Spec("glow-conv"),
-    scale_limit: Annotated[float, Field(gt=0, description="largest absolute log-scale of a coupling")] = 2.0,
-    additive: Annotated[bool, Field(description="couplings shift only, which preserves volume")] = False,
+    network: Annotated[NetworkSpec, Field(description="Network inside each coupling.")] = Spec("glow-conv"),
+    scale_limit: Annotated[float, Field(gt=0, description="Largest absolute log-scale of a coupling.")] = 2.0,
+    additive: Annotated[bool, Field(description="Let couplings shift only, which preserves volume.")] = False,
 ) -> ConditionalBijector:
     """Build Glow's steps: ActNorm, invertible 1x1 convolution, affine coupling over halves of the channels.
 

@@ -49,7 +49,7 @@ def build_glow_conv(
     timed: bool,
     builder: Builder,
     *,
-    hidden: Annotated[int, Field(ge=1, description="channels between the convolutions")] = 64,
+    hidden: Annotated[int, Field(ge=1, description="Number of channels between the convolutions.")] = 64,
 ) -> GlowConv:
     """Build a :class:`GlowConv`."""
     return GlowConv(input_channels(shape, context_shape, timed), output_channels, hidden)

@@ -84,16 +84,18 @@ def build_realnvp(
     context_shape: Shape | None,
     builder: Builder,
     *,
-    checkerboard: Annotated[int, Field(ge=0, description="couplings over checkerboards")] = 3,
+    checkerboard: Annotated[int, Field(ge=0, description="Number of couplings over checkerboards.")] = 3,
     channel: Annotated[
-        int, Field(ge=0, description="couplings over halves of the channels, on a squeezed view")
+        int, Field(ge=0, description="Number of couplings over halves of the channels, on a squeezed view.")
     ] = 3,
-    network: Annotated[NetworkSpec, Field(description="inside each coupling")] = Spec("residual-conv"),
-    scale_limit: Annotated[float, Field(gt=0, description="largest absolute log-scale of a coupling")] = 2.0,
-    additive: Annotated[bool, Field(description="shift only, which preserves volume")] = False,
+    network: Annotated[NetworkSpec, Field(description="Network inside each coupling.")] = Spec(
+        "residual-conv"
+    ),
+    scale_limit: Annotated[float, Field(gt=0, description="Largest absolute log-scale of a coupling.")] = 2.0,
+    additive: Annotated[bool, Field(description="Let couplings shift only, which preserves volume.")] = False,
     weight_scale_penalty: Annotated[
         float,
-        Field(ge=0, description="weight of the squared scales of weight-normalised layers, beside bits/dim"),
+        Field(ge=0, description="Weight of the penalty on the squared scales of weight-normalised layers."),
     ] = 5e-5,
 ) -> RealNVP:
     """Build a :class:`RealNVP` whose networks are found by name.

@@ -73,8 +73,8 @@ def build_residual_conv(
     timed: bool,
     builder: Builder,
     *,
-    hidden: Annotated[int, Field(ge=1, description="channels between the convolutions")] = 32,
-    blocks: Annotated[int, Field(ge=0, description="residual blocks")] = 2,
+    hidden: Annotated[int, Field(ge=1, description="Number of channels between the convolutions.")] = 32,
+    blocks: Annotated[int, Field(ge=0, description="Number of residual blocks.")] = 2,
 ) -> ResidualConv:
     """Build a :class:`ResidualConv`."""
     return ResidualConv(input_channels(shape, context_shape, timed), output_channels, hidden, blocks)

@@ -57,7 +57,7 @@ def build_random(
     shape: Shape,
     builder: Builder,
     *,
-    seed: Annotated[int, Field(ge=0, lt=2**63, description="of the permutation")] = 0,
+    seed: Annotated[int, Field(ge=0, lt=2**63, description="Seed of the permutation.")] = 0,
 ) -> RandomHalf:
     """Build :class:`RandomHalf`."""
     return RandomHalf(shape, seed)

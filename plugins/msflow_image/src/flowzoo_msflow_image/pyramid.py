@@ -71,17 +71,18 @@ def build_pyramid(
     builder: Builder,
     *,
     proposal: Annotated[
-        Literal["gaussian", "uniform"], Field(description="noise around the block means")
+        Literal["gaussian", "uniform"], Field(description="Distribution of the noise around the block means.")
     ] = "gaussian",
     width: Annotated[
         float | None,
         Field(
             gt=0,
             allow_inf_nan=False,
-            description="of the noise; default: 1/bins for uniform, from the details' spread for gaussian",
+            description="Width of the noise. None: 1/bins for uniform noise, "
+            "and the spread of the details for gaussian noise.",
         ),
     ] = None,
-    learned: Annotated[bool, Field(description="gaussian: train the width of each level")] = False,
+    learned: Annotated[bool, Field(description="Gaussian noise: train the width of each level.")] = False,
 ) -> Pyramid:
     """Build :class:`Pyramid`.
 

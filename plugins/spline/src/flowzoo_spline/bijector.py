@@ -16,18 +16,20 @@ def build_spline(
     context_shape: Shape | None,
     builder: Builder,
     *,
-    layers: Annotated[int, Field(ge=1, description="couplings; two move every value once")] = 4,
-    bins: Annotated[int, Field(ge=2, le=500, description="pieces of each spline")] = 8,
+    layers: Annotated[
+        int, Field(ge=1, description="Number of couplings; two of them transform every value once.")
+    ] = 4,
+    bins: Annotated[int, Field(ge=2, le=500, description="Number of pieces of each spline.")] = 8,
     bound: Annotated[
         float,
         Field(
             gt=0,
-            description="values beyond it stay as they are, so it must cover the data: a logit with alpha "
-            "1e-5 reaches 11.5, standardised data stay nearer to 0",
+            description="Largest absolute value that is transformed. Others stay as they are, so it must "
+            "cover the data: a logit with alpha 1e-5 reaches 11.5, standardised data stay nearer to 0.",
         ),
     ] = 12.0,
     network: Annotated[
-        NetworkSpec, Field(description="gives the splines of the values that move, from the others")
+        NetworkSpec, Field(description="Network that computes the splines of some values from the others.")
     ] = Spec("residual-conv"),
 ) -> Stack:
     """Build a stack of :class:`~flowzoo_spline.coupling.SplineCoupling`, which take turns in what they move.

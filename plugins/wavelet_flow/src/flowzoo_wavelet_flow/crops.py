@@ -135,11 +135,15 @@ def build_crops(
     context_shape: Shape | None,
     builder: Builder,
     *,
-    inner: Annotated[BijectorSpec, Field(description="trained on crops; convolutional")],
-    size: Annotated[int, Field(ge=2, description="largest side of a tile")],
+    inner: Annotated[BijectorSpec, Field(description="Convolutional bijector that is trained on crops.")],
+    size: Annotated[int, Field(ge=2, description="Largest side of a tile.")],
     halo: Annotated[
         int | None,
-        Field(ge=0, description="around a tile; none: as wide as inner looks; narrower biases the loss"),
+        Field(
+            ge=0,
+            description="Width of the border around a tile. None: as wide as the bijector sees; "
+            "a narrower one biases the loss.",
+        ),
     ] = None,
 ) -> Crops:
     """Build :class:`Crops`."""
