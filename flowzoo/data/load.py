@@ -32,8 +32,9 @@ def load_dataset(name: str | Path, /, **options: Any) -> Dataset:
         DataError: The images cannot be had.
         PluginError: The plugin that brings it fails.
     """
-    if isinstance(name, Path) or "/" in name or "\\" in name:
+    if _is_folder(name):
         name, options = "images", {"root": str(name), **options}
+    name = str(name)
     options = absolute_options(name, options)
     dataset = build_component("dataset", name, **options)
     if not isinstance(dataset, Dataset):
@@ -46,6 +47,13 @@ def load_dataset(name: str | Path, /, **options: Any) -> Dataset:
     for marked in (dataset, *dataset.splits.values()):
         mark(marked, origin)
     return dataset
+
+
+def _is_folder(name: str | Path) -> bool:
+    """Whether a name with a slash is a folder, and not a data set's name qualified by its distribution."""
+    if isinstance(name, Path):
+        return True
+    return ("/" in name or "\\" in name) and "dataset" not in default_registry().kinds_of(name)
 
 
 def absolute_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:

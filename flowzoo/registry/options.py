@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -19,6 +19,7 @@ from flowzoo.errors import FlowzooError, OptionError, PluginError, did_you_mean
 from flowzoo.integers import plain_number
 from flowzoo.registry.allowed import allowed, choices
 from flowzoo.registry.lookup import Registry
+from flowzoo.registry.short_names import spell_out
 from flowzoo.registry.signature import Option, options_of
 
 
@@ -30,7 +31,8 @@ def resolve(registry: Registry, component: Component, given: Mapping[str, Any]) 
     Args:
         registry: Where nested components are found.
         component: Whose options they are.
-        given: Options by name; ``"bijector.blocks"`` names an option of a nested component. Where the
+        given: Options by name; ``"bijector.blocks"`` names an option of a nested component, as ``"blocks"``
+            does where no other has that name (:mod:`flowzoo.registry.short_names`). Where the
             default of an option is a component with options, what is given for the same component (or for
             none by name) is merged over those; naming another component drops them.
 
@@ -76,9 +78,12 @@ def check(
     """
     options = options_of(component)
     given = _gather_dotted(given)
-    for name in given:
-        if name not in options:
-            raise _unknown(registry, component, given, name)
+    if not given.keys() <= options.keys():
+        paths = [*options, *_nested_names(registry, component, {**(defaults or {}), **given})]
+        given = _gather_dotted(spell_out(given, paths, f"{component.kind} '{component.name}'"))
+        for name in given:
+            if name not in options:
+                raise _unknown(component, paths, name)
     return {
         name: check_option(registry, component, option, given, defaults or {})
         for name, option in options.items()
@@ -233,19 +238,21 @@ def _is(component: Component, option: Option, value: Any) -> str:
     return f"{component.kind} '{component.name}': option '{option.name}' is {value!r:.80}"
 
 
-def _unknown(registry: Registry, component: Component, given: Mapping[str, Any], name: str) -> OptionError:
+def _unknown(component: Component, paths: Sequence[str], name: str) -> OptionError:
+    return OptionError(
+        f"{component.kind} '{component.name}' has no option '{name}'{did_you_mean(name, paths) or ';'} "
+        f"options: {', '.join(options_of(component)) or 'none'}"
+    )
+
+
+def _nested_names(registry: Registry, component: Component, given: Mapping[str, Any]) -> list[str]:
+    """Return the dotted names of the options of nested components; none where what is given does not fit."""
     options = options_of(component)
     known = {each: value for each, value in given.items() if each in options}
     try:
-        paths = list(_paths(resolve(registry, component, known)))
+        return list(_paths(resolve(registry, component, known)))
     except FlowzooError:
-        paths = []
-    nested = [path for path in paths if path.endswith(f".{name}")]
-    hint = f"; did you mean '{nested[0]}'?" if nested else did_you_mean(name, [*options, *paths])
-    return OptionError(
-        f"{component.kind} '{component.name}' has no option '{name}'{hint or ';'} "
-        f"options: {', '.join(options) or 'none'}"
-    )
+        return []
 
 
 def _paths(resolved: Mapping[str, Any]) -> Iterator[str]:

@@ -14,7 +14,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from flowzoo.cli.app import app
+from flowzoo.cli.settings import read_settings
 from flowzoo.evaluation import floor, report
+from flowzoo.runfolder import RunFolder
 
 MRCNF = ["train", "mrcnf", "--data", "digits", "--out", "x"]
 TINY = [
@@ -122,6 +124,40 @@ def test_sample_draws_a_picture_that_repeats(run: Path, tmp_path: Path) -> None:
         result = flowzoo("sample", run, "-n", "4", "-o", tmp_path / name, "--temperature", "1,0.8")
         assert result.exit_code == 0, result.output
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_a_run_is_a_file_of_settings_that_the_command_line_overrides(run: Path, tmp_path: Path) -> None:
+    printed = flowzoo("train", "--config", run, "--steps", "9", "--set", "levels=1", "--print-config")
+    assert printed.exit_code == 0, printed.output
+    config = tmp_path / "settings.yaml"
+    config.write_text(printed.stdout)
+    asked = read_settings(config, [])
+    before = RunFolder(run).read().experiment
+    assert (asked.model, asked.data_name, asked.seed) == (before.model, before.data, before.seed)
+    assert asked.budget == {"steps": 9}
+    assert asked.training == before.training.model_dump()
+    assert asked.options == {**before.options, "levels": 1}
+
+
+def test_a_training_that_a_file_describes_ends_like_the_run_that_it_came_from(
+    run: Path, tmp_path: Path
+) -> None:
+    again = tmp_path / "again"
+    result = flowzoo("train", "--config", run, "--out", again, "--steps", "4")
+    assert result.exit_code == 0, result.output
+    first, second = RunFolder(run).read(), RunFolder(again).read()
+    assert second.experiment.fingerprint == first.experiment.fingerprint
+
+
+def test_widening_a_network_takes_one_option() -> None:
+    wide = flowzoo("train", "mrcnf", *MRCNF[2:], "--steps", "1", "--set", "hidden=96", "--print-config")
+    assert wide.exit_code == 0, wide.output
+    shown = flowzoo("show", "glow", "--image-shape", "1x8x8", "--set", "*.hidden=8", "--json")
+    assert shown.exit_code == 0, shown.output
+    assert json.loads(shown.stdout)["levels"]
+    refused = flowzoo("show", "glow", "--image-shape", "1x8x8", "--set", "hidden=8")
+    assert refused.exit_code == 2
+    assert "joint.network.hidden" in refused.stderr
 
 
 def test_a_finished_run_is_trained_for_longer(run: Path) -> None:

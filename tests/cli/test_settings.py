@@ -82,3 +82,39 @@ def test_settings_without_end_are_refused(tmp_path: Path) -> None:
     (tmp_path / "endless.yaml").write_text("bijector: &a {blocks: 1, x: *a}\n")
     with pytest.raises(OptionError, match="nested without end"):
         read_settings(tmp_path / "endless.yaml", [])
+
+
+def test_a_file_holds_a_whole_training(tmp_path: Path) -> None:
+    path = tmp_path / "settings.yaml"
+    path.write_text(
+        "model: glow\ndata: {name: images, root: /x}\nbudget: {steps: 5}\nseed: 3\nout: runs/a\nlevels: 1\n"
+    )
+    found = read_settings(path, ["data.root=/y"])
+    assert (found.model, found.data_name, found.data) == ("glow", "images", {"root": "/y"})
+    assert (found.budget, found.seed, found.out) == ({"steps": 5}, 3, Path("runs/a"))
+    assert found.options == {"levels": 1}
+    path.write_text("data: digits\n")
+    assert (read_settings(path, []).data_name, read_settings(path, []).data) == ("digits", {})
+
+
+@pytest.mark.parametrize("text", ["model: 3\n", "budget: 5\n", "data: [digits]\n", "data: {name: 3}\n"])
+def test_a_part_of_the_wrong_kind_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "bad.yaml").write_text(text)
+    with pytest.raises(OptionError, match=text.partition(":")[0]):
+        read_settings(tmp_path / "bad.yaml", [])
+
+
+@pytest.mark.parametrize(
+    ("assignment", "option"),
+    [
+        ("seed=1", "--seed"),
+        ("budget.steps=3", "--steps"),
+        ("out=x", "--out"),
+        ("data=digits", "--data"),
+        ("data.name=digits", "--data"),
+        ("model=glow", "model"),
+    ],
+)
+def test_what_has_an_option_of_its_own_is_not_set(assignment: str, option: str) -> None:
+    with pytest.raises(OptionError, match=option):
+        read_settings(None, [assignment])

@@ -58,6 +58,9 @@ def build_model(
 PARTS = [Spec("cnf"), Spec("glow", steps=1)]
 
 
+def build_two(*, first: BijectorSpec = "cnf", second: BijectorSpec = "cnf"): ...
+
+
 def build_stack(*, parts: Annotated[list[BijectorSpec], Field(min_length=1)] = PARTS): ...
 
 
@@ -350,9 +353,9 @@ def test_what_does_not_fit_is_refused_in_one_line(options, message):
             {"level": 2},
             "model 'casc' has no option 'level'; did you mean 'levels'? options: levels, bijector",
         ),
-        ({"blocks": 2}, "model 'casc' has no option 'blocks'; did you mean 'bijector.blocks'?"),
-        ({"width": 2}, "did you mean 'bijector.network.width'?"),
-        ({"steps": 2, "bijector": "glow"}, "did you mean 'bijector.steps'?"),
+        ({"block": 2}, "model 'casc' has no option 'block'; did you mean 'bijector.blocks'?"),
+        ({"blocks": 0}, "bijector 'cnf': option 'blocks' is 0"),
+        ({"*.qqq": 2}, "model 'casc': '*.qqq' names no option"),
         ({"qqq": 2}, "model 'casc' has no option 'qqq'; options: levels, bijector"),
         ({"blocks": 2, "levels": 0}, "model 'casc' has no option 'blocks'; options: levels, bijector"),
         ({"bijector": {"blocks": 0}}, "bijector 'cnf': option 'blocks' is 0; allowed: int >= 1"),
@@ -386,7 +389,25 @@ def test_a_single_spec_is_resolved():
     with pytest.raises(OptionError, match="expected a bijector, got 3: neither a name"):
         resolve_spec(ZOO, "bijector", 3)  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="bijector 'cnf' has no option"):
-        resolve_spec(ZOO, "bijector", {"name": "cnf", "width": 4})
+        resolve_spec(ZOO, "bijector", {"name": "cnf", "height": 4})
+
+
+def test_a_short_name_stands_for_the_one_nested_option_of_that_name():
+    assert resolve(ZOO, MODEL, {"width": 4}) == resolve(ZOO, MODEL, {"bijector.network.width": 4})
+    assert resolve(ZOO, MODEL, {"bijector.width": 4}) == resolve(ZOO, MODEL, {"width": 4})
+    given = {"steps": 2, "bijector": "glow"}
+    assert resolve(ZOO, MODEL, given)["bijector"] == {"name": "glow", "steps": 2}
+
+
+def test_a_short_name_of_several_options_is_refused_and_a_star_sets_them_all():
+    two = component("model", "two", "build_two")
+    zoo = Registry([Plugin("toy", "flowzoo-toy", "1.0", (NET, CNF, two), 0.0, False)])
+    with pytest.raises(OptionError, match=r"first\.network\.width or second\.network\.width.*'\*\.width'"):
+        resolve(zoo, two, {"width": 4})
+    for every in ({"*.width": 4}, {"*": {"width": 4}}):
+        found = resolve(zoo, two, {"first": {"blocks": 3}, **every})
+        assert [found[name]["network"]["width"] for name in ("first", "second")] == [4, 4]
+        assert [found[name]["blocks"] for name in ("first", "second")] == [3, resolve(zoo, CNF, {})["blocks"]]
 
 
 @pytest.mark.parametrize(

@@ -207,7 +207,7 @@ def test_a_phase_starts_from_the_best_model_of_the_one_before_and_may_better_it(
 def test_different_phases_in_one_stage_are_refused_before_anything_is_written(
     train: Train, tmp_path: Path
 ) -> None:
-    with pytest.raises(OptionError, match="set the same objective options") as caught:
+    with pytest.raises(OptionError, match="different phases") as caught:
         train(tmp_path / "run", "a:0.5:1 b:0.5:1", last="a:1:1")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
@@ -215,9 +215,7 @@ def test_different_phases_in_one_stage_are_refused_before_anything_is_written(
 
 @pytest.mark.parametrize("phases", ["a:0.5:1 b:0.4:1", "a:1.5:1 b:-0.5:1", "a:1:0"])
 def test_phases_that_make_no_whole_are_refused(train: Train, tmp_path: Path, phases: str) -> None:
-    with pytest.raises(
-        OptionError, match=r"the phases of bijector 'phased' of flowzoo-toy .* are .* must be mended"
-    ):
+    with pytest.raises(OptionError, match=r"the phases of bijector 'phased' of flowzoo-toy .* are "):
         train(tmp_path / "run", phases)
 
 
@@ -238,9 +236,9 @@ def test_a_checkpoint_without_memory_is_refused_in_one_line(train: Train, tmp_pa
     path = tmp_path / "run" / "checkpoint.safetensors"
     with safe_open(path, framework="pt") as file:
         position = json.loads(file.metadata()["position"])
-    del position["memory"]
+    del position["warm_start"]
     save_file(load_file(path), path, metadata={"position": json.dumps(position)})
-    with pytest.raises(SavedModelError, match=r"'memory'.* delete it to train from the start"):
+    with pytest.raises(SavedModelError, match=r"'warm_start'.* delete it to train from the start"):
         resume_run(tmp_path / "run", device="cpu")
 
 

@@ -298,7 +298,7 @@ def test_a_run_keeps_its_parts_when_another_plugin_takes_their_names(
     install("flowzoo-twin", network=5, dataset=5)
     assert resume(run).steps == 8
     assert evaluate_run(run, images=4, floor=False, device="cpu").images == 4
-    with pytest.raises(FlowzooError, match="use flowzoo-toy/few or flowzoo-twin/few"):
+    with pytest.raises(FlowzooError, match="use flowzoo-toy/toy or flowzoo-twin/toy"):
         train(tmp_path / "x")
     network = {"bijector": {"network": "flowzoo-toy/constant"}}
     record = train(tmp_path / "twin", model="flowzoo-twin/toy", data="flowzoo-toy/few", options=network)
