@@ -189,8 +189,8 @@ def build_conv_field(
     timed: bool,
     builder: Builder,
     *,
-    hidden: Annotated[int, Field(ge=1, description="channels between the convolutions")] = 64,
-    layers: Annotated[int, Field(ge=2, description="how many convolutions")] = 4,
+    hidden: Annotated[int, Field(ge=1, description="Number of channels between the convolutions.")] = 64,
+    layers: Annotated[int, Field(ge=2, description="Number of convolutions.")] = 4,
 ) -> ConvField:
     """Build a :class:`ConvField`."""
     context_channels = context_shape[0] if context_shape else 0
