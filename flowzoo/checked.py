@@ -63,8 +63,8 @@ def require_shape(part: nn.Module, what: str, found: Tensor, shape: tuple[int, .
     """
     if found.shape != shape:
         raise ShapeError(
-            f"{name_of(part)} returned {what} of shape {tuple(found.shape)}, expected {tuple(shape)}; "
-            "the component must be mended"
+            f"{name_of(part)} returned {what} of shape {tuple(found.shape)}, expected {tuple(shape)}. "
+            "This is a mistake in the component: report it to its author"
         )
 
 

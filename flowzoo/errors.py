@@ -1,4 +1,4 @@
-"""Errors that a user can mend. Each message says what was asked, what exists and what to do next."""
+"""Errors that a user can fix. Each message states the problem, its cause and the fix."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class FlowzooError(Exception):
-    """Base of every error that is a user's to mend; the command line shows it as one line."""
+    """Base of every error that a user can fix. The command line shows it as one line."""
 
 
 class UnknownNameError(FlowzooError, LookupError):

@@ -7,7 +7,7 @@ from typing import SupportsIndex
 
 import torch
 
-from flowzoo.calibration import in_batches
+from flowzoo.calibration import PILOT_DRAWS, in_batches
 from flowzoo.call import EVALUATION, Call, Ledger, per_image_generators
 from flowzoo.dequantisation import dequantise
 from flowzoo.errors import DataError, ShapeError
@@ -24,9 +24,6 @@ from flowzoo.tensors import is_replica
 from flowzoo.terms import FlowTerms
 from flowzoo.units import bits_per_dim
 from flowzoo.warm_start import WarmStart
-
-PILOT_IMAGES = 8
-"""Images that a model draws first where it calibrates its solvers' steps on them."""
 
 
 class Flow(TrainableStack):
@@ -173,7 +170,8 @@ class Flow(TrainableStack):
     ) -> Iterator[Images]:
         """Draw the images of :meth:`sample` batch by batch; arguments and errors as there.
 
-        A model that calibrates its solvers' steps begins with a batch of :data:`PILOT_IMAGES`.
+        A model that calibrates its solvers' steps begins with a batch of
+        :data:`~flowzoo.calibration.PILOT_DRAWS` images.
         """
         n = positive_integer("n, how many images to draw,", n)
         if batch_size is not None:
@@ -184,7 +182,7 @@ class Flow(TrainableStack):
             call = Call(generator=per_image_generators(base, indices), solver=Solving(warm_start=warm_start))
             return self.decode(self.draw_latents(len(indices), temperature, call), call)
 
-        yield from in_batches(self, n, batch_size or n, PILOT_IMAGES if self.calibrates else 0, draw)
+        yield from in_batches(self, n, batch_size or n, PILOT_DRAWS if self.calibrates else 0, draw)
 
     @one_pass
     def draw_latents(

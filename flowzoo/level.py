@@ -87,8 +87,8 @@ class Level(BeginsPasses, nn.Module):
         if name in ("joint", "conditional") and not value.traits.takes_all_reals:
             part = checked.who_declares(value, lambda each: not each.traits.takes_all_reals)
             raise OptionError(
-                "a level's values may be any, and its bijector takes those of [0, 1) only, as a logit "
-                f"does: {part}; set it as the pixel transform, pixels.name"
+                f"a level's values have no bounds, and its bijector takes those of [0, 1) only: {part}. "
+                "Use it as the pixel transform: pixels.name"
             )
         super().__setattr__(name, value)
 
@@ -173,6 +173,6 @@ def _stated(part: nn.Module, method: str, shape: Any, fewest_channels: int = 1) 
         return as_shape(shape, fewest_channels)
     except (ShapeError, TypeError):
         raise ShapeError(
-            f"{name_of(part)}.{method} stated the shape {shape!r:.60}, "
-            "expected (channels, height, width); the component must be mended"
+            f"{name_of(part)}.{method} returned the shape {shape!r:.60}, "
+            "expected (channels, height, width). This is a mistake in the component: report it to its author"
         ) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -34,6 +34,8 @@ class Trained:
         steps: That training took.
         seconds: That training took, the first pass over the data and validation included.
         seed: Of the training; a metric that draws seeds its generators with it.
+        keep: Keeps a measurement that is not complete yet, such as a figure before its audit. It is recorded
+            if the process ends before the metric returns.
     """
 
     flow: Flow
@@ -43,6 +45,7 @@ class Trained:
     steps: int
     seconds: float
     seed: int
+    keep: Callable[[Measurement], object] = field(default=lambda part: None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,6 @@ def require_part(owner: str, part: Any, interface: type[nn.Module]) -> None:
     lacking = [name for name in vars(interface) if not name.startswith("_") and not hasattr(part, name)]
     if lacking:
         raise PartError(
-            f"{taken}, and it lacks {', '.join(lacking)}; a wrapper must forward these, as torch.compile's "
-            "does; to wrap everything, wrap the whole model"
+            f"{taken}, and it lacks {', '.join(lacking)}. A wrapper must forward these, as torch.compile's "
+            "does. To wrap everything, wrap the whole model"
         )

@@ -1,4 +1,4 @@
-"""Parts of a model in number formats that do not go together, told in one line."""
+"""One line of error for number formats that torch cannot compute with."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def explains_formats(method: Callable[Concatenate[M, P], R]) -> Callable[Concate
             names = " and ".join(str(each).removeprefix("torch.") for each in formats)
             reason = str(error).strip().splitlines()[0]
             raise OptionError(
-                f"the model's weights are in {names}, with which torch cannot compute it ({reason}); "
-                "bring all of them to one format that it can, as model.float() does"
+                f"the model's weights are in {names}, in which torch cannot compute the model ({reason}). "
+                "Convert them to one format, for example with model.float()"
             ) from error
 
     return call

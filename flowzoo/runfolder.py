@@ -111,12 +111,12 @@ class RunFolder:
         self._lock = self.path / ".lock"
 
     @contextmanager
-    def created(self, keep: Callable[[], bool] = lambda: True) -> Iterator[None]:
+    def created(self, keep: Callable[[BaseException], bool] = lambda error: True) -> Iterator[None]:
         """Make the folder, and keep every other process from training in it while the block runs.
 
         Args:
-            keep: Called if the block raises; returns whether what was written stays. Otherwise the folder is
-                left as it was, so that it does not block the next start.
+            keep: Called with what the block raises; returns whether what was written stays. Otherwise the
+                folder is left as it was, so that it does not block the next start.
 
         Raises:
             SavedModelError: Something that is no empty folder stands there already.
@@ -132,8 +132,8 @@ class RunFolder:
                 self._refuse_what_is_there()  # by a process that was faster
                 try:
                     yield
-                except BaseException:
-                    cleared = not keep()
+                except BaseException as error:
+                    cleared = not keep(error)
                     if cleared:
                         self._clear()
                     raise

@@ -40,7 +40,7 @@ def gather_scores(
     call: Call,
     progress: Callable[[int], None] = lambda images: None,
 ) -> list[Scores]:
-    """Return each pixel's mean share of the ``log_det`` of all joints up to a level, level by level.
+    """Return each pixel's mean contribution to the ``log_det`` of all joints up to a level, level by level.
 
     The contributions start at 0 after the pixel transform.
 
@@ -49,7 +49,7 @@ def gather_scores(
         levels: For how many levels, from the finest.
         batches: Of ``(B, C, H, W)`` in ``[0, 1)``.
         call: Generator of this pass.
-        progress: Told how many images are done after each batch.
+        progress: Called with the number of images done, after each batch.
 
     Raises:
         DataError: There was no image.
@@ -139,7 +139,9 @@ def _kept(split: SplitPolicy, values: Images) -> Images:
     kept, factored = split.split(values)
     assert kept is not None, "levels that are scored keep something"
     if kept.numel() + factored.numel() != values.numel():
-        raise ShapeError(f"{name_of(split)} loses values; the component must be mended")
+        raise ShapeError(
+            f"{name_of(split)} loses values. This is a mistake in the component: report it to its author"
+        )
     return kept
 
 
@@ -148,8 +150,8 @@ def _require_each_once(places: Images, pixels: int, part: nn.Module) -> None:
     found = places.long().flatten()
     if len(found.unique()) != len(found) or not bool(((found >= 0) & (found < pixels)).all()):
         raise ShapeError(
-            f"{name_of(part)} declares to move pixels only, and does something else; "
-            "the component must be mended"
+            f"{name_of(part)} declares that it only moves pixels, and does something else. "
+            "This is a mistake in the component: report it to its author"
         )
 
 

@@ -43,8 +43,7 @@ class LevelStack(nn.Module):
         chain_shapes(self.image_shape, self.levels)
         if any(True for _ in pixels.parameters()):
             raise OptionError(
-                "the pixel transform has trainable parameters, which no level's loss would train; "
-                "use a fixed one: affine or logit"
+                "the pixel transform has trainable parameters, which nothing trains. Use affine or logit"
             )
         refuse_untrainable(self.levels)
         refuse_unscorable(list(self.levels), pixels)
@@ -124,7 +123,7 @@ class LevelStack(nn.Module):
 def chain_shapes(image_shape: Shape, levels: PartList[Level]) -> tuple[Shape, ...]:
     """Return the latents' shapes, finest first, and refuse a stack that does not end at its last level."""
     if not len(levels):
-        raise ShapeError("a flow needs at least one level")
+        raise ShapeError("a flow needs at least one level. Give it some")
     latents: list[Shape] = []
     shape: Shape | None = image_shape
     for place, level in enumerate(levels):
@@ -133,7 +132,10 @@ def chain_shapes(image_shape: Shape, levels: PartList[Level]) -> tuple[Shape, ..
         shape, latent = level.shapes(shape)
         latents.append(latent)
     if shape is not None:
-        raise ShapeError(f"the last level keeps an image of shape {shape}; end with the split 'keep-nothing'")
+        raise ShapeError(
+            f"the last level keeps an image of shape {shape}, and nothing follows it. "
+            "Use the split 'keep-nothing' there"
+        )
     return tuple(latents)
 
 
@@ -148,15 +150,15 @@ def refuse_untrainable(levels: PartList[Level]) -> None:
         if not level.joint.traits.loss_is_likelihood:
             raise OptionError(
                 f"level {place}'s joint trains on the likelihood of the whole, and "
-                f"{who_declares(level.joint, _has_other_loss)} is set to train on something else; "
-                "set the joint's objective=likelihood"
+                f"{who_declares(level.joint, _has_other_loss)} has another objective. "
+                "Set the joint's objective=likelihood"
             )
         trainable_before = trainable_before or not level.separable
         if trainable_before and not level.conditional.traits.loss_is_likelihood:
             raise OptionError(
                 f"level {place}'s conditional does not train on its likelihood, so the trainable transform, "
                 f"joint or split before it would get no gradient from "
-                f"{who_declares(level.conditional, _has_other_loss)}; set the bijector's objective=likelihood"
+                f"{who_declares(level.conditional, _has_other_loss)}. Set the bijector's objective=likelihood"
             )
 
 
@@ -172,18 +174,18 @@ def refuse_unscorable(levels: Sequence[Level], pixels: ConditionalBijector) -> N
             mixing.append(pixels)
         if mixing:
             raise OptionError(
-                f"{asked}, and {name_of(mixing[0])} mixes pixels before it; use transform=identity or "
+                f"{asked}, and {name_of(mixing[0])} mixes pixels before it. Use transform=identity or "
                 "transform=squeeze and logit or affine pixels, or a split that needs no scores"
             )
         silent = next((each.joint for each in before if not each.joint.traits.has_contributions), None)
         if silent is not None:
             raise OptionError(
-                f"{asked}, and {who_declares(silent, _has_no_contributions)} cannot tell them; "
-                "use another joint, or a split that needs no scores"
+                f"{asked}, and {who_declares(silent, _has_no_contributions)} cannot compute them. "
+                "Use another joint, or a split that needs no scores"
             )
         if all(each.joint.traits.pointwise for each in before):
             raise OptionError(
-                f"{asked}, and no joint treats them differently; set one that does, such as joint=realnvp, "
+                f"{asked}, and no joint treats them differently. Set one that does, such as joint=realnvp, "
                 "or use a split that needs no scores"
             )
 

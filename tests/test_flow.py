@@ -229,7 +229,7 @@ def test_values_outside_the_unit_interval_are_refused(value: float, message: str
 def test_integers_are_sent_to_bits_per_dim_and_floats_to_log_prob() -> None:
     with pytest.raises(DataError, match="bits_per_dim"):
         cascade().log_prob(torch.zeros(2, *SHAPE, dtype=torch.uint8))
-    with pytest.raises(DataError, match=r"for values in \[0, 1\) call log_prob"):
+    with pytest.raises(DataError, match="log_prob"):
         cascade().bits_per_dim(images())
 
 
@@ -274,7 +274,7 @@ def test_a_log_prob_that_is_not_finite_names_its_images() -> None:
         ([], "a flow needs at least one level"),
         (
             [detail_level(IdentityBijector())],
-            r"keeps an image of shape \(1, 4, 4\); end with .*'keep-nothing'",
+            "keep-nothing",
         ),
         ([last_level(IdentityBijector())] * 2, "level 0 keeps nothing, but 1 more follow it"),
         ([detail_level(IdentityBijector())] * 4 + [last_level(IdentityBijector())], "1x1 is odd"),
@@ -288,9 +288,7 @@ def test_levels_that_do_not_fit_are_refused(levels: list[Level], message: str) -
 def test_trainable_parts_before_a_loss_that_is_no_likelihood_are_refused() -> None:
     Flow(SHAPE, [detail_level(Wave()), last_level(OtherLoss())], Affine())
     trainable = Level(BlockMean(0.5), Wave(), KeepFirstChannels(), Wave())
-    with pytest.raises(
-        OptionError, match=r"level 1's conditional .* set the bijector's objective=likelihood"
-    ):
+    with pytest.raises(OptionError, match=r"level 1's conditional .* objective=likelihood"):
         Flow(SHAPE, [trainable, last_level(OtherLoss())], Affine())
 
 
@@ -332,7 +330,7 @@ def _batches(taken: list[int]) -> Iterator[torch.Tensor]:
 
 
 def test_a_trainable_pixel_transform_is_refused() -> None:
-    with pytest.raises(OptionError, match="use a fixed one"):
+    with pytest.raises(OptionError, match="pixel transform"):
         Flow(SHAPE, [last_level(IdentityBijector())], ActNorm(1, trainable=True))
 
 
@@ -359,7 +357,7 @@ def test_a_number_of_samples_that_is_none_is_refused(n: int, as_users_run_it: No
 def test_a_joint_that_would_not_train_as_it_is_told_is_refused() -> None:
     level = Level(IdentityTransform(), OtherLoss(), KeepNothing(), IdentityBijector())
 
-    with pytest.raises(OptionError, match="set the joint's objective=likelihood"):
+    with pytest.raises(OptionError, match="objective=likelihood"):
         Flow(SHAPE, [level], Affine())
 
 

@@ -144,7 +144,7 @@ def test_refuses_a_transform_that_states_no_shape(as_users_run_it: None, shape: 
     transform = IdentityTransform()
     transform.output_shape = lambda _: shape  # type: ignore[method-assign]
     level = Level(transform, IdentityBijector(), KeepNothing(), IdentityBijector())
-    with pytest.raises(ShapeError, match=r"IdentityTransform\.output_shape stated the shape .*, expected"):
+    with pytest.raises(ShapeError, match=r"IdentityTransform\.output_shape"):
         level.shapes((2, 4, 4))
 
 
@@ -152,7 +152,7 @@ def test_refuses_a_split_that_states_no_shape(as_users_run_it: None) -> None:
     split = KeepNothing()
     split.shapes = lambda _: ((2, 4), (2, 4, 4))  # type: ignore[method-assign,assignment,return-value]
     level = Level(IdentityTransform(), IdentityBijector(), split, IdentityBijector())
-    with pytest.raises(ShapeError, match=r"KeepNothing\.shapes stated the shape \(2, 4\), expected"):
+    with pytest.raises(ShapeError, match=r"KeepNothing\.shapes"):
         level.shapes((2, 4, 4))
 
 

@@ -242,7 +242,7 @@ BY_STRANGERS = {
     "level ... keeps nothing, but ... more follow it": ({"split": "all-out"}, ""),
     "cannot keep 1/... of ... channels": ({"split": "by-three"}, ""),
     "and ... mixes pixels before it": ({"transform": "mixing"}, f"transform 'mixing' {NAMES}"),
-    "and ... cannot tell them": ({"joint": "mute"}, f"bijector 'mute' {NAMES}"),
+    "and ... cannot compute them": ({"joint": "mute"}, f"bijector 'mute' {NAMES}"),
     "and no joint treats them differently": ({"joint": "alike"}, ""),
     "its bijector takes those of [0, 1) only": ({"bijector": "bounded"}, f"bijector 'bounded' {NAMES}"),
     "joint trains on the likelihood of the whole": ({"joint": "matching"}, f"bijector 'matching' {NAMES}"),

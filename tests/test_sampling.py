@@ -14,10 +14,10 @@ from flowzoo import scaling
 from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.stack import Stack
 from flowzoo.builtin.standardise import Standardise
-from flowzoo.calibration import in_batches
+from flowzoo.calibration import PILOT_DRAWS, in_batches
 from flowzoo.component import Component
 from flowzoo.errors import FlowzooError, OptionError
-from flowzoo.flow import PILOT_IMAGES, Flow
+from flowzoo.flow import Flow
 from flowzoo.pictures import Grid, save_grid
 from flowzoo.registry.loader import default_registry
 from flowzoo.testing import trial_of
@@ -35,10 +35,10 @@ def ready(component: Component) -> Flow:
 @pytest.mark.parametrize("component", MODELS, ids=lambda each: each.name)
 def test_the_first_images_do_not_depend_on_how_many_follow(component: Component) -> None:
     flow = ready(component)
-    count = PILOT_IMAGES + 3
+    count = PILOT_DRAWS + 3
     drawn = flow.sample(count, seed=3)
     assert not torch.equal(drawn, flow.sample(count, seed=4))
-    for fewer, batch_size in ((1, None), (PILOT_IMAGES + 1, 3)):
+    for fewer, batch_size in ((1, None), (PILOT_DRAWS + 1, 3)):
         found = flow.sample(fewer, seed=3, batch_size=batch_size)
         torch.testing.assert_close(found, drawn[:fewer], **ROUNDING)
 

@@ -147,7 +147,7 @@ def test_a_joint_that_cannot_tell_its_shares_is_refused() -> None:
     joint = Wave(False)
     joint.traits = BijectorTraits()
 
-    with pytest.raises(OptionError, match="Wave cannot tell them"):
+    with pytest.raises(OptionError, match="Wave"):
         Flow(SHAPE, [Level(IdentityTransform(), joint, lcma(SHAPE), IdentityBijector()), last()], Affine())
 
 
@@ -155,7 +155,7 @@ def test_unfitted_splits_and_missing_images_are_named() -> None:
     flow = Flow(SHAPE, [Level(IdentityTransform(), Wave(False), lcma(SHAPE), Wave()), last()], Affine())
 
     assert scored_levels(flow) == 1
-    with pytest.raises(NotInitialisedError, match="train the model, which scores pixels first"):
+    with pytest.raises(NotInitialisedError, match="scores pixels"):
         flow.log_prob(images().float())
     with pytest.raises(DataError, match="got no images"):
         gather_scores(flow, 1, [], Call())
@@ -194,7 +194,7 @@ class Short(PixelScale):
 @pytest.mark.parametrize(
     ("transform", "joint", "split", "reason"),
     [
-        (Repeats(), scaled((4, 4, 4), 0), stand_in((4, 4, 4)), "Repeats declares to move pixels only"),
+        (Repeats(), scaled((4, 4, 4), 0), stand_in((4, 4, 4)), "Repeats declares"),
         (
             IdentityTransform(),
             Short(torch.zeros(SHAPE)),

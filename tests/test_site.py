@@ -105,6 +105,15 @@ def test_links_out_of_the_docs_lead_to_the_repository(pages: ModuleType) -> None
     assert pages._target("missing.md", source) == "missing.md"  # MkDocs refuses it then
 
 
+def test_words_of_the_glossary_are_links_at_first_use(pages: ModuleType) -> None:
+    text = "# A coupling\n\nOf `coupling` and [a coupling](x.md), a coupling.\n\n    coupling\n\nA coupling."
+    link = "[coupling](../glossary.md#coupling)"
+    assert pages.explained(text, "../") == text.replace("a coupling.\n\n ", f"a {link}.\n\n ", 1)
+    glossary = (DOCS / "glossary.md").read_text(encoding="utf-8")
+    anchors = {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings(glossary)}
+    assert set(pages.GLOSSARY.values()) <= anchors
+
+
 def test_docstrings_become_markdown() -> None:
     spec = importlib.util.spec_from_file_location("site_docstrings", DOCS / "site/docstrings.py")
     assert spec is not None

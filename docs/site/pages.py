@@ -20,6 +20,22 @@ ROOT = Path(__file__).parents[2]
 REPOSITORY = "https://github.com/flowzoo/flowzoo/blob/main"
 LINK = re.compile(r"(\]\()((?!https?:|#|mailto:)[^)\s]+)(\))")
 
+NO_PROSE = re.compile(r"(`[^`]*`|!?\[[^\]]*\]\([^)]*\)|\*\*[^*]*\*\*)")
+GLOSSARY = {
+    "bijectors?": "bijector",
+    "bits/dim": "bitsdim",
+    "cascades?": "cascade",
+    "conformance kit": "conformance-kit",
+    "couplings?": "coupling",
+    "density audit": "density-audit",
+    "dequantisation": "dequantisation",
+    "factored out": "factored-out",
+    "flow matching": "flow-matching",
+    "Hutchinson": "hutchinsons-estimate",
+    "log-determinants?": "log_det",
+}
+"""Words that are explained, and the glossary's headings; not those that are everyday words as well."""
+
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that follow from the code, and those that live outside ``docs``."""
@@ -29,9 +45,39 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Any, **kwargs: Any) -> str:
-    """Let links that leave ``docs`` lead to the repository."""
-    source = ROOT / "docs" / page.file.src_uri
-    return LINK.sub(lambda link: link[1] + _target(link[2], source) + link[3], markdown)
+    """Let links that leave ``docs`` lead to the repository, and words of the glossary to it at first use."""
+    uri = page.file.src_uri
+    source = ROOT / "docs" / uri
+    markdown = LINK.sub(lambda link: link[1] + _target(link[2], source) + link[3], markdown)
+    return markdown if uri in PAGES or uri == "glossary.md" else explained(markdown, "../" * uri.count("/"))
+
+
+def explained(markdown: str, up: str = "") -> str:
+    """Return a page whose words of the glossary are links where they are first used in a sentence.
+
+    Args:
+        markdown: The page.
+        up: What leads from the page's folder to the glossary's, such as ``../``.
+    """
+    waiting = dict(GLOSSARY)
+    lines, fenced = [], False
+    for line in markdown.split("\n"):
+        fenced ^= line.lstrip().startswith("```")
+        if not fenced and (line[:1].isalpha() or line.startswith(("* ", "1. "))):
+            for word, anchor in list(waiting.items()):
+                if f"{anchor}.md" in line or f"#{anchor})" in line:  # there is a link already
+                    del waiting[word]
+                    continue
+                parts = NO_PROSE.split(line)  # every second part is code or a link
+                for place in range(0, len(parts), 2):
+                    link = rf"[\1]({up}glossary.md#{anchor})"
+                    parts[place], count = re.subn(rf"\b({word})\b", link, parts[place], count=1)
+                    if count:
+                        line = "".join(parts)
+                        del waiting[word]
+                        break
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def _target(target: str, source: Path) -> str:

@@ -32,7 +32,7 @@ class Cell:
         experiment: The training; options are those that the suite gives.
         data_label: Label of the data in the suite.
         published: The name under which papers give figures for the data.
-        metrics: Pairs of a metric's name and its options.
+        metrics: Names of metrics and their options, by label.
         samples: Number of images in the picture of samples.
         threads: Threads of torch on the CPU; None for what the runner gives it.
     """
@@ -42,7 +42,7 @@ class Cell:
     experiment: Experiment
     data_label: str
     published: str
-    metrics: tuple[tuple[str, Mapping[str, Any]], ...]
+    metrics: Mapping[str, tuple[str, Mapping[str, Any]]]
     samples: int
     threads: int | None
 
@@ -64,7 +64,7 @@ def cells_of(suite: Suite, training: Mapping[str, Any] | None = None) -> list[Ce
     """
     rows = [row for row in rows_of(suite) if not missing(suite, row)]
     _refuse_mistakes(suite, rows)
-    metrics = tuple((_address("metric", metric.name), metric.options) for metric in suite.metrics)
+    metrics = {_label(each): (_address("metric", each.name), each.options) for each in suite.metrics}
     return [
         Cell(
             suite=suite.name,
@@ -107,6 +107,10 @@ def rows_of(suite: Suite) -> list[ModelEntry]:
                 named.add(name)
                 rows.append(entry.model_copy(update={"name": name}))
     return rows
+
+
+def _label(entry: MetricEntry) -> str:
+    return entry.label or _address("metric", entry.name)
 
 
 def _address(kind: Kind, name: str) -> str:
@@ -202,8 +206,7 @@ def _refuse_mistakes(suite: Suite, rows: list[ModelEntry]) -> None:
     found += _alike("models", [row.label or row.name for row in rows])
     found += _alike("data", [data.label or data.name for data in suite.data])
     found += [f"seeds: {seed} is there twice" for seed in _twice(suite.seeds)]
-    metrics = [_address("metric", each.name) for each in suite.metrics]
-    found += [f"metrics: '{name}' is there twice" for name in _twice(metrics)]
+    found += _alike("metrics", [_label(each) for each in suite.metrics])
     if found:
         raise mistakes(suite.name, found)
 
@@ -236,7 +239,7 @@ def _alike(what: str, labels: list[str]) -> Iterator[str]:
     twice = sorted({label for label, file in zip(labels, files, strict=True) if files.count(file) > 1})
     if twice:
         names = " and ".join(f"'{label}'" for label in twice)
-        yield f"{what}: {names} would be the same file's name; give each a label of its own"
+        yield f"{what}: {names} would have the same file name. Give each a label of its own."
 
 
 def _found(require: Callable[[Any], None], entries: Iterable[Any]) -> Iterator[str]:

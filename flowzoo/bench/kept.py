@@ -22,7 +22,7 @@ def made_with(cell: Cell, plan: Result) -> Provenance:
     Raises:
         FlowzooError: One of them is not installed.
     """
-    metrics = [f"metric:{name}" for name, _ in cell.metrics]
+    metrics = [f"metric:{name}" for name, _ in cell.metrics.values()]
     return provenance_of(default_registry(), [*plan.components, *metrics])
 
 

@@ -6,17 +6,18 @@ import math
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from flowzoo.bench.cell import Cell, file_part
+from flowzoo.bench.cell import Cell
 from flowzoo.bench.environment import describe_environment
 from flowzoo.bench.failure import explain
 from flowzoo.bench.kept import made_with
+from flowzoo.bench.measured import ENVIRONMENT, Kept, keep, read_kept
 from flowzoo.bench.result import QUALITY, Environment, Failure, Result
 from flowzoo.data.dataset import Dataset
 from flowzoo.data.load import load_dataset
@@ -77,15 +78,15 @@ class CellRun:
         metrics: dict[str, Measurement] = {}
         unmeasured: list[str] = []
         failure: Failure | None = None
-        for place, (name, options) in enumerate(self._cell.metrics):
-            stage = f"measuring {name}"
+        for place, (label, asked) in enumerate(self._cell.metrics.items()):
+            stage = f"measuring {label}"
             self._tell(stage, place / len(self._cell.metrics), None)
             try:
-                metrics[name] = self._measure(name, options, record, dataset, environment)
+                metrics[label] = self._measure(label, *asked, record, dataset, environment)
             except (Exception, SystemExit) as error:
                 found = explain(stage, error)
-                unmeasured.append(name)
-                metrics[name] = Measurement(None, "", valid=False, objections=(found.reason,))
+                unmeasured.append(label)
+                metrics[label] = Measurement(None, "", valid=False, objections=(found.reason,))
                 if isinstance(error, NumericalError) or not isinstance(error, FlowzooError):
                     failure = failure or found
         metrics = _resting_on_likelihood(metrics)
@@ -101,7 +102,7 @@ class CellRun:
 
     def _describe(self) -> Environment:
         """Return where the cell runs; of one that was interrupted, with the most jobs that ever slowed it."""
-        path = self._work / "environment.json"
+        path = self._work / ENVIRONMENT
         precision = self._plan.experiment.training.precision
         found = describe_environment(self._device, precision, self._jobs, made_with(self._cell, self._plan))
         if path.is_file():
@@ -125,6 +126,7 @@ class CellRun:
 
     def _measure(
         self,
+        label: str,
         name: str,
         options: Mapping[str, Any],
         record: RunRecord,
@@ -135,12 +137,9 @@ class CellRun:
 
         Times are measured again wherever anything about the environment is another.
         """
-        path = self._work / f"{file_part(name)}.json"
-        if path.is_file():
-            with suppress(ValidationError):
-                kept = _KEPT.validate_json(path.read_bytes())
-                if kept.measurement.repeats or kept.environment == environment:
-                    return kept.measurement
+        kept = read_kept(self._work, label)
+        if kept is not None and (kept.measurement.repeats or kept.environment == environment):
+            return kept.measurement
         metric = build_component("metric", name, **options)
         if not isinstance(metric, Metric):
             raise PluginError(f"metric '{name}' built a {type(metric).__name__}, expected a Metric")
@@ -153,11 +152,11 @@ class CellRun:
                 steps=record.steps,
                 seconds=record.seconds,
                 seed=self._cell.experiment.seed,
+                keep=lambda part: keep(self._work, label, Kept(environment, part), complete=False),
             )
         )
         _require_plain(name, found)
-        write_json(path, asdict(_Kept(environment, found)))
-        return _KEPT.validate_json(path.read_bytes()).measurement
+        return keep(self._work, label, Kept(environment, found))
 
     def _draw(self, picture: Path) -> str:
         flow = self._model()
@@ -171,15 +170,6 @@ class CellRun:
         return load_model(self._folder.model, device=str(self._device))
 
 
-@dataclass(frozen=True)
-class _Kept:
-    """A figure, and where it was measured."""
-
-    environment: Environment
-    measurement: Measurement
-
-
-_KEPT = TypeAdapter(_Kept)
 _ENVIRONMENT = TypeAdapter(Environment)
 
 

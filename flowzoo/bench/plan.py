@@ -58,7 +58,7 @@ class Planner:
         key = experiment.key(
             components=components,
             data=[info.name, info.revision, info.shape, info.bins],
-            metrics=[_metric(name, options) for name, options in cell.metrics],
+            metrics=[_metric(label, *asked) for label, asked in cell.metrics.items()],
             device=self._device,
             threads=cell.threads,
         )
@@ -106,10 +106,11 @@ def _shareable(experiment: Experiment) -> Experiment:
     return replace(experiment, data_options=options)
 
 
-def _metric(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+def _metric(label: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     registry = default_registry()
     component = registry.find("metric", name)
-    return {"name": name, "revision": component.revision, "options": resolve(registry, component, options)}
+    found = {"name": name, "revision": component.revision, "options": resolve(registry, component, options)}
+    return found if label == name else {**found, "label": label}
 
 
 def _facts(info: DatasetInfo, cell: Cell) -> DataFacts:

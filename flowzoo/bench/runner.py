@@ -16,6 +16,7 @@ from typing import Literal
 from flowzoo.bench.cell import CELLS, Cell, file_part
 from flowzoo.bench.failure import explain_exit, last_lines
 from flowzoo.bench.kept import changed_since, made_with
+from flowzoo.bench.measured import rescue
 from flowzoo.bench.planning_process import PlanningProcess
 from flowzoo.bench.result import Failure, Result
 from flowzoo.bench.store import ResultsError, read_results, suite_folder, write_result
@@ -240,7 +241,7 @@ class Runner:
         for worker, at_work in list(running.items()):
             if self._timeout is not None and time.monotonic() - at_work.began >= self._timeout:
                 worker.kill()
-                reason = f"took more than {self._timeout:g} s"
+                reason = f"took more than {self._timeout:g} s, training, measuring and audits together"
                 failure = Failure(at_work.stage, "time-out", reason, last_lines(worker.printed()))
                 yield worker, self._end(at_work.planned, failure)
 
@@ -253,7 +254,7 @@ class Runner:
 
     def _end(self, planned: _Planned, failure: Failure) -> Result:
         date = datetime.now(UTC).isoformat(timespec="seconds")
-        result = replace(planned.plan, failure=failure, date=date)
+        result = rescue(replace(planned.plan, failure=failure, date=date), planned.cell, planned.work)
         write_result(planned.file, result)
         return self._tidy(planned, result)
 

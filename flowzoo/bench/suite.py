@@ -98,9 +98,16 @@ class DataEntry(_Part):
 
 
 class MetricEntry(_Part):
-    """A metric and its options; in YAML a name, or a mapping with ``name`` and options beside it."""
+    """A metric; in YAML a name, or a mapping with ``name``, perhaps ``label``, and options beside them.
+
+    Attributes:
+        name: Registered name.
+        label: Tells apart several entries of one metric; its name if empty.
+        options: Its options.
+    """
 
     name: Registered
+    label: Name | None = None
     options: dict[str, Any] = {}
 
 
@@ -110,7 +117,8 @@ def _named(value: Any) -> Any:
 
 def _with_options(value: Any) -> Any:
     if isinstance(value, Mapping) and "name" in value:
-        return {"name": value["name"], "options": {key: each for key, each in value.items() if key != "name"}}
+        own = {key: value[key] for key in ("name", "label") if key in value}
+        return {**own, "options": {key: each for key, each in value.items() if key not in own}}
     return _named(value)
 
 

@@ -98,9 +98,7 @@ def build_actnorm(
     context_shape: Shape | None,
     builder: Builder,
     *,
-    trainable: Annotated[
-        bool, Field(description="Train shift and scale further, after the first pass has set them from data.")
-    ] = True,
+    trainable: Annotated[bool, Field(description="Train mean and spread, which start at the data's.")] = True,
 ) -> ActNorm:
     """Build :class:`ActNorm`."""
     return ActNorm(shape[0], trainable)

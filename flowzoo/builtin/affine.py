@@ -33,7 +33,7 @@ class Affine(ConditionalBijector):
     def __init__(self, scale: float = 1.0, shift: float = 0.0) -> None:
         super().__init__()
         if scale == 0.0:
-            raise OptionError("affine: scale=0 has no inverse; give any other number")
+            raise OptionError("affine: scale=0 cannot be inverted. Give a number other than 0")
         self.scale = scale
         self.shift = shift
 
@@ -61,7 +61,9 @@ def build_affine(
     builder: Builder,
     *,
     scale: Annotated[float, Field(allow_inf_nan=False, description="Factor; any number but 0.")] = 1.0,
-    shift: Annotated[float, Field(allow_inf_nan=False, description="Number added after scaling.")] = 0.0,
+    shift: Annotated[
+        float, Field(allow_inf_nan=False, description="Number that is added after scaling.")
+    ] = 0.0,
 ) -> Affine:
     """Build :class:`Affine`."""
     return Affine(scale, shift)

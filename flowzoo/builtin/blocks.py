@@ -51,6 +51,9 @@ def to_bands(y: Images, asked_by: str) -> Bands:
         ShapeError: The number of channels is not a multiple of 4.
     """
     if y.shape[1] % 4:
-        raise ShapeError(f"{asked_by} undoes blocks of 4 channels, got {y.shape[1]} channels")
+        raise ShapeError(
+            f"{asked_by} joins 4 channels to one 2x2 block, so their number must be a multiple of 4; "
+            f"got {y.shape[1]}"
+        )
     first, second, third, fourth = y.chunk(4, dim=1)
     return first, second, third, fourth

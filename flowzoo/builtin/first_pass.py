@@ -13,11 +13,13 @@ from flowzoo.errors import NotInitialisedError
 
 @final
 class FirstPass(nn.Module):
-    """A flag, saved with the component that holds it: has the first pass over data been made?
+    """A flag, saved with the component that holds it: whether the first pass over data is done.
+
+    Bijectors, transforms, splits and networks hold one beside the state that they take from data.
 
     Args:
-        owner: What to call the component in the error.
-        advice: What to do where its state is missing.
+        owner: The component's name in the error.
+        advice: What to do where its state is missing; a clause without a full stop.
     """
 
     initialised: Tensor
@@ -55,8 +57,8 @@ class FirstPass(nn.Module):
         """
         if not self.done:
             raise NotInitialisedError(
-                f"{self.owner} takes its state from data and has not seen any; "
-                f"{self.advice}, or load a trained one"
+                f"{self.owner} takes its state from data, and has not seen any yet. "
+                f"{self.advice[0].upper()}{self.advice[1:]}, or load a trained model"
             )
 
 

@@ -120,7 +120,8 @@ class Gaussian(ConditionalBijector):
             rows = torch.cat([context.flatten(1).to(rows.dtype), rows], dim=1)
         if rows.shape[1] != len(self.mean):
             raise ShapeError(
-                f"gaussian: context and image have {rows.shape[1]} values, it was built for {len(self.mean)}"
+                f"gaussian was built for {len(self.mean)} values of context and image together, "
+                f"got {rows.shape[1]}"
             )
         return rows
 
@@ -155,7 +156,9 @@ def build_gaussian(
         Field(
             gt=0.0,
             lt=1.0,
-            description="Share of the mean variance added where rounding leaves a singular covariance.",
+            description=(
+                "Part of the mean variance that is added where rounding makes the covariance singular."
+            ),
         ),
     ] = 1e-8,
 ) -> Gaussian:
@@ -173,4 +176,4 @@ def _cholesky(covariance: Tensor, ridge: float) -> Tensor:
         if not failed:
             return factor
         factor, failed = torch.linalg.cholesky_ex(covariance + ridge * 10.0**power * diagonal)
-    raise NumericalError("gaussian: the data's covariance is not finite; check the data for NaNs")
+    raise NumericalError("gaussian: the data's covariance is not finite. Check the data for NaN values")

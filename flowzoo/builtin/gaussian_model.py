@@ -23,7 +23,9 @@ def build_gaussian_model(
         Field(
             gt=0.0,
             lt=1.0,
-            description="Share of the mean variance added where rounding leaves a singular covariance.",
+            description=(
+                "Part of the mean variance that is added where rounding makes the covariance singular."
+            ),
         ),
     ] = 1e-8,
 ) -> list[Level]:

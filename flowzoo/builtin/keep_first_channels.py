@@ -42,8 +42,8 @@ class KeepFirstChannels(SplitPolicy):
         channels, height, width = shape
         if channels % self.divisor:
             raise ShapeError(
-                f"cannot keep 1/{self.divisor} of {channels} channels; "
-                f"put a transform before the split that gives a multiple of {self.divisor}"
+                f"cannot keep 1/{self.divisor} of {channels} channels. "
+                f"Put a transform before the split that gives a multiple of {self.divisor}"
             )
         kept = channels // self.divisor
         return (kept, height, width), (channels - kept, height, width)
@@ -53,7 +53,7 @@ def build_keep_first_channels(
     shape: Shape,
     builder: Builder,
     *,
-    divisor: Annotated[int, Field(ge=2, description="Keep one channel out of this many.")] = 4,
+    divisor: Annotated[int, Field(ge=2, description="Keep one channel of this many.")] = 4,
 ) -> KeepFirstChannels:
     """Build :class:`KeepFirstChannels`."""
     return KeepFirstChannels(divisor)

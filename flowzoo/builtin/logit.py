@@ -78,7 +78,7 @@ def build_logit(
     builder: Builder,
     *,
     alpha: Annotated[
-        float, Field(gt=0.0, lt=0.5, description="Distance that values keep from 0 and 1 before the logit.")
+        float, Field(gt=0.0, lt=0.5, description="Distance from 0 and 1 that is kept before the logit.")
     ] = 0.05,
 ) -> Logit:
     """Build :class:`Logit`."""

@@ -37,7 +37,9 @@ class Stack(ConditionalBijector):
     def __init__(self, parts: Sequence[ConditionalBijector]) -> None:
         super().__init__()
         if not parts:
-            raise OptionError("stack: expected at least one part; for none at all use 'identity'")
+            raise OptionError(
+                "stack: parts is empty. Give at least one part; to do nothing, use the bijector 'identity'"
+            )
         self.parts = PartList(parts, ConditionalBijector)
         self._refuse_untrainable()
 
@@ -50,13 +52,13 @@ class Stack(ConditionalBijector):
         *earlier, last = self.parts
         if not all(part.traits.loss_is_likelihood for part in earlier):
             raise OptionError(
-                "stack: only the last part may train on something else than its likelihood; "
-                "set objective=likelihood for the parts before it"
+                "stack: only the last part may have another objective than its likelihood. "
+                "Set objective=likelihood for the parts before it"
             )
         if not last.traits.loss_is_likelihood and any(True for part in earlier for _ in part.parameters()):
             raise OptionError(
                 "stack: the last part does not train on its likelihood, so parameters of the parts before "
-                "it would get no gradient; set the last part's objective=likelihood, or reorder the parts"
+                "it would get no gradient. Set the last part's objective=likelihood, or reorder the parts"
             )
 
     def forward(
@@ -97,7 +99,7 @@ def build_stack(
     *,
     parts: Annotated[
         list[BijectorSpec],
-        Field(min_length=1, description="Bijectors, in the order in which data pass through them."),
+        Field(min_length=1, description="Bijectors, in the order in which data meet them."),
     ],
 ) -> Stack:
     """Build :class:`Stack`."""

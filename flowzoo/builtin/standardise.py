@@ -76,7 +76,7 @@ def build_standardise(
     context_shape: Shape | None,
     builder: Builder,
     *,
-    inner: Annotated[BijectorSpec, Field(description="Bijector that models the standardised data.")],
+    inner: Annotated[BijectorSpec, Field(description="Bijector of the standardised data.")],
 ) -> Standardise:
     """Build :class:`Standardise`."""
     return Standardise(builder.bijector(inner, shape, context_shape), shape, context_shape)

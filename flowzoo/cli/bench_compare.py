@@ -27,7 +27,7 @@ def compare(
     second: Annotated[Path, typer.Argument(metavar="B", help="Folder or file of results to compare with A.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Compare the results of suite B with those of A, row by row.
+    """Compare the results in B with those in A, row by row.
 
     To compare single trainings, use flowzoo compare with their run folders.
     """

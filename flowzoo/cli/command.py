@@ -33,12 +33,17 @@ class Command(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         assert self.callback is not None, "every command has a function"
         for name, hint in get_type_hints(inspect.unwrap(self.callback)).items():
-            path = ctx.params.get(name)
-            if Path in (hint, *get_args(hint)) and path is not None:
+            given = ctx.params.get(name)
+            if Path in (hint, *get_args(hint)) and given is not None:
                 # A shell leaves ~ as it is in --out=~/runs and inside quotes.
-                ctx.params[name] = type(path)(os.path.expanduser(path))
+                several = isinstance(given, (list, tuple))
+                ctx.params[name] = [_expanded(path) for path in given] if several else _expanded(given)
         with results_alone():
             return super().invoke(ctx)
+
+
+def _expanded(path: Any) -> Any:
+    return type(path)(os.path.expanduser(path))
 
 
 def add_command(app: typer.Typer, name: str, function: Callable[..., None], example: str) -> None:
@@ -48,10 +53,11 @@ def add_command(app: typer.Typer, name: str, function: Callable[..., None], exam
         app: The program, or a group of its commands.
         name: The command's name.
         function: What the command does; its arguments are the command's.
-        example: A command line that stands below the help; empty for none.
+        example: A command line that stands below the help, or several, one a line; empty for none.
     """
     says = "\n\n".join(map(_one_line, (inspect.getdoc(function) or "").split("\n\n")))
-    app.command(name, cls=Command, help=says, epilog=f"Example: {example}" if example else None)(function)
+    epilog = "\n\n".join(f"Example: {line}" for line in example.splitlines())
+    app.command(name, cls=Command, help=says, epilog=epilog or None)(function)
 
 
 def import_command(component: Component, name: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from typing import Any
+from typing import Any, TextIO, cast
 
 import typer
 from rich.console import Console
@@ -23,11 +23,25 @@ class _ResultsConsole(Console):
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
+class _Trimmed:
+    """A stream that leaves out spaces at the ends of lines, with which tables are padded."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return self._stream.write("\n".join(line.rstrip(" ") for line in text.split("\n")))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 def console() -> Console:
     """Return the console for results; in a pipe or a file its lines are as long as they have to be."""
     out = results()
     unlimited = not out.isatty() and "COLUMNS" not in os.environ
-    return _ResultsConsole(file=out, width=_UNLIMITED if unlimited else None, highlight=False, markup=False)
+    file = out if out.isatty() else cast(TextIO, _Trimmed(out))
+    return _ResultsConsole(file=file, width=_UNLIMITED if unlimited else None, highlight=False, markup=False)
 
 
 def table(*headers: str) -> Table:

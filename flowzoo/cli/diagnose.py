@@ -20,22 +20,27 @@ if TYPE_CHECKING:
 
 
 def diagnose(
-    run: Annotated[Path, typer.Argument(help="Run folder, as flowzoo train made it.")],
-    split: Annotated[str, typer.Option("--split", help="train, validation or test.")] = "test",
+    run: Annotated[Path, typer.Argument(help="Run folder (the --out of flowzoo train).")],
+    split: Annotated[str, typer.Option("--split", help="Images to use: train, validation or test.")] = "test",
     images: Annotated[
-        int, typer.Option("--images", min=1, help="How many go through at once, forward and backward.")
+        int, typer.Option("--images", min=1, help="Number of images to encode, and of samples to draw.")
     ] = 64,
     seed: Annotated[
-        int, typer.Option("--seed", help="Random seed of noise, estimated traces and samples.")
+        int, typer.Option("--seed", help="Random seed for noise, estimated traces and samples.")
     ] = 0,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    device: Annotated[
+        str, typer.Option("--device", help="Where to compute: auto, cpu, cuda, cuda:1 or mps.")
+    ] = "auto",
     assignments: MovedOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what each solver of a trained run costs, on a batch of images and one of samples.
+    """Show how much work the ODE solvers of a trained model do, and what makes them slow.
 
-    Forward is from images to likelihoods, backward from noise to samples. Errors are those that the
-    solver estimates itself; evaluate's audit measures the true one.
+    Continuous flows solve an ordinary differential equation, and most of their time goes into it. Other
+    models have no solver, and there is nothing to show.
+
+    "Forward" goes from images to likelihoods, "backward" from noise to samples. Errors are those that the
+    solver estimates itself. The audit of flowzoo evaluate measures the true error.
     """
     moved = read_moved(assignments)
     from flowzoo.evaluation.diagnosis import diagnose_run
@@ -43,7 +48,7 @@ def diagnose(
     places = {"data_options": moved} if moved else {}
     found = diagnose_run(run, split, images=images, seed=seed, device=device, **places)
     for note in found.data_notes:
-        complain(f"note: {note}")
+        complain(f"warning: {note}.")
     if as_json:
         print_json(asdict(found))
     else:
@@ -52,14 +57,14 @@ def diagnose(
 
 def _print(found: Diagnosis) -> None:
     facts = table("", "")
-    facts.add_row("forward", f"{found.forward_seconds:.2f} s for {found.images} image(s)")
-    facts.add_row("backward", f"{found.backward_seconds:.2f} s for {found.images} sample(s)")
+    facts.add_row("forward", f"{found.forward_seconds:.2f} s for the likelihoods of {found.images} image(s)")
+    facts.add_row("backward", f"{found.backward_seconds:.2f} s for drawing {found.images} sample(s)")
     if found.solver:
-        facts.add_row("solver", found.solver)
+        facts.add_row("ODE solver", found.solver)
     console().print(facts)
     console().print()
     if not found.rows:
-        console().print("nothing to report: this model has no solver, or none that reports on itself")
+        console().print("This model has no ODE solver, so there is nothing more to show.")
         return
     _print_whole(_figures(found))
     if found.advice:

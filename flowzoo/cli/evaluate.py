@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flowzoo.cli.choose import JsonOption
-from flowzoo.cli.console import console, print_json, table
+from flowzoo.cli.console import complain, console, print_json, table
 from flowzoo.cli.moved import MovedOption, read_moved
 from flowzoo.cli.streams import results
 from flowzoo.errors import FileError
@@ -17,71 +18,127 @@ from flowzoo.errors import FileError
 if TYPE_CHECKING:
     from flowzoo.evaluation.audit import Audit
     from flowzoo.evaluation.density.outcome import DensityAudit
+    from flowzoo.evaluation.image_bits import ImageBits
     from flowzoo.evaluation.report import Evaluation
-
-NEVER_RANKED = "never ranked"
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="Run folder, as flowzoo train made it.")],
-    split: Annotated[str, typer.Option("--split", help="train, validation or test.")] = "test",
-    images: Annotated[int | None, typer.Option("--images", help="Use the first N images only.")] = None,
+    run: Annotated[Path, typer.Argument(help="Run folder (the --out of flowzoo train).")],
+    split: Annotated[
+        str, typer.Option("--split", help="Images to measure on: train, validation or test.")
+    ] = "test",
+    images: Annotated[
+        int | None,
+        typer.Option("--images", help="Use only the first N images.", show_default="all of the split"),
+    ] = None,
     importance_samples: Annotated[
         int,
         typer.Option(
             "--importance-samples",
-            "--draws",
-            help="Random samples for each image: of noise, and of coarse images if the model draws them. "
-            "More samples tighten the bound.",
+            help="Random samples for each image, of its noise and of what the model draws. More give a "
+            "tighter bound and take longer.",
         ),
     ] = 1,
     exact: Annotated[
         bool | None,
         typer.Option(
             "--exact/--estimate",
-            help="Trace of continuous flows, exact or estimated. Default: exact up to 64 dimensions.",
+            help="Compute the trace of continuous flows exactly, or estimate it, which is faster.",
+            show_default="exact up to 64 dimensions",
         ),
     ] = None,
     audit: Annotated[
         bool,
         typer.Option(
             "--audit/--no-audit",
-            help="Check that the model is a valid density, and measure the error of its solver.",
+            help="Check that the model is a probability density, and measure the error of its ODE solver. "
+            "A figure without this check is never ranked.",
         ),
     ] = True,
     audit_seconds: Annotated[
         float,
         typer.Option(
             "--audit-seconds",
-            help="Approximate seconds for the audit's main check. Its other checks take extra time.",
+            help="Seconds for the main check of the audit. Its other checks come on top.",
         ),
     ] = 20.0,
-    floor: Annotated[bool, typer.Option("--floor/--no-floor", help="Fit the Gaussian floor too.")] = True,
-    cache: Annotated[
-        bool, typer.Option("--cache/--no-cache", help="Fit the floor once for all runs on the same data.")
+    floor: Annotated[
+        bool,
+        typer.Option(
+            "--floor/--no-floor",
+            help="Also measure the Gaussian floor: one Gaussian fitted to the same images, which a "
+            "useful model beats.",
+        ),
     ] = True,
-    batch_size: Annotated[int, typer.Option("--batch-size", help="Images at once.")] = 100,
+    cache: Annotated[
+        bool,
+        typer.Option("--cache/--no-cache", help="Keep the fitted floor for other runs on the same data."),
+    ] = True,
+    batch_size: Annotated[
+        int,
+        typer.Option(
+            "--batch-size", help="Number of images to compute at once. Lower it if memory runs out."
+        ),
+    ] = 100,
     seed: Annotated[
-        int, typer.Option("--seed", help="Random seed of the noise and of estimated traces.")
+        int, typer.Option("--seed", help="Random seed for the noise and for estimated traces.")
     ] = 0,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    device: Annotated[
+        str, typer.Option("--device", help="Where to compute: auto, cpu, cuda, cuda:1 or mps.")
+    ] = "auto",
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="JSON file to write.", show_default="RUN/evaluation-SPLIT.json"),
+        typer.Option(
+            "-o", "--output", help="JSON file to write.", show_default="RUN/evaluation-SPLIT.json, see above"
+        ),
     ] = None,
     assignments: MovedOption = None,
     as_json: JsonOption = False,
+    draws: Annotated[int | None, typer.Option("--draws", hidden=True)] = None,
 ) -> None:
-    """Measure bits/dim of a trained run, show it, and write it to RUN/evaluation-SPLIT.json."""
+    """Measure the bits/dim of a trained run, print them, and write them to a file in the run folder.
+
+    The file is evaluation-SPLIT.json. Options that change what is measured become part of its name, for
+    example evaluation-test-images20.json, so that a quick look at a few images does not replace the figure
+    of the whole split. The bits/dim of each image are kept in a second file beside it, for flowzoo compare.
+
+    The figure is written before the audit and the floor begin, and again when they are done. So it is kept
+    if you stop the command early.
+    """
     moved = read_moved(assignments)
+    if draws is not None:  # the option's name in older versions
+        importance_samples = draws
     from flowzoo.cli.progress import counting_each
+    from flowzoo.evaluation.image_bits import bits_file, write_bits
     from flowzoo.evaluation.report import evaluate_run, evaluation_file, write_evaluation
     from flowzoo.files import check_output
 
     if output is not None:
         check_output(output, "JSON file")
+    chosen: dict[str, Any] = {
+        "seed": seed or None,
+        "samples": importance_samples if importance_samples != 1 else None,
+        "exact": exact,
+        "estimate": exact is False,
+        "no-audit": not audit,
+        "no-floor": not floor,
+    }
+
+    def write(evaluation: Evaluation) -> Path:
+        partly = evaluation.images if evaluation.images != evaluation.split_images else None
+        place = output or evaluation_file(run, split, {"images": partly, **chosen})
+        write_evaluation(evaluation, place)
+        return place
+
+    def keep(evaluation: Evaluation, bits: ImageBits) -> None:
+        # What cannot be written is said once, when the figure is shown.
+        with suppress(FileError):
+            place = write(evaluation)
+            if output is None:
+                write_bits(bits, bits_file(place))
+
     with counting_each() as count:
-        audited = count("% of the audit")
+        audited = count("% of the density audit")
         evaluation = evaluate_run(
             run,
             split,
@@ -99,17 +156,20 @@ def evaluate(
             progress=count("images"),
             auditing=lambda share: audited(round(100 * share), 100),
             floor_progress=count("images for the Gaussian floor"),
+            measured=keep,
         )
+    for note in evaluation.data_notes:
+        complain(f"warning: {note}. Compare this figure only with others on the same images.")
     try:
         print_json(asdict(evaluation)) if as_json else _print(evaluation)
         results().flush()
     finally:
         # Shown first, and kept even if nobody reads: it took long to measure.
         try:
-            write_evaluation(evaluation, output or evaluation_file(run, split))
+            write(evaluation)
         except FileError as error:
             raise FileError(
-                f"{error}; the figure above is complete, --output FILE keeps it elsewhere"
+                f"{error}. The figure above is complete. To keep it, name another file: --output FILE"
             ) from error
 
 
@@ -118,71 +178,78 @@ def _print(evaluation: Evaluation) -> None:
     for name, value in _facts(evaluation):
         facts.add_row(name, value)
     console().print(facts)
-    shares = table("share", "bits/dim")
-    shares.columns[1].justify = "right"
-    for name, share in evaluation.terms.items():
-        shares.add_row(name, f"{share:.4f}")
-    shares.add_row("sum", f"{sum(evaluation.terms.values()):.4f}", style="bold")
+    terms = table("terms of the figure", "bits/dim")
+    terms.columns[1].justify = "right"
+    for name, term in evaluation.terms.items():
+        terms.add_row(name, f"{term:.4f}")
+    terms.add_row("sum", f"{sum(evaluation.terms.values()):.4f}", style="bold")
     console().print()
-    console().print(shares)
+    console().print(terms)
 
 
 def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
-    def bits(value: float, error: float | None) -> str:
-        return f"{value:.4f}" + ("" if error is None else f" ± {error:.4f}")
-
-    facts: list[tuple[str, Any]] = [
+    facts: list[tuple[str, str]] = [
         ("model", evaluation.model),
         ("data", f"{evaluation.data} {evaluation.data_revision}, {evaluation.split} split"),
-        ("bits/dim", bits(evaluation.bits_per_dim, evaluation.standard_error) + _caveat(evaluation)),
+        ("bits/dim", f"{_bits(evaluation.bits_per_dim, evaluation.standard_error)}  (lower is better)"),
+        ("not ranked", "; ".join(evaluation.objections)),
+        ("Gaussian floor", _floor(evaluation)),
+        ("images", _images(evaluation)),
+        ("drawn by the model", evaluation.proposal),
+        ("trace", evaluation.trace),
+        ("ODE solver", evaluation.solver),
+        ("density audit", "not done" if evaluation.density is None else _density(evaluation.density)),
+        ("solver's error", "" if evaluation.audit is None else _audit(evaluation.audit)),
+        ("solver's work", f"{evaluation.evaluations:g} evaluations of vector fields per batch"),
+        ("parameters", f"{evaluation.parameters:,}"),
+        ("seconds", f"{evaluation.seconds:.1f} without the audit and the floor"),
     ]
+    if not evaluation.evaluations:
+        facts = [fact for fact in facts if fact[0] != "solver's work"]
+    if evaluation.joint_bits_per_dim is not None:
+        explained = "of images and drawn coarse images together; no bound for the images alone, never ranked"
+        facts.append(("joint_bpd", f"{evaluation.joint_bits_per_dim:.4f}  ({explained})"))
+    return [(name, value) for name, value in facts if value]
+
+
+def _bits(value: float, error: float | None) -> str:
+    return f"{value:.4f}" + ("" if error is None else f" ± {error:.4f}")
+
+
+def _images(evaluation: Evaluation) -> str:
+    counted, whole = evaluation.images, evaluation.split_images
+    part = f"the first {counted:,} of {whole:,}" if whole and whole != counted else f"all {counted:,}"
+    samples = evaluation.importance_samples
+    return f"{part}, with {samples} random sample{'s' if samples != 1 else ''} of noise each"
+
+
+def _floor(evaluation: Evaluation) -> str:
     floor = evaluation.gaussian_bits_per_dim
     if floor is None:
-        facts.append(("gaussian", evaluation.gaussian_remark))
-    else:
-        remarks = ["closed form, same pixels", evaluation.gaussian_remark]
-        if evaluation.bits_per_dim >= floor:
-            remarks.append(f"{evaluation.model} is worse than this floor")
-        said = "; ".join(filter(None, remarks))
-        facts.append(("gaussian", f"{bits(floor, evaluation.gaussian_standard_error)}  ({said})"))
-    facts += [
-        (
-            "images",
-            f"{evaluation.images}, {evaluation.importance_samples} sample(s) of uniform noise each",
-        ),
-        ("proposal", evaluation.proposal),
-        ("trace", evaluation.trace),
-        ("solver", evaluation.solver),
-        ("density", "not audited" if evaluation.density is None else _density(evaluation.density)),
-        ("solver's error", "" if evaluation.audit is None else _audit(evaluation.audit)),
-        ("evaluations", f"{evaluation.evaluations:g} a batch" if evaluation.evaluations else ""),
-        ("parameters", f"{evaluation.parameters:,}"),
-        ("seconds", f"{evaluation.seconds:.1f}"),
-    ]
-    if evaluation.joint_bits_per_dim is not None:
-        no_bound = f"no bound on the likelihood of the images; {NEVER_RANKED}"
-        facts.append(("joint_bpd", f"{evaluation.joint_bits_per_dim:.4f}  ({no_bound})"))
-    return [(name, value) for name, value in facts if value]
+        return evaluation.gaussian_remark
+    remarks = [evaluation.gaussian_remark]
+    if evaluation.bits_per_dim >= floor:
+        remarks.insert(0, f"{evaluation.model} is worse than the Gaussian floor (higher is worse)")
+    said = "; ".join(filter(None, remarks))
+    return _bits(floor, evaluation.gaussian_standard_error) + (f"  {said}" if said else "")
 
 
 def _audit(audit: Audit) -> str:
     return (
-        f"{audit.mean:+.5f} bits/dim on average, {audit.worst:.5f} at worst "
-        f"({audit.images} image(s) against {audit.judge})"
+        f"{audit.mean:+.5f} bits/dim on average, at most {audit.worst:.5f} for one image "
+        f"({_counted(audit.images)}, compared with {audit.judge} in double precision)"
     )
 
 
 def _density(density: DensityAudit) -> str:
     if density.worst is None:
-        return f"failed ({density.seconds:.1f} s)"
+        return f"failed after {density.seconds:.1f} s"
     return (
-        f"{'passed' if density.passed else 'failed'}: log p off by at most {density.worst:.2g} bits/dim "
-        f"(limit {density.tolerance:g}), checked on {density.images} image(s), {density.method}, by "
-        f"{density.derivatives}, in {density.seconds:.1f} s"
+        f"{'passed' if density.passed else 'failed'}: log p is off by at most {density.worst:.2g} bits/dim "
+        f"(allowed: {density.tolerance:g}); {_counted(density.images)}, model checked {density.method}, "
+        f"derivatives by {density.derivatives}, {density.seconds:.1f} s"
     )
 
 
-def _caveat(evaluation: Evaluation) -> str:
-    objections = [] if evaluation.valid else [*evaluation.objections, NEVER_RANKED]
-    said = [*evaluation.data_notes, *objections]
-    return f"  ({'; '.join(said)})" if said else ""
+def _counted(images: int) -> str:
+    return f"{images} image{'s' if images != 1 else ''}"

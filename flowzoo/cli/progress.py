@@ -100,7 +100,7 @@ def counting_each() -> Iterator[Callable[[str], Count]]:
                 return
             if task is None:
                 task, began = TaskID(0), time.monotonic()
-            if pace.due():
+            if done < total and pace.due():
                 console.print(_line(what, done, total, time.monotonic() - began))
 
         return show

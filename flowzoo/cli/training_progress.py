@@ -116,7 +116,7 @@ class TrainingBar(Reporter):
     def _show_between(self, work: str, share: float, figures: str) -> None:
         """Show what is done between steps."""
         if self._bar.disable:
-            if self._pace.due():
+            if share < 1 and self._pace.due():
                 self._console.print(f"{work}: {figures} ({share:.0%})")
             return
         if self._between is None or self._between[0] != work:

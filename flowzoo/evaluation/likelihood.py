@@ -41,7 +41,7 @@ from flowzoo.terms import FlowTerms
 from flowzoo.units import bits_per_dim, nats_to_bits
 
 EXACT_UP_TO = 64
-"""Dimensions up to which components are asked for exact log-determinants unless the caller says otherwise."""
+"""Dimensions up to which exact log-determinants are requested unless the caller decides otherwise."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,9 @@ class Likelihood:
         dequantisation: How integers were made continuous.
         trace: ``exact``, or how it was estimated; empty for models that compute it in closed form.
         solver: ODE solver and tolerance; empty for models without.
-        audit: The solver's error on some of the images; None for models without, or if not asked for.
-        density: The outcome of the density audit; None if not asked for.
+        audit: The solver's error on some of the images; None for models without a solver, or where it was
+            left out.
+        density: The outcome of the density audit; None where it was left out.
         terms: Bits/dim by row: each level's terms, the pixels and ``log2 bins``. The rows add up.
         evaluations: Function evaluations of all vector fields, for one batch on average.
         components: What components measured of themselves, on average over batches.
@@ -116,6 +117,7 @@ def evaluate_likelihood(
     audit_seconds: float = SECONDS,
     progress: Callable[[int], None] = lambda images: None,
     auditing: Callable[[float], None] = lambda share: None,
+    measured: Callable[[Likelihood, Tensor], object] = lambda found, bits: None,
 ) -> Likelihood:
     """Measure bits per dimension.
 
@@ -138,6 +140,8 @@ def evaluate_likelihood(
         audit_seconds: How long the density audit may spend on Jacobians, roughly.
         progress: Told how many images are done after each batch.
         auditing: Told which share of the density audit is done.
+        measured: Called before the audits, which can take long, with the figure as it stands without them,
+            and with each image's bits/dim, ``(images,)``, float64, on the CPU.
 
     Raises:
         OptionError: There is more than one importance sample and an estimated log-determinant, whose noise
@@ -176,58 +180,62 @@ def evaluate_likelihood(
     seconds = time.monotonic() - began
     bits = torch.cat(values)
     standard_error = float(bits.std()) / math.sqrt(count) if count > 1 else None
+
+    def likelihood(density: DensityAudit | None, audited: Audit | None, unjudged: str) -> Likelihood:
+        objections = tuple(_objections(ledger.exactness, density, audited, unjudged, standard_error))
+        return Likelihood(
+            bits_per_dim=float(bits.mean()),
+            standard_error=standard_error,
+            valid=not objections,
+            objections=objections,
+            exactness=ledger.exactness,
+            estimated=ledger.estimated,
+            joint_bits_per_dim=float(torch.cat(joint_values).mean()) if _has_joint_figure(flow) else None,
+            proposal=f"{stated(ledger, 'proposal')}, K={samples}" if flow.stochastic else "",
+            images=count,
+            importance_samples=samples,
+            dequantisation="uniform",
+            trace=stated(ledger, "trace"),
+            solver=stated(ledger, "solver"),
+            audit=audited,
+            density=density,
+            terms={name: total / count for name, total in rows.items()} | {"log2 bins": math.log2(flow.bins)},
+            evaluations=ledger.counts.get("evaluations", 0.0) / (batches * samples),
+            components=components,
+            parameters=trainable(flow),
+            seconds=seconds,
+            seed=seed,
+        )
+
+    components = findings.rows()
+    measured(likelihood(None, None, ""), bits)
+    if not audit:
+        return likelihood(None, None, "")
     audited: Audit | None = None
-    unjudged = "was not audited"
-    if audit and flow.solves:
+    unjudged = ""
+    if flow.solves:
         try:
             audited = audit_likelihood(flow, source, count, seed, use_exact, warm_start)
         except (Exception, SystemExit) as problem:  # the figure has been measured, and is not lost to it
             unjudged = f"could not be audited: {blamed(problem)}"
-    density: DensityAudit | None = None
-    if audit:
 
-        def measure(copied: Flow, images: IntegerImages, call: Call) -> Tensor:
-            log_prob = _log_prob_of(copied, images, samples, call).log_prob
-            return bits_per_dim(log_prob, copied.dimensions, copied.bins)
+    def measure(copied: Flow, images: IntegerImages, call: Call) -> Tensor:
+        log_prob = _log_prob_of(copied, images, samples, call).log_prob
+        return bits_per_dim(log_prob, copied.dimensions, copied.bins)
 
-        figure = Figure(
-            flow=flow,
-            source=source,
-            bits=bits,
-            importance_samples=samples,
-            measure=measure,
-            seed=seed,
-            exact=use_exact,
-            warm_start=warm_start,
-            solved=flow.solves,
-            estimated=ledger.estimated,
-        )
-        density = audit_density(figure, audit_seconds, auditing)
-    unjudged = unjudged if flow.solves and audit else ""
-    objections = tuple(_objections(ledger.exactness, density, audited, unjudged, standard_error))
-    return Likelihood(
-        bits_per_dim=float(bits.mean()),
-        standard_error=standard_error,
-        valid=not objections,
-        objections=objections,
-        exactness=ledger.exactness,
-        estimated=ledger.estimated,
-        joint_bits_per_dim=float(torch.cat(joint_values).mean()) if _has_joint_figure(flow) else None,
-        proposal=f"{stated(ledger, 'proposal')}, K={samples}" if flow.stochastic else "",
-        images=count,
+    figure = Figure(
+        flow=flow,
+        source=source,
+        bits=bits,
         importance_samples=samples,
-        dequantisation="uniform",
-        trace=stated(ledger, "trace"),
-        solver=stated(ledger, "solver"),
-        audit=audited,
-        density=density,
-        terms={name: total / count for name, total in rows.items()} | {"log2 bins": math.log2(flow.bins)},
-        evaluations=ledger.counts.get("evaluations", 0.0) / (batches * samples),
-        components=findings.rows(),
-        parameters=trainable(flow),
-        seconds=seconds,
+        measure=measure,
         seed=seed,
+        exact=use_exact,
+        warm_start=warm_start,
+        solved=flow.solves,
+        estimated=ledger.estimated,
     )
+    return likelihood(audit_density(figure, audit_seconds, auditing), audited, unjudged)
 
 
 class _Drawn(NamedTuple):
@@ -314,6 +322,6 @@ def _objections(
         yield f"the solver's error {unjudged}"
     if audit is not None and not audit.is_small(standard_error):
         yield (
-            f"the solver's error is not small, {audit.mean:+.4f} bits/dim on average: "
-            "lower bijector.evaluation_tolerance, or raise bijector.evaluation_steps"
+            f"the solver's error is not small, {audit.mean:+.4f} bits/dim on average. "
+            "Lower bijector.evaluation_tolerance, or raise bijector.evaluation_steps"
         )

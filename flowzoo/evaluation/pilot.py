@@ -5,15 +5,13 @@ A solver that chose its steps anew for every batch would make an image's figure 
 
 from __future__ import annotations
 
+from flowzoo.calibration import PILOT_IMAGES, calibrate
 from flowzoo.call import Call, per_image_generators
 from flowzoo.data.batches import spread
 from flowzoo.data.dataset import ImageSource
 from flowzoo.flow import Flow
 from flowzoo.solving import Solving
 from flowzoo.warm_start import WarmStart
-
-PILOT_IMAGES = 32
-"""They go through the model together, whatever the size of the batches after them."""
 
 TRIAL_IMAGES = 2
 """On these it shows whether the model keeps anything."""
@@ -32,16 +30,15 @@ def calibrate_on_pilot(flow: Flow, source: ImageSource, count: int, seed: int, e
 
     def kept_of(images: int) -> WarmStart:
         indices = spread(count, images)
-        warm_start = WarmStart(flow)
         generators = per_image_generators(seed, indices)
-        flow.bits_per_dim(
-            source.take(indices),
-            Call(generator=generators, solver=Solving(exact=exact, warm_start=warm_start)),
-        )
-        return warm_start
+
+        def compute(warm_start: WarmStart) -> None:
+            solver = Solving(exact=exact, warm_start=warm_start)
+            flow.bits_per_dim(source.take(indices), Call(generator=generators, solver=solver))
+
+        return calibrate(flow, compute)[0]
 
     warm_start = kept_of(TRIAL_IMAGES)
     if warm_start.state():
         warm_start = kept_of(PILOT_IMAGES)
-    warm_start.frozen = True
     return warm_start

@@ -7,13 +7,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from flowzoo.data.inspection import inspect_split
 from flowzoo.device import prepare_device
 from flowzoo.evaluation.density.audit import SECONDS
 from flowzoo.evaluation.floor import Floor, measure_floor
+from flowzoo.evaluation.image_bits import ImageBits, ImageConditions, split_revision
 from flowzoo.evaluation.likelihood import Likelihood, evaluate_likelihood
 from flowzoo.files import write_json
 from flowzoo.flow import Flow
+from flowzoo.registry.saving import weights_digest
 from flowzoo.rundata import RunData, load_run_data
 from flowzoo.runfolder import RunFolder
 
@@ -39,6 +43,8 @@ class Evaluation(Likelihood):
         gaussian_remark: Why there is no such figure, or what it is worth; empty where it is sound.
         training_steps: Of the run so far; the model is that of its best validation.
         training_seconds: Of the run so far.
+        split_images: How many images the split has; more than ``images`` where only the first were used. None
+            in records of older versions.
     """
 
     schema: int
@@ -54,6 +60,7 @@ class Evaluation(Likelihood):
     training_steps: int
     training_seconds: float
     data_notes: tuple[str, ...] = ()
+    split_images: int | None = None
 
 
 def evaluate_run(
@@ -74,6 +81,7 @@ def evaluate_run(
     progress: Callable[[int, int], None] = lambda done, total: None,
     floor_progress: Callable[[int, int], None] = lambda done, total: None,
     auditing: Callable[[float], None] = lambda share: None,
+    measured: Callable[[Evaluation, ImageBits], object] = lambda found, bits: None,
 ) -> Evaluation:
     """Evaluate the model of a run folder; :func:`write_evaluation` keeps what is found.
 
@@ -96,6 +104,8 @@ def evaluate_run(
         progress: Told how many images of how many are done.
         floor_progress: Told to how many training images of how many the floor is fitted.
         auditing: Told which share of the density audit is done.
+        measured: Called before the audits and the floor, which can take long, with the record as it stands
+            without them, and with the bits/dim of each image.
 
     Raises:
         SavedModelError: The folder holds no run, or no model yet.
@@ -106,6 +116,7 @@ def evaluate_run(
     folder = RunFolder(path)
     record = folder.read()
     flow = folder.load_model(str(prepare_device(device)))
+    weights = weights_digest(folder.model)
     data = load_run_data(record, data_options)
     dataset = data.dataset
     source = dataset.split(split)
@@ -119,6 +130,37 @@ def evaluate_run(
         done += count
         progress(done, total)
 
+    def record_of(found: Likelihood, gaussian: Floor) -> Evaluation:
+        return Evaluation(
+            schema=SCHEMA,
+            model=record.experiment.model,
+            data=record.experiment.data,
+            data_revision=dataset.info.revision if split in data.changes else record.experiment.data_revision,
+            split=split,
+            bins=flow.bins,
+            pixels=_pixels(flow),
+            **vars(found),
+            gaussian_bits_per_dim=gaussian.bits_per_dim,
+            gaussian_standard_error=gaussian.standard_error,
+            gaussian_remark=gaussian.remark,
+            training_steps=record.steps,
+            training_seconds=record.seconds,
+            data_notes=_notes(data, split, gaussian.bits_per_dim is not None),
+            split_images=len(source),
+        )
+
+    def note(found: Likelihood, bits: Tensor) -> None:
+        made_of = ImageConditions(
+            split=split,
+            images_revision=split_revision(dataset.info, split),
+            bins=flow.bins,
+            seed=seed,
+            importance_samples=importance_samples,
+            trace=found.trace,
+            weights=weights,
+        )
+        measured(record_of(found, Floor(None, None)), ImageBits(bits, made_of))
+
     found = evaluate_likelihood(
         flow,
         source,
@@ -131,6 +173,7 @@ def evaluate_run(
         audit_seconds=audit_seconds,
         progress=advance,
         auditing=auditing,
+        measured=note,
     )
     gaussian = Floor(None, None)
     if floor and record.experiment.model != "gaussian":
@@ -144,22 +187,7 @@ def evaluate_run(
             cached=cache,
             progress=floor_progress,
         )
-    return Evaluation(
-        schema=SCHEMA,
-        model=record.experiment.model,
-        data=record.experiment.data,
-        data_revision=dataset.info.revision if split in data.changes else record.experiment.data_revision,
-        split=split,
-        bins=flow.bins,
-        pixels=_pixels(flow),
-        **vars(found),
-        gaussian_bits_per_dim=gaussian.bits_per_dim,
-        gaussian_standard_error=gaussian.standard_error,
-        gaussian_remark=gaussian.remark,
-        training_steps=record.steps,
-        training_seconds=record.seconds,
-        data_notes=_notes(data, split, gaussian.bits_per_dim is not None),
-    )
+    return record_of(found, gaussian)
 
 
 def write_evaluation(evaluation: Evaluation, path: Path) -> None:
@@ -175,9 +203,26 @@ def write_evaluation(evaluation: Evaluation, path: Path) -> None:
     write_json(path, asdict(evaluation))
 
 
-def evaluation_file(run: Path | str, split: str) -> Path:
-    """Return where a run keeps the evaluation of a split."""
-    return RunFolder(run).path / f"evaluation-{split}.json"
+def evaluation_file(run: Path | str, split: str, chosen: Mapping[str, Any] | None = None) -> Path:
+    """Return where a run keeps an evaluation.
+
+    Each choice that differs from the usual evaluation is part of the name, so that an evaluation of a few
+    images does not replace that of the whole split.
+
+    Args:
+        run: The run folder.
+        split: The split.
+        chosen: Options that were chosen, by name; None and False stand for the usual choice.
+
+    >>> evaluation_file("run", "test").name, evaluation_file("run", "test", {"images": 20, "seed": 1}).name
+    ('evaluation-test.json', 'evaluation-test-images20-seed1.json')
+    """
+    parts = [
+        name if value is True else f"{name}{value}"
+        for name, value in (chosen or {}).items()
+        if value is not None and value is not False
+    ]
+    return RunFolder(run).path / f"{'-'.join(['evaluation', split, *parts])}.json"
 
 
 def _notes(data: RunData, split: str, has_floor: bool) -> tuple[str, ...]:

@@ -141,6 +141,16 @@ def saved_provenance(folder: str | os.PathLike[str]) -> Provenance:
     return _saved(source, _read_config(source)).provenance
 
 
+def weights_digest(folder: str | os.PathLike[str]) -> str:
+    """Return the digest of a saved model's weights, which tells it from any other.
+
+    Raises:
+        SavedModelError: The folder is missing or damaged.
+    """
+    source = _present(_locate(folder))
+    return str(_read_config(source).get("weights_sha256", ""))
+
+
 def _locate(folder: str | os.PathLike[str]) -> Path:
     """Return a folder's absolute path, symlinks resolved."""
     try:

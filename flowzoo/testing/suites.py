@@ -115,7 +115,10 @@ def _missing_options(cells: list[Cell]) -> Iterator[str]:
     asked: list[tuple[Any, str, Mapping[str, Any]]] = []
     for cell in cells:
         each = cell.experiment
-        asked += [("model", each.model, each.options), *(("metric", *metric) for metric in cell.metrics)]
+        asked += [
+            ("model", each.model, each.options),
+            *(("metric", *metric) for metric in cell.metrics.values()),
+        ]
         if not missing_options(registry.find("dataset", each.data), each.data_options):
             asked.append(("dataset", each.data, each.data_options))
     said = set()

@@ -15,7 +15,7 @@ from flowzoo.data.dataset import Dataset
 from flowzoo.data.inspection import inspect_dataset
 from flowzoo.data.load import load_dataset
 from flowzoo.device import prepare_device
-from flowzoo.errors import OptionError
+from flowzoo.errors import FileError, OptionError
 from flowzoo.experiment.budget import Budget
 from flowzoo.experiment.experiment import Experiment
 from flowzoo.flow import Flow
@@ -79,7 +79,12 @@ def start_run(
         data_report=replace(_report(dataset), changed=findings.changed, shared=findings.shared),
         provenance=provenance_of(registry, [*recipe.revisions, f"dataset:{experiment.data}"]),
     )
-    with run_folder.created(keep=lambda: trainer.steps > 0):
+
+    def keep(error: BaseException) -> bool:
+        # Where a disk is full, making room and resuming is all that is needed.
+        return trainer.steps > 0 or (isinstance(error, FileError) and run_folder.checkpoint.exists())
+
+    with run_folder.created(keep):
         reporter.begins(record)
         return _train_to_the_end(trainer, run_folder, record)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from flowzoo.calibration import PILOT_IMAGES, calibrate
 from flowzoo.call import Call, per_image_generators
 from flowzoo.data.batches import spread
 from flowzoo.data.dataset import ImageSource
@@ -21,9 +22,6 @@ from flowzoo.warm_start import WarmStart
 
 SEED = 1
 """Noise and probes of the validation are the same every time, so that its figures can be compared."""
-
-PILOT = 32
-"""Images, at most a batch of them, on which the model's components settle what is then the same for all."""
 
 
 @torch.no_grad()
@@ -56,10 +54,9 @@ def validate(
     count = min(images, len(source))
     if not count:
         raise DataError("the validation split holds no images; use a data set with more of them")
-    warm_start = WarmStart(flow)
-    pilot = spread(count, min(PILOT, batch_size))
-    values = [_bits(flow, source, pilot, levels, warm_start)]
-    warm_start.frozen = True
+    pilot = spread(count, min(PILOT_IMAGES, batch_size))
+    warm_start, first = calibrate(flow, lambda new: _bits(flow, source, pilot, levels, new))
+    values = [first]
     remaining = [index for index in range(count) if index not in pilot]
     if warm_start.state():
         values, remaining = [], list(range(count))

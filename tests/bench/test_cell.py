@@ -103,6 +103,15 @@ def test_rows_of_what_is_not_installed_are_left_out_where_the_suite_says_so() ->
     assert "no bijector 'from-elsewhere'" in reasons[2]
 
 
+def test_two_entries_of_one_metric_are_told_apart_by_labels() -> None:
+    other = {"name": "bits-per-dim", "label": "bits of 5 images", "images": 5}
+    cell = cells(metrics=["bits-per-dim", other])[0]
+    assert cell.metrics == {
+        "bits-per-dim": ("bits-per-dim", {}),
+        "bits of 5 images": ("bits-per-dim", {"images": 5}),
+    }
+
+
 @pytest.mark.parametrize("optional", [True, False])
 def test_metrics_that_are_not_installed_are_left_out_of_optional_suites_alone(optional: bool) -> None:
     asked = {
@@ -128,8 +137,8 @@ def test_labels_and_metrics_are_there_once() -> None:
     with pytest.raises(SuiteError) as caught:
         cells(models=[*twice, "realnvp"], metrics=["parameters", "parameters"])
 
-    assert "'A-b' and 'a b' and 'realnvp' would be the same file's name" in str(caught.value)
-    assert "'parameters' is there twice" in str(caught.value)
+    assert "'A-b' and 'a b' and 'realnvp'" in str(caught.value)
+    assert "metrics: 'parameters'" in str(caught.value)
 
 
 def test_data_and_seeds_are_there_once() -> None:
@@ -175,7 +184,7 @@ def test_qualified_names_are_kept_bare_where_that_is_enough() -> None:
     )
 
     assert (cell.experiment.model, cell.experiment.data) == ("glow", "digits")
-    assert [name for name, _ in cell.metrics] == ["parameters", "bits-per-dim"]
+    assert [name for name, _ in cell.metrics.values()] == ["parameters", "bits-per-dim"]
     assert cell.label == "Flowzoo_Coupling/glow"
     assert "Flowzoo_Coupling/glow" not in [each.label for each in cells(models=["flowzoo-coupling/*"])]
 
@@ -184,7 +193,7 @@ def test_the_same_under_a_bare_and_a_qualified_name_is_the_same() -> None:
     found = cells(models=["*", "flowzoo-coupling/glow"])
 
     assert sorted(cell.experiment.model for cell in found) == default_registry().names("model")
-    with pytest.raises(SuiteError, match="'parameters' is there twice"):
+    with pytest.raises(SuiteError, match="metrics: 'parameters'"):
         cells(metrics=["parameters", "flowzoo/parameters"])
 
 
@@ -204,7 +213,7 @@ def test_of_two_plugins_of_one_name_a_suite_says_which(install_plugin: Callable[
     install_plugin("flowzoo-one", TWIN)
     install_plugin("flowzoo-two", TWIN)
     (cell,) = cells(models=["flowzoo-one/twin"], data=["flowzoo-two/mine"], metrics=["flowzoo-one/mine"])
-    assert (cell.experiment.model, cell.experiment.data, cell.metrics[0][0]) == (
+    assert (cell.experiment.model, cell.experiment.data, next(iter(cell.metrics.values()))[0]) == (
         "flowzoo-one/twin",
         "flowzoo-two/mine",
         "flowzoo-one/mine",

@@ -168,7 +168,8 @@ def test_failing_metrics_leave_the_others_and_what_was_trained(
     odd_plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ODD_MENDED", str(tmp_path / "mended"))
-    metrics = ["parameters", "odd-refuses", "odd-exits", "odd-raises"]
+    labelled = {"name": "parameters", "label": "parameters, again"}
+    metrics = ["parameters", labelled, "odd-refuses", "odd-exits", "odd-raises"]
     wanted = cells("odd-good", metrics=metrics)
 
     first = run(tmp_path / "out", wanted)[0]["odd-good"]
@@ -177,6 +178,7 @@ def test_failing_metrics_leave_the_others_and_what_was_trained(
     assert first.failure is not None
     assert first.failure.stage == "measuring odd-exits"
     assert first.metrics["parameters"].value == 64
+    assert first.metrics["parameters, again"].value == 64
     assert first.metrics["odd-refuses"].objections == ("weights are missing; fetch them",)
     assert first.unmeasured == ("odd-refuses", "odd-exits", "odd-raises")
 

@@ -39,9 +39,7 @@ def test_use_before_the_first_pass_is_refused(mode: str) -> None:
     actnorm = ActNorm(2).double()
 
     for call in (lambda: actnorm(data(), None, Call(mode=mode)), lambda: actnorm.inverse(data())):
-        with pytest.raises(
-            NotInitialisedError, match=r"call initialise\(batches\) on the model first, or load"
-        ):
+        with pytest.raises(NotInitialisedError, match="initialise"):
             call()
 
 

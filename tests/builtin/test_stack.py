@@ -67,19 +67,19 @@ def test_last_part_decides_the_loss_and_sees_the_run() -> None:
 
 def test_parameters_before_a_loss_that_is_no_likelihood_are_refused() -> None:
     Stack([ActNorm(1, trainable=False), OtherLoss()])
-    with pytest.raises(OptionError, match=r"get no gradient; set the last part's objective=likelihood"):
+    with pytest.raises(OptionError, match=r"objective=likelihood"):
         Stack([ActNorm(1), OtherLoss()])
 
 
 def test_a_part_before_the_last_that_would_not_train_as_it_is_told_is_refused() -> None:
-    with pytest.raises(OptionError, match="only the last part may train on something else"):
+    with pytest.raises(OptionError, match="objective=likelihood"):
         Stack([OtherLoss(), ActNorm(1)])
 
 
 def test_a_stack_of_nothing_is_refused() -> None:
     with pytest.raises(OptionError, match="parts"):
         build_component("bijector", "stack", (1, 2, 2), None, parts=[])
-    with pytest.raises(OptionError, match="use 'identity'"):
+    with pytest.raises(OptionError, match="identity"):
         Stack([])
 
 

@@ -36,7 +36,7 @@ def test_the_next_commands_can_be_copied(name: str, tmp_path: Path, monkeypatch:
     done = flowzoo(*REALNVP, f"--out={name if name != '~' else '~/run'}", "--steps", "1", *SETTINGS)
     assert done.exit_code == 0, done.output
     shown = done.stdout.splitlines()[-1]
-    for place, made in ((0, "evaluation-test.json"), (1, "samples.png")):
+    for place, made in ((0, "evaluation-test-*.json"), (1, "samples.png")):
         words = advised(shown, place)
         again = flowzoo(*words, *(["--images", "3", "--no-floor"] if place == 0 else ["-n", "2"]))
         assert again.exit_code == 0, again.output

@@ -53,7 +53,35 @@ def test_evaluate_prints_json_with_all_that_a_figure_needs(run: Path) -> None:
     assert found["images"] == 20
     assert found["pixels"] == {"name": "logit", "alpha": 0.001}
     assert found["gaussian_bits_per_dim"] < 2.6
-    assert json.loads((run / "evaluation-test.json").read_text()) == found
+    assert json.loads((run / "evaluation-test-images20.json").read_text()) == found
+
+
+def test_a_few_images_do_not_replace_the_figure_of_the_whole_split(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    done = flowzoo("train", "gaussian", "--data", "digits", "--out", run, "--steps", "1")
+    assert done.exit_code == 0, done.output
+    whole = json.loads(flowzoo("evaluate", run, "--audit-seconds", "1", "--json").stdout)
+    assert whole["images"] == whole["split_images"] == 297
+    for number, options in enumerate((["--images", "7"], ["--seed", "1"], ["--importance-samples", "2"])):
+        found = flowzoo("evaluate", run, "--no-audit", *options)
+        assert found.exit_code == 0, found.output
+        assert number or "first 7 of 297" in found.stdout
+    assert flowzoo("evaluate", run, "--no-audit", "--draws", "2").exit_code == 0  # the older name
+    assert json.loads((run / "evaluation-test.json").read_text()) == whole
+    names = {path.name for path in run.glob("evaluation-*.json")}
+    assert {f"evaluation-test-{each}-no-audit.json" for each in ("images7", "seed1", "samples2")} < names
+
+
+def test_the_figure_is_written_before_the_audit(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*arguments: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("flowzoo.evaluation.likelihood.audit_density", stopped)
+    assert flowzoo("evaluate", run, "--images", "6").exit_code == 130
+    found = json.loads((run / "evaluation-test-images6.json").read_text())
+    assert found["bits_per_dim"] > 0
+    assert found["valid"] is False
+    assert any("not audited" in each for each in found["objections"])
 
 
 def test_evaluate_shows_the_figure_where_the_floor_fails(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,8 +93,8 @@ def test_evaluate_shows_the_figure_where_the_floor_fails(run: Path, monkeypatch:
     result = flowzoo("evaluate", run, "--images", "5", "--no-cache")
     assert result.exit_code == 0, result.output
     rows = {line.split()[0]: " ".join(line.split()) for line in result.stdout.splitlines() if line.strip()}
-    assert rows["gaussian"].startswith("gaussian could not be fitted: there is not enough memory")
-    found = json.loads((run / "evaluation-test.json").read_text())
+    assert "not enough memory" in rows["Gaussian"]
+    found = json.loads((run / "evaluation-test-images5.json").read_text())
     assert f"{found['bits_per_dim']:.4f}" in rows["bits/dim"]
     assert found["gaussian_bits_per_dim"] is None
 
@@ -76,8 +104,8 @@ def test_evaluate_says_that_a_model_is_worse_than_the_floor(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     result = flowzoo("evaluate", run, "--images", "5")
-    (row,) = (line for line in result.stdout.splitlines() if line.startswith("gaussian"))
-    assert row.rstrip().endswith("(closed form, same pixels; mrcnf is worse than this floor)")
+    (row,) = (line for line in result.stdout.splitlines() if line.startswith("Gaussian floor"))
+    assert "mrcnf is worse than the Gaussian floor (higher is worse)" in row
 
 
 def test_evaluate_prints_a_table(run: Path) -> None:
@@ -85,7 +113,7 @@ def test_evaluate_prints_a_table(run: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "validation split" in result.stdout
     assert "hutchinson" in result.stdout
-    assert "gaussian" not in result.stdout
+    assert "Gaussian" not in result.stdout
     assert "sum" in result.stdout
 
 
@@ -97,13 +125,13 @@ def test_evaluate_shows_a_joint_figure_apart_and_under_its_own_name(tmp_path: Pa
     result = flowzoo("evaluate", run, "--images", "10", "--no-floor")
     assert result.exit_code == 0, result.output
     rows = {line.split()[0]: " ".join(line.split()) for line in result.stdout.splitlines() if line.strip()}
-    found = json.loads((run / "evaluation-test.json").read_text())
+    found = json.loads((run / "evaluation-test-images10-no-floor.json").read_text())
     assert found["bits_per_dim"] - found["joint_bits_per_dim"] == pytest.approx(math.log2(17) / 4, abs=1e-5)
-    assert rows["joint_bpd"].startswith(f"joint_bpd {found['joint_bits_per_dim']:.4f} (no bound")
+    assert rows["joint_bpd"].startswith(f"joint_bpd {found['joint_bits_per_dim']:.4f} ")
     assert "never ranked" in rows["joint_bpd"]
     assert rows["bits/dim"].startswith(f"bits/dim {found['bits_per_dim']:.4f} ±")
     assert "no bound" not in rows["bits/dim"]
-    assert rows["proposal"] == "proposal uniform, width 1/17, K=1"
+    assert "uniform, width 1/17, K=1" in rows["drawn"]
 
 
 def test_evaluate_marks_a_figure_that_is_no_bound(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,8 +143,8 @@ def test_evaluate_marks_a_figure_that_is_no_bound(run: Path, monkeypatch: pytest
     monkeypatch.setenv("COLUMNS", "200")  # or a narrow terminal's row goes on in a second line
     result = flowzoo("evaluate", run, "--images", "2", "--no-floor")
     assert result.exit_code == 0, result.output
-    (row,) = (line for line in result.stdout.splitlines() if line.startswith("bits/dim"))
-    assert row.rstrip().endswith("(a guess; too rough; never ranked)")
+    (row,) = (line for line in result.stdout.splitlines() if line.startswith("not ranked"))
+    assert row.endswith("a guess; too rough")
 
 
 def test_sample_draws_a_picture_that_repeats(run: Path, tmp_path: Path) -> None:
@@ -186,7 +214,7 @@ def test_a_finished_run_is_trained_for_longer(run: Path) -> None:
         ([*MRCNF, "--steps", "1", "--set", "seed=1"], "use --seed"),
         ([*MRCNF, "--steps", "1", "--set", "budget.steps=1"], "use --steps"),
         ([*MRCNF, "--steps", "1", "--set", "data.name=x"], "use --data"),
-        ([*MRCNF, "--steps", "1", "--set", "pixels=actnorm"], "use a fixed one"),
+        ([*MRCNF, "--steps", "1", "--set", "pixels=actnorm"], "pixel transform"),
         ([*MRCNF, "--steps", "1", "--config", "none.yaml"], "none.yaml"),
         (["evaluate", "nowhere"], "not a run folder"),
         (["sample", "nowhere", "-o", "x.png"], "not a run folder"),

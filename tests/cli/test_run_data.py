@@ -141,7 +141,7 @@ def test_a_damaged_image_of_any_split_stops_a_run_before_it_begins(tmp_path: Pat
 def test_unchanged_images_get_no_note(place: Path) -> None:
     found = json.loads(good(evaluate(place, "--json")).stdout)
     assert found["data_notes"] == []
-    assert found["data_revision"] == RunFolder(place / "run").read().data_revision
+    assert found["data_revision"] == RunFolder(place / "run").read().experiment.data_revision
 
 
 @pytest.mark.parametrize(
@@ -162,16 +162,21 @@ def test_changed_test_images_are_noted_and_all_else_goes_on(
     (note,) = found["data_notes"]
     assert note.startswith("test images differ")
     assert before.data_report.revisions["test"] in note
-    assert found["data_revision"] != before.data_revision
-    assert json.loads((place / "run" / "evaluation-test.json").read_text())["data_notes"] == [note]
-    (row,) = (line for line in good(evaluate(place)).stdout.splitlines() if line.startswith("bits/dim"))
-    assert note in row
+    assert found["data_revision"] != before.experiment.data_revision
+    (written,) = (place / "run").glob("evaluation-test*.json")
+    assert json.loads(written.read_text())["data_notes"] == [note]
+    shown = good(evaluate(place))
+    assert note not in shown.stdout
+    assert any(note in line for line in shown.stderr.splitlines() if line.startswith("warning: "))
     for split in ("validation", "train"):
         found = json.loads(good(evaluate(place, "--split", split, "--json")).stdout)
-        assert (found["data_notes"], found["data_revision"]) == ([], before.data_revision)
+        assert (found["data_notes"], found["data_revision"]) == ([], before.experiment.data_revision)
     good(flowzoo("train", "--resume", "--out", place / "run", "--steps", "3"))
     after = RunFolder(place / "run").read()
-    assert (after.data_revision, after.data_report) == (before.data_revision, before.data_report)
+    assert (after.experiment.data_revision, after.data_report) == (
+        before.experiment.data_revision,
+        before.data_report,
+    )
     upscaled = good(flowzoo("upscale", place / "run", "--images", "1", "-o", place / "u.png"))
     assert note in upscaled.stderr
     assert note in good(flowzoo("diagnose", place / "run", "--images", "1")).stderr

@@ -95,7 +95,7 @@ def test_what_cannot_be_scored_is_known_before_training(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: Any) -> None:
-        raise OptionError("cannot tell")
+        raise OptionError("cannot compute")
 
     monkeypatch.setattr("flowzoo_coupling.affine_coupling.AffineCoupling.forward_with_contributions", broken)
     steps: list[int] = []
@@ -105,7 +105,7 @@ def test_what_cannot_be_scored_is_known_before_training(
             if not progress.work:
                 steps.append(progress.step)
 
-    with pytest.raises(OptionError, match="cannot tell"):
+    with pytest.raises(OptionError, match="compute"):
         start(tmp_path / "run", steps=8, model="lcma", options=LCMA, training=SCORING, reporter=Counter())
     assert not steps
 

@@ -53,7 +53,11 @@ class BitsPerDim(Metric):
             seed=self.seed,
             audit=self.audit,
             audit_seconds=self.audit_seconds,
+            measured=lambda before, _: trained.keep(self._measurement(before)),
         )
+        return self._measurement(found)
+
+    def _measurement(self, found: Likelihood) -> Measurement:
         seen = () if self.split == "test" else (_SEEN[self.split],)
         joint = found.joint_bits_per_dim
         return Measurement(

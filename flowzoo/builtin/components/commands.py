@@ -32,12 +32,18 @@ COMMANDS = (
         "evaluate",
         "evaluate:evaluate",
         "Measure a trained model's bits/dim on held-out images.",
-        "evaluate runs/first",
+        "evaluate runs/first\nflowzoo evaluate runs/first --images 100 --no-audit",
+    ),
+    _command(
+        "compare",
+        "compare:compare",
+        "Compare trained models: their figures, settings and validation curves.",
+        "compare runs/first runs/second\nflowzoo compare runs/first runs/second --plot curves.png",
     ),
     _command(
         "diagnose",
         "diagnose:diagnose",
-        "Look for what may be wrong with a trained model.",
+        "Show how much work the ODE solvers of a trained model do, and why.",
         "diagnose runs/first",
     ),
     _command(

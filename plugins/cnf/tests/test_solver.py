@@ -208,8 +208,8 @@ def test_training_that_does_not_arrive_says_so_in_one_line() -> None:
 @pytest.mark.parametrize(
     ("method", "steps", "adjoint", "complaint"),
     [
-        ("midpoint", None, False, "say how many, by steps"),
-        ("torchdiffeq-dopri5", 3, False, "leave steps and evaluation_steps out"),
+        ("midpoint", None, False, "evaluation_steps"),
+        ("torchdiffeq-dopri5", 3, False, "steps and evaluation_steps out"),
         ("dopri5", None, True, "solver=torchdiffeq-dopri5"),
     ],
 )

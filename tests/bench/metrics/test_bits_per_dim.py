@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from flowzoo.evaluation.report import evaluate_run
+from flowzoo.metric import Measurement
 from flowzoo.registry.build import build_component
 
 
@@ -49,3 +51,19 @@ def test_a_pyramid_s_joint_figure_stands_in_the_details(pyramid: Any) -> None:
 
     assert found.details["joint_bpd"] < found.value
     assert found.conditions["proposal"].endswith("K=1")
+
+
+def test_the_figure_is_kept_before_its_audit(load: Any, runs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*arguments: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("flowzoo.evaluation.likelihood.audit_density", stopped)
+    kept: list[Measurement] = []
+    trained = replace(load("realnvp"), keep=kept.append)
+    with pytest.raises(KeyboardInterrupt):
+        build_component("metric", "bits-per-dim", images=10).measure(trained)
+
+    (before,) = kept
+    assert before.value is not None
+    assert not before.valid
+    assert before.conditions["images"] == 10

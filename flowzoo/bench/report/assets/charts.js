@@ -141,6 +141,7 @@ function finish(figure, plot, chart, marks, rows) {
     for (const each of board.querySelectorAll(".chart [data-row], tbody tr"))
       each.classList.toggle("lit", name !== null && each.dataset.row === name);
   };
+  chart.setAttribute("role", "group");
   chart.addEventListener("input", () => light(chart.value ? chart.value.name : null));
   const legend = html("ul", "legend");
   for (const mark of chart.querySelectorAll(".series > *")) {

@@ -68,18 +68,18 @@ class Solver:
         if self.tableau is None:
             if self.steps is not None:
                 raise OptionError(
-                    f"{self.method} chooses its steps by a tolerance: leave steps and evaluation_steps out, "
+                    f"{self.method} chooses its steps by a tolerance. Leave steps and evaluation_steps out, "
                     "or set another solver"
                 )
         elif self.adjoint:
             raise OptionError(
-                f"the adjoint method goes with torchdiffeq's solvers: set solver={PREFIX}dopri5, or "
+                f"gradient=adjoint works with torchdiffeq's solvers only. Set solver={PREFIX}dopri5, or "
                 "gradient=discrete"
             )
         elif not self.tableau.errors and self.steps is None:
             raise OptionError(
-                f"{self.method} has no error estimate to choose its steps by: say how many, "
-                "by steps in training and evaluation_steps in evaluation"
+                f"{self.method} has no error estimate to choose its steps by. Set steps (for training) "
+                "or evaluation_steps (for evaluation)"
             )
 
     def __str__(self) -> str:

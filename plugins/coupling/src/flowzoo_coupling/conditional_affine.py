@@ -86,9 +86,9 @@ def build_conditional_affine(
     context_shape: Shape | None,
     builder: Builder,
     *,
-    network: Annotated[NetworkSpec, Field(description="Network from the context to mean and spread.")] = Spec(
-        "glow-conv"
-    ),
+    network: Annotated[
+        NetworkSpec, Field(description="Network from the context to mean and log-spread.")
+    ] = Spec("glow-conv"),
     scale_limit: Annotated[float, Field(gt=0, description="Largest absolute log-spread.")] = 2.0,
 ) -> ConditionalAffine:
     """Build a :class:`ConditionalAffine` whose network is found by name."""

@@ -28,10 +28,10 @@ def build_glow(
     builder: Builder,
     *,
     steps: Annotated[
-        int, Field(ge=1, description="Number of steps, each of ActNorm, a 1x1 convolution and a coupling.")
+        int, Field(ge=1, description=("Number of steps. Each is ActNorm, 1x1 convolution and coupling."))
     ] = 4,
     squeeze: Annotated[
-        bool, Field(description="Work on a squeezed view where height and width are even.")
+        bool, Field(description="Work on the squeezed view, where height and width are even.")
     ] = False,
     network: Annotated[NetworkSpec, Field(description="Network inside each coupling.")] = Spec("glow-conv"),
     scale_limit: Annotated[float, Field(gt=0, description="Largest absolute log-scale of a coupling.")] = 2.0,

@@ -86,7 +86,8 @@ def build_realnvp(
     *,
     checkerboard: Annotated[int, Field(ge=0, description="Number of couplings over checkerboards.")] = 3,
     channel: Annotated[
-        int, Field(ge=0, description="Number of couplings over halves of the channels, on a squeezed view.")
+        int,
+        Field(ge=0, description=("Number of couplings over halves of the channels, on the squeezed view.")),
     ] = 3,
     network: Annotated[NetworkSpec, Field(description="Network inside each coupling.")] = Spec(
         "residual-conv"
@@ -95,7 +96,12 @@ def build_realnvp(
     additive: Annotated[bool, Field(description="Let couplings shift only, which preserves volume.")] = False,
     weight_scale_penalty: Annotated[
         float,
-        Field(ge=0, description="Weight of the penalty on the squared scales of weight-normalised layers."),
+        Field(
+            ge=0,
+            description=(
+                "Weight of the squared scales of weight-normalised layers in the loss, in bits/dim."
+            ),
+        ),
     ] = 5e-5,
 ) -> RealNVP:
     """Build a :class:`RealNVP` whose networks are found by name.

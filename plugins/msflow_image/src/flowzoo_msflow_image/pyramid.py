@@ -78,22 +78,24 @@ def build_pyramid(
         Field(
             gt=0,
             allow_inf_nan=False,
-            description="Width of the noise. None: 1/bins for uniform noise, "
-            "and the spread of the details for gaussian noise.",
+            description=(
+                "Width of the noise. Default: 1/bins if uniform, set by the "
+                "spread of the data's details if gaussian."
+            ),
         ),
     ] = None,
-    learned: Annotated[bool, Field(description="Gaussian noise: train the width of each level.")] = False,
+    learned: Annotated[bool, Field(description="Train the width of each level (gaussian only).")] = False,
 ) -> Pyramid:
     """Build :class:`Pyramid`.
 
     Raises:
-        OptionError: A uniform proposal's width shall be learned.
+        OptionError: ``learned`` is set for a uniform proposal.
     """
     if proposal == "gaussian":
         return Pyramid(Gaussian(width, learned))
     if learned:
         raise OptionError(
-            "pyramid: learned=true trains the width of a gaussian proposal; "
-            "set proposal=gaussian, or leave learned out"
+            "pyramid: learned=true works with a gaussian proposal only. "
+            "Set proposal=gaussian, or leave learned out"
         )
     return Pyramid(Uniform(width, builder.bins))

@@ -79,7 +79,7 @@ def build_axis(
     shape: Shape,
     builder: Builder,
     *,
-    axis: Annotated[Axis, Field(description="Axis along which neighbouring pixels are paired.")] = "width",
+    axis: Annotated[Axis, Field(description="Axis along which neighbours are paired.")] = "width",
 ) -> AxisMean:
     """Build :class:`AxisMean`."""
     return AxisMean(axis)

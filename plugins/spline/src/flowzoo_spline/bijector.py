@@ -17,19 +17,20 @@ def build_spline(
     builder: Builder,
     *,
     layers: Annotated[
-        int, Field(ge=1, description="Number of couplings; two of them transform every value once.")
+        int, Field(ge=1, description="Number of couplings. Two of them move every value once.")
     ] = 4,
     bins: Annotated[int, Field(ge=2, le=500, description="Number of pieces of each spline.")] = 8,
     bound: Annotated[
         float,
         Field(
             gt=0,
-            description="Largest absolute value that is transformed. Others stay as they are, so it must "
-            "cover the data: a logit with alpha 1e-5 reaches 11.5, standardised data stay nearer to 0.",
+            description="Values beyond this bound stay as they are, so it must cover the data. A logit with "
+            "alpha 1e-5 reaches 11.5; standardised data stay nearer to 0.",
         ),
     ] = 12.0,
     network: Annotated[
-        NetworkSpec, Field(description="Network that computes the splines of some values from the others.")
+        NetworkSpec,
+        Field(description=("Network from the values that stay to the splines of those that move.")),
     ] = Spec("residual-conv"),
 ) -> Stack:
     """Build a stack of :class:`~flowzoo_spline.coupling.SplineCoupling`, which take turns in what they move.

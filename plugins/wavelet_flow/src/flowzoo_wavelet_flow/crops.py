@@ -48,14 +48,14 @@ class Crops(ConditionalBijector):
     A context of another resolution is brought to the size of the data first.
 
     Args:
-        inner: The bijector; convolutional, and able to tell its contributions.
+        inner: The bijector; convolutional, with ``traits.has_contributions``.
         shape: ``(C, H, W)`` of the data.
         context_shape: Of the context, or None without one.
         size: Largest side of a tile.
         halo: Width of the halo; None: as far as the inner bijector looks, which is measured.
 
     Raises:
-        OptionError: The inner bijector cannot tell its contributions, trains on something else than its
+        OptionError: The inner bijector has no contributions, trains on something else than its
             likelihood, or looks at the whole image.
 
     References:
@@ -135,14 +135,18 @@ def build_crops(
     context_shape: Shape | None,
     builder: Builder,
     *,
-    inner: Annotated[BijectorSpec, Field(description="Convolutional bijector that is trained on crops.")],
+    inner: Annotated[
+        BijectorSpec, Field(description="Bijector that is trained on crops; it must be convolutional.")
+    ],
     size: Annotated[int, Field(ge=2, description="Largest side of a tile.")],
     halo: Annotated[
         int | None,
         Field(
             ge=0,
-            description="Width of the border around a tile. None: as wide as the bijector sees; "
-            "a narrower one biases the loss.",
+            description=(
+                "Width of the border around a tile. None: as wide as inner "
+                "sees. A narrower one biases the loss."
+            ),
         ),
     ] = None,
 ) -> Crops:
@@ -155,13 +159,13 @@ def _require_croppable(inner: ConditionalBijector) -> None:
     name = type(inner).__name__
     if not inner.traits.has_contributions:
         raise OptionError(
-            f"crops: {name} cannot tell each dimension's share of its log_det, of which a crop's loss is "
-            "made; use another inner bijector, or train without crops"
+            f"crops: {name} cannot compute each dimension's contribution to log_det, which the loss on crops "
+            "needs. Use another inner bijector, or train without crops"
         )
     if not inner.traits.loss_is_likelihood:
         raise OptionError(
-            f"crops: {name} does not train on its likelihood, which is what crops estimate; "
-            "set its objective=likelihood, or train without crops"
+            f"crops: {name} does not train on its likelihood, which is what crops estimate. "
+            "Set its objective=likelihood, or train without crops"
         )
 
 

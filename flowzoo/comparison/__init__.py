@@ -1,0 +1,1 @@
+"""Trained runs side by side: settings that differ, validation curves, and differences paired by image."""
