@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from flowzoo.errors import SavedModelError as SavedModelError
     from flowzoo.errors import ShapeError as ShapeError
     from flowzoo.errors import UnknownNameError as UnknownNameError
+    from flowzoo.evaluation.report import Evaluation as Evaluation
+    from flowzoo.evaluation.report import evaluate as evaluate
     from flowzoo.flow import Flow as Flow
     from flowzoo.loading import load_model as load_model
     from flowzoo.registry.listing import list_models as list_models
@@ -35,12 +37,14 @@ if TYPE_CHECKING:
     from flowzoo.scaling import downscale as downscale
     from flowzoo.scaling import project as project
     from flowzoo.scaling import upscale as upscale
+    from flowzoo.training.train import train as train
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "DataError": "flowzoo.errors",
     "Dataset": "flowzoo.data.dataset",
+    "Evaluation": "flowzoo.evaluation.report",
     "Flow": "flowzoo.flow",
     "FlowzooError": "flowzoo.errors",
     "ModelInfo": "flowzoo.registry.models",
@@ -55,12 +59,14 @@ _HOMES = {
     "create_model": "flowzoo.registry.models",
     "dequantise": "flowzoo.dequantisation",
     "downscale": "flowzoo.scaling",
+    "evaluate": "flowzoo.evaluation.report",
     "list_models": "flowzoo.registry.listing",
     "load_dataset": "flowzoo.data.load",
     "load_model": "flowzoo.loading",
     "model_info": "flowzoo.registry.models",
     "project": "flowzoo.scaling",
     "save_model": "flowzoo.registry.saving",
+    "train": "flowzoo.training.train",
     "upscale": "flowzoo.scaling",
 }
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from flowzoo.data.dataset import Dataset
+from flowzoo.data.given import Data, as_dataset, is_array, only_to_evaluate
 from flowzoo.data.load import load_dataset
+from flowzoo.device import prepare_device
 from flowzoo.errors import OptionError, SavedModelError, ShapeError
 from flowzoo.flow import Flow
 from flowzoo.registry import saving
 from flowzoo.registry.lookup import Registry
 from flowzoo.rundata import RunData, load_run_data
-from flowzoo.runfolder import RunFolder
+from flowzoo.runfolder import RunFolder, RunRecord
 
 
 def load_model(
@@ -58,33 +61,84 @@ def load_model(
         ) from error
 
 
-def load_images(
-    folder: str | os.PathLike[str],
-    flow: Flow,
-    data: str | None = None,
+@dataclass(frozen=True)
+class Subject:
+    """A model to look at, with its images.
+
+    Attributes:
+        flow: The model.
+        data: The images.
+        record: The record of the run that trained the model; None where there is only the model.
+        weights: Digest of the weights that were loaded; empty for a model in memory.
+    """
+
+    flow: Flow
+    data: RunData
+    record: RunRecord | None
+    weights: str
+
+
+def load_subject(
+    model: str | os.PathLike[str] | Flow,
+    data: Data | None = None,
     options: Mapping[str, Any] | None = None,
-) -> RunData:
-    """Load the images for a model: those of its run, or another data set.
+    device: str = "auto",
+) -> Subject:
+    """Load a model and the images to look at it with.
 
     Args:
-        folder: The run folder or the saved model.
-        flow: The model.
-        data: The name of a data set; by default that of the run.
-        options: Options of the data set. Without ``data`` they can only say where the run's files are now.
+        model: A run folder, a saved model, or a model in memory, which stays on its device.
+        data: As in :func:`load_images`.
+        options: As in :func:`load_images`.
+        device: A device, as :func:`~flowzoo.device.prepare_device` takes it.
 
     Raises:
-        OptionError: A saved model comes without a data set, or the model was made for another number of bins.
+        SavedModelError: The folder holds no model.
+        FlowzooError: As :func:`load_images`.
+    """
+    if isinstance(model, Flow):
+        return Subject(model, load_images(None, model, data, options), None, "")
+    flow = load_model(model, prepare_device(device))
+    images = load_images(model, flow, data, options)
+    if not is_run(model):
+        return Subject(flow, images, None, saving.weights_digest(model))
+    run = RunFolder(Path(model))
+    return Subject(flow, images, run.read(), saving.weights_digest(run.model))
+
+
+def load_images(
+    folder: str | os.PathLike[str] | None,
+    flow: Flow,
+    data: Data | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> RunData:
+    """Load the images for a model: those of its run, or others.
+
+    Args:
+        folder: The run folder or the saved model; None for a model in memory.
+        flow: The model.
+        data: The name of a data set, a data set, or an array of images that are all in the split ``test``; by
+            default the data set of the run.
+        options: Options of the data set that is named. Without ``data`` they can only say where the run's
+            files are now.
+
+    Raises:
+        OptionError: A model without a run comes without data, or it was made for another number of bins.
         ShapeError: The model was made for images of another shape.
         FlowzooError: The images cannot be loaded.
     """
-    if data is not None:
-        dataset = load_dataset(data, **(options or {}))
-        found = RunData(dataset, dict(options or {}), {})
-    elif is_run(folder):
+    if isinstance(data, str):
+        found = RunData(load_dataset(data, **(options or {})), dict(options or {}), {})
+    elif data is not None:
+        dataset = only_to_evaluate(data, flow.bins) if is_array(data) else as_dataset(data, flow.bins)
+        found = RunData(dataset, {}, {})
+    elif folder is not None and is_run(folder):
         found = load_run_data(RunFolder(Path(folder)).read(), options)
     else:
+        what = "a model" if folder is None else f"the saved model {folder}"
         raise OptionError(
-            f"{folder} is a saved model, which does not hold the name of a data set. Name one: --data digits"
+            f"{what} does not hold its images. Name a data set: --data digits on the command line, "
+            'data="digits" in Python'
         )
     refuse_other_images(flow, found.dataset)
     return found

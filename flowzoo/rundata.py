@@ -10,6 +10,7 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from flowzoo.data.dataset import SPLITS, Dataset
+from flowzoo.data.given import IN_MEMORY
 from flowzoo.data.load import absolute_options, load_dataset
 from flowzoo.errors import DataError, FlowzooError, OptionError
 from flowzoo.integers import plain_number
@@ -51,6 +52,11 @@ def load_run_data(
         SavedModelError: The component that brings them is not installed, or has another revision.
         FlowzooError: As :func:`~flowzoo.data.load.load_dataset`.
     """
+    if record.experiment.data == IN_MEMORY:
+        raise DataError(
+            "this run was trained on images that were given in Python, and they are not stored with it. Give "
+            'them again: flowzoo.evaluate("RUN", images)'
+        )
     name = _installed_name(record)
     options = {**record.experiment.data_options, **_moved(record, name, moved or {})}
     try:

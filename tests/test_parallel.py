@@ -83,9 +83,7 @@ def test_a_wrapper_that_forwards_nothing_cannot_be_saved(tmp_path: Path) -> None
     distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
     try:
         model = DistributedDataParallel(ready("glow")[0])
-        with pytest.raises(
-            SavedModelError, match="a DistributedDataParallel cannot be saved; save the model"
-        ):
+        with pytest.raises(SavedModelError, match="DistributedDataParallel"):
             save_model(model, tmp_path / "model")
         save_model(model.module, tmp_path / "model")
     finally:

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.measure import Measurement
 from rich.table import Table
 
 from flowzoo.cli.choose import JsonOption
-from flowzoo.cli.console import complain, console, print_json, table
+from flowzoo.cli.console import complain, console, print_json, print_whole, table
 from flowzoo.cli.moved import MovedOption, read_moved
+from flowzoo.cli.subject import DataOption, ModelArgument
 
 if TYPE_CHECKING:
     from flowzoo.evaluation.diagnosis import Diagnosis
 
 
 def diagnose(
-    run: Annotated[Path, typer.Argument(help="Run folder (the --out of flowzoo train).")],
+    run: ModelArgument,
     split: Annotated[str, typer.Option("--split", help="Images to use: train, validation or test.")] = "test",
     images: Annotated[
         int, typer.Option("--images", min=1, help="Number of images to encode, and of samples to draw.")
@@ -31,6 +29,7 @@ def diagnose(
     device: Annotated[
         str, typer.Option("--device", help="Where to compute: auto, cpu, cuda, cuda:1 or mps.")
     ] = "auto",
+    data: DataOption = None,
     assignments: MovedOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -45,8 +44,7 @@ def diagnose(
     moved = read_moved(assignments)
     from flowzoo.evaluation.diagnosis import diagnose_run
 
-    places = {"data_options": moved} if moved else {}
-    found = diagnose_run(run, split, images=images, seed=seed, device=device, **places)
+    found = diagnose_run(run, split, images=images, seed=seed, device=device, data=data, data_options=moved)
     for note in found.data_notes:
         complain(f"warning: {note}.")
     if as_json:
@@ -66,7 +64,7 @@ def _print(found: Diagnosis) -> None:
     if not found.rows:
         console().print("This model has no ODE solver, so there is nothing more to show.")
         return
-    _print_whole(_figures(found))
+    print_whole(_figures(found))
     if found.advice:
         console().print()
     for sentence in found.advice:
@@ -86,14 +84,6 @@ def _figures(found: Diagnosis) -> Table:
         cells = (_digits(row.figures[name]) if name in row.figures else "-" for name in names)
         figures.add_row(f"  {row.part}", *cells)
     return figures
-
-
-def _print_whole(figures: Table) -> None:
-    """Print a table as wide as it has to be: cells wrapped or cut for a narrow terminal would not line up."""
-    screen = console()
-    unlimited = screen.options.update(width=sys.maxsize)
-    screen.width = max(screen.width, Measurement.get(screen, unlimited, figures).maximum)
-    screen.print(figures)
 
 
 def _digits(value: float) -> str:

@@ -13,6 +13,7 @@ from flowzoo.cli.choose import JsonOption
 from flowzoo.cli.console import complain, console, print_json, table
 from flowzoo.cli.moved import MovedOption, read_moved
 from flowzoo.cli.streams import results
+from flowzoo.cli.subject import DataOption, ModelArgument
 from flowzoo.errors import FileError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="Run folder (the --out of flowzoo train).")],
+    run: ModelArgument,
     split: Annotated[
         str, typer.Option("--split", help="Images to measure on: train, validation or test.")
     ] = "test",
@@ -92,6 +93,7 @@ def evaluate(
             "-o", "--output", help="JSON file to write.", show_default="RUN/evaluation-SPLIT.json, see above"
         ),
     ] = None,
+    data: DataOption = None,
     assignments: MovedOption = None,
     as_json: JsonOption = False,
     draws: Annotated[int | None, typer.Option("--draws", hidden=True)] = None,
@@ -102,6 +104,8 @@ def evaluate(
     example evaluation-test-images20.json, so that a quick look at a few images does not replace the figure
     of the whole split. The bits/dim of each image are kept in a second file beside it, for flowzoo compare.
 
+    For a saved model, name the data set with --data. Its figure is written only if --output is given.
+
     The figure is written before the audit and the floor begin, and again when they are done. So it is kept
     if you stop the command early.
     """
@@ -109,13 +113,18 @@ def evaluate(
     if draws is not None:  # the option's name in older versions
         importance_samples = draws
     from flowzoo.cli.progress import counting_each
+    from flowzoo.evaluation import report
     from flowzoo.evaluation.image_bits import bits_file, write_bits
-    from flowzoo.evaluation.report import evaluate_run, evaluation_file, write_evaluation
     from flowzoo.files import check_output
+    from flowzoo.integers import positive_integer
+    from flowzoo.loading import is_run
 
+    if images is not None:
+        images = positive_integer("--images", images)
     if output is not None:
         check_output(output, "JSON file")
     chosen: dict[str, Any] = {
+        "data": data,
         "seed": seed or None,
         "samples": importance_samples if importance_samples != 1 else None,
         "exact": exact,
@@ -124,23 +133,26 @@ def evaluate(
         "no-floor": not floor,
     }
 
-    def write(evaluation: Evaluation) -> Path:
+    def write(evaluation: Evaluation) -> Path | None:
+        if output is None and not is_run(run):
+            return None
         partly = evaluation.images if evaluation.images != evaluation.split_images else None
-        place = output or evaluation_file(run, split, {"images": partly, **chosen})
-        write_evaluation(evaluation, place)
+        place = output or report.evaluation_file(run, split, {"images": partly, **chosen})
+        report.write_evaluation(evaluation, place)
         return place
 
     def keep(evaluation: Evaluation, bits: ImageBits) -> None:
         # What cannot be written is said once, when the figure is shown.
         with suppress(FileError):
             place = write(evaluation)
-            if output is None:
+            if output is None and place is not None:
                 write_bits(bits, bits_file(place))
 
     with counting_each() as count:
         audited = count("% of the density audit")
-        evaluation = evaluate_run(
+        evaluation = report.evaluate(
             run,
+            data,
             split,
             images=images,
             importance_samples=importance_samples,

@@ -15,7 +15,7 @@ from flowzoo.comparison.settings import differing_settings
 from flowzoo.data.dataset import SPLITS
 from flowzoo.errors import OptionError, UnknownNameError, did_you_mean
 from flowzoo.evaluation.image_bits import ImageBits, ImageConditions, bits_file, read_bits
-from flowzoo.evaluation.report import evaluate_run, evaluation_file
+from flowzoo.evaluation.report import evaluate, evaluation_file
 from flowzoo.experiment.budget import Budget
 from flowzoo.integers import positive_integer
 from flowzoo.registry.saving import weights_digest
@@ -269,9 +269,9 @@ def _measured(
     def advance(done: int, total: int) -> None:
         progress(done, total)
 
-    evaluate_run(
+    evaluate(
         folder.path,
-        split,
+        split=split,
         images=images,
         floor=False,
         audit=False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,8 @@ Array = NDArray[Any] | Tensor
 Data = str | Dataset | Array | Mapping[str, Array]
 """A data set's name, a data set, an array of images, or arrays by split."""
 
-IN_MEMORY = "in-memory"
-"""The name of a data set that was made of arrays."""
+IN_MEMORY = "in memory"
+"""The name of a data set that was made of arrays; no registered one can have it."""
 
 
 def as_dataset(data: Data, bins: int = 256) -> Dataset:
@@ -52,7 +52,7 @@ def only_to_evaluate(images: Array, bins: int = 256) -> Dataset:
     return _described({"test": _images(images, "the images")}, bins)
 
 
-def is_array(data: object) -> bool:
+def is_array(data: object) -> TypeGuard[Array]:
     """Whether data are one array of images."""
     return isinstance(data, np.ndarray | Tensor)
 

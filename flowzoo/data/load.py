@@ -22,8 +22,9 @@ def load_dataset(name: str | Path, /, **options: Any) -> Dataset:
     torch.Size([1, 8, 8])
 
     Args:
-        name: Name of a registered data set, such as ``"digits"``; or a folder of image files, written with a
-            slash (``"./photos"``), which is short for ``load_dataset("images", root=...)``.
+        name: Name of a registered data set, such as ``"digits"``; or a folder of image files, a ``Path`` or
+            a text that begins with ``.``, ``/`` or ``~``, which is short for
+            ``load_dataset("images", root=...)``.
         options: The data set's options; in those that say where files are, ``~`` stands for the home folder.
 
     Raises:
@@ -32,9 +33,8 @@ def load_dataset(name: str | Path, /, **options: Any) -> Dataset:
         DataError: The images cannot be had.
         PluginError: The plugin that brings it fails.
     """
-    if _is_folder(name):
+    if isinstance(name, Path) or name.startswith((".", "/", "~")):
         name, options = "images", {"root": str(name), **options}
-    name = str(name)
     options = absolute_options(name, options)
     dataset = build_component("dataset", name, **options)
     if not isinstance(dataset, Dataset):
@@ -47,13 +47,6 @@ def load_dataset(name: str | Path, /, **options: Any) -> Dataset:
     for marked in (dataset, *dataset.splits.values()):
         mark(marked, origin)
     return dataset
-
-
-def _is_folder(name: str | Path) -> bool:
-    """Whether a name with a slash is a folder, and not a data set's name qualified by its distribution."""
-    if isinstance(name, Path):
-        return True
-    return ("/" in name or "\\" in name) and "dataset" not in default_registry().kinds_of(name)
 
 
 def absolute_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:

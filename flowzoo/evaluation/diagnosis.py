@@ -13,13 +13,11 @@ import torch
 from flowzoo.call import Call, Ledger, per_image_generators
 from flowzoo.data.batches import spread
 from flowzoo.dequantisation import dequantise
-from flowzoo.device import prepare_device
 from flowzoo.evaluation.findings import Findings, Row
 from flowzoo.evaluation.notes import stated
 from flowzoo.flow import Flow
 from flowzoo.integers import positive_integer
-from flowzoo.rundata import load_run_data
-from flowzoo.runfolder import RunFolder
+from flowzoo.loading import load_subject
 from flowzoo.seeds import check_seed
 from flowzoo.shapes import IntegerImages
 from flowzoo.solving import Finding, Solving
@@ -100,33 +98,34 @@ def diagnose_run(
     path: Path | str,
     split: str = "test",
     *,
+    data: str | None = None,
     images: int = 64,
     seed: int = 0,
     device: str = "auto",
     data_options: Mapping[str, Any] | None = None,
 ) -> Diagnosis:
-    """Diagnose the model of a run folder on images of its data set.
+    """Diagnose the model of a run folder, or a saved model.
 
     Args:
-        path: The run folder.
+        path: The run folder or the saved model.
         split: ``train``, ``validation`` or ``test``.
         images: How many, spread evenly over the split.
         seed: Of noise, probes and samples.
         device: As :func:`~flowzoo.device.prepare_device` takes it.
-        data_options: Options of the data set that say where its files are, where they have moved.
+        data: The name of a data set; by default that of the run.
+        data_options: Options of the data set that is named; without ``data``, where the files of the run are
+            now.
 
     Raises:
-        SavedModelError: The folder holds no run, or no model yet.
-        DataError: The images are not to be had.
+        SavedModelError: The folder holds no model.
+        DataError: The images cannot be loaded.
         OptionError: An option is out of range.
         NumericalError: A solver did not get to the end, or a result is not finite.
     """
     seed = check_seed(seed)
     images = positive_integer("images", images)
-    folder = RunFolder(path)
-    record = folder.read()
-    flow = folder.load_model(str(prepare_device(device)))
-    data = load_run_data(record, data_options)
-    source = data.dataset.split(split)
-    found = diagnose(flow, source.take(spread(len(source), images)), seed)
-    return replace(found, data_notes=tuple(note for each, note in data.changes.items() if each == split))
+    subject = load_subject(path, data, data_options, device)
+    source = subject.data.dataset.split(split)
+    found = diagnose(subject.flow, source.take(spread(len(source), images)), seed)
+    changes = subject.data.changes
+    return replace(found, data_notes=tuple(note for each, note in changes.items() if each == split))

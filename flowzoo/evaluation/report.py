@@ -1,7 +1,8 @@
-"""A run folder to a record of what its model reaches."""
+"""From a trained model and images to a record of what the model reaches."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,16 +10,16 @@ from typing import Any
 
 from torch import Tensor
 
+from flowzoo.data.given import Data
 from flowzoo.data.inspection import inspect_split
-from flowzoo.device import prepare_device
 from flowzoo.evaluation.density.audit import SECONDS
 from flowzoo.evaluation.floor import Floor, measure_floor
 from flowzoo.evaluation.image_bits import ImageBits, ImageConditions, split_revision
 from flowzoo.evaluation.likelihood import Likelihood, evaluate_likelihood
 from flowzoo.files import write_json
 from flowzoo.flow import Flow
-from flowzoo.registry.saving import weights_digest
-from flowzoo.rundata import RunData, load_run_data
+from flowzoo.loading import load_subject
+from flowzoo.rundata import RunData
 from flowzoo.runfolder import RunFolder
 
 SCHEMA = 4
@@ -26,7 +27,7 @@ SCHEMA = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation(Likelihood):
-    """What a run's model reaches, and the conditions: a likelihood and where it comes from.
+    """What a model reaches, and the conditions: a likelihood and where it comes from.
 
     Attributes:
         schema: Version of this record.
@@ -41,8 +42,9 @@ class Evaluation(Likelihood):
         gaussian_bits_per_dim: Of the closed-form Gaussian with the same pixels on the same images, or None.
         gaussian_standard_error: Of that.
         gaussian_remark: Why there is no such figure, or what it is worth; empty where it is sound.
-        training_steps: Of the run so far; the model is that of its best validation.
-        training_seconds: Of the run so far.
+        training_steps: Steps of the run so far; the model is that of its best validation. None for a model
+            without a run.
+        training_seconds: Seconds of the run so far; None for a model without a run.
         split_images: How many images the split has; more than ``images`` where only the first were used. None
             in records of older versions.
     """
@@ -57,14 +59,15 @@ class Evaluation(Likelihood):
     gaussian_bits_per_dim: float | None
     gaussian_standard_error: float | None
     gaussian_remark: str
-    training_steps: int
-    training_seconds: float
+    training_steps: int | None
+    training_seconds: float | None
     data_notes: tuple[str, ...] = ()
     split_images: int | None = None
 
 
-def evaluate_run(
-    path: Path | str,
+def evaluate(
+    model: str | os.PathLike[str] | Flow,
+    data: Data | None = None,
     split: str = "test",
     *,
     images: int | None = None,
@@ -83,12 +86,15 @@ def evaluate_run(
     auditing: Callable[[float], None] = lambda share: None,
     measured: Callable[[Evaluation, ImageBits], object] = lambda found, bits: None,
 ) -> Evaluation:
-    """Evaluate the model of a run folder; :func:`write_evaluation` keeps what is found.
+    """Measure the bits/dim of a model, as ``flowzoo evaluate`` does; :func:`write_evaluation` keeps them.
 
     Args:
-        path: The run folder.
+        model: A model, a run folder or a saved model.
+        data: The name of a data set, what :func:`flowzoo.load_dataset` returns, an array or a tensor of
+            images, ``(N, C, H, W)``, uint8, which are all evaluated, or such by split. By default, the data
+            set of the run.
         split: ``train``, ``validation`` or ``test``.
-        images: Use the first so many only.
+        images: Use only the first N images.
         importance_samples: Samples of dequantisation noise, and of coarse images where the model draws them,
             for each image.
         exact: As in :func:`~flowzoo.evaluation.likelihood.evaluate_likelihood`.
@@ -98,9 +104,11 @@ def evaluate_run(
         seed: Of noise and probes.
         audit: Check that the figure is that of a density, and measure the error of solvers.
         audit_seconds: How long the density audit may spend on Jacobians, roughly.
-        device: As :func:`~flowzoo.device.prepare_device` takes it.
+        device: A device, as :func:`~flowzoo.device.prepare_device` takes it. A model in memory stays where it
+            is.
         cache: Take a floor that was fitted for another run on the same data, and keep a new one.
-        data_options: Options of the data set that say where its files are, where they have moved.
+        data_options: Options of the data set that is named; without ``data``, where the files of the run are
+            now.
         progress: Told how many images of how many are done.
         floor_progress: Told to how many training images of how many the floor is fitted.
         auditing: Told which share of the density audit is done.
@@ -108,20 +116,21 @@ def evaluate_run(
             without them, and with the bits/dim of each image.
 
     Raises:
-        SavedModelError: The folder holds no run, or no model yet.
+        SavedModelError: The folder holds no model.
         DataError: The images are not to be had; or they differ from those that the run was started on, and
             its record does not say in which split.
         OptionError: An option is out of range, or does not fit the model.
     """
-    folder = RunFolder(path)
-    record = folder.read()
-    flow = folder.load_model(str(prepare_device(device)))
-    weights = weights_digest(folder.model)
-    data = load_run_data(record, data_options)
-    dataset = data.dataset
+    subject = load_subject(model, data, data_options, device)
+    flow, run, record = subject.flow, subject.data, subject.record
+    dataset, recipe = run.dataset, flow.recipe
     source = dataset.split(split)
-    if split in data.changes:
-        inspect_split(dataset, split)  # the others were inspected when training began
+    asked = None if record is None or data is not None else record.experiment
+    revision = dataset.info.revision
+    if asked is None or split in run.changes:
+        inspect_split(dataset, split)
+    else:  # it was inspected when training began
+        revision = asked.data_revision
     total = min(len(source), images or len(source))
     done = 0
 
@@ -133,19 +142,19 @@ def evaluate_run(
     def record_of(found: Likelihood, gaussian: Floor) -> Evaluation:
         return Evaluation(
             schema=SCHEMA,
-            model=record.experiment.model,
-            data=record.experiment.data,
-            data_revision=dataset.info.revision if split in data.changes else record.experiment.data_revision,
+            model=type(flow).__name__ if recipe is None else recipe.model,
+            data=dataset.info.name if asked is None else asked.data,
+            data_revision=revision,
             split=split,
             bins=flow.bins,
-            pixels=_pixels(flow),
+            pixels={} if recipe is None else recipe.pixels,
             **vars(found),
             gaussian_bits_per_dim=gaussian.bits_per_dim,
             gaussian_standard_error=gaussian.standard_error,
             gaussian_remark=gaussian.remark,
-            training_steps=record.steps,
-            training_seconds=record.seconds,
-            data_notes=_notes(data, split, gaussian.bits_per_dim is not None),
+            training_steps=None if record is None else record.steps,
+            training_seconds=None if record is None else record.seconds,
+            data_notes=_notes(run, split, gaussian.bits_per_dim is not None),
             split_images=len(source),
         )
 
@@ -157,7 +166,7 @@ def evaluate_run(
             seed=seed,
             importance_samples=importance_samples,
             trace=found.trace,
-            weights=weights,
+            weights=subject.weights,
         )
         measured(record_of(found, Floor(None, None)), ImageBits(bits, made_of))
 
@@ -176,10 +185,14 @@ def evaluate_run(
         measured=note,
     )
     gaussian = Floor(None, None)
-    if floor and record.experiment.model != "gaussian":
+    if floor and recipe is None:
+        gaussian = Floor(None, None, "not fitted: the pixel transform of this model has no name")
+    elif floor and "train" not in dataset.splits:
+        gaussian = Floor(None, None, "not fitted: there are no images to train on")
+    elif floor and recipe is not None and recipe.model != "gaussian":
         gaussian = measure_floor(
             dataset,
-            _pixels(flow),
+            recipe.pixels,
             split,
             images=images,
             importance_samples=importance_samples,
@@ -233,8 +246,3 @@ def _notes(data: RunData, split: str, has_floor: bool) -> tuple[str, ...]:
         for each, remark in rests_on.items()
         if each in data.changes
     )
-
-
-def _pixels(flow: Flow) -> Mapping[str, Any]:
-    assert flow.recipe is not None, "a loaded model has a recipe"
-    return flow.recipe.pixels

@@ -101,10 +101,7 @@ def check_option(
     is_given = option.name in given
     default = defaults.get(option.name, option.default)
     if option.required and not is_given and option.name not in defaults:
-        raise OptionError(
-            f"{component.kind} '{component.name}' needs the option '{option.name}'"
-            f"{f' ({option.description})' if option.description else ''}; allowed: {allowed(option.schema)}"
-        )
+        raise OptionError(_missing(component, option))
     value = given[option.name] if is_given else default
     authors = registry.seen_from(component)
     nested = functools.partial(
@@ -220,6 +217,16 @@ def _to_plain(value: Any) -> Any:
         return dict(value)
     number = plain_number(value)
     return to_jsonable_python(value) if number is value else number
+
+
+def _missing(component: Component, option: Option) -> str:
+    what = f" ({option.description.rstrip('.')})" if option.description else ""
+    prefix = "data." if component.kind == "dataset" else ""
+    how = f"--set {prefix}{option.name}=... on the command line, {option.name}=... in Python"
+    return (
+        f"{component.kind} '{component.name}' needs the option '{option.name}'{what}. Set it: {how}. "
+        f"Allowed: {allowed(option.schema)}"
+    )
 
 
 def _refused(component: Component, option: Option, value: Any, error: ValidationError) -> OptionError:

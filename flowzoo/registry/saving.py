@@ -60,10 +60,10 @@ def save_model(flow: Flow, folder: str | os.PathLike[str]) -> None:
     target = _locate(folder)
     if not hasattr(flow, "recipe"):  # a wrapper that forwards no attributes, as DistributedDataParallel
         raise SavedModelError(
-            f"a {type(flow).__name__} cannot be saved; save the model itself, which its wrapper calls module"
+            f"a {type(flow).__name__} cannot be saved. Save the model inside it: save_model(x.module, ...)"
         )
     if flow.recipe is None:
-        raise SavedModelError("this model has no recipe; only models made by create_model can be saved")
+        raise SavedModelError("this model has no recipe. Only models that create_model made can be saved")
     try:
         _recover(target)
         _refuse_to_replace(target)
@@ -156,10 +156,10 @@ def _locate(folder: str | os.PathLike[str]) -> Path:
     try:
         path = Path(folder).resolve()
     except (OSError, RuntimeError, ValueError) as error:  # a loop of symlinks, a null character
-        raise SavedModelError(f"{str(folder)!r:.200} is no folder: {error}") from error
+        raise SavedModelError(f"{str(folder)!r:.200} is not a folder: {error}") from error
     if not os.fspath(folder) or not path.name:
         raise SavedModelError(
-            f"'{folder}' names no folder that can hold a model; give one such as 'my-model'"
+            f"'{folder}' is not a folder that can hold a model. Give one such as 'my-model'"
         )
     return path
 
@@ -220,18 +220,20 @@ def _refuse_to_replace(target: Path) -> None:
     if not target.exists():
         return
     if target == Path.cwd():
-        raise SavedModelError(f"{target} is the current folder, which cannot be replaced; name one inside it")
+        raise SavedModelError(
+            f"{target} is the current folder, which cannot be replaced. Name a folder inside it"
+        )
     if not target.is_dir():
-        raise SavedModelError(f"{target} is a file; give a folder to save the model to")
+        raise SavedModelError(f"{target} is a file. Give a folder to save the model to")
     found = {path.name for path in target.iterdir()}
     if found and _CONFIG not in found:
-        raise SavedModelError(f"{target} holds other files and no saved model; choose a new folder")
+        raise SavedModelError(f"{target} holds other files and no saved model. Choose a new folder")
     if found:
         _read_recipe(target, _read_config(target))
     others = sorted(found - {_CONFIG, _WEIGHTS})
     if others:
         raise SavedModelError(
-            f"replacing the model in {target} would delete '{others[0]}'; move it, or choose a new folder"
+            f"replacing the model in {target} would delete '{others[0]}'. Move it, or choose a new folder"
         )
 
 
@@ -267,12 +269,12 @@ def _identity(folder: Path) -> tuple[int, int] | None:
 def _read_config(source: Path) -> dict[str, Any]:
     path = source / _CONFIG
     if not path.is_file():
-        what = "has no config.json, so it is no saved model" if source.is_dir() else "does not exist"
-        raise SavedModelError(f"{source} {what}; give the folder that save_model wrote")
+        what = "has no config.json, so it is not a saved model" if source.is_dir() else "does not exist"
+        raise SavedModelError(f"{source} {what}. Give the folder that save_model wrote")
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
-        raise SavedModelError(f"{path} is damaged: {error}; copy the folder again") from error
+        raise SavedModelError(f"{path} is damaged: {error}. Copy the folder again") from error
     if not isinstance(config, dict) or "format" not in config:
         raise SavedModelError(f"{path} is not that of a saved model: it states no format")
     if config["format"] != FORMAT:
@@ -330,13 +332,13 @@ def _validated(source: Path, name: str, adapter: TypeAdapter[T], data: Any) -> T
 def _read_weights(source: Path, config: dict[str, Any]) -> dict[str, Tensor]:
     path = source / _WEIGHTS
     if not path.is_file():
-        raise SavedModelError(f"{path} is missing; copy the folder again")
+        raise SavedModelError(f"{path} is missing. Copy the folder again")
     try:
         weights = load_file(path)
     except (safetensors.SafetensorError, OSError, ValueError) as error:
-        raise SavedModelError(f"{path} is damaged: {error}; copy the folder again") from error
+        raise SavedModelError(f"{path} is damaged: {error}. Copy the folder again") from error
     if _digest(path) != config.get("weights_sha256"):
-        raise SavedModelError(f"{path} is not the file that was saved: its sha256 differs; copy it again")
+        raise SavedModelError(f"{path} is not the file that was saved: its sha256 differs. Copy it again")
     if digest_of(config["recipe"], compact=True) != config.get("recipe_sha256"):
         raise SavedModelError(
             f"{source / _CONFIG} was edited: its recipe is not the one that was saved; undo the edit, "

@@ -12,6 +12,7 @@ import torch
 from pydantic_core import to_jsonable_python
 
 from flowzoo.data.dataset import Dataset
+from flowzoo.data.given import IN_MEMORY
 from flowzoo.data.inspection import inspect_dataset
 from flowzoo.data.load import load_dataset
 from flowzoo.device import prepare_device
@@ -57,11 +58,26 @@ def start_run(
 
     Whatever is raised before the first step, the folder is left as it was.
     """
-    reporter = reporter or Reporter()
     where = prepare_device(device)
-    registry = default_registry()
     dataset = load_dataset(experiment.data, **experiment.data_options)
-    flow = _create(experiment, dataset, where, registry)
+    flow = _create(experiment, dataset, where, default_registry())
+    return train_into(folder, experiment, flow, dataset, reporter)
+
+
+def train_into(
+    folder: Path | str, experiment: Experiment, flow: Flow, dataset: Dataset, reporter: Reporter | None = None
+) -> RunRecord:
+    """Train a model that is there already, in place; returns and errors as in :func:`start_run`.
+
+    Args:
+        folder: Where the run goes; new or empty.
+        experiment: The experiment; model, options and pixels are taken from the model's recipe.
+        flow: The model, on its device.
+        dataset: The images.
+        reporter: Receives the progress.
+    """
+    reporter = reporter or Reporter()
+    registry = default_registry()
     recipe = flow.recipe
     assert recipe is not None, "assembled models have recipes"
     experiment = replace(
@@ -77,7 +93,7 @@ def start_run(
     record = RunRecord(
         experiment,
         data_report=replace(_report(dataset), changed=findings.changed, shared=findings.shared),
-        provenance=provenance_of(registry, [*recipe.revisions, f"dataset:{experiment.data}"]),
+        provenance=provenance_of(registry, [*recipe.revisions, *_key_of(experiment)]),
     )
 
     def keep(error: BaseException) -> bool:
@@ -148,6 +164,11 @@ def resume_run(
             )
         trainer.restore(then if check else None)
         return _train_to_the_end(trainer, run_folder, record)
+
+
+def _key_of(experiment: Experiment) -> list[str]:
+    """Return the key of the data set's component; none for images that were given in memory."""
+    return [] if experiment.data == IN_MEMORY else [f"dataset:{experiment.data}"]
 
 
 def _require_no_less(budget: Budget, before: Budget) -> None:

@@ -57,7 +57,8 @@ def solved(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def test_the_table_lines_up(solved: dict[str, Any]) -> None:
     result = flowzoo("diagnose", "r", "--images", "7", "--seed", "3", "--split", "train", "--device", "cpu")
     assert result.exit_code == 0, result.output
-    assert solved == {"path": Path("r"), "split": "train", "images": 7, "seed": 3, "device": "cpu"}
+    given = {"path": Path("r"), "split": "train", "images": 7, "seed": 3, "device": "cpu"}
+    assert solved == given | {"data": None, "data_options": {}}
     lines = [line.rstrip() for line in result.stdout.splitlines()]
     above, below, *rows = lines[lines.index("") + 1 :][:6]
     assert [row.split() for row in rows] == [
@@ -73,7 +74,8 @@ def test_the_table_lines_up(solved: dict[str, Any]) -> None:
             assert row[end : end + 1] in ("", " ")
     assert rows[1].index("block 0") == rows[3].index("block 0") == 2
     assert lines[-2:] == ["Do this.", "Do that."]
-    assert "1.23 s for 64 image(s)" in result.stdout
+    assert "64 image(s)" in result.stdout
+    assert "1.23 s" in result.stdout
 
 
 def test_a_narrow_terminal_cuts_no_figure(solved: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +110,7 @@ def test_a_model_without_solvers_gets_one_clear_line(run: Path) -> None:
     result = flowzoo("diagnose", run, "--images", "4")
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines()[-1].startswith("This model has no ODE solver")
-    assert "for 4 sample(s)" in result.stdout
+    assert "4 sample(s)" in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -138,8 +138,8 @@ def test_evaluate_marks_a_figure_that_is_no_bound(run: Path, monkeypatch: pytest
     def approximated(*arguments: Any, **options: Any) -> report.Evaluation:
         return replace(measure(*arguments, **options), valid=False, objections=("a guess", "too rough"))
 
-    measure = report.evaluate_run
-    monkeypatch.setattr(report, "evaluate_run", approximated)
+    measure = report.evaluate
+    monkeypatch.setattr(report, "evaluate", approximated)
     monkeypatch.setenv("COLUMNS", "200")  # or a narrow terminal's row goes on in a second line
     result = flowzoo("evaluate", run, "--images", "2", "--no-floor")
     assert result.exit_code == 0, result.output

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from flowzoo.cli.app import app
 from flowzoo.errors import DataError, OptionError
-from flowzoo.evaluation.report import evaluate_run
+from flowzoo.evaluation import report
 from flowzoo.experiment.budget import Budget
 from flowzoo.experiment.parse import parse_experiment
 from flowzoo.runfolder import RunFolder
@@ -195,7 +195,7 @@ def test_a_run_does_not_go_on_with_other_images_to_train_or_validate_on(place: P
 
 def test_a_floor_on_other_training_images_is_noted(place: Path) -> None:
     draw(place / "pictures" / "train" / "2.png", 800)
-    (note,) = evaluate_run(place / "run", floor=True, device="cpu").data_notes
+    (note,) = report.evaluate(place / "run", floor=True, device="cpu").data_notes
     assert "train images differ" in note
     assert "floor" in note
 
@@ -323,10 +323,10 @@ def test_paths_of_others_data_sets_are_kept_and_moved_alike(
     record = start_run("run", parse_experiment({**asked, "data_options": {"arrays": "arrays"}}), device="cpu")
     assert record.experiment.data_options == {"arrays": str(tmp_path / "arrays")}
     monkeypatch.chdir("/")
-    evaluate_run(tmp_path / "run", device="cpu")
+    report.evaluate(tmp_path / "run", device="cpu")
     (tmp_path / "arrays").rename(tmp_path / "moved")
     with pytest.raises(DataError, match=r"data\.arrays=.*--set data\.arrays=FOLDER"):
-        evaluate_run(tmp_path / "run", device="cpu")
-    evaluate_run(tmp_path / "run", device="cpu", data_options={"arrays": tmp_path / "moved"})
+        report.evaluate(tmp_path / "run", device="cpu")
+    report.evaluate(tmp_path / "run", device="cpu", data_options={"arrays": tmp_path / "moved"})
     with pytest.raises(OptionError, match=r"data\.scale cannot be given.*arrays"):
-        evaluate_run(tmp_path / "run", device="cpu", data_options={"scale": 2})
+        report.evaluate(tmp_path / "run", device="cpu", data_options={"scale": 2})

@@ -127,7 +127,7 @@ def test_a_damaged_file_is_named(tmp_path):
 
 
 def test_the_folder_has_to_be_given():
-    with pytest.raises(OptionError, match="dataset 'images' needs the option 'root'"):
+    with pytest.raises(OptionError, match=r"'images'.*'root'.*--set data\.root="):
         load_dataset("images")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from flowzoo.bench.result import QUALITY
 from flowzoo.bench.store import read_results
-from flowzoo.evaluation.report import evaluate_run
+from flowzoo.evaluation.report import evaluate
 from flowzoo.runfolder import RunFolder
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.start import resume_run
@@ -24,7 +24,7 @@ def test_a_stored_run_s_model_gives_the_stored_evaluation(name: str, tmp_path: P
     run = tmp_path / name
     shutil.copytree(STORED / name, run)
     stored = json.loads((run / "evaluation-test.json").read_text())
-    found = evaluate_run(run, images=stored["images"], floor=False, audit=False, device="cpu")
+    found = evaluate(run, images=stored["images"], floor=False, audit=False, device="cpu")
     assert found.bits_per_dim == pytest.approx(stored["bits_per_dim"], abs=1e-4)
     assert found.parameters == stored["parameters"]
     assert found.data_revision == stored["data_revision"]

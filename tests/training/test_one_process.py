@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from flowzoo.errors import FileError, InUseError, SavedModelError
-from flowzoo.evaluation.report import evaluate_run
+from flowzoo.evaluation.report import evaluate
 from flowzoo.experiment.budget import Budget
 from flowzoo.runfolder import RunFolder, RunRecord
 from flowzoo.training.log import TrainingLog
@@ -48,7 +48,7 @@ def test_nobody_else_trains_a_run_and_everybody_may_read_it(start: Start, tmp_pa
         with pytest.raises(SavedModelError, match="holds a run already"):
             start(folder, model="gaussian", options={})
         assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-        assert evaluate_run(folder, images=3, floor=False, audit=False, device="cpu").images == 3
+        assert evaluate(folder, images=3, floor=False, audit=False, device="cpu").images == 3
         assert RunFolder(folder).load_model().sample(1, seed=0).shape == (1, 1, 8, 8)
 
     meanwhile = During(meddle)
@@ -88,7 +88,7 @@ def test_a_process_that_was_killed_locks_nobody_out(tmp_path: Path) -> None:
     process.kill()
     process.communicate()
     with pytest.raises(SavedModelError, match=f"no model yet: the first validation is at step {STEPS}"):
-        evaluate_run(folder, device="cpu")
+        evaluate(folder, device="cpu")
     with pytest.raises(KeyboardInterrupt):
         resume_run(folder, device="cpu", reporter=StopAt(1))
     assert not (folder / ".lock").exists()
@@ -104,7 +104,7 @@ def test_a_folder_that_cannot_be_locked_is_refused_before_anything_changes(
     with pytest.raises(FileError, match=r"cannot write .*\.lock: Is a directory"):
         resume_run(folder, budget=Budget(steps=9), device="cpu")
     assert (folder / "run.json").read_bytes() == before
-    assert evaluate_run(folder, images=3, floor=False, audit=False, device="cpu").images == 3
+    assert evaluate(folder, images=3, floor=False, audit=False, device="cpu").images == 3
 
 
 @pytest.mark.parametrize(

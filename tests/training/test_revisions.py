@@ -13,7 +13,7 @@ import pytest
 
 from flowzoo.errors import FlowzooError, SavedModelError
 from flowzoo.evaluation.diagnosis import diagnose_run
-from flowzoo.evaluation.report import evaluate_run
+from flowzoo.evaluation.report import evaluate
 from flowzoo.experiment.budget import Budget
 from flowzoo.experiment.parse import parse_experiment
 from flowzoo.registry.drift import UNCHECKED
@@ -175,7 +175,7 @@ def test_a_component_of_another_revision_is_refused_wherever_the_run_is_used(
     kind, _, name = key.partition(":")
     before = content(run)
     install(version="2.0", **{kind: 2})
-    uses = [lambda: resume(run), lambda: evaluate_run(run, images=4, floor=False, device="cpu")]
+    uses = [lambda: resume(run), lambda: evaluate(run, images=4, floor=False, device="cpu")]
     uses.append(lambda: diagnose_run(run, images=4, device="cpu"))
     for use in uses:
         message = refused(use)
@@ -195,7 +195,7 @@ def test_a_raised_revision_of_the_pixel_transform_is_refused(install: Install, t
     object.__setattr__(affine, "revision", 7)
     try:
         assert "revision 1 of bijector 'affine' (flowzoo " in refused(lambda: resume(folder))
-        assert "revision 7" in refused(lambda: evaluate_run(folder, images=4, device="cpu"))
+        assert "revision 7" in refused(lambda: evaluate(folder, images=4, device="cpu"))
     finally:
         object.__setattr__(affine, "revision", 1)
 
@@ -223,7 +223,7 @@ def test_a_computation_that_changed_without_a_revision_is_refused(
 ) -> None:
     before = content(run)
     install(log_det=CHANGED)
-    for use in (lambda: resume(run), lambda: evaluate_run(run, images=4, floor=False, device="cpu")):
+    for use in (lambda: resume(run), lambda: evaluate(run, images=4, floor=False, device="cpu")):
         message = refused(use)
         assert "computes something else than when it was saved" in message
         assert "in the conditional of level 0" in message
@@ -288,7 +288,7 @@ def test_a_damaged_probe_of_a_checkpoint_is_one_line(run: Path) -> None:
 def test_a_plugin_that_is_gone_is_named(install: Install, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLOWZOO_PLUGINS", "")
     default_registry.cache_clear()
-    for use in (lambda: resume(run), lambda: evaluate_run(run, images=4, device="cpu")):
+    for use in (lambda: resume(run), lambda: evaluate(run, images=4, device="cpu")):
         assert "needs flowzoo-toy 1.0, which FLOWZOO_PLUGINS leaves out" in refused(use)
 
 
@@ -297,8 +297,8 @@ def test_a_run_keeps_its_parts_when_another_plugin_takes_their_names(
 ) -> None:
     install("flowzoo-twin", network=5, dataset=5)
     assert resume(run).steps == 8
-    assert evaluate_run(run, images=4, floor=False, device="cpu").images == 4
-    with pytest.raises(FlowzooError, match="use flowzoo-toy/toy or flowzoo-twin/toy"):
+    assert evaluate(run, images=4, floor=False, device="cpu").images == 4
+    with pytest.raises(FlowzooError, match="flowzoo-toy and flowzoo-twin"):
         train(tmp_path / "x")
     network = {"bijector": {"network": "flowzoo-toy/constant"}}
     record = train(tmp_path / "twin", model="flowzoo-twin/toy", data="flowzoo-toy/few", options=network)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from flowzoo.evaluation.report import evaluate_run
+from flowzoo.evaluation.report import evaluate
 from flowzoo.metric import Measurement
 from flowzoo.registry.build import build_component
 
@@ -13,7 +13,7 @@ from flowzoo.registry.build import build_component
 @pytest.mark.parametrize("model", ["realnvp", "mrcnf"])
 def test_it_is_what_evaluating_the_run_gives(runs: Any, measure: Any, model: str) -> None:
     folder = runs(model)
-    expected = evaluate_run(folder.path, images=40, batch_size=20, floor=False, device="cpu")
+    expected = evaluate(folder.path, images=40, batch_size=20, floor=False, device="cpu")
 
     found = measure("bits-per-dim", model, images=40, batch_size=20)
 

@@ -1,0 +1,118 @@
+"""``flowzoo.train``: a model and images in, the trained model out."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import to_jsonable_python
+
+from flowzoo.data.dataset import Dataset
+from flowzoo.data.given import IN_MEMORY, Data, as_dataset
+from flowzoo.device import prepare_device
+from flowzoo.errors import OptionError
+from flowzoo.experiment.budget import Budget
+from flowzoo.experiment.experiment import Experiment
+from flowzoo.experiment.training_options import parse_training_options
+from flowzoo.flow import Flow
+from flowzoo.integers import plain_number
+from flowzoo.loading import refuse_other_images
+from flowzoo.registry.models import create_model
+from flowzoo.seeds import check_seed
+from flowzoo.training.reporter import Progress, Reporter
+from flowzoo.training.start import train_into
+
+
+def train(
+    model: str | Flow,
+    data: Data,
+    *,
+    steps: int | None = None,
+    seconds: float | None = None,
+    out: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    options: Mapping[str, Any] | None = None,
+    training: Mapping[str, Any] | None = None,
+    device: str | None = None,
+    progress: Callable[[Progress], object] | None = None,
+) -> Flow:
+    """Train a model as ``flowzoo train`` does.
+
+    >>> model = train("gaussian", "digits", steps=1, training={"validation_images": 8})
+    >>> model.sample(16).shape
+    torch.Size([16, 1, 8, 8])
+
+    Args:
+        model: The name of a model; or a model that :func:`flowzoo.create_model` or :func:`flowzoo.load_model`
+            made, which is trained in place, from the weights that it has.
+        data: The name of a data set, what :func:`flowzoo.load_dataset` returns, or images in memory: an array
+            or a tensor ``(N, C, H, W)``, uint8, which is divided into splits, or a mapping of ``train``,
+            ``test`` and perhaps ``validation`` to such.
+        steps: How long to train, in steps. Give either steps or seconds.
+        seconds: How long to train, in seconds.
+        out: The run folder to write: the model, the log and the checkpoints. It is new or empty. Without it,
+            nothing is kept but the model that is returned.
+        seed: Seed of the weights, of the noise and of the order of the data.
+        options: Options of the model where its name is given, ``pixels`` among them, as
+            :func:`flowzoo.create_model` takes them.
+        training: Options of the training that differ from their defaults, such as ``{"batch_size": 128}``.
+        device: ``auto``, ``cpu``, ``cuda``, ...; by default ``auto`` for a name, and where it is for a model.
+        progress: Called with a :class:`~flowzoo.training.reporter.Progress` after every step.
+
+    Returns:
+        The model with the weights of its best validation.
+
+    Raises:
+        OptionError: An option is unknown or out of range, or the model was not made by name.
+        FlowzooError: A name, the data or the folder is not right. The folder stays as it was.
+        NumericalError: The loss is not finite.
+    """
+    budget = Budget(steps=steps, seconds=seconds)
+    training_options = parse_training_options(training or {})
+    dataset = as_dataset(data, bins=model.bins if isinstance(model, Flow) else 256)
+    flow = _made(model, dataset, check_seed(seed), options or {})
+    if device is not None or not isinstance(model, Flow):
+        flow = flow.to(prepare_device(device or "auto"))
+    refuse_other_images(flow, dataset)
+    recipe, source = flow.recipe, dataset.recipe
+    assert recipe is not None, "models made by name have recipes"
+    experiment = Experiment(
+        model=recipe.model,
+        data=IN_MEMORY if source is None else source.name,
+        budget=budget,
+        options=recipe.options,
+        pixels=recipe.pixels,
+        data_options={} if source is None else to_jsonable_python(source.options, fallback=plain_number),
+        training=training_options,
+        seed=seed,
+    )
+    with tempfile.TemporaryDirectory() if out is None else nullcontext(out) as folder:
+        train_into(Path(folder), experiment, flow, dataset, _Calling(progress))
+    return flow
+
+
+def _made(model: str | Flow, dataset: Dataset, seed: int, options: Mapping[str, Any]) -> Flow:
+    if isinstance(model, Flow):
+        if options:
+            raise OptionError("options are those of a model that is given by name; leave them out")
+        if model.recipe is None:
+            raise OptionError(
+                "flowzoo.train takes a model that create_model or load_model made. Train one that you put "
+                "together yourself in a loop of your own, with model.training_loss"
+            )
+        return model
+    info = dataset.info
+    return create_model(model, info.shape, bins=info.bins, seed=seed, **{"pixels": info.pixels, **options})
+
+
+class _Calling(Reporter):
+    def __init__(self, progress: Callable[[Progress], object] | None) -> None:
+        self._progress = progress
+
+    def update(self, progress: Progress) -> None:
+        if self._progress is not None:
+            self._progress(progress)

@@ -1,0 +1,123 @@
+"""``flowzoo.train`` and ``flowzoo.evaluate``: from data to figures and samples in Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import flowzoo
+from flowzoo.errors import DataError, OptionError, SavedModelError, ShapeError
+from flowzoo.runfolder import RunFolder
+from flowzoo.training.reporter import Progress
+
+SMALL = {"levels": 1, "last": {"checkerboard": 2, "channel": 0, "network": {"hidden": 4, "blocks": 0}}}
+QUICK = {"batch_size": 8, "validations": 2, "validation_images": 8, "initial_images": 32}
+
+
+def small(name: str = "realnvp", shape: tuple[int, ...] = (1, 8, 8), bins: int = 17) -> flowzoo.Flow:
+    return flowzoo.create_model(name, shape, bins=bins, seed=0, **SMALL)
+
+
+def test_from_loading_data_to_samples(tmp_path: Path) -> None:
+    data = flowzoo.load_dataset("digits")
+    seen: list[Progress] = []
+    model = flowzoo.train(
+        *("realnvp", data),
+        steps=20,
+        out=tmp_path / "run",
+        options=SMALL,
+        training=QUICK,
+        device="cpu",
+        progress=seen.append,
+    )
+    assert max(each.step for each in seen) == 20
+    found = flowzoo.evaluate(model, data, images=10, audit_seconds=0.5)
+    assert (found.model, found.data, found.images) == ("realnvp", "digits", 10)
+    assert found.density is not None
+    assert found.gaussian_bits_per_dim is not None
+    assert model.sample(3, seed=0).shape == (3, 1, 8, 8)
+    # The run is one like the command's: the same model, and the same figure on its own data.
+    again = flowzoo.evaluate(tmp_path / "run", images=10, audit=False, floor=False, device="cpu")
+    assert (again.bits_per_dim, again.training_steps) == (found.bits_per_dim, 20)
+    saved = flowzoo.evaluate(tmp_path / "run" / "model", "digits", images=10, audit=False, floor=False)
+    assert (saved.bits_per_dim, saved.training_steps) == (found.bits_per_dim, None)
+    assert torch.equal(flowzoo.load_model(tmp_path / "run").sample(3, seed=0), model.sample(3, seed=0))
+
+
+def test_a_model_of_ones_own_is_trained_in_place_and_on(tmp_path: Path) -> None:
+    model = small()
+    before = [each.clone() for each in model.parameters()]
+    assert flowzoo.train(model, "digits", steps=2, training=QUICK) is model
+    between = [each.clone() for each in model.parameters()]
+    assert any(not torch.equal(*pair) for pair in zip(before, between, strict=True))
+    flowzoo.train(model, "digits", steps=2, training={**QUICK, "learning_rate": 1e-9}, out=tmp_path / "run")
+    for ours, theirs in zip(model.parameters(), between, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
+    record = RunFolder(tmp_path / "run").read()
+    assert record.experiment.model == "realnvp"
+    assert record.experiment.data == "digits"
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy])
+def test_images_in_memory_are_trained_and_evaluated(tmp_path: Path, kind: type) -> None:
+    images = kind(np.random.default_rng(0).integers(0, 256, (40, 1, 8, 12), dtype=np.uint8))
+    model = flowzoo.train("gaussian", images, steps=1, out=tmp_path / "run")
+    found = flowzoo.evaluate(model, images, audit=False)
+    assert (found.images, found.data) == (40, "in memory")
+    assert "train" in found.gaussian_remark
+    with pytest.raises(DataError, match=r"flowzoo\.evaluate"):
+        flowzoo.evaluate(tmp_path / "run")
+    assert flowzoo.evaluate(tmp_path / "run", images, audit=False).bits_per_dim == found.bits_per_dim
+    splits = {"train": images[:30], "test": images[30:]}
+    assert flowzoo.evaluate(model, splits, audit=False).images == 10
+
+
+def test_a_data_set_with_options_is_found_again(tmp_path: Path) -> None:
+    data = flowzoo.load_dataset("mnist-5k", size=28)
+    flowzoo.train("gaussian", data, steps=1, out=tmp_path / "run", training=QUICK)
+    assert RunFolder(tmp_path / "run").read().experiment.data_options == {"size": 28}
+    assert flowzoo.evaluate(tmp_path / "run", images=2, audit=False).images == 2
+
+
+def test_a_seed_repeats_what_the_command_trains(tmp_path: Path) -> None:
+    first, second = (
+        flowzoo.train("realnvp", "digits", steps=2, seed=3, options=SMALL, training=QUICK).sample(2, seed=0)
+        for _ in range(2)
+    )
+    assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "named"),
+    [
+        (lambda: flowzoo.train("realnvp", "digits"), OptionError, "seconds"),
+        (lambda: flowzoo.train("realnvp", "digits", steps=1, training={"batch": 3}), OptionError, "batch"),
+        (lambda: flowzoo.train("relnvp", "digits", steps=1), flowzoo.UnknownNameError, "realnvp"),
+        (lambda: flowzoo.train(small(), "digits", steps=1, options={"levels": 2}), OptionError, "options"),
+        (lambda: flowzoo.train(small(shape=(1, 8, 12)), "digits", steps=1), ShapeError, "1x8x12"),
+        (lambda: flowzoo.train(small(bins=256), "digits", steps=1), OptionError, "17"),
+        (lambda: flowzoo.evaluate(small()), OptionError, "data="),
+        (lambda: flowzoo.evaluate("nowhere"), SavedModelError, "nowhere"),
+    ],
+)
+def test_mistakes_are_refused(make, error: type[Exception], named: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(error, match=named):
+        make()
+
+
+def test_a_model_without_a_recipe_is_told_of_a_loop_of_its_own() -> None:
+    model = small()
+    model.recipe = None
+    with pytest.raises(OptionError, match="training_loss"):
+        flowzoo.train(model, "digits", steps=1)
+
+
+def test_a_folder_with_a_run_is_left_alone(tmp_path: Path) -> None:
+    flowzoo.train("gaussian", "digits", steps=1, out=tmp_path / "run", training=QUICK)
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    with pytest.raises(SavedModelError, match="run"):
+        flowzoo.train("gaussian", "digits", steps=1, out=tmp_path / "run", training=QUICK)
+    assert before == {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
