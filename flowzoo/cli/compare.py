@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flowzoo.cli.choose import JsonOption
-from flowzoo.cli.console import complain, console, print_json, table
+from flowzoo.cli.console import complain, console, print_json, print_whole, table
 from flowzoo.cli.moved import MovedOption, read_moved
 from flowzoo.cli.progress import clock
 
@@ -90,18 +90,18 @@ def compare(
 
 def _print(found: RunComparison) -> None:
     out = console()
-    out.print(_figures(found))
+    print_whole(_figures(found))
     if any(run.difference or run.not_paired for run in found.runs):
         out.print()
         out.print(f"difference from {found.runs[0].run} on the same {found.split} images", style="bold")
-        out.print(_differences(found))
+        print_whole(_differences(found))
     out.print()
     if found.settings:
         out.print("settings that differ", style="bold")
         listing = table("setting", *(run.run for run in found.runs))
         for name, values in found.settings.items():
             listing.add_row(name, *(_value(value) for value in values))
-        out.print(listing)
+        print_whole(listing)
     else:
         out.print("all settings are the same")
     _print_curves(found)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import os
+import sys
 from typing import Any, TextIO, cast
 
 import typer
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from flowzoo.cli.streams import results
@@ -53,6 +55,14 @@ def table(*headers: str) -> Table:
         # Folded, as a word that is longer than its column would else be cut off.
         made.add_column(header, no_wrap=place == 0, overflow="fold", style="cyan" if place == 0 else "")
     return made
+
+
+def print_whole(made: Table) -> None:
+    """Print a table as wide as it has to be, since cells that wrap on a narrow terminal hide the columns."""
+    screen = console()
+    unlimited = screen.options.update(width=sys.maxsize)
+    screen.width = max(screen.width, Measurement.get(screen, unlimited, made).maximum)
+    screen.print(made)
 
 
 def print_json(data: Any) -> None:

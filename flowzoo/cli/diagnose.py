@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.measure import Measurement
 from rich.table import Table
 
 from flowzoo.cli.choose import JsonOption
-from flowzoo.cli.console import complain, console, print_json, table
+from flowzoo.cli.console import complain, console, print_json, print_whole, table
 from flowzoo.cli.moved import MovedOption, read_moved
 from flowzoo.cli.subject import DataOption, ModelArgument
 
@@ -66,7 +64,7 @@ def _print(found: Diagnosis) -> None:
     if not found.rows:
         console().print("This model has no ODE solver, so there is nothing more to show.")
         return
-    _print_whole(_figures(found))
+    print_whole(_figures(found))
     if found.advice:
         console().print()
     for sentence in found.advice:
@@ -86,14 +84,6 @@ def _figures(found: Diagnosis) -> Table:
         cells = (_digits(row.figures[name]) if name in row.figures else "-" for name in names)
         figures.add_row(f"  {row.part}", *cells)
     return figures
-
-
-def _print_whole(figures: Table) -> None:
-    """Print a table as wide as it has to be: cells wrapped or cut for a narrow terminal would not line up."""
-    screen = console()
-    unlimited = screen.options.update(width=sys.maxsize)
-    screen.width = max(screen.width, Measurement.get(screen, unlimited, figures).maximum)
-    screen.print(figures)
 
 
 def _digits(value: float) -> str:

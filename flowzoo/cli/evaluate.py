@@ -116,8 +116,11 @@ def evaluate(
     from flowzoo.evaluation import report
     from flowzoo.evaluation.image_bits import bits_file, write_bits
     from flowzoo.files import check_output
+    from flowzoo.integers import positive_integer
     from flowzoo.loading import is_run
 
+    if images is not None:
+        images = positive_integer("--images", images)
     if output is not None:
         check_output(output, "JSON file")
     chosen: dict[str, Any] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from flowzoo.cli.progress import clock
+from flowzoo.cli.progress import Pace, animated, clock
 
 if TYPE_CHECKING:
     from flowzoo.bench.cell import Cell
@@ -20,7 +19,8 @@ if TYPE_CHECKING:
 class SuiteProgress:
     """A bar for the suite and one for each cell at work; above them a line for each cell that has ended.
 
-    Without a terminal the lines alone.
+    Without a terminal there are only lines: one for each cell that has ended, and one now and then for what
+    is being done.
 
     Args:
         name: Name of the suite.
@@ -40,8 +40,9 @@ class SuiteProgress:
             TextColumn("{task.fields[figures]}"),
             console=self._console,
             transient=True,
-            disable=not sys.stderr.isatty(),
+            disable=not animated(),
         )
+        self._pace = Pace()
         self._suite: TaskID | None = None
         self._tasks: dict[str, tuple[TaskID, float]] = {}
 
@@ -81,6 +82,9 @@ class SuiteProgress:
         task, _ = self._tasks[cell.title]
         bits = "" if bits_per_dim is None else f", {bits_per_dim:.3f} bits/dim"
         self._bars.update(task, completed=done, figures=f"{stage}{bits}")
+        if self._bars.disable and self._pace.due():
+            at = f"{self._done} of {self._cells} cells done"
+            self._bars.console.print(f"{at}; {cell.title}: {stage} ({done:.0%}){bits}")
 
     def ended(self, cell: Cell, result: Result) -> None:
         """Replace a cell's bar by a line."""

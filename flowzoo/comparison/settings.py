@@ -14,12 +14,21 @@ ABSENT = "-"
 def differing_settings(experiments: Sequence[Experiment]) -> dict[str, tuple[Any, ...]]:
     """Return the settings that are not the same in all trainings, each with its value in every one.
 
-    Names are dotted, as ``--set`` takes them.
+    Names are dotted, as ``--set`` takes them. Where a component is another one, its name stands for its
+    options, which could not be compared.
     """
     flat = [dict(_flat(_settings(each))) for each in experiments]
     names = dict.fromkeys(name for each in flat for name in each)
     rows = {name: tuple(each.get(name, ABSENT) for each in flat) for name in names}
-    return {name: values for name, values in rows.items() if any(value != values[0] for value in values)}
+    differing = {name: values for name, values in rows.items() if any(value != values[0] for value in values)}
+    return {name: values for name, values in differing.items() if not _of_another(name, differing)}
+
+
+def _of_another(name: str, differing: Mapping[str, Any]) -> bool:
+    """Whether a setting is an option of a component that is not the same in all trainings."""
+    parts = name.split(".")
+    owners = (".".join(parts[:count]) for count in range(1, len(parts)))
+    return any(f"{owner}.name" in differing for owner in owners if f"{owner}.name" != name)
 
 
 def _settings(experiment: Experiment) -> Mapping[str, Any]:

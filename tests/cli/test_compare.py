@@ -89,6 +89,18 @@ def test_it_shows_figures_settings_that_differ_and_curves(
     assert all(line == line.rstrip() for line in done.stdout.splitlines())
 
 
+def test_a_component_that_is_another_one_stands_for_its_options(
+    runs: tuple[Path, Path], tmp_path: Path
+) -> None:
+    done = flowzoo("train", "gaussian", "--data", "digits", "--out", tmp_path / "other", "--steps", "1")
+    assert done.exit_code == 0, done.output
+    done = flowzoo("compare", runs[0], tmp_path / "other", "--no-paired", "--json")
+    settings = json.loads(done.stdout)["settings"]
+    assert settings["model"] == ["realnvp", "gaussian"]
+    assert "last.name" in settings
+    assert not [name for name in settings if name.startswith("last.") and name != "last.name"]
+
+
 def test_bits_that_an_evaluation_kept_are_used_while_the_weights_are_the_same(
     runs: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -74,6 +74,7 @@ def test_the_table_lines_up(solved: dict[str, Any]) -> None:
             assert row[end : end + 1] in ("", " ")
     assert rows[1].index("block 0") == rows[3].index("block 0") == 2
     assert lines[-2:] == ["Do this.", "Do that."]
+    assert "64 image(s)" in result.stdout
     assert "1.23 s" in result.stdout
 
 

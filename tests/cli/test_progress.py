@@ -6,8 +6,11 @@ from itertools import pairwise
 
 import pytest
 
+from flowzoo.bench.cell import cells_of
+from flowzoo.bench.suites import find_suite
 from flowzoo.cli import progress
 from flowzoo.cli.progress import Pace, counting_each
+from flowzoo.cli.suite_progress import SuiteProgress
 from flowzoo.cli.training_progress import TrainingBar
 from flowzoo.training.reporter import Progress, WorkReport
 
@@ -121,3 +124,17 @@ def test_counted_work_says_how_long_it_will_still_take(
         count(400, 1000)
     (line,) = capsys.readouterr().err.splitlines()
     assert line == "400 of 1,000 images (40%), about 0:30 left"
+
+
+def test_a_suite_without_a_terminal_says_now_and_then_what_it_does(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (cell, *_) = cells_of(find_suite("quick"))
+    with SuiteProgress("quick", 3) as suite:
+        suite.started(cell)
+        suite.progressed(cell, "training, all levels", 0.1, None)
+        clock.now += 20
+        suite.progressed(cell, "training, all levels", 0.5, 2.5)
+        suite.progressed(cell, "training, all levels", 0.6, 2.5)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"0 of 3 cells done; {cell.title}: training, all levels (50%), 2.500 bits/dim"

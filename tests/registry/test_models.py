@@ -102,7 +102,7 @@ def test_the_recipe_alone_builds_the_same_model(toy):
         ({"image_shape": None}, ShapeError, "three positive integers; got None"),
         ({"name": None}, UnknownNameError, "the name of a model is text, got None"),
         ({"pixels": "afine"}, UnknownNameError, "no bijector 'afine'; did you mean 'affine'"),
-        ({"width": 3}, OptionError, "did you mean 'bijector.width'"),
+        ({"widht": 3}, OptionError, "widht"),
     ],
 )
 def test_what_cannot_be_created(toy, as_users_run_it, arguments, error, message):
