@@ -9,6 +9,7 @@ import pytest
 
 from flowzoo.component import KINDS, Component
 from flowzoo.registry.loader import default_registry
+from flowzoo.registry.signature import options_of
 from flowzoo.testing import Trial, checks_for, run_check, trials_of
 from flowzoo.testing.files import missing_options
 
@@ -57,3 +58,14 @@ def test_every_plugin_loads() -> None:
 
     assert not registry.failures
     assert not registry.clashes
+
+
+def test_every_option_is_described_by_a_sentence_or_a_phrase_that_stands_alone() -> None:
+    described = {
+        f"{component.kind} {component.name}, {name}": option.description
+        for component in REGISTERED
+        if component.kind != "command"
+        for name, option in options_of(component).items()
+    }
+    assert described
+    assert [where for where, text in described.items() if not text.endswith(".")] == []

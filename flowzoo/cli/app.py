@@ -88,8 +88,8 @@ def _in_words(error: FlowzooError | OSError) -> str:
 def _fault(error: BaseException) -> str:
     """Return what went wrong inside a component."""
     return (
-        f"{blamed(error)}. Report this to whoever publishes that component; "
-        "flowzoo --debug COMMAND shows the traceback"
+        f"{blamed(error)}. This is a mistake in that component: report it to its author. "
+        "To see the traceback: flowzoo --debug COMMAND"
     )
 
 
@@ -111,7 +111,9 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the Python traceback if a command fails.")
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,

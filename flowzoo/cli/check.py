@@ -23,17 +23,20 @@ SetOption = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="An option of the component, such as a data set's root; may be repeated.",
+        help="Option of the component, for example root=FOLDER for a data set. Can be repeated.",
         show_default=False,
     ),
 ]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of weights and images.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Random seed of weights and images.")]
 
 
 def check(
     name: NameArgument, kind: KindOption = None, assignments: SetOption = None, seed: SeedOption = 0
 ) -> None:
-    """Check that a component keeps its interface's promises; a line per check, exit code 1 if one fails."""
+    """Test a component with the conformance kit.
+
+    Prints one line per check. The exit status is 1 if a check fails.
+    """
     registry = default_registry()
     component = choose(registry, name, kind)
     options = _options(component, assignments or [])
@@ -98,13 +101,13 @@ def _options(component: Component, assignments: Sequence[str]) -> dict[str, Any]
     settings = read_settings(None, assignments)
     if settings.training or (settings.data and component.kind != "dataset"):
         raise OptionError(
-            f"check takes options of the {component.kind} '{component.name}' alone; "
-            "training.KEY and data.KEY are settings of a training"
+            f"check takes options of the {component.kind} '{component.name}' alone. "
+            "Leave out training.KEY and data.KEY"
         )
     pixels = {} if settings.pixels is None else {"pixels": settings.pixels}
     options = {**settings.options, **settings.data}
     if options:
-        # What the user mistyped is said at once, and not by every check.
+        # A mistyped option is reported once here, and not by every check.
         known = {**component.checks[0].options, **options}
         check_options(default_registry(), component, known)
     return {**options, **pixels}

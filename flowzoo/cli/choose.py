@@ -11,7 +11,9 @@ from flowzoo.errors import OptionError
 from flowzoo.registry.lookup import Registry
 
 NameArgument = Annotated[str, typer.Argument(help="The component's name, as flowzoo list shows it.")]
-KindOption = Annotated[str | None, typer.Option("--kind", help=f"One of {', '.join(KINDS)}.")]
+KindOption = Annotated[
+    str | None, typer.Option("--kind", help=f"Only this kind: {', '.join(KINDS[:-1])} or {KINDS[-1]}.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -29,5 +31,8 @@ def choose(registry: Registry, name: str, kind: str | None) -> Component:
     if not kinds:
         raise registry.unknown(None, name)
     if len(kinds) > 1 and "model" not in kinds:
-        raise OptionError(f"'{name}' is the name of a {' and of a '.join(kinds)}; say which with --kind")
+        raise OptionError(
+            f"'{name}' is the name of a {' and of a '.join(kinds)}. "
+            f"Choose one with --kind, for example --kind {kinds[0]}"
+        )
     return registry.find("model" if "model" in kinds else kinds[0], name)

@@ -25,7 +25,9 @@ class Command(TyperCommand):
             option, separator, value = argument.partition("=")
             if not argument or (option.startswith("--") and separator and not value):
                 named = option or (before if before.startswith("-") else "an argument")
-                raise OptionError(f"the value of {named} is empty; give one (is a shell variable not set?)")
+                raise OptionError(
+                    f"the value of {named} is empty. Give one, and check that shell variables are set"
+                )
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:

@@ -19,7 +19,9 @@ _ORDER: tuple[Kind, ...] = ("model", *(kind for kind in KINDS if kind != "model"
 
 
 def list_components(
-    pattern: Annotated[str, typer.Argument(help="Names to list, with shell wildcards.")] = "*",
+    pattern: Annotated[
+        str, typer.Argument(help="Names to list, for example 'ms*'. The default lists all.")
+    ] = "*",
     kind: KindOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -14,12 +14,16 @@ from flowzoo.registry.lookup import Registry
 from flowzoo.registry.plugin import Plugin, PluginFailure
 
 StrictOption = Annotated[
-    bool, typer.Option("--strict", help="Fail if a plugin failed, clashes or lacks components.")
+    bool,
+    typer.Option(
+        "--strict",
+        help="Exit with status 2 if a plugin failed to load, or if some of its components cannot be used.",
+    ),
 ]
 
 
 def plugins(as_json: JsonOption = False, strict: StrictOption = False) -> None:
-    """List the plugins: those that loaded, those that failed or are slow, and components left out."""
+    """List the installed plugins, and show which failed to load or are slow to load."""
     registry = load_registry(strict=True) if strict else default_registry()
     rows = [_loaded(registry, each) for each in registry.plugins] + [
         _failed(each) for each in registry.failures

@@ -22,14 +22,21 @@ if TYPE_CHECKING:
 
 ShapeOption = Annotated[
     str | None,
-    typer.Option("--image-shape", help="CHANNELSxHEIGHTxWIDTH: also build the model and show its levels."),
+    typer.Option(
+        "--image-shape",
+        help="Build the model for images of this shape, CHANNELSxHEIGHTxWIDTH, and show its levels. "
+        "For example 3x32x32.",
+    ),
 ]
 
 
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="An option of that model; may be repeated.", show_default=False
+        "--set",
+        metavar="KEY=VALUE",
+        help="Option of that model, for example levels=4. Can be repeated.",
+        show_default=False,
     ),
 ]
 
@@ -49,7 +56,7 @@ def show(
     plugin = registry.plugin_of(component)
     options = describe(registry, component)
     if assignments and image_shape is None:
-        raise OptionError("--set changes the model that --image-shape builds; give that too")
+        raise OptionError("--set changes the model that --image-shape builds. Give --image-shape too")
     name = registry.address(component)
     levels = None if image_shape is None else _levels(component, name, image_shape, assignments or [])
     if as_json:
@@ -77,7 +84,7 @@ def _levels(
         raise OptionError(f"--image-shape is for models, and '{component.name}' is a {component.kind}")
     settings = read_settings(None, assignments)
     if settings.training or settings.data or settings.pixels:
-        raise OptionError("show takes options of the model only; training, data and pixels change no level")
+        raise OptionError("show takes options of the model only. Leave out training.KEY, data.KEY and pixels")
     asked = _parse_shape(image_shape)
     flow = assemble(default_registry(), name, asked, 256, "affine", 0, settings.options)
     levels = []
@@ -94,7 +101,7 @@ def _levels(
 def _parse_shape(text: str) -> tuple[int, ...]:
     sizes = text.lower().split("x")
     if len(sizes) != 3 or not all(size.isdecimal() and int(size) > 0 for size in sizes):
-        raise OptionError(f"image shape is '{text}'; allowed: CHANNELSxHEIGHTxWIDTH, as in 1x8x8")
+        raise OptionError(f"image shape '{text}' is not valid. Give CHANNELSxHEIGHTxWIDTH, for example 1x8x8")
     return tuple(int(size) for size in sizes)
 
 

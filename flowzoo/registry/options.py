@@ -144,8 +144,8 @@ def _nested(registry: Registry, authors: Registry, default: Any, kind: Kind, val
         return _resolve_nested(registry, authors, default, kind, name, given)
     except RecursionError:
         raise PluginError(
-            f"the default options of {kind} '{name}' ask for it again, without end; "
-            "its plugin must give one of them a default that ends"
+            f"the default options of {kind} '{name}' contain it again, so building it would never end. "
+            "Its plugin must give one of them another default"
         ) from None
 
 
@@ -167,8 +167,8 @@ def _resolve_nested(
             family = resolve(authors, meant, default_options)
     if component is None:
         raise OptionError(
-            f"options {sorted(given)} are given for a {kind} without its name; "
-            f"add 'name'; installed: {', '.join(registry.names(kind)) or 'none'}"
+            f"options {sorted(given)} are given for a {kind}, but no name. "
+            f"Add 'name'; installed: {', '.join(registry.names(kind)) or 'none'}"
         )
     return Spec(registry.address(component), **_plain(component, check(registry, component, given, family)))
 

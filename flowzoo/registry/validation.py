@@ -80,11 +80,13 @@ def _checked(component: Any) -> Component:
             "a newer flowzoo may have it"
         )
     if not _NAME.fullmatch(component.name):
-        raise PluginError(f"{where}: a name is lower-case letters and digits, parted by single hyphens")
+        raise PluginError(
+            f"{where}: a name must be lower-case letters and digits, separated by single hyphens"
+        )
     if not _BUILD.fullmatch(component.build):
         raise PluginError(f"{where}: build is '{component.build}', expected 'package.module:callable'")
     if not component.summary.strip() or "\n" in component.summary:
-        raise PluginError(f"{where}: summary must be one line that says what it is")
+        raise PluginError(f"{where}: summary must be one line of text")
     if component.defaults is not None and not isinstance(component.defaults, Mapping):
         raise PluginError(f"{where}: defaults is {component.defaults!r:.60}, expected a mapping of options")
     checks = component.check if isinstance(component.check, tuple) else (component.check,)

@@ -74,7 +74,10 @@ def test_a_run_does_not_differ_from_itself(runs: tuple[Path, Path]) -> None:
     assert found["runs"][1]["verdict"] == "no clear difference"
 
 
-def test_it_shows_figures_settings_that_differ_and_curves(runs: tuple[Path, Path]) -> None:
+def test_it_shows_figures_settings_that_differ_and_curves(
+    runs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "250")  # or a narrow terminal's rows go on in a second line
     done = flowzoo("compare", *runs, "--no-paired")
     assert done.exit_code == 0, done.output
     shown = {" ".join(line.split()) for line in done.stdout.splitlines()}

@@ -117,7 +117,10 @@ def test_evaluate_prints_a_table(run: Path) -> None:
     assert "sum" in result.stdout
 
 
-def test_evaluate_shows_a_joint_figure_apart_and_under_its_own_name(tmp_path: Path) -> None:
+def test_evaluate_shows_a_joint_figure_apart_and_under_its_own_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "250")  # or a narrow terminal's row goes on in a second line
     settings = ["--set", "transform.proposal=uniform", "--set", "pixels=affine", *TINY]
     run = tmp_path / "drawn"
     result = flowzoo("train", "msflow-image", "--data", "digits", "--out", run, "--steps", "2", *settings)

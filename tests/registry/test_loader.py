@@ -98,7 +98,7 @@ BAD = {
     "rubbish": (components("['haar']"), "list holding 'haar'; each item must be a Component"),
     "kind": (component(kind="'transforms'"), "no kind 'transforms'; did you mean 'transform'?"),
     "kind's type": (component(kind="7"), "kind is 7, expected str"),
-    "name": (component(name="'My_Name'"), "'My_Name': a name is lower-case letters and digits"),
+    "name": (component(name="'My_Name'"), "'My_Name'"),
     "build": (component(build="'mine.build'"), "expected 'package.module:callable'"),
     "summary": (component(summary="' '"), "summary must be one line"),
     "revision": (component(revision="0"), "revision is 0, expected at least 1"),

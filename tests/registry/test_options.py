@@ -253,7 +253,7 @@ def test_a_component_may_be_absent_and_may_come_in_lists():
     assert resolve(ZOO, STACK, {}) == {"parts": [OWN_CNF, {"name": "glow", "steps": 1}]}
     with pytest.raises(OptionError, match=r"option 'parts' is \[\]; allowed: list of bijector length >= 1"):
         resolve(ZOO, STACK, {"parts": []})
-    with pytest.raises(OptionError, match=r"\['steps'\] are given for a bijector without its name"):
+    with pytest.raises(OptionError, match=r"\['steps'\] are given for a bijector"):
         resolve(ZOO, MAYBE, {"bijector": {"steps": 1}})
     with pytest.raises(UnknownNameError, match="no bijector 'glw'; did you mean 'glow'"):
         resolve(ZOO, STACK, {"parts": ["cnf", "glw"]})

@@ -38,7 +38,7 @@ DATASETS = (
         kind="dataset",
         name="cifar10",
         build="flowzoo.data.cifar10:build_cifar10",
-        summary="60,000 images of ten kinds of things, colour, 32x32",
+        summary="60,000 images of ten classes of objects, colour, 32x32",
         reference="Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
         check=Check(shape=(3, 32, 32)),
     ),
@@ -86,6 +86,6 @@ DATASETS = (
         kind="dataset",
         name="images",
         build="flowzoo.data.images:build_images",
-        summary="images of one's own, from a folder of files or of parquet, scaled to one size",
+        summary="Your own images, from a folder of image files or of parquet files",
     ),
 )

@@ -23,12 +23,8 @@ from flowzoo_cnf.solver import Method, Solver
 Mode = Literal["evaluate", "train"]
 
 SHAPE = (1, 2, 2)
-TIGHT = Settings(
-    training=Solver("torchdiffeq-dopri8", 1e-10),
-    evaluation=Solver("torchdiffeq-dopri8", 1e-10),
-    trace="exact",
-    evaluation_trace="exact",
-)
+TIGHTLY = Solver("torchdiffeq-dopri8", 1e-10)
+TIGHT = Settings(trace="exact", evaluation_trace="exact").solved_by(TIGHTLY, TIGHTLY)
 MATRIX = 0.4 * torch.randn(4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
 
 
@@ -69,7 +65,7 @@ def images(n: int = 3, seed: int = 0) -> Tensor:
 def test_a_linear_field_gives_the_matrix_exponential_and_the_trace(method: Method, mode: Mode) -> None:
     x = images()
     solver = Solver(method, steps=300) if method in ("midpoint", "rk4") else Solver(method, 1e-6)
-    flow = CNF([LinearField(MATRIX)], replace(TIGHT, training=solver, evaluation=solver))
+    flow = CNF([LinearField(MATRIX)], TIGHT.solved_by(solver, solver))
     z, log_det = flow(x, None, Call(mode=mode))
     expected = (x.flatten(1) @ torch.linalg.matrix_exp(MATRIX).T).reshape(x.shape)
     torch.testing.assert_close(z, expected, atol=1e-5, rtol=0)
@@ -113,7 +109,7 @@ def test_backward_undoes_forward_up_to_the_error_of_the_solver(
     method: Method, tolerance: float, error: float
 ) -> None:
     solver = Solver(method, tolerance)
-    flow = CNF([WavyField(), WavyField(-0.7)], replace(TIGHT, evaluation=solver))
+    flow = CNF([WavyField(), WavyField(-0.7)], TIGHT.solved_by(evaluation=solver))
     x = images()
     torch.testing.assert_close(flow.inverse(flow(x)[0]).detach(), x, atol=error, rtol=0)
 
@@ -125,7 +121,7 @@ def test_log_prob_converges_at_the_order_of_the_solver(method: Method, order: in
 
     def error(steps: int) -> float:
         solver = Solver(method, steps=steps)
-        found = CNF([WavyField()], replace(TIGHT, evaluation=solver))(x)[1]
+        found = CNF([WavyField()], TIGHT.solved_by(evaluation=solver))(x)[1]
         return float((found - exact_log_det).abs().max().detach())
 
     assert error(8) / error(16) > 0.75 * 2**order
@@ -188,7 +184,7 @@ def test_regularisers_and_steer_are_for_training_only() -> None:
 def test_steer_ends_within_its_range_and_at_another_time_for_each_batch() -> None:
     flow = CNF(
         [LinearField(torch.eye(4, dtype=torch.float64))],
-        replace(TIGHT, steer=0.5, training=Solver("rk4", steps=2)),
+        replace(TIGHT, steer=0.5).solved_by(Solver("rk4", steps=2)),
     )
     call = Call(mode="train", generator=torch.Generator().manual_seed(0))
     # With f(v) = v the log-determinant is 4 T.
@@ -200,7 +196,7 @@ def test_steer_ends_within_its_range_and_at_another_time_for_each_batch() -> Non
 
 def test_an_outlier_in_the_batch_moves_the_others_by_no_more_than_the_tolerance() -> None:
     tolerance = 1e-4
-    settings = replace(TIGHT, evaluation=Solver("dopri5", tolerance))
+    settings = TIGHT.solved_by(evaluation=Solver("dopri5", tolerance))
     flow = CNF([WavyField()], settings)
     x = images(8)
     alone = flow(x[:7])[1].detach()
@@ -211,7 +207,7 @@ def test_an_outlier_in_the_batch_moves_the_others_by_no_more_than_the_tolerance(
 
 def test_evaluations_are_counted_and_conditions_noted() -> None:
     ledger = Ledger()
-    settings = replace(TIGHT, evaluation=Solver("rk4", steps=5))
+    settings = TIGHT.solved_by(evaluation=Solver("rk4", steps=5))
     CNF([WavyField(), WavyField()], settings)(images(), None, Call(ledger=ledger))
     assert ledger.counts == {"evaluations": 2 * 5 * 4, "steps": 2 * 5, "rejected steps": 0}
     assert ledger.notes == {"solver": {"rk4, 5 steps a block"}, "trace": {"exact"}}
@@ -252,9 +248,7 @@ def test_shares_are_the_integral_of_the_jacobian_s_diagonal_along_the_path() -> 
 @pytest.mark.parametrize("mode", ["evaluate", "train"])
 def test_shares_come_from_the_very_steps_of_forward(trace: Trace, mode: Mode) -> None:
     rough = Solver("dopri5", 1e-3)
-    settings = replace(
-        TIGHT, training=rough, evaluation=rough, trace=trace, evaluation_trace=trace, kinetic=0.01, steer=0.5
-    )
+    settings = Settings(trace=trace, evaluation_trace=trace, kinetic=0.01, steer=0.5).solved_by(rough, rough)
     flow = CNF([WavyField(2.0), WavyField(-1.5)], settings)
     x = images()
 

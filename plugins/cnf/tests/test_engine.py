@@ -27,9 +27,7 @@ from flowzoo_cnf.tableau import MIDPOINT
 
 SHAPE = (2, 6, 5)
 CONTEXT = (1, 3, 5)
-TRAINED = Settings(
-    training=Solver("dopri5", 1e-3), evaluation=Solver("dopri5", 1e-5), kinetic=0.01, jacobian=0.01
-)
+TRAINED = Settings(tolerance=1e-3, evaluation_tolerance=1e-5, kinetic=0.01, jacobian=0.01)
 
 
 def draw(*shape: int, seed: int = 0) -> Tensor:
@@ -116,7 +114,7 @@ def test_a_tangent_given_beforehand_makes_no_difference() -> None:
 def test_gradients_are_those_of_the_answer(method: Method) -> None:
     """Finite differences of the loss, in steps that do not change under them."""
     solver = Solver(method, steps=3) if not method.startswith("torchdiffeq") else Solver(method, 1e-5)
-    flow = CNF([field(), field(0.2)], replace(TRAINED, training=solver))
+    flow = CNF([field(), field(0.2)], TRAINED.solved_by(solver))
     v, context = inputs(2)
 
     def loss() -> Tensor:
@@ -143,7 +141,7 @@ def test_the_adjoint_s_gradient_is_that_of_a_tight_discrete_solve() -> None:
     context.requires_grad_()
     gradients = []
     for solver in (Solver("torchdiffeq-dopri5", 1e-9, adjoint=True), Solver("dopri5", steps=20)):
-        flow = CNF([field(), field(0.2)], replace(TRAINED, training=solver))
+        flow = CNF([field(), field(0.2)], TRAINED.solved_by(solver))
         loss = flow.loss(v, context, training()).sum()
         gradients.append(torch.autograd.grad(loss, [*flow.parameters(), context]))
     for adjoint, discrete in zip(*gradients, strict=True):
@@ -162,7 +160,7 @@ def test_checkpointing_changes_no_gradient() -> None:
 
 
 def test_steps_are_carried_from_batch_to_batch() -> None:
-    flow = CNF([field(0.35), field(0.35)], replace(TRAINED, training=Solver("dopri5", 1e-6)))
+    flow = CNF([field(0.35), field(0.35)], replace(TRAINED, tolerance=1e-6))
     v, context = inputs()
     warm_start = WarmStart(flow)
     counts = []
@@ -176,7 +174,7 @@ def test_steps_are_carried_from_batch_to_batch() -> None:
 
 def test_training_is_audited_at_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flowzoo_cnf.carried.AUDIT_EVERY", 3)
-    flow = CNF([field(0.35)], replace(TRAINED, training=Solver("dopri5", 1e-5)))
+    flow = CNF([field(0.35)], replace(TRAINED, tolerance=1e-5))
     v, context = inputs()
     warm_start = WarmStart(flow)
     audits = []
@@ -307,7 +305,7 @@ net = ConvField(2, 2, context_channels=1, hidden=4, layers=2)
 torch.nn.init.normal_(net.layers[-1].conv.weight)
 x, context = torch.randn(3, 2, 4, 4), torch.randn(3, 1, 4, 4)
 for compiled in (False, True):
-    flow = CNF([net], Settings(training=Solver("bosh3", steps=1), jacobian=0.1, compiled=compiled))
+    flow = CNF([net], Settings(solver="bosh3", steps=1, jacobian=0.1, compiled=compiled))
     gradients = torch.autograd.grad(flow.loss(x, context, Call(mode="train")).sum(), list(net.parameters()))
     print(torch.cat([each.flatten() for each in gradients]).tolist())
 """

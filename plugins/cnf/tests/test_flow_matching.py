@@ -12,7 +12,6 @@ from flowzoo_cnf.cnf import CNF
 from flowzoo_cnf.conv_field import ConvField
 from flowzoo_cnf.flow_matching import flow_matching_loss
 from flowzoo_cnf.settings import Settings
-from flowzoo_cnf.solver import Solver
 
 
 def zero_field() -> ConvField:
@@ -47,9 +46,7 @@ def test_every_block_is_trained_and_at_its_own_times() -> None:
 def test_training_by_flow_matching_reaches_the_entropy_of_a_gaussian() -> None:
     torch.manual_seed(0)
     scale = torch.tensor([0.5, 2.0]).reshape(1, 1, 1, 2)
-    settings = Settings(
-        objective="flow-matching", evaluation=Solver("dopri5", 1e-5), evaluation_trace="exact"
-    )
+    settings = Settings(objective="flow-matching", evaluation_tolerance=1e-5, evaluation_trace="exact")
     flow = CNF([ConvField(1, 1, hidden=32, layers=3) for _ in range(2)], settings)
     optimiser = torch.optim.Adam(flow.parameters(), lr=3e-3)
     generator = torch.Generator().manual_seed(1)
