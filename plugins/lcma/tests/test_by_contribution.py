@@ -72,7 +72,7 @@ def test_decision_and_scores_are_saved() -> None:
 def test_use_before_the_decision_is_refused() -> None:
     split = ByContribution(SHAPE)
 
-    with pytest.raises(NotInitialisedError, match="(?i)train the model"):
+    with pytest.raises(NotInitialisedError, match=r"(?i)train the model"):
         split.split(images())
     with pytest.raises(NotInitialisedError):
         split.merge(torch.zeros(1, 4, 2, 3), torch.zeros(1, 4, 2, 3))
