@@ -132,6 +132,14 @@ class Spec:
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "options", MappingProxyType(dict(options)))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let it be copied and pickled, which its options as they are kept cannot."""
+        return _spec, (self.name, dict(self.options))
+
+
+def _spec(name: str, options: Mapping[str, Any]) -> Spec:
+    return Spec(name, **options)
+
 
 @dataclass(frozen=True)
 class Refers:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import enum
 import json
 import math
+import pickle
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -186,6 +188,12 @@ def test_a_default_for_no_option_names_the_nearest():
     wrong = replace(component("metric", "wrong", "build_plain"), defaults={"cuont": 3})
     with pytest.raises(PluginError, match=r"cuont.*count"):
         resolve(Registry([Plugin("toy", "flowzoo-toy", "1.0", (wrong,), 0.0, False)]), wrong, {})
+
+
+def test_a_spec_can_be_copied_and_pickled():
+    spec = Spec("cnf", blocks=5, network=Spec("net", depth=7))
+    assert copy.deepcopy(spec) == spec
+    assert pickle.loads(pickle.dumps(spec)) == spec
 
 
 def test_defaults_are_filled_in_all_the_way_down():
