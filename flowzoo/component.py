@@ -132,6 +132,14 @@ class Spec:
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "options", MappingProxyType(dict(options)))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let a module that holds one be copied: the view of its options cannot be."""
+        return _spec_of, (self.name, dict(self.options))
+
+
+def _spec_of(name: str, options: Mapping[str, Any]) -> Spec:
+    return Spec(name, **options)
+
 
 @dataclass(frozen=True)
 class Refers:
