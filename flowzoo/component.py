@@ -133,11 +133,11 @@ class Spec:
         object.__setattr__(self, "options", MappingProxyType(dict(options)))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Let it be copied and pickled, which its options as they are kept cannot."""
-        return _spec, (self.name, dict(self.options))
+        """Let a module that holds one be copied: the view of its options cannot be."""
+        return _spec_of, (self.name, dict(self.options))
 
 
-def _spec(name: str, options: Mapping[str, Any]) -> Spec:
+def _spec_of(name: str, options: Mapping[str, Any]) -> Spec:
     return Spec(name, **options)
 
 
