@@ -13,6 +13,7 @@ from flowzoo.cli.bench_report import report
 from flowzoo.cli.choose import JsonOption
 from flowzoo.cli.command import add_command
 from flowzoo.cli.console import complain, console, print_json, say, table
+from flowzoo.cli.subject import DeviceOption
 from flowzoo.errors import OptionError
 from flowzoo.registry.loader import default_registry
 from flowzoo.shell import word
@@ -78,7 +79,7 @@ def run(
             show_default="the suite's",
         ),
     ] = None,
-    device: Annotated[str, typer.Option("--device", help="Device: auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    device: DeviceOption = "auto",
     precision: Annotated[
         Literal["float32", "tf32", "bfloat16"] | None,
         typer.Option(

@@ -12,6 +12,7 @@ from flowzoo.cli.choose import JsonOption
 from flowzoo.cli.console import complain, console, print_json, print_whole, table
 from flowzoo.cli.moved import MovedOption, read_moved
 from flowzoo.cli.progress import clock
+from flowzoo.cli.subject import DeviceOption
 
 if TYPE_CHECKING:
     from flowzoo.comparison.compare import ComparedRun, RunComparison
@@ -47,9 +48,7 @@ def compare(
         Path | None,
         typer.Option("--plot", help="Write the validation curves to this picture: .png, .svg or .pdf."),
     ] = None,
-    device: Annotated[
-        str, typer.Option("--device", help="Where to compute: auto, cpu, cuda, cuda:1 or mps.")
-    ] = "auto",
+    device: DeviceOption = "auto",
     assignments: MovedOption = None,
     as_json: JsonOption = False,
 ) -> None:

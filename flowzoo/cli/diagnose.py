@@ -11,7 +11,7 @@ from rich.table import Table
 from flowzoo.cli.choose import JsonOption
 from flowzoo.cli.console import complain, console, print_json, print_whole, table
 from flowzoo.cli.moved import MovedOption, read_moved
-from flowzoo.cli.subject import DataOption, ModelArgument
+from flowzoo.cli.subject import DataOption, DeviceOption, ModelArgument
 
 if TYPE_CHECKING:
     from flowzoo.evaluation.diagnosis import Diagnosis
@@ -26,9 +26,7 @@ def diagnose(
     seed: Annotated[
         int, typer.Option("--seed", help="Random seed for noise, estimated traces and samples.")
     ] = 0,
-    device: Annotated[
-        str, typer.Option("--device", help="Where to compute: auto, cpu, cuda, cuda:1 or mps.")
-    ] = "auto",
+    device: DeviceOption = "auto",
     data: DataOption = None,
     assignments: MovedOption = None,
     as_json: JsonOption = False,

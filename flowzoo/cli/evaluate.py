@@ -13,7 +13,7 @@ from flowzoo.cli.choose import JsonOption
 from flowzoo.cli.console import complain, console, print_json, table
 from flowzoo.cli.moved import MovedOption, read_moved
 from flowzoo.cli.streams import results
-from flowzoo.cli.subject import DataOption, ModelArgument
+from flowzoo.cli.subject import DataOption, DeviceOption, ModelArgument
 from flowzoo.errors import FileError
 
 if TYPE_CHECKING:
@@ -84,9 +84,7 @@ def evaluate(
     seed: Annotated[
         int, typer.Option("--seed", help="Random seed for the noise and for estimated traces.")
     ] = 0,
-    device: Annotated[
-        str, typer.Option("--device", help="Where to compute: auto, cpu, cuda, cuda:1 or mps.")
-    ] = "auto",
+    device: DeviceOption = "auto",
     output: Annotated[
         Path | None,
         typer.Option(

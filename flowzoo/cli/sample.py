@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flowzoo.cli.console import say
-from flowzoo.cli.subject import ModelArgument
+from flowzoo.cli.subject import BatchSizeOption, DeviceOption, DrawSeedOption, ModelArgument
 from flowzoo.errors import OptionError
 from flowzoo.seeds import check_seed
 
@@ -48,14 +48,9 @@ def sample(
             "Lower values give less varied images.",
         ),
     ] = "1",
-    batch_size: Annotated[
-        int,
-        typer.Option("--batch-size", min=1, help="Number of images at once. Lower it if memory runs out."),
-    ] = 100,
-    seed: Annotated[
-        int, typer.Option("--seed", help="Random seed. The same seed draws the same images.")
-    ] = 0,
-    device: Annotated[str, typer.Option("--device", help="Device: auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    batch_size: BatchSizeOption = 100,
+    seed: DrawSeedOption = 0,
+    device: DeviceOption = "auto",
 ) -> None:
     """Draw images from a trained model into one picture, or into a folder of pictures.
 

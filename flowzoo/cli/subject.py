@@ -1,4 +1,4 @@
-"""Arguments of the commands that work on a trained model: where it is, and which images to use."""
+"""Arguments that several commands share: the model, its images, and where and how to compute."""
 
 from __future__ import annotations
 
@@ -19,4 +19,11 @@ DataOption = Annotated[
         "needs one.",
         show_default="the data set of the run",
     ),
+]
+DeviceOption = Annotated[str, typer.Option("--device", help="Device: auto, cpu, cuda, cuda:1 or mps.")]
+BatchSizeOption = Annotated[
+    int, typer.Option("--batch-size", min=1, help="Number of images at once. Lower it if memory runs out.")
+]
+DrawSeedOption = Annotated[
+    int, typer.Option("--seed", help="Random seed. The same seed draws the same images.")
 ]

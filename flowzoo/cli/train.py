@@ -12,6 +12,7 @@ import typer
 from flowzoo.cli.console import complain, say
 from flowzoo.cli.moved import read_moved
 from flowzoo.cli.settings import Settings, read_settings
+from flowzoo.cli.subject import DeviceOption
 from flowzoo.errors import FileError, OptionError
 from flowzoo.shell import word
 
@@ -52,7 +53,7 @@ def train(
     print_config: Annotated[
         bool, typer.Option("--print-config", help="Print the settings as YAML for --config; train nothing.")
     ] = False,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    device: DeviceOption = "auto",
 ) -> None:
     """Train a model into a run folder.
 

@@ -10,7 +10,7 @@ import typer
 
 from flowzoo.cli.console import complain, say
 from flowzoo.cli.moved import MovedOption, read_moved
-from flowzoo.cli.subject import DataOption, ModelArgument
+from flowzoo.cli.subject import BatchSizeOption, DataOption, DeviceOption, DrawSeedOption, ModelArgument
 from flowzoo.errors import OptionError
 from flowzoo.seeds import check_seed
 
@@ -66,14 +66,9 @@ def upscale(
             "--separate", help="Write each image to a PNG file of its own, such as 0000-draw-1.png."
         ),
     ] = False,
-    batch_size: Annotated[
-        int,
-        typer.Option("--batch-size", min=1, help="Number of images at once. Lower it if memory runs out."),
-    ] = 100,
-    seed: Annotated[
-        int, typer.Option("--seed", help="Random seed. The same seed draws the same images.")
-    ] = 0,
-    device: Annotated[str, typer.Option("--device", help="Device: auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    batch_size: BatchSizeOption = 100,
+    seed: DrawSeedOption = 0,
+    device: DeviceOption = "auto",
     data: DataOption = None,
     assignments: MovedOption = None,
 ) -> None:

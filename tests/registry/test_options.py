@@ -471,8 +471,3 @@ def test_a_description_of_optional_listed_and_required_options():
     assert allowed["free"] == "anything"
     assert allowed["colour"] == "'red' | 'blue'"
     assert allowed["either"] == "int | 'auto'"
-
-
-def test_a_spec_can_be_copied() -> None:
-    spec = Spec("cnf", blocks=2)
-    assert copy.deepcopy(spec) == spec
