@@ -22,7 +22,6 @@ from flowzoo.shapes import Images, Shape
 from flowzoo.split import SplitPolicy
 from flowzoo_cnf.cnf import CNF
 from flowzoo_cnf.settings import Settings
-from flowzoo_cnf.solver import Solver
 from flowzoo_coupling.affine_coupling import AffineCoupling
 from flowzoo_coupling.partition import Halves
 from flowzoo_spline.coupling import SplineCoupling
@@ -62,7 +61,7 @@ def images() -> Images:
 
 
 SOLVED = Settings(
-    training=Solver("rk4", steps=1), evaluation=Solver("rk4", steps=1), evaluation_trace="exact"
+    solver="rk4", steps=1, evaluation_solver="rk4", evaluation_steps=1, evaluation_trace="exact"
 )
 BIJECTORS: dict[str, Any] = {
     "coupling": lambda: AffineCoupling(Centred(2), Halves(2)),

@@ -168,7 +168,7 @@ def test_a_builder_that_fails_is_the_plugins_fault(zoo, kind, name, message):
 
 @pytest.mark.parametrize("options", [{}, {"inner": "endless"}, {"inner": {}}])
 def test_a_default_that_refers_to_itself_without_end_is_the_plugins_fault(zoo, options):
-    with pytest.raises(PluginError, match="the default options of bijector 'endless' ask for it again"):
+    with pytest.raises(PluginError, match="default options of bijector 'endless'"):
         build_component("bijector", "endless", SHAPE, None, **options)
 
 
