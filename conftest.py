@@ -10,6 +10,7 @@ from typing import Any
 import jaxtyping
 import pytest
 import torch
+from hypothesis import settings
 
 _ROOT = Path(__file__).parent
 
@@ -39,6 +40,10 @@ jaxtyping.install_import_hook(
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# How long an example takes says how busy the machine is.
+settings.register_profile("flowzoo", deadline=None)
+settings.load_profile("flowzoo")
+
 # The tensors are tiny: a second thread waits more than it works, and much more beside other processes.
 torch.set_num_threads(1)
 
@@ -47,6 +52,7 @@ ALLOWED_SKIPS = {
     "[dataset-cifar10-": "no Debian package has the files; tests/data/test_public_datasets.py makes some up",
     "[dataset-imagenet": "no Debian package has the files; tests/data/test_public_datasets.py makes some up",
     "[dataset-images-": "they are the user's own files; tests/data/test_images.py makes some up",
+    "[dataset-wallpapers-": "tests/data/test_wallpapers.py runs the checks on the package that .ci/run installs",
     "peak memory cannot be reset here": "a container may forbid writing /proc/self/clear_refs",
     "this processor cannot flush denormals": "not every processor can",
 }

@@ -18,6 +18,8 @@ def said_of(record: RunRecord) -> list[str]:
     sizes = ", ".join(f"{size:,} {split}" for split, size in report.sizes.items())
     skipped = report.skipped
     lines = [f"data: {record.experiment.data}, {sizes} images{_skipped(skipped) if skipped else ''}"]
+    if record.experiment.flips:
+        lines.append("note: training mirrors each image left to right with probability 1/2")
     lines += [f"note: {count:,} image(s): {change}" for change, count in report.changed.items()]
     for where, count in report.shared.items():
         split, _, other = where.partition(" in ")

@@ -205,6 +205,7 @@ def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("not ranked", "; ".join(evaluation.objections)),
         ("Gaussian floor", _floor(evaluation)),
         ("images", _images(evaluation)),
+        ("training", "mirrors each image with probability 1/2" if evaluation.flips else ""),
         ("drawn by the model", evaluation.proposal),
         ("trace", evaluation.trace),
         ("ODE solver", evaluation.solver),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import SupportsIndex
 
 import numpy as np
+import torch
 
 from flowzoo.data.dataset import ImageSource
 from flowzoo.errors import DataError
@@ -18,18 +19,23 @@ class ShuffledBatches(Iterator[IntegerImages]):
 
     A batch that reaches the end of an epoch is filled from the next, so all batches have the same size. The
     order of an epoch depends on ``seed`` and the epoch's number alone, and no other random state is touched.
+    Which images are mirrored depends on the same two alone, and the order is the same with and without.
 
     Args:
         source: The images.
         batch_size: How many a batch holds.
         seed: Random seed of the order.
+        flips: Mirror each image left to right with probability 1/2.
 
     Raises:
         DataError: There are no images.
         OptionError: The batch size is not positive.
     """
 
-    def __init__(self, source: ImageSource, batch_size: SupportsIndex, seed: int) -> None:
+    def __init__(
+        self, source: ImageSource, batch_size: SupportsIndex, seed: int, flips: bool = False
+    ) -> None:
+        self._flips = flips
         self._batch_size = _check(source, batch_size)
         self._source = source
         self._seed = seed
@@ -37,14 +43,17 @@ class ShuffledBatches(Iterator[IntegerImages]):
 
     def __next__(self) -> IntegerImages:
         indices: list[int] = []
+        mirrored: list[bool] = []
         while len(indices) < self._batch_size:
             if self._position == len(self._order):
                 self._start_epoch(self._epoch + 1)
             wanted = self._batch_size - len(indices)
-            taken = self._order[self._position : self._position + wanted]
-            self._position += len(taken)
-            indices.extend(taken)
-        return self._source.take(indices)
+            taken = slice(self._position, self._position + wanted)
+            indices.extend(self._order[taken])
+            mirrored.extend(self._mirrored[taken])
+            self._position = min(taken.stop, len(self._order))
+        images = self._source.take(indices)
+        return _mirror(images, mirrored) if self._flips else images
 
     def state(self) -> dict[str, int]:
         """Return the place reached, as plain data from which :meth:`restore` goes on exactly."""
@@ -73,8 +82,9 @@ class ShuffledBatches(Iterator[IntegerImages]):
     def _start_epoch(self, epoch: int) -> None:
         self._epoch = epoch
         self._position = 0
-        order = np.random.default_rng((self._seed, epoch)).permutation(len(self._source))
-        self._order: list[int] = order.tolist()
+        rng = np.random.default_rng((self._seed, epoch))
+        self._order: list[int] = rng.permutation(len(self._source)).tolist()
+        self._mirrored: list[bool] = (rng.random(len(self._source)) < 0.5).tolist() if self._flips else []
 
 
 def sequential_batches(
@@ -116,6 +126,10 @@ def spread(count: int, wanted: int, offset: float = 0.0) -> list[int]:
     """
     found = min(count, wanted)
     return [int((place + offset) * count / found) for place in range(found)]
+
+
+def _mirror(images: IntegerImages, mirrored: list[bool]) -> IntegerImages:
+    return torch.where(torch.tensor(mirrored)[:, None, None, None], images.flip(-1), images)
 
 
 def _check(source: ImageSource, batch_size: SupportsIndex) -> int:

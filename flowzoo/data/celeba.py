@@ -10,6 +10,7 @@ from pydantic import Field
 
 from flowzoo.component import FilePlace
 from flowzoo.data.dataset import Dataset
+from flowzoo.data.flips import Flips
 from flowzoo.data.locate import Opened, open_images
 from flowzoo.data.on_disk import on_disk
 from flowzoo.data.split_names import TEST, TRAIN
@@ -33,6 +34,7 @@ def build_celeba64(
             "without it, images come from the hub."
         ),
     ] = None,
+    flips: Flips = False,
 ) -> Dataset:
     """Load CelebA's 202,599 aligned faces, 64x64, in its own three splits.
 
@@ -42,6 +44,7 @@ def build_celeba64(
 
     Args:
         root: Folder of the hub's parquet files, or of ``img_align_celeba`` and ``list_eval_partition.txt``.
+        flips: Mirror half of the images in training.
 
     Raises:
         DataError: The images cannot be had, or are not CelebA's.
@@ -59,6 +62,7 @@ def build_celeba64(
         licence="CelebA's agreement: non-commercial research only",
         source=f"mmlab.ie.cuhk.edu.hk/projects/CelebA.html; {_HUB} on the Hugging Face hub",
         pixels={"name": "logit", "alpha": 0.05},
+        flips=flips,
         skipped=opened.skipped,
     )
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from flowzoo.component import FilePlace
 from flowzoo.data.dataset import Dataset
+from flowzoo.data.flips import Flips
 from flowzoo.data.locate import open_images
 from flowzoo.data.memory import in_memory
 from flowzoo.data.on_disk import DecodedImages, decode_all, hold_out, shuffled
@@ -25,6 +26,7 @@ def build_cifar10(
         FilePlace(),
         Field(description="Folder of parquet files, or of folders train and test; without it, the hub."),
     ] = None,
+    flips: Flips = False,
 ) -> Dataset:
     """Load CIFAR-10: 60,000 colour images, 32x32.
 
@@ -32,6 +34,7 @@ def build_cifar10(
 
     Args:
         root: Folder of the hub's parquet files, or of folders ``train`` and ``test`` of image files.
+        flips: Mirror half of the images in training.
 
     Raises:
         DataError: The images cannot be had, or are not CIFAR-10's.
@@ -66,5 +69,6 @@ def build_cifar10(
         source=f"cs.toronto.edu/~kriz/cifar.html; {_HUB} on the Hugging Face hub",
         pixels={"name": "logit", "alpha": 0.05},
         skipped=opened.skipped,
+        flips=flips,
         changed=sum((changed for _, changed in decoded.values()), Counter()),
     )

@@ -40,6 +40,7 @@ class DatasetInfo:
         skipped: How many files of the user's were passed over, for each reason.
         changed: How many images' values were changed on the way from their files, for each kind of change;
             of images that are decoded as they are asked for, :meth:`ImageSource.inspect` returns it.
+        flips: Whether training mirrors each image with probability 1/2. The splits hold no mirrored images.
     """
 
     name: str
@@ -53,6 +54,7 @@ class DatasetInfo:
     revisions: Mapping[str, str] = field(default_factory=dict)
     skipped: Mapping[str, int] = field(default_factory=dict)
     changed: Mapping[str, int] = field(default_factory=dict)
+    flips: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from flowzoo.component import FilePlace
 from flowzoo.data.dataset import Dataset
+from flowzoo.data.flips import Flips
 from flowzoo.data.locate import open_images
 from flowzoo.data.on_disk import on_disk
 from flowzoo.data.split_names import TRAIN, VALIDATION
@@ -26,7 +27,7 @@ Root = Annotated[
 ]
 
 
-def build_imagenet32_oord(*, root: Root = None) -> Dataset:
+def build_imagenet32_oord(*, root: Root = None, flips: Flips = False) -> Dataset:
     """Load the ImageNet 32x32 of van den Oord et al.: 1,281,149 and 49,999 colour images.
 
     The figures of PixelRNN, Real NVP, Glow and Flow++ are on this one. Its own validation split is the test
@@ -35,6 +36,7 @@ def build_imagenet32_oord(*, root: Root = None) -> Dataset:
     Args:
         root: Folder of ``train-*.parquet`` and ``validation-*.parquet`` with a column ``image``, or of
             ``train_32x32`` and ``valid_32x32``, as the original archives unpack.
+        flips: Mirror half of the images in training.
 
     Raises:
         DataError: The images cannot be had, or have another size.
@@ -43,22 +45,23 @@ def build_imagenet32_oord(*, root: Root = None) -> Dataset:
         van den Oord, Kalchbrenner and Kavukcuoglu, "Pixel Recurrent Neural Networks", ICML 2016,
         arXiv:1601.06759, section 5.
     """
-    return _oord(32, root)
+    return _oord(32, root, flips)
 
 
-def build_imagenet64_oord(*, root: Root = None) -> Dataset:
+def build_imagenet64_oord(*, root: Root = None, flips: Flips = False) -> Dataset:
     """Load the ImageNet 64x64 of van den Oord et al.; see :func:`build_imagenet32_oord`.
 
     Args:
         root: As for 32x32; the original archives unpack to ``train_64x64`` and ``valid_64x64``.
+        flips: Mirror half of the images in training.
 
     Raises:
         DataError: The images cannot be had, or have another size.
     """
-    return _oord(64, root)
+    return _oord(64, root, flips)
 
 
-def build_imagenet32_box(*, root: Root = None) -> Dataset:
+def build_imagenet32_box(*, root: Root = None, flips: Flips = False) -> Dataset:
     """Load the ImageNet 32x32 of Chrabaszcz et al., averaged over boxes: 1,281,167 and 50,000 colour images.
 
     Made for classification; later papers report likelihoods on it once the older one was no longer to be had.
@@ -67,6 +70,7 @@ def build_imagenet32_box(*, root: Root = None) -> Dataset:
     Args:
         root: Folder of ``train-*.parquet`` and ``validation-*.parquet`` with a column ``image``, or of
             folders ``train`` and ``validation`` of image files.
+        flips: Mirror half of the images in training.
 
     Raises:
         DataError: The images cannot be had, or have another size.
@@ -75,30 +79,32 @@ def build_imagenet32_box(*, root: Root = None) -> Dataset:
         Chrabaszcz, Loshchilov and Hutter, "A Downsampled Variant of ImageNet as an Alternative to the CIFAR
         datasets", arXiv:1707.08819.
     """
-    return _box(32, root, None)
+    return _box(32, root, None, flips)
 
 
-def build_imagenet64_box(*, root: Root = None) -> Dataset:
+def build_imagenet64_box(*, root: Root = None, flips: Flips = False) -> Dataset:
     """Load the ImageNet 64x64 of Chrabaszcz et al.; see :func:`build_imagenet32_box`.
 
     Args:
         root: As for 32x32; without it, the hub.
+        flips: Mirror half of the images in training.
 
     Raises:
         DataError: The images cannot be had, or have another size.
     """
-    return _box(64, root, "sradc/imagenet_resized_64x64")
+    return _box(64, root, "sradc/imagenet_resized_64x64", flips)
 
 
-def _oord(size: int, root: str | None) -> Dataset:
+def _oord(size: int, root: str | None, flips: bool) -> Dataset:
     fetch = (
         f"unpack train_{size}x{size}.tar and valid_{size}x{size}.tar (image-net.org served them as 'small', "
         "and no longer does)"
     )
-    return _load(f"imagenet{size}-oord", size, root, None, fetch, "image-net.org/small, van den Oord et al.")
+    source = "image-net.org/small, van den Oord et al."
+    return _load(f"imagenet{size}-oord", size, root, None, fetch, source, flips)
 
 
-def _box(size: int, root: str | None, repository: str | None) -> Dataset:
+def _box(size: int, root: str | None, repository: str | None, flips: bool) -> Dataset:
     fetch = (
         f"make parquet files of the npz archives {size}x{size} of image-net.org/download-images, as the page "
         "docs/data.md shows"
@@ -106,10 +112,12 @@ def _box(size: int, root: str | None, repository: str | None) -> Dataset:
     source = (
         f"image-net.org, Chrabaszcz et al.{f'; {repository} on the Hugging Face hub' if repository else ''}"
     )
-    return _load(f"imagenet{size}-box", size, root, repository, fetch, source)
+    return _load(f"imagenet{size}-box", size, root, repository, fetch, source, flips)
 
 
-def _load(name: str, size: int, root: str | None, repository: str | None, fetch: str, source: str) -> Dataset:
+def _load(
+    name: str, size: int, root: str | None, repository: str | None, fetch: str, source: str, flips: bool
+) -> Dataset:
     opened = open_images(name, root, {"train": TRAIN, "test": VALIDATION}, repository=repository, fetch=fetch)
     return on_disk(
         name,
@@ -120,4 +128,5 @@ def _load(name: str, size: int, root: str | None, repository: str | None, fetch:
         source=source,
         pixels={"name": "logit", "alpha": 0.05},
         skipped=opened.skipped,
+        flips=flips,
     )

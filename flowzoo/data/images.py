@@ -12,6 +12,7 @@ from pydantic import Field
 from flowzoo.component import FilePlace
 from flowzoo.data.batches import spread
 from flowzoo.data.dataset import Dataset
+from flowzoo.data.flips import Flips
 from flowzoo.data.listing import Listing, list_folder
 from flowzoo.data.locate import Opened, find_tables, open_folder, said_of_rest
 from flowzoo.data.on_disk import FIRST, on_disk
@@ -51,6 +52,7 @@ def build_images(
     pool: Annotated[
         bool, Field(description="Ignore the names of folders, and divide all images into splits anew.")
     ] = False,
+    flips: Flips = False,
 ) -> Dataset:
     """Load your own images, all brought to one size.
 
@@ -70,6 +72,7 @@ def build_images(
         channels: 1 for grey images, 3 for colour.
         column: Column of parquet files that holds the images.
         pool: Ignore the names of folders, and divide all images into splits anew.
+        flips: Mirror half of the images in training.
 
     Raises:
         DataError: There are no images, or it is not clear which split they belong to.
@@ -85,6 +88,7 @@ def build_images(
         licence="that of the images, which are the user's own",
         source="a folder of the user's own",
         pixels={"name": "logit", "alpha": 0.05},
+        flips=flips,
         skipped=opened.skipped,
     )
 

@@ -25,6 +25,7 @@ def in_memory(
     pixels: Mapping[str, Any],
     skipped: Mapping[str, int] | None = None,
     changed: Mapping[str, int] | None = None,
+    flips: bool = False,
 ) -> Dataset:
     """Make a data set of arrays. Their values are checked, and shape, sizes and revision are taken from them.
 
@@ -38,6 +39,7 @@ def in_memory(
         pixels: The recommended pixel transform.
         skipped: How many files were skipped, for each reason.
         changed: How many images had their values changed when they were read, for each kind of change.
+        flips: Whether training mirrors each image with probability 1/2.
 
     Raises:
         DataError: A split is empty, its images differ in shape from the others' or a value is not such.
@@ -67,6 +69,7 @@ def in_memory(
         revisions={split: _content_hash({split: images[split]}) for split in present},
         skipped=dict(skipped or {}),
         changed=dict(changed or {}),
+        flips=flips,
     )
     return Dataset(info, {split: TensorImages(torch.from_numpy(images[split])) for split in present})
 

@@ -125,6 +125,7 @@ def on_disk(
     source: str,
     pixels: Mapping[str, Any],
     skipped: Mapping[str, int] | None = None,
+    flips: bool = False,
 ) -> Dataset:
     """Make a data set of stored images with values 0..255.
 
@@ -148,6 +149,7 @@ def on_disk(
         source: Where they come from.
         pixels: The recommended pixel transform.
         skipped: How many files were passed over, for each reason.
+        flips: Whether training mirrors each image with probability 1/2.
 
     Raises:
         DataError: A split is empty, or its first images are damaged or do not belong.
@@ -177,6 +179,7 @@ def on_disk(
         sizes={split: len(sources[split]) for split in SPLITS},
         revisions=revisions,
         skipped=dict(skipped or {}),
+        flips=flips,
     )
     return Dataset(info, sources)
 

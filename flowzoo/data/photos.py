@@ -11,6 +11,7 @@ from PIL import Image
 from pydantic import Field
 
 from flowzoo.data.dataset import Dataset
+from flowzoo.data.flips import Flips
 from flowzoo.data.memory import in_memory
 from flowzoo.errors import DataError
 
@@ -42,6 +43,7 @@ _STRIDES = {"train": 3 / 16, "validation": 1 / 2, "test": 1}
 def build_photos(
     *,
     size: Annotated[Literal[16, 32, 64], Field(description="Height and width of a patch.")] = 32,
+    flips: Flips = False,
 ) -> Dataset:
     """Load colour patches of eight photographs; no photograph is in two splits.
 
@@ -56,6 +58,7 @@ def build_photos(
 
     Args:
         size: 16, 32 or 64.
+        flips: Mirror half of the images in training.
 
     Raises:
         DataError: scikit-image is not installed, or holds no such files.
@@ -77,6 +80,7 @@ def build_photos(
         ),
         source="photographs inside the scikit-image and scikit-learn packages",
         pixels={"name": "logit", "alpha": 0.05},
+        flips=flips,
     )
 
 

@@ -47,6 +47,7 @@ class Evaluation(Likelihood):
         training_seconds: Seconds of the run so far; None for a model without a run.
         split_images: How many images the split has; more than ``images`` where only the first were used. None
             in records of older versions.
+        flips: Whether training mirrored each image with probability 1/2. None of these images was mirrored.
     """
 
     schema: int
@@ -63,6 +64,7 @@ class Evaluation(Likelihood):
     training_seconds: float | None
     data_notes: tuple[str, ...] = ()
     split_images: int | None = None
+    flips: bool = False
 
 
 def evaluate(
@@ -156,6 +158,7 @@ def evaluate(
             training_seconds=None if record is None else record.seconds,
             data_notes=_notes(run, split, gaussian.bits_per_dim is not None),
             split_images=len(source),
+            flips=record is not None and record.experiment.flips,
         )
 
     def note(found: Likelihood, bits: Tensor) -> None:

@@ -41,7 +41,8 @@ class Experiment:
     def fingerprint(self) -> str:
         """A digest of what decides the weights, except the budget: no checkpoint goes on under another one.
 
-        Options of the data set are left out. They say where its files are, and its revision covers the rest.
+        Of the options of the data set, ``flips`` alone is here. Others say where its files are, and its
+        revision covers the rest.
         """
         decides = {**self._model, "data": self.data, "data_revision": self.data_revision}
         return digest_of({**decides, "training": self.training.model_dump(), "seed": self.seed})
@@ -57,5 +58,11 @@ class Experiment:
         return digest_of({**decides, "seed": self.seed, **around}, digits=16)
 
     @property
+    def flips(self) -> bool:
+        """Whether training mirrors images: the one option of data sets that no revision covers."""
+        return bool(self.data_options.get("flips"))
+
+    @property
     def _model(self) -> dict[str, Any]:
-        return {"model": self.model, "options": self.options, "pixels": self.pixels}
+        model = {"model": self.model, "options": self.options, "pixels": self.pixels}
+        return {**model, "flips": True} if self.flips else model

@@ -86,13 +86,20 @@ def train(
         budget=budget,
         options=recipe.options,
         pixels=recipe.pixels,
-        data_options={} if source is None else to_jsonable_python(source.options, fallback=plain_number),
+        data_options=to_jsonable_python(_options_of(dataset), fallback=plain_number),
         training=training_options,
         seed=seed,
     )
     with tempfile.TemporaryDirectory() if out is None else nullcontext(out) as folder:
         train_into(Path(folder), experiment, flow, dataset, _Calling(progress))
     return flow
+
+
+def _options_of(dataset: Dataset) -> Mapping[str, Any]:
+    """Return a data set's options; of one that was made of arrays, what training depends on."""
+    if dataset.recipe is not None:
+        return dataset.recipe.options
+    return {"flips": True} if dataset.info.flips else {}
 
 
 def _made(model: str | Flow, dataset: Dataset, seed: int, options: Mapping[str, Any]) -> Flow:

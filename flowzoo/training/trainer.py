@@ -82,7 +82,9 @@ class Trainer:
         self._options = options = experiment.training
         self._reporter = reporter
         self._generator = torch.Generator(device=flow.device).manual_seed(experiment.seed)
-        self._batches = ShuffledBatches(dataset.split("train"), options.batch_size, experiment.seed)
+        self._batches = ShuffledBatches(
+            dataset.split("train"), options.batch_size, experiment.seed, dataset.info.flips
+        )
         self._stages = plan_stages(flow, options)
         self._budgets = experiment.budget.divide([stage.share for stage in self._stages])
         self._fingerprint = experiment.fingerprint

@@ -34,7 +34,10 @@ class TrainingSteps:
     def __init__(self, trained: Trained, stage: Stage, batch_size: int | None = None) -> None:
         options = parse_training_options(trained.training)
         self.batch_size = batch_size or options.batch_size
-        self._batches = ShuffledBatches(trained.dataset.split("train"), self.batch_size, trained.seed)
+        dataset = trained.dataset
+        self._batches = ShuffledBatches(
+            dataset.split("train"), self.batch_size, trained.seed, dataset.info.flips
+        )
         generator = torch.Generator(device=trained.flow.device).manual_seed(trained.seed)
         self._step = TrainingStep(trained.flow, stage, options, generator, WarmStart(trained.flow))
         self.conditions: Mapping[str, Any] = {

@@ -56,6 +56,7 @@ def _settings(cell: Result) -> dict[str, Any]:
     plain = cell.plain()
     names = ("model", "parameters", "options", "pixels", "training", "components")
     kept = {name: getattr(cell, name) for name in names} | {"budget": cell.budget}
+    kept["data_options"] = cell.experiment.data_options
     data = {name: getattr(cell.data, name) for name in ("shape", "bins")}
     where = {name: value for name, value in (plain["environment"] or {}).items() if name != "fingerprints"}
     # Nested conditions, such as the audit, are figures again.
