@@ -111,7 +111,7 @@ def test_what_the_tests_need_is_installed_and_no_skip_allowed(machine: Machine) 
     assert code == 0
     assert output.splitlines()[-1] == "7 passed in 1s"
     install = next(call for call in calls if call.startswith("apt-get") and " install " in call)
-    assert install.endswith("chromium dataset-fashion-mnist g++ git")
+    assert install.endswith("chromium dataset-fashion-mnist g++ git lomiri-wallpapers-16.04")
     assert calls[-3:] == ["make check", "make docs", "make test TESTFLAGS=-rs --no-skips"]
 
 

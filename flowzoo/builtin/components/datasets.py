@@ -36,6 +36,13 @@ DATASETS = (
     ),
     Component(
         kind="dataset",
+        name="wallpapers",
+        build="flowzoo.data.wallpapers:build_wallpapers",
+        summary="patches of 35 photographs from Debian packages, colour, 32x32, 64x64 or any other size",
+        check=Check(shape=(3, 32, 32)),
+    ),
+    Component(
+        kind="dataset",
         name="cifar10",
         build="flowzoo.data.cifar10:build_cifar10",
         summary="60,000 images of ten classes of objects, colour, 32x32",
