@@ -36,6 +36,8 @@ class Trained:
         seed: Of the training; a metric that draws seeds its generators with it.
         keep: Keeps a measurement that is not complete yet, such as a figure before its audit. It is recorded
             if the process ends before the metric returns.
+        progress: Shows how far a long measurement is. Call it with the share that is done, from 0 to 1, and
+            what is being done, such as ``"drawing samples"``.
     """
 
     flow: Flow
@@ -46,6 +48,9 @@ class Trained:
     seconds: float
     seed: int
     keep: Callable[[Measurement], object] = field(default=lambda part: None, repr=False, compare=False)
+    progress: Callable[[float, str], object] = field(
+        default=lambda share, what: None, repr=False, compare=False
+    )
 
 
 @dataclass(frozen=True)

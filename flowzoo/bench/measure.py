@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,13 +79,12 @@ class CellRun:
         metrics: dict[str, Measurement] = {}
         unmeasured: list[str] = []
         failure: Failure | None = None
-        for place, (label, asked) in enumerate(self._cell.metrics.items()):
-            stage = f"measuring {label}"
-            self._tell(stage, place / len(self._cell.metrics), None)
+        for label in self._cell.metrics:
+            self._advance(label, 0.0)
             try:
-                metrics[label] = self._measure(label, *asked, record, dataset, environment)
+                metrics[label] = self._measure(label, record, dataset, environment)
             except (Exception, SystemExit) as error:
-                found = explain(stage, error)
+                found = explain(_measuring(label), error)
                 unmeasured.append(label)
                 metrics[label] = Measurement(None, "", valid=False, objections=(found.reason,))
                 if isinstance(error, NumericalError) or not isinstance(error, FlowzooError):
@@ -124,14 +124,14 @@ class CellRun:
         shutil.rmtree(self._folder.path, ignore_errors=True)  # of a start that was cut short
         return start_run(self._folder.path, experiment, device=device, reporter=reporter)
 
+    def _advance(self, label: str, share: float, what: str = "") -> None:
+        """Tell how far a metric is; every metric has a part of the bar of the same length."""
+        stage = f"{_measuring(label)}, {what}" if what else _measuring(label)
+        place = list(self._cell.metrics).index(label)
+        self._tell(stage, (place + share) / len(self._cell.metrics), None)
+
     def _measure(
-        self,
-        label: str,
-        name: str,
-        options: Mapping[str, Any],
-        record: RunRecord,
-        dataset: Dataset,
-        environment: Environment,
+        self, label: str, record: RunRecord, dataset: Dataset, environment: Environment
     ) -> Measurement:
         """Return a metric's figure, from the work folder if it was measured there before an interruption.
 
@@ -140,6 +140,7 @@ class CellRun:
         kept = read_kept(self._work, label)
         if kept is not None and (kept.measurement.repeats or kept.environment == environment):
             return kept.measurement
+        name, options = self._cell.metrics[label]
         metric = build_component("metric", name, **options)
         if not isinstance(metric, Metric):
             raise PluginError(f"metric '{name}' built a {type(metric).__name__}, expected a Metric")
@@ -153,6 +154,7 @@ class CellRun:
                 seconds=record.seconds,
                 seed=self._cell.experiment.seed,
                 keep=lambda part: keep(self._work, label, Kept(environment, part), complete=False),
+                progress=partial(self._advance, label),
             )
         )
         _require_plain(name, found)
@@ -171,6 +173,11 @@ class CellRun:
 
 
 _ENVIRONMENT = TypeAdapter(Environment)
+
+
+def _measuring(label: str) -> str:
+    """Return the stage in which a metric is measured."""
+    return f"measuring {label}"
 
 
 def _resting_on_likelihood(metrics: dict[str, Measurement]) -> dict[str, Measurement]:

@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -19,6 +19,7 @@ from flowzoo.bench.kept import changed_since, made_with
 from flowzoo.bench.measured import rescue
 from flowzoo.bench.planning_process import PlanningProcess
 from flowzoo.bench.result import Failure, Result
+from flowzoo.bench.stage_times import StageTimes
 from flowzoo.bench.store import ResultsError, read_results, suite_folder, write_result
 from flowzoo.bench.suite import LONGEST
 from flowzoo.bench.watcher import SilentWatcher, Watcher
@@ -59,13 +60,13 @@ class _Running:
         index: Its place among the cells asked for.
         planned: The cell.
         began: When it was started, by the monotonic clock.
-        stage: What it is doing.
+        times: What it is doing, and how long everything took so far.
     """
 
     index: int
     planned: _Planned
     began: float
-    stage: str = "starting"
+    times: StageTimes = field(default_factory=StageTimes)
 
 
 class Runner:
@@ -223,7 +224,7 @@ class Runner:
             if message is None:
                 yield worker, self._take(worker, at_work)
             elif "stage" in message:
-                at_work.stage = message["stage"]
+                at_work.times.enter(message["stage"])
                 told = message["stage"], message["share"], message["bits"]
                 self._watcher.progressed(at_work.planned.cell, *told)
         yield from self._overdue(running)
@@ -235,14 +236,14 @@ class Runner:
             with suppress(ResultsError):
                 (result,) = read_results(planned.file).results
                 return self._tidy(planned, result)
-        return self._end(planned, explain_exit(at_work.stage, code, worker.printed()))
+        return self._end(planned, explain_exit(at_work.times.stage, code, worker.printed()))
 
     def _overdue(self, running: Mapping[WorkerProcess, _Running]) -> Iterator[tuple[WorkerProcess, Result]]:
         for worker, at_work in list(running.items()):
             if self._timeout is not None and time.monotonic() - at_work.began >= self._timeout:
                 worker.kill()
-                reason = f"took more than {self._timeout:g} s, training, measuring and audits together"
-                failure = Failure(at_work.stage, "time-out", reason, last_lines(worker.printed()))
+                reason = f"took more than {self._timeout:g} s: {at_work.times.in_words()}"
+                failure = Failure(at_work.times.stage, "time-out", reason, last_lines(worker.printed()))
                 yield worker, self._end(at_work.planned, failure)
 
     def _patience(self, running: Mapping[WorkerProcess, _Running]) -> float | None:

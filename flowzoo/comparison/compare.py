@@ -15,6 +15,7 @@ from flowzoo.comparison.settings import differing_settings
 from flowzoo.data.dataset import SPLITS
 from flowzoo.errors import OptionError, UnknownNameError, did_you_mean
 from flowzoo.evaluation.image_bits import ImageBits, ImageConditions, bits_file, read_bits
+from flowzoo.evaluation.observer import Observer
 from flowzoo.evaluation.report import evaluate, evaluation_file
 from flowzoo.experiment.budget import Budget
 from flowzoo.integers import positive_integer
@@ -265,10 +266,6 @@ def _measured(
     progress: Callable[[int, int], object],
 ) -> ImageBits:
     found: list[ImageBits] = []
-
-    def advance(done: int, total: int) -> None:
-        progress(done, total)
-
     evaluate(
         folder.path,
         split=split,
@@ -277,8 +274,7 @@ def _measured(
         audit=False,
         device=device,
         data_options=data_options,
-        progress=advance,
-        measured=lambda _, bits: found.append(bits),
+        observer=Observer(images=progress, measured=lambda _, bits: found.append(bits)),
     )
     return found[0]
 

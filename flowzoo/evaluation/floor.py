@@ -30,7 +30,7 @@ AUDIT_SECONDS = 5.0
 _BATCH_VALUES = 2**23
 """Values in a batch: the Gaussian is fitted again after each, so few large ones take less time than many."""
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[int, int], object]
 """Is told how many images of how many are done."""
 
 

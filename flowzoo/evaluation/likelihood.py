@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import torch
 from torch import Tensor
@@ -27,6 +27,7 @@ from flowzoo.evaluation.density.audit import SECONDS, Figure, audit_density
 from flowzoo.evaluation.density.outcome import DensityAudit
 from flowzoo.evaluation.findings import Findings, Row
 from flowzoo.evaluation.notes import stated
+from flowzoo.evaluation.observer import SILENT, Observer
 from flowzoo.evaluation.pilot import calibrate_on_pilot
 from flowzoo.exactness import Exactness
 from flowzoo.flow import Flow
@@ -102,6 +103,17 @@ class Likelihood:
     seed: int
 
 
+class Measuring(TypedDict, total=False):
+    """How images are measured: keywords of :func:`evaluate_likelihood` that others pass on."""
+
+    importance_samples: int
+    exact: bool | None
+    batch_size: int
+    seed: int
+    audit: bool
+    audit_seconds: float
+
+
 @torch.no_grad()
 @naming_the_component()
 def evaluate_likelihood(
@@ -115,9 +127,7 @@ def evaluate_likelihood(
     seed: int = 0,
     audit: bool = True,
     audit_seconds: float = SECONDS,
-    progress: Callable[[int], None] = lambda images: None,
-    auditing: Callable[[float], None] = lambda share: None,
-    measured: Callable[[Likelihood, Tensor], object] = lambda found, bits: None,
+    observer: Observer[Likelihood, Tensor] = SILENT,
 ) -> Likelihood:
     """Measure bits per dimension.
 
@@ -138,10 +148,8 @@ def evaluate_likelihood(
         audit: Check that the figure is that of a density (:mod:`flowzoo.evaluation.density`), and measure
             the error of solvers (:mod:`~flowzoo.evaluation.audit`). A figure without is never ranked.
         audit_seconds: How long the density audit may spend on Jacobians, roughly.
-        progress: Told how many images are done after each batch.
-        auditing: Told which share of the density audit is done.
-        measured: Called before the audits, which can take long, with the figure as it stands without them,
-            and with each image's bits/dim, ``(images,)``, float64, on the CPU.
+        observer: Follows the evaluation. Its ``measured`` gets a :class:`Likelihood`, and the bits/dim of
+            each image, ``(images,)``, float64, on the CPU.
 
     Raises:
         OptionError: There is more than one importance sample and an estimated log-determinant, whose noise
@@ -176,7 +184,7 @@ def evaluate_likelihood(
             rows[name] = rows.get(name, 0.0) + total
         findings.take(found)
         batches += 1
-        progress(len(indices))
+        observer.images(indices.stop, count)
     seconds = time.monotonic() - began
     bits = torch.cat(values)
     standard_error = float(bits.std()) / math.sqrt(count) if count > 1 else None
@@ -208,7 +216,7 @@ def evaluate_likelihood(
         )
 
     components = findings.rows()
-    measured(likelihood(None, None, ""), bits)
+    observer.measured(likelihood(None, None, ""), bits)
     if not audit:
         return likelihood(None, None, "")
     audited: Audit | None = None
@@ -235,7 +243,7 @@ def evaluate_likelihood(
         solved=flow.solves,
         estimated=ledger.estimated,
     )
-    return likelihood(audit_density(figure, audit_seconds, auditing), audited, unjudged)
+    return likelihood(audit_density(figure, audit_seconds, observer.audit), audited, unjudged)
 
 
 class _Drawn(NamedTuple):

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from torch import Tensor
 
 from flowzoo.data.given import Data
 from flowzoo.data.inspection import inspect_split
-from flowzoo.evaluation.density.audit import SECONDS
 from flowzoo.evaluation.floor import Floor, measure_floor
 from flowzoo.evaluation.image_bits import ImageBits, ImageConditions, split_revision
-from flowzoo.evaluation.likelihood import Likelihood, evaluate_likelihood
+from flowzoo.evaluation.likelihood import Likelihood, Measuring, evaluate_likelihood
+from flowzoo.evaluation.observer import SILENT, Observer
 from flowzoo.files import write_json
 from flowzoo.flow import Flow
 from flowzoo.loading import load_subject
@@ -71,20 +71,12 @@ def evaluate(
     split: str = "test",
     *,
     images: int | None = None,
-    importance_samples: int = 1,
-    exact: bool | None = None,
     floor: bool = True,
-    batch_size: int = 100,
-    seed: int = 0,
-    audit: bool = True,
-    audit_seconds: float = SECONDS,
     device: str = "auto",
     cache: bool = True,
     data_options: Mapping[str, Any] | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-    floor_progress: Callable[[int, int], None] = lambda done, total: None,
-    auditing: Callable[[float], None] = lambda share: None,
-    measured: Callable[[Evaluation, ImageBits], object] = lambda found, bits: None,
+    observer: Observer[Evaluation, ImageBits] = SILENT,
+    **measuring: Unpack[Measuring],
 ) -> Evaluation:
     """Measure the bits/dim of a model, as ``flowzoo evaluate`` does; :func:`write_evaluation` keeps them.
 
@@ -95,25 +87,17 @@ def evaluate(
             set of the run.
         split: ``train``, ``validation`` or ``test``.
         images: Use only the first N images.
-        importance_samples: Samples of dequantisation noise, and of coarse images where the model draws them,
-            for each image.
-        exact: As in :func:`~flowzoo.evaluation.likelihood.evaluate_likelihood`.
         floor: Fit the Gaussian floor too (:mod:`flowzoo.evaluation.floor`). Where that fails, the record says
             why.
-        batch_size: Images at once.
-        seed: Of noise and probes.
-        audit: Check that the figure is that of a density, and measure the error of solvers.
-        audit_seconds: How long the density audit may spend on Jacobians, roughly.
         device: A device, as :func:`~flowzoo.device.prepare_device` takes it. A model in memory stays where it
             is.
         cache: Take a floor that was fitted for another run on the same data, and keep a new one.
         data_options: Options of the data set that is named; without ``data``, where the files of the run are
             now.
-        progress: Told how many images of how many are done.
-        floor_progress: Told to how many training images of how many the floor is fitted.
-        auditing: Told which share of the density audit is done.
-        measured: Called before the audits and the floor, which can take long, with the record as it stands
-            without them, and with the bits/dim of each image.
+        observer: Follows the evaluation, for example to show how far it is.
+        **measuring: How images are measured: ``importance_samples``, ``exact``, ``batch_size``, ``seed``,
+            ``audit`` and ``audit_seconds``, as in
+            :func:`~flowzoo.evaluation.likelihood.evaluate_likelihood`.
 
     Raises:
         SavedModelError: The folder holds no model.
@@ -131,13 +115,6 @@ def evaluate(
         inspect_split(dataset, split)
     else:  # it was inspected when training began
         revision = asked.data_revision
-    total = min(len(source), images or len(source))
-    done = 0
-
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
-        progress(done, total)
 
     def record_of(found: Likelihood, gaussian: Floor) -> Evaluation:
         return Evaluation(
@@ -163,27 +140,15 @@ def evaluate(
             split=split,
             images_revision=split_revision(dataset.info, split),
             bins=flow.bins,
-            seed=seed,
-            importance_samples=importance_samples,
+            seed=found.seed,
+            importance_samples=found.importance_samples,
             trace=found.trace,
             weights=subject.weights,
         )
-        measured(record_of(found, Floor(None, None)), ImageBits(bits, made_of))
+        observer.measured(record_of(found, Floor(None, None)), ImageBits(bits, made_of))
 
-    found = evaluate_likelihood(
-        flow,
-        source,
-        importance_samples=importance_samples,
-        exact=exact,
-        limit=images,
-        batch_size=batch_size,
-        seed=seed,
-        audit=audit,
-        audit_seconds=audit_seconds,
-        progress=advance,
-        auditing=auditing,
-        measured=note,
-    )
+    watched = Observer(images=observer.images, audit=observer.audit, measured=note)
+    found = evaluate_likelihood(flow, source, limit=images, observer=watched, **measuring)
     gaussian = Floor(None, None)
     if floor and recipe is None:
         gaussian = Floor(None, None, "not fitted: the pixel transform of this model has no name")
@@ -195,10 +160,10 @@ def evaluate(
             recipe.pixels,
             split,
             images=images,
-            importance_samples=importance_samples,
-            seed=seed,
+            importance_samples=found.importance_samples,
+            seed=found.seed,
             cached=cache,
-            progress=floor_progress,
+            progress=observer.floor,
         )
     return record_of(found, gaussian)
 

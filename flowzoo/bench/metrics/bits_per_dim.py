@@ -13,6 +13,7 @@ from flowzoo.bench.result import DENSITY
 from flowzoo.evaluation.density.audit import SECONDS
 from flowzoo.evaluation.density.outcome import DensityAudit
 from flowzoo.evaluation.likelihood import Likelihood, evaluate_likelihood
+from flowzoo.evaluation.observer import Observer
 from flowzoo.metric import Measurement, Metric, Trained
 
 _SEEN = {
@@ -20,6 +21,9 @@ _SEEN = {
     "validation": "measured on the images by which its weights were chosen",
 }
 """Why figures on other splits than the test split are not ranked."""
+
+_BEFORE_AUDIT = 0.5
+"""Share of the progress that the images make; the audit makes the rest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +47,7 @@ class BitsPerDim(Metric):
     seed: Annotated[int, Field(ge=0, description="Seed of noise and probes, the same for every model.")] = 0
 
     def measure(self, trained: Trained) -> Measurement:
+        before_audit = _BEFORE_AUDIT if self.audit else 1.0
         found = evaluate_likelihood(
             trained.flow,
             trained.dataset.split(self.split),
@@ -53,7 +58,11 @@ class BitsPerDim(Metric):
             seed=self.seed,
             audit=self.audit,
             audit_seconds=self.audit_seconds,
-            measured=lambda before, _: trained.keep(self._measurement(before)),
+            observer=Observer(
+                images=lambda done, total: trained.progress(before_audit * done / total, "images"),
+                audit=lambda share: trained.progress(before_audit + (1 - before_audit) * share, "audit"),
+                measured=lambda before, _: trained.keep(self._measurement(before)),
+            ),
         )
         return self._measurement(found)
 

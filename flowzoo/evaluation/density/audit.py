@@ -65,7 +65,7 @@ SHRINK = 0.8
 PROBE_SEED = 2**32
 """Added to the figure's seed, for probes that are not the figure's."""
 
-Progress = Callable[[float], None]
+Progress = Callable[[float], object]
 """Told which share of the audit is done."""
 
 
@@ -134,6 +134,7 @@ class _Audit:
         self._figure = figure
         self._seconds = seconds
         self._progress = progress
+        self._done = 0.0
         self._pass_seconds = 0.0  # of one image in double precision, through encode
         self._unfit = ""  # the first size at which a smaller model fails, and how
         self._indices = audited_images(figure.bits)
@@ -149,7 +150,7 @@ class _Audit:
             self._object(f"could not be audited: the model cannot be copied: {one_line(problem)}")
         else:
             self._go_through()
-        self._progress(1.0)
+        self._advance(1.0)
         self._note(seconds=time.monotonic() - began)
         return self._outcome
 
@@ -162,11 +163,11 @@ class _Audit:
             ("the Jacobian of encode", self._judge),
         ]
         for place, (what, step) in enumerate(steps):
+            self._advance(0.02 * place)
             try:
                 step()
             except (Exception, SystemExit) as problem:  # whatever a model raises is a finding about it
                 self._object(f"could not be audited: {what}: {one_line(problem)}")
-            self._progress(0.02 * (place + 1))
 
     def _measure_alone(self) -> None:
         """Each image by itself, in single precision as in the figure."""
@@ -318,7 +319,7 @@ class _Audit:
         """Judge a model and compare; return whether there was time."""
         figure = self._figure
         exact = figure.exact or figure.estimated
-        ordinary = judge(flow, x, settings, exact, self._seconds, self._advance)
+        ordinary = judge(flow, x, settings, exact, self._seconds, self._advance_judge)
         if ordinary is None:
             return False
         judged, tolerance, steps = ordinary, CLOSED_FORM, ""
@@ -328,7 +329,7 @@ class _Audit:
                 # Whether it is the solver that errs, or the density.
                 tight = replace(settings, solver=Solving(tight=True))
                 tightly = self._in_time(
-                    flow, lambda: judge(flow, x, tight, exact, self._seconds, self._advance)
+                    flow, lambda: judge(flow, x, tight, exact, self._seconds, self._advance_judge)
                 )
                 tolerance = ORDINARY
                 if tightly is not None:
@@ -418,7 +419,12 @@ class _Audit:
             )
 
     def _advance(self, share: float) -> None:
-        self._progress(0.1 + 0.8 * share)
+        """Show which share of the audit is done; a second try at something shows no less than the first."""
+        self._done = max(self._done, share)
+        self._progress(self._done)
+
+    def _advance_judge(self, share: float) -> None:
+        self._advance(0.1 + 0.8 * share)
 
     def _first(self, settings: Settings) -> Settings:
         return replace(settings, generators=settings.generators[:1])

@@ -258,3 +258,19 @@ def test_other_weights_are_other_features() -> None:
 
     assert len(names) == 2
     assert all(name.startswith(f"{HERE}:Linear, weights ") for name in names)
+
+
+def test_it_shows_how_far_it_is() -> None:
+    told: list[tuple[float, str]] = []
+    trained = replace(tiny_trained((1, 8, 8)), progress=lambda share, what: told.append((share, what)))
+    build_component("metric", "frechet", steps=2).measure(trained)
+
+    shares = [share for share, _ in told]
+    assert list(dict.fromkeys(what for _, what in told)) == [
+        "features",
+        "test images",
+        "samples",
+        "training images",
+    ]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0

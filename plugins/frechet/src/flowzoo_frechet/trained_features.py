@@ -6,6 +6,7 @@ They need no labels and no download, and exist for images of every size.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -53,6 +54,7 @@ class TrainedFeatures(Features):
         dataset: On whose training images it is trained.
         steps: Of training, with 64 images each.
         seed: Of weights, order and changes: the same for all models that are to be compared.
+        progress: Called with the share of the training that is done.
 
     References:
         Gidaris, Singh and Komodakis, "Unsupervised Representation Learning by Predicting Image Rotations",
@@ -62,7 +64,13 @@ class TrainedFeatures(Features):
 
     num_features = WIDTH
 
-    def __init__(self, dataset: Dataset, steps: int, seed: int) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        steps: int,
+        seed: int,
+        progress: Callable[[float], object] = lambda share: None,
+    ) -> None:
         super().__init__()
         info = dataset.info
         channels, height, width = info.shape
@@ -86,7 +94,8 @@ class TrainedFeatures(Features):
             )
             self._head = nn.Linear(WIDTH, len(self._ways))
         train = dataset.split("train")
-        self._train(ShuffledBatches(train, BATCH, seed), steps, torch.Generator().manual_seed(seed))
+        generator = torch.Generator().manual_seed(seed)
+        self._train(ShuffledBatches(train, BATCH, seed), steps, generator, progress)
         self.double().requires_grad_(False)
         self._spread: Tensor | float = 1.0
         found = self(train.take(spread(len(train), min(SCALED_BY, len(train))))).std(0)
@@ -115,9 +124,15 @@ class TrainedFeatures(Features):
         return float(torch.stack(found).double().mean())
 
     @torch.enable_grad()
-    def _train(self, batches: ShuffledBatches, steps: int, generator: torch.Generator) -> None:
+    def _train(
+        self,
+        batches: ShuffledBatches,
+        steps: int,
+        generator: torch.Generator,
+        progress: Callable[[float], object],
+    ) -> None:
         optimiser = torch.optim.Adam(self.parameters(), lr=1e-3)
-        for _ in range(steps):
+        for step in range(steps):
             x = self._scale(next(batches))
             places = torch.randint(len(self._ways), (len(x),), generator=generator)
             parts = [_change(x[places == place], way, generator) for place, way in enumerate(self._ways)]
@@ -129,6 +144,7 @@ class TrainedFeatures(Features):
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
+            progress((step + 1) / steps)
 
     def _features(self, x: Images) -> FeatureRows:
         found: Tensor = self._body(x)
