@@ -126,6 +126,6 @@ def test_what_has_an_option_of_its_own_is_not_set(assignment: str, option: str) 
 )
 def test_a_run_s_settings_are_not_set_where_only_its_files_can_have_moved(assignment: str) -> None:
     assert read_moved(["data.root=/x"]) == {"root": "/x"}
-    with pytest.raises(OptionError, match="data.KEY=VALUE") as refused:
+    with pytest.raises(OptionError, match=r"data\.KEY=VALUE") as refused:
         read_moved([assignment])
     assert "--steps" not in str(refused.value)

@@ -170,7 +170,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(zoo, arguments, message):
     [
         (["list", "--no-such-option"], "--no-such-option", "list"),
         (["show"], "'name'", "show"),
-        (["check", "haar", "--seed", "many"], "'many'", "check"),
+        (["check", "haar", "--seed", "many"], "'--seed'", "check"),
         (["bench", "nope"], "'nope'", "bench"),
         (["bench", "run"], "'suite'", "bench run"),
         (["--nope"], "--nope", "root"),
