@@ -23,7 +23,8 @@ from flowzoo.data.dataset import ImageSource
 from flowzoo.dequantisation import dequantise
 from flowzoo.errors import OptionError
 from flowzoo.evaluation.audit import Audit, audit_likelihood
-from flowzoo.evaluation.density.audit import SECONDS, Figure, audit_density
+from flowzoo.evaluation.density.audit import SECONDS, audit_density
+from flowzoo.evaluation.density.figure import Figure
 from flowzoo.evaluation.density.outcome import DensityAudit
 from flowzoo.evaluation.findings import Findings, Row
 from flowzoo.evaluation.notes import stated
