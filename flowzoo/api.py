@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from flowzoo.call import Ledger as Ledger
     from flowzoo.call import per_image_generators as per_image_generators
     from flowzoo.cascade import CascadeOptions as CascadeOptions
-    from flowzoo.cascade import cascade as cascade
     from flowzoo.cascade import cascade_model as cascade_model
     from flowzoo.cli.console import say as say
     from flowzoo.component import BijectorSpec as BijectorSpec
@@ -155,7 +154,6 @@ _HOMES = {
     "Builder": "flowzoo.component",
     "calibrate_on_pilot": "flowzoo.evaluation.pilot",
     "Call": "flowzoo.call",
-    "cascade": "flowzoo.cascade",
     "cascade_model": "flowzoo.cascade",
     "CascadeOptions": "flowzoo.cascade",
     "Check": "flowzoo.component",

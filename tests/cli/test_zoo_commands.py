@@ -48,11 +48,12 @@ PLUGIN = """
         parts: list[BijectorSpec] = [Spec("actnorm")],
         note: str | None = None,
     ):
-        from flowzoo.api import cascade
-        return cascade(
-            shape, builder, levels=levels, transform=Spec("haar"),
+        from flowzoo.api import CascadeOptions, cascade_model
+        options = CascadeOptions(
+            levels=levels, transform=Spec("haar"),
             split=Spec("keep-first-channels"), bijector=Spec("actnorm"),
         )
+        return cascade_model(shape, builder, options=options)
 
     def build_bijector(shape, context_shape, builder, *, width: int = 1): ...
 
