@@ -32,7 +32,7 @@ from flowzoo.registry.saving import load_model
 from flowzoo.shell import word
 
 NEW_RUN = "start a new run"
-"""What is left to do with a run that cannot go on."""
+"""What to do about a run that cannot continue."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class RunFolder:
     """Paths and record of a run.
 
     Args:
-        path: Of the folder.
+        path: The folder.
     """
 
     def __init__(self, path: Path | str) -> None:

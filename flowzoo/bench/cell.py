@@ -141,7 +141,7 @@ def missing(suite: Suite, row: ModelEntry) -> str:
         except UnknownNameError as error:
             return str(error).partition(";")[0]
         except FlowzooError:
-            return ""  # a mistake, which is told with the others
+            return ""  # a mistake, which is reported with the others
     return ""
 
 
@@ -163,13 +163,13 @@ def select(
     """Return the cells of some rows.
 
     Args:
-        cells: Of a suite.
-        models: Pattern of labels.
-        data: Pattern of the data sets' labels.
-        seeds: Which ones; empty for all.
+        cells: The cells of a suite.
+        models: Pattern that the models' labels must match.
+        data: Pattern that the data sets' labels must match.
+        seeds: The seeds to take; empty for all.
 
     Raises:
-        OptionError: None is left.
+        OptionError: No cell matches.
     """
     known, wanted = list(cells), set(seeds)
     chosen = [

@@ -1,4 +1,4 @@
-"""What a cell is made with, and what of it has changed since a result that is kept was made."""
+"""The versions a cell is made with, and which of them have changed since a kept result was made."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def changed_since(result: Result, now: Provenance) -> str:
     """Return in words what a result was made with that is another now; empty if nothing is, or is known.
 
     Args:
-        result: Of the same components.
-        now: What :func:`made_with` returns.
+        result: A result that was made with the same components.
+        now: What is installed now, as :func:`made_with` returns it.
     """
     if result.environment is None:
         return ""

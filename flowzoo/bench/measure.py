@@ -35,7 +35,7 @@ from flowzoo.training.reporter import Progress, Reporter
 from flowzoo.training.start import resume_run, start_run
 
 Tell = Callable[[str, float, float | None], None]
-"""Takes what is being done, the share of it that is done, and the last bits/dim in validation."""
+"""Receives what is being done, which fraction of it is done, and the last validation's bits/dim."""
 
 
 class CellRun:
@@ -47,7 +47,7 @@ class CellRun:
         work: The work folder; made if it is not there.
         device: As :func:`~flowzoo.device.prepare_device` takes it.
         jobs: Cells that run at the same time, at most.
-        tell: Is told how far it is.
+        tell: Called with the progress.
     """
 
     def __init__(self, cell: Cell, plan: Result, work: Path, device: str, jobs: int, tell: Tell) -> None:
@@ -72,7 +72,7 @@ class CellRun:
         try:
             record = self._train_or_resume()
             dataset = load_dataset(experiment.data, **experiment.data_options)
-        except (Exception, SystemExit) as error:  # whatever a model raises is a finding about it
+        except (Exception, SystemExit) as error:  # any exception of a model is a finding about it
             return _ended(result, explain("training", error))
         spent = replace(result.spent, steps=record.steps, seconds=record.seconds)
         metrics: dict[str, Measurement] = {}
@@ -101,7 +101,7 @@ class CellRun:
         return _ended(measured, failure)
 
     def _describe(self) -> Environment:
-        """Return where the cell runs; of one that was interrupted, with the most jobs that ever slowed it."""
+        """Return where the cell runs; for an interrupted one, with the largest number of jobs so far."""
         path = self._work / ENVIRONMENT
         precision = self._plan.experiment.training.precision
         found = describe_environment(self._device, precision, self._jobs, made_with(self._cell, self._plan))
@@ -135,7 +135,7 @@ class CellRun:
     ) -> Measurement:
         """Return a metric's figure, from the work folder if it was measured there before an interruption.
 
-        Times are measured again wherever anything about the environment is another.
+        Times are measured again if anything about the environment has changed.
         """
         kept = read_kept(self._work, label)
         if kept is not None and (kept.measurement.repeats or kept.environment == environment):

@@ -41,7 +41,7 @@ class _Planned:
     Attributes:
         cell: What is asked for.
         plan: Its record without figures.
-        file: Of its result.
+        file: File of its result.
         work: Its work folder, from which it goes on after an interruption.
     """
 
@@ -80,7 +80,7 @@ class Runner:
         jobs: How many cells to run at the same time.
         overwrite: Which cells with a result to run again: ``never`` any, ``failed`` ones, ``always`` all.
         timeout: Seconds that a cell may take; None for no limit.
-        watcher: Is told how it gets on.
+        watcher: Receives the progress.
 
     Raises:
         OptionError: An argument is out of range.
@@ -114,7 +114,7 @@ class Runner:
         """Return the results of cells, run or found, in their order.
 
         Args:
-            cells: Of one suite.
+            cells: The cells of one suite.
 
         Raises:
             RunnerError: Another runner is working in the folder.
@@ -219,7 +219,7 @@ class Runner:
             worker, message = self._inbox.get(timeout=self._patience(running))
             at_work = running.get(worker)
             if at_work is None:
-                return  # the last words of one that took too long
+                return  # the last messages of one that took too long
             if message is None:
                 yield worker, self._take(worker, at_work)
             elif "stage" in message:

@@ -30,8 +30,8 @@ class SkippedFile:
     """A file that holds no result that can be read.
 
     Attributes:
-        path: Of the file.
-        reason: In one line.
+        path: The file.
+        reason: Why it holds none, in one line.
     """
 
     path: Path
@@ -71,7 +71,7 @@ def read_results(folder: Path) -> Results:
     of one cell (see :func:`identity`) the newest counts. Hidden folders are not entered.
 
     Args:
-        folder: Of all suites, of one suite, or a single JSON file.
+        folder: The folder of all suites or of one suite, or a single JSON file.
 
     Raises:
         ResultsError: It does not exist, or nothing in it is a result.

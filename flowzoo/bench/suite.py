@@ -133,12 +133,12 @@ class Suite(_Part):
         optional: Leave out rows of models, or of their parts, that are not installed, instead of refusing
             the suite.
         data: Every row is trained on each of these.
-        budget: Of every training.
+        budget: Budget of every training.
         seeds: Every row is trained with each of these.
         training: Options of the trainer, for all rows.
         metrics: What is measured of every trained model.
         timeout: Seconds that one cell may take; None for no limit.
-        threads: Of torch on the CPU; None for all cores, shared by the jobs.
+        threads: Number of torch's threads on the CPU; None for all cores, shared by the jobs.
         samples: Images in the picture of samples; 0 for none.
     """
 
@@ -161,7 +161,7 @@ def parse_suite(name: str, content: Any) -> Suite:
     """Return the suite that plain data describes.
 
     Args:
-        name: Of the suite.
+        name: Name of the suite.
         content: What a suite file holds.
 
     Raises:

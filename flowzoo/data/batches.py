@@ -21,7 +21,7 @@ class ShuffledBatches(Iterator[IntegerImages]):
 
     Args:
         source: The images.
-        batch_size: How many a batch holds.
+        batch_size: Number of images in a batch.
         seed: Random seed of the order.
 
     Raises:
@@ -84,7 +84,7 @@ def sequential_batches(
 
     Args:
         source: The images.
-        batch_size: How many a batch holds; the last may hold fewer.
+        batch_size: Number of images in a batch; the last may hold fewer.
         limit: Stop after this many images.
 
     Returns:

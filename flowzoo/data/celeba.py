@@ -36,7 +36,7 @@ def build_celeba64(
 ) -> Dataset:
     """Load CelebA's 202,599 aligned faces, 64x64, in its own three splits.
 
-    Of each 218x178 image the 148x148 square at row 40 and column 15 is cut out, as in Real NVP, and scaled to
+    The 148x148 square at row 40 and column 15 of each 218x178 image is cut out, as in Real NVP, and scaled to
     64x64 by Pillow's bilinear filter, which averages as it scales down. Papers differ in cut and filter, so
     theirs are other images: figures on this data set compare with one another only.
 

@@ -31,7 +31,7 @@ class DatasetInfo:
             one revision hold the same images.
         shape: ``(C, H, W)`` of every image, padding included.
         bins: ``M``, how many integers a value can take: images hold ``{0, ..., M - 1}``.
-        licence: Under which the images may be used.
+        licence: Licence of the images.
         source: Where they come from.
         pixels: The recommended pixel transform, ``{"name": ..., option: ...}``.
         sizes: How many images each split holds.

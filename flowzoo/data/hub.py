@@ -75,7 +75,7 @@ class _ArrayColumn(StoredImages):
     Args:
         rows: A table of the ``datasets`` library, in its NumPy format.
         column: The column.
-        shape: Of every array.
+        shape: Shape of every array.
     """
 
     def __init__(self, rows: Any, column: str, shape: tuple[int, int, int]) -> None:

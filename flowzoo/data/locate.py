@@ -97,7 +97,7 @@ def find_tables(listing: Listing, splits: Mapping[str, tuple[str, ...]]) -> dict
     Files ``<split>-*.parquet`` are meant; where a split has none such, all files of a folder ``<split>``.
 
     Args:
-        listing: Of the folder.
+        listing: The files of the folder.
         splits: For each split, the names that its files and their folder may have.
 
     Raises:

@@ -144,7 +144,7 @@ def on_disk(
         stored: ``train``, ``test`` and perhaps ``validation``.
         shape: ``(C, H, W)`` of every image once prepared.
         prepare: Brings each image to that height and width.
-        licence: Under which the images may be used.
+        licence: Licence of the images.
         source: Where they come from.
         pixels: The recommended pixel transform.
         skipped: How many files were passed over, for each reason.

@@ -106,7 +106,7 @@ def as_array(image: Image.Image, channels: int) -> NDArray[np.uint8]:
     """Return an image's values, ``(C, H, W)``: grey repeated for colour, colour weighted for grey.
 
     Args:
-        image: Of any mode with 8 bits a value.
+        image: An image in any mode with 8 bits a value.
         channels: 1 (grey) or 3 (colour).
     """
     values = np.asarray(image.convert("L" if channels == 1 else "RGB"))

@@ -23,9 +23,9 @@ class Found:
     """A plugin that is installed.
 
     Attributes:
-        entry_point: Where it begins.
+        entry_point: Its entry point.
         distribution: The distribution that brings it.
-        version: The distribution's version, "?" where it does not say.
+        version: The distribution's version, "?" if it states none.
     """
 
     entry_point: metadata.EntryPoint
@@ -36,7 +36,7 @@ class Found:
 def find_plugins() -> tuple[list[Found], list[PluginFailure]]:
     """Return the installed plugins, and the distributions whose entry points cannot be read.
 
-    Of a distribution that is installed twice, the one counts that Python imports.
+    If a distribution is installed twice, the one that Python imports counts.
     """
     found: list[Found] = []
     damaged: list[PluginFailure] = []
@@ -50,7 +50,7 @@ def find_plugins() -> tuple[list[Found], list[PluginFailure]]:
         try:
             entry_points = list(distribution.entry_points.select(group=hooks.GROUP))
             _refuse_unreadable(distribution)
-        except Exception as error:  # whatever is wrong with a file that is not ours
+        except Exception as error:  # any fault in a file that is not ours
             damaged.append(_damaged(distribution, known_as or "a distribution without a name", error))
             continue
         found += [
@@ -81,7 +81,7 @@ def _distributions(damaged: list[PluginFailure]) -> Iterator[metadata.Distributi
     """Yield what is installed, as far as it can be listed."""
     try:
         yield from metadata.distributions()
-    except Exception as error:  # of a finder that some package has added
+    except Exception as error:  # raised by a finder that some package has added
         reason = f"the installed packages cannot all be listed ({one_line(error)})"
         damaged.append(PluginFailure("installed packages", "installed packages", "?", reason))
 
@@ -106,7 +106,7 @@ def _folder_name(distribution: metadata.Distribution) -> str:
 
 
 def _refuse_unreadable(distribution: metadata.Distribution) -> None:
-    """Refuse a file that is there and that importlib takes for missing."""
+    """Refuse a file that exists although importlib reports it as missing."""
     folder = _metadata_folder(distribution)
     if folder is not None and distribution.read_text(_FILE) is None and (folder / _FILE).exists():
         (folder / _FILE).read_text(encoding="utf-8")

@@ -30,7 +30,7 @@ def resolve(registry: Registry, component: Component, given: Mapping[str, Any]) 
 
     Args:
         registry: Where nested components are found.
-        component: Whose options they are.
+        component: The component that has the options.
         given: Options by name; ``"bijector.blocks"`` names an option of a nested component, as ``"blocks"``
             does where no other has that name (:mod:`flowzoo.registry.short_names`). Where the
             default of an option is a component with options, what is given for the same component (or for
@@ -67,7 +67,7 @@ def check(
 
     Args:
         registry: Where nested components are found.
-        component: Whose options they are.
+        component: The component that has the options.
         given: As in :func:`resolve`.
         defaults: Stand in for the defaults of the signature.
 

@@ -45,16 +45,16 @@ _FLOOR = 1e-4
 _UNITS = 30.0
 _NUDGE = 8.0
 _MARGIN = 4.0
-"""As said above."""
+"""The second and the third tolerance of the list above."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """What a part of the model gives.
+    """The results of one part of the model.
 
     Attributes:
-        values: One an image, in bits per dimension.
-        tolerance: By how much they may differ elsewhere.
+        values: One value for each image, in bits per dimension.
+        tolerance: Largest difference that is allowed on another machine.
     """
 
     values: tuple[float, ...]
@@ -68,8 +68,8 @@ class Probe:
     Attributes:
         reason: Why there is no probe; empty if there is one.
         images: The images' integers, packed.
-        rows: What the whole model and each of its parts give.
-        memory: What its components kept, such as the steps of solvers.
+        rows: Results of the whole model and of each of its parts.
+        memory: What its components calibrated, such as the steps of solvers.
         draws: The first numbers of the random streams that the model may draw from.
     """
 
@@ -88,10 +88,10 @@ class Deviation:
     """How a model differs from its probe.
 
     Attributes:
-        row: The first part that does.
+        row: The first part that differs.
         then: Its value in the probe, for the image where it differs most.
         now: Its value now; None where nothing could be computed.
-        problem: Why not.
+        problem: Why nothing could be computed.
     """
 
     row: str
@@ -105,7 +105,7 @@ def take_probe(flow: Flow, images: IntegerImages | None = None) -> Probe:
 
     Args:
         flow: The model; it is not changed.
-        images: On these; by default on a sample, or on a gradient of grey where the model cannot be sampled.
+        images: The images to use; by default samples, or a gradient of grey if the model cannot be sampled.
     """
     count = 2 if flow.dimensions <= _SMALL else 1
     reason = ""
@@ -122,7 +122,7 @@ def take_probe(flow: Flow, images: IntegerImages | None = None) -> Probe:
         except (
             Exception,
             SystemExit,
-        ) as error:  # whatever a plugin raises must not keep a model from its file
+        ) as error:  # an exception of a plugin must not prevent saving
             reason = reason or one_line(error)
     return Probe(reason)
 
@@ -135,7 +135,7 @@ def read_probe(plain: Any, source: Path) -> Probe:
         source: The file that it stands in.
 
     Raises:
-        SavedModelError: It is none.
+        SavedModelError: The data are no probe.
     """
     try:
         return _READER.validate_python(plain)
@@ -149,7 +149,7 @@ def images_of(probe: Probe, flow: Flow) -> IntegerImages:
     """Return a probe's images.
 
     Raises:
-        ValueError: They are damaged, or those of another model.
+        ValueError: The images are damaged, or belong to another model.
     """
     storage = np.dtype(_storage(flow.bins))
     most = 2 * flow.dimensions * storage.itemsize
@@ -162,7 +162,7 @@ def images_of(probe: Probe, flow: Flow) -> IntegerImages:
 
 
 def deviation(flow: Flow, probe: Probe) -> Deviation | None:
-    """Return how a model differs from a probe, None if it does not or cannot be judged.
+    """Return how a model differs from a probe; None if it does not, or if that cannot be judged.
 
     Raises:
         ValueError: The probe is damaged.
@@ -252,7 +252,7 @@ def _plain_precision(flow: Flow) -> Iterator[None]:
 
 
 def _sampled(flow: Flow, count: int) -> IntegerImages:
-    """Return samples: what a model is well-conditioned on, if it is on anything."""
+    """Return samples: a model is well-conditioned on its own samples, if anywhere."""
     return quantise(flow.sample(count, seed=0), flow.bins).cpu()
 
 
@@ -290,6 +290,6 @@ def _draws() -> tuple[float, ...]:
 
 
 def _draws_alike(probe: Probe) -> bool:
-    """Whether this torch draws the same numbers: if not, a model that draws cannot be judged."""
+    """Whether this torch draws the same numbers. If not, a model that draws cannot be judged."""
     now = _draws()
     return len(now) == len(probe.draws) and np.allclose(now, probe.draws, atol=1e-4)

@@ -36,13 +36,13 @@ class TrainingStep:
     Args:
         flow: The model, trained in place.
         stage: Which of its levels train, in which phase.
-        options: Of the training.
+        options: Options of the training.
         generator: Draws the noise.
         warm_start: What components keep from batch to batch.
 
     Attributes:
-        optimiser: Of the stage's parameters.
-        average: Of the weights.
+        optimiser: Optimiser of the stage's parameters.
+        average: Average of the weights.
         warm_start: As given.
     """
 
@@ -68,14 +68,14 @@ class TrainingStep:
         """Take one step.
 
         Args:
-            images: ``(B, C, H, W)``, on whatever device.
-            learning_rate: Of this step.
+            images: ``(B, C, H, W)``, on any device.
+            learning_rate: Learning rate of this step.
 
         Returns:
             The loss in bits/dim, and what components reported on the way.
 
         Raises:
-            NotFiniteError: The loss or its gradient is not finite; the weights are as before then.
+            NotFiniteError: The loss or its gradient is not finite; the weights are not changed then.
             NumericalError: A component could not compute it.
         """
         ledger = Ledger()

@@ -42,10 +42,10 @@ def validate(
     Args:
         flow: The model.
         source: Images of the validation split.
-        levels: Whose shares are summed; a share of some levels leaves out the pixels' rows.
-        images: How many images to use.
-        batch_size: How many at once.
-        progress: Called with how many images of how many are done.
+        levels: The levels whose terms are summed. For some of the levels only, the pixels' rows are left out.
+        images: Number of images to use.
+        batch_size: Number of images at once.
+        progress: Called with the number of images that are done, and with the number of all.
 
     Raises:
         DataError: There are no images.

@@ -24,7 +24,7 @@ FEWEST = 3
 """Timed repetitions, however slow they are."""
 
 WARM_UP = 3
-"""Calls before the first timed one: they compile, allocate, and let solvers settle their steps."""
+"""Calls before the first timed one: they compile, allocate, and let solvers find their steps."""
 
 WARM_UP_PART = 1 / 3
 """Part of the time limit after which no further warm-up call begins."""
