@@ -53,7 +53,7 @@ def check_integers(images: IntegerImages, bins: int) -> None:
     if images.is_floating_point() or images.is_complex() or images.dtype == torch.bool:
         raise DataError(
             f"expected integer images in 0..{bins - 1}, got {images.dtype}. "
-            "For values in [0, 1) call log_prob; floats that hold integers become such by .to(torch.uint8)"
+            "For values in [0, 1) call log_prob. Convert floats that hold integers: .to(torch.uint8)"
         )
     if images.numel():
         low, high = int(images.min()), int(images.max())

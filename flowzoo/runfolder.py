@@ -162,7 +162,7 @@ class RunFolder:
             try:
                 yield
             finally:
-                # While it is held; filelock notices where the file that it has locked is gone.
+                # While it is held; filelock notices if the file that it has locked is gone.
                 with suppress(OSError):
                     self._lock.unlink(missing_ok=True)
 
@@ -182,7 +182,7 @@ class RunFolder:
                 f"cannot use {self.path}: {error.strerror or error}; choose another folder"
             ) from error
         if not empty:
-            raise SavedModelError(f"{self.path} is there and is no empty folder; choose another")
+            raise SavedModelError(f"{self.path} exists and is not an empty folder; choose another one")
 
     def tidy(self) -> None:
         """Remove what a killed process left half-written."""

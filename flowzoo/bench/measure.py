@@ -178,7 +178,7 @@ def _resting_on_likelihood(metrics: dict[str, Measurement]) -> dict[str, Measure
     quality = metrics.get(QUALITY)
     if quality is None or quality.valid:
         return metrics
-    said = f"it rests on bits/dim, and {QUALITY} is not valid: {'; '.join(quality.objections)}"
+    said = f"it depends on bits/dim, but {QUALITY} is not valid: {'; '.join(quality.objections)}"
     return {
         name: replace(each, valid=False, objections=(*each.objections, said))
         if name != QUALITY and each.value is not None and "bits_per_dim" in each.conditions

@@ -131,7 +131,7 @@ class Runner:
         except InUseError as error:
             raise RunnerError(busy) from error
         except FileError as error:
-            raise FileError(f"{error}; finished cells are kept, and the same command goes on") from error
+            raise FileError(f"{error}. Finished cells are kept; repeat the command to continue") from error
 
     def _run(self, cells: Sequence[Cell], folder: Path, hidden: Path) -> list[Result]:
         for leftover in folder.glob(".*.part"):  # of a process that was killed while it wrote

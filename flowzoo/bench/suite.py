@@ -172,7 +172,7 @@ def parse_suite(name: str, content: Any) -> Suite:
         raise SuiteError(f"suite '{name}' must be a mapping with models, data, budget and metrics")
     keys = {str(key): value for key, value in content.items()}
     if "name" in keys:
-        raise SuiteError(f"suite '{name}': a suite is called as its file is; leave out the key 'name'")
+        raise SuiteError(f"suite '{name}': a suite has the name of its file. Leave out the key 'name'")
     try:
         return Suite(**{**keys, "name": name})
     except ValidationError as error:

@@ -285,7 +285,7 @@ def _measured(
 
 def _mismatch(first: ImageConditions, other: ImageConditions) -> str:
     """Return why figures of single images cannot be compared, empty if they can."""
-    for name, told in (
+    for name, word in (
         ("images_revision", "images"),
         ("bins", "bins"),
         ("seed", "seed"),
@@ -293,7 +293,7 @@ def _mismatch(first: ImageConditions, other: ImageConditions) -> str:
     ):
         ours, theirs = getattr(first, name), getattr(other, name)
         if ours != theirs:
-            return f"its {told} differ: {theirs}, in the first run {ours}"
+            return f"its {word} differ: {theirs}, but {ours} in the first run"
     return ""
 
 

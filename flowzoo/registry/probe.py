@@ -156,7 +156,7 @@ def images_of(probe: Probe, flow: Flow) -> IntegerImages:
     packed = base64.b64decode(probe.images, validate=True)
     content = zlib.decompressobj().decompress(packed, most + 1)
     if not content or len(content) > most or len(content) % (flow.dimensions * storage.itemsize):
-        raise ValueError("its images have not the model's shape")
+        raise ValueError("its images do not have the model's shape")
     values = np.frombuffer(content, dtype=storage).astype(np.int64)
     return torch.from_numpy(values).reshape(-1, *flow.image_shape)
 
@@ -171,7 +171,7 @@ def deviation(flow: Flow, probe: Probe) -> Deviation | None:
         return None
     images = images_of(probe, flow)
     if any(len(row.values) != len(images) for row in probe.rows.values()) or WHOLE not in probe.rows:
-        raise ValueError("it has not one value for each image")
+        raise ValueError("it does not have one value for each image")
     warm_start = WarmStart(flow, probe.memory)
     warm_start.frozen = True
     whole = probe.rows[WHOLE].values[0]
@@ -229,7 +229,7 @@ def _first(then: Mapping[str, Row], now: Mapping[str, Tensor]) -> Deviation | No
     for name in (*parts, WHOLE):
         row = then[name]
         if name not in now:
-            return Deviation(WHOLE, then[WHOLE].values[0], None, f"{name} is gone")
+            return Deviation(WHOLE, then[WHOLE].values[0], None, f"the model has no part {name} any more")
         off = (now[name] - torch.tensor(row.values, dtype=torch.float64)).abs()
         if not bool((off <= row.tolerance).all()):
             place = int(off.argmax())

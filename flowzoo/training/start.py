@@ -159,8 +159,8 @@ def resume_run(
         trainer = _trainer(experiment, flow, data.dataset, run_folder, reporter, registry)
         if trainer.stages > 1 and budget != before:
             raise OptionError(
-                f"the budget of this run cannot be changed: its stages were given their shares of {before}. "
-                "Start a new run"
+                f"the budget of this run, {before}, cannot be changed, because it was divided among several "
+                "stages. Start a new run"
             )
         trainer.restore(then if check else None)
         return _train_to_the_end(trainer, run_folder, record)

@@ -17,10 +17,10 @@ from flowzoo.metric import Trained
 from flowzoo.shapes import Images, PerImage
 from flowzoo.solving import Solving
 
-BatchSize = Annotated[int, Field(ge=1, description="Images in a batch.")]
+BatchSize = Annotated[int, Field(ge=1, description="Number of images in a batch.")]
 
 Exact = Annotated[
-    bool | None, Field(description="Compute exact log-determinants; None: up to 64 dimensions.")
+    bool | None, Field(description="Compute exact log-determinants. None: up to 64 dimensions.")
 ]
 
 

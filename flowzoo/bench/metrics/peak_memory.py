@@ -74,7 +74,7 @@ def _measure(train: Callable[[], object], device: torch.device) -> Measurement:
     found = _found(device, growth.before, growth.peak, counts, threads=torch.get_num_threads())
     if growth.whole:
         return found
-    lower = "a lower bound: this system does not forget the process's earlier peak"
+    lower = "a lower bound, since this system cannot reset the process's earlier peak"
     return replace(found, valid=False, objections=(lower,))
 
 

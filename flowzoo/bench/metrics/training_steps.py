@@ -16,7 +16,9 @@ from flowzoo.training.stage import Stage, plan_stages
 from flowzoo.training.step import TrainingStep
 from flowzoo.warm_start import WarmStart
 
-StepSize = Annotated[int | None, Field(ge=1, description="Images a step; None: as many as in training.")]
+StepSize = Annotated[
+    int | None, Field(ge=1, description="Number of images in a step. None: as many as in training.")
+]
 
 
 class TrainingSteps:

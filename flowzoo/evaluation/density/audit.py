@@ -191,8 +191,8 @@ class _Audit:
         self._note(precision_error=_finite(error))
         if not single_allows(judged - self._alone, judged):
             self._object(
-                f"the figure is off by {error:.3g} bits/dim: in double precision the model gives another; "
-                "float32 is too coarse for its weights, or the model depends on the precision"
+                f"the figure is off by {error:.3g} bits/dim: it differs in double precision. float32 is too "
+                "coarse for the model's weights, or the model depends on the precision"
             )
 
     def _measured(self, flow: Flow, places: Iterator[int] | range | list[int]) -> Tensor:
@@ -212,7 +212,9 @@ class _Audit:
         error = image_error(self._double, self._x(), self._there_and_back())
         self._note(round_trip=_finite(error))
         if not error <= (SOLVED_PIXEL if self._figure.solved else PIXEL):
-            self._object(f"no density: encode is not inverted: decode(encode(x)) is off by {error:.3g}")
+            self._object(
+                f"no density: decode does not invert encode: decode(encode(x)) is off by {error:.3g}"
+            )
 
     def _return_and_go(self) -> None:
         settings = self._there_and_back()
@@ -224,9 +226,9 @@ class _Audit:
         self._note(latent_round_trip=_finite(error))
         if error <= (SOLVED_LATENT if self._figure.solved else LATENT):
             return
-        problem = f"decode is not inverted: encode(decode(z)) of drawn z is off by {error:.3g}"
+        problem = f"encode does not invert decode: encode(decode(z)) of drawn z is off by {error:.3g}"
         if self._figure.solved and not settings.solver.tight:
-            self._remark(f"{problem}, for which rough steps of a solver may be the reason")
+            self._remark(f"{problem}; large steps of a solver may be the reason")
         else:
             self._object(f"no density: {problem}")
 
@@ -264,8 +266,8 @@ class _Audit:
         self._note(derivatives=derivative.way, derivative_error=_finite(derivative.error))
         if flow.recipe is None:
             self._object(
-                "could not be audited: it has too many dimensions for the time, and no recipe from which a "
-                "smaller one could be built; allow more seconds"
+                "could not be audited: it has too many dimensions for the time, and without a recipe no "
+                "smaller model can be built; allow more time (--audit-seconds)"
             )
             return
         # Products and the cost of one grow with the area.

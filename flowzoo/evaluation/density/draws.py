@@ -73,7 +73,7 @@ class _NoisyRun(Call):
         return value
 
     def rademacher(self, like: Tensor) -> Tensor:
-        raise NumericalError("it draws signs, by which no density can be differentiated")
+        raise NumericalError("it draws signs, which have no density")
 
     def _given(self, like: Tensor) -> Tensor | None:
         if not self.noise.given:

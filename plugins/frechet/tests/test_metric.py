@@ -153,7 +153,7 @@ def test_features_that_have_learnt_nothing_give_no_figure_to_be_ranked(fitted: T
 
     assert not found.valid
     assert re.fullmatch(
-        r"the features tell \d+% of changes, 14% by chance; give them more steps",
+        r"the features recognise \d+% of changes, guessing 14%",
         *found.objections,
     )
 

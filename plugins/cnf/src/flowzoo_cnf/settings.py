@@ -49,7 +49,7 @@ class Settings:
     ] = "random"
     likelihood_share: Annotated[
         float,
-        Field(gt=0, lt=1, description="flow-matching+likelihood: share of the budget for the likelihood."),
+        Field(gt=0, lt=1, description="flow-matching+likelihood: part of the budget for the likelihood."),
     ] = 0.2
     likelihood_rate: Annotated[
         float,

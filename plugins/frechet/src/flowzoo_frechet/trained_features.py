@@ -95,7 +95,7 @@ class TrainedFeatures(Features):
         accuracy, chance = self.accuracy(test.take(range(min(EXAMINED_ON, len(test))))), 1 / len(self._ways)
         if accuracy < LEAST * chance:
             self.objections = (
-                f"the features tell {accuracy:.0%} of changes, {chance:.0%} by chance; give them more steps",
+                f"the features recognise {accuracy:.0%} of changes, guessing {chance:.0%}; raise steps",
             )
 
     def forward(self, images: IntegerImages) -> FeatureRows:
