@@ -1,4 +1,4 @@
-"""Running a cell: training, then every metric, then a picture of samples."""
+"""Runs a cell: training, then every metric, then a picture of samples."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class CellRun:
     """Trains and measures one cell, in a work folder from which an interrupted cell goes on.
 
     Args:
-        cell: What is asked for.
-        plan: Its record without figures.
-        work: The work folder; made if it is not there.
+        cell: The cell.
+        plan: The cell's record without figures.
+        work: The work folder; made if it does not exist.
         device: As :func:`~flowzoo.device.prepare_device` takes it.
-        jobs: Cells that run at the same time, at most.
+        jobs: Largest number of cells that run at the same time.
         tell: Called with the progress.
     """
 
@@ -60,10 +60,10 @@ class CellRun:
         self._tell = tell
 
     def run(self, picture: Path) -> Result:
-        """Return the cell's record, with what could be measured; whatever fails is recorded, not raised.
+        """Return the cell's record, with all that could be measured. Failures are recorded, not raised.
 
         Args:
-            picture: Where the picture of samples goes, if there is one.
+            picture: File for the picture of samples, if there is one.
         """
         experiment = self._cell.experiment
         environment = self._describe()
@@ -121,7 +121,7 @@ class CellRun:
                 return record
             moved = experiment.data_options
             return resume_run(self._folder.path, data_options=moved, device=device, reporter=reporter)
-        shutil.rmtree(self._folder.path, ignore_errors=True)  # of a start that was cut short
+        shutil.rmtree(self._folder.path, ignore_errors=True)  # left by a start that was cut short
         return start_run(self._folder.path, experiment, device=device, reporter=reporter)
 
     def _measure(
@@ -174,7 +174,7 @@ _ENVIRONMENT = TypeAdapter(Environment)
 
 
 def _resting_on_likelihood(metrics: dict[str, Measurement]) -> dict[str, Measurement]:
-    """Let no figure be valid that says when bits/dim were reached, if these are not those of a density."""
+    """Mark times to reach bits/dim as not valid if the model's likelihood is not valid."""
     quality = metrics.get(QUALITY)
     if quality is None or quality.valid:
         return metrics
@@ -202,7 +202,7 @@ def _ended(result: Result, failure: Failure | None) -> Result:
 
 
 class _StageReporter(Reporter):
-    """Passes the training's progress on."""
+    """Reports the training's progress."""
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell

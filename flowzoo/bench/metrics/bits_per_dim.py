@@ -90,7 +90,7 @@ def _conditions(found: Likelihood) -> Mapping[str, Any]:
 
 
 def _density(found: DensityAudit) -> Mapping[str, Any]:
-    """Return the outcome as JSON holds it, without its seconds, which do not repeat."""
+    """Return the outcome as plain data, without its seconds, which do not repeat."""
     plain = {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in asdict(found).items()

@@ -1,4 +1,4 @@
-"""A batch of test images that goes through a model as in an evaluation, for metrics that measure that."""
+"""A batch of test images that goes through a model as in an evaluation, for metrics."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class EvaluationBatch:
 
     Args:
         trained: The model.
-        size: Images in the batch; the split's are repeated where there are fewer.
+        size: Number of images in the batch. If the split has fewer, they are repeated.
         exact: As :func:`~flowzoo.evaluation.likelihood.evaluate_likelihood` takes it.
     """
 
@@ -46,7 +46,7 @@ class EvaluationBatch:
 
     @property
     def conditions(self) -> Mapping[str, Any]:
-        """Trace and solver, as the calls so far have stated them."""
+        """Trace and solver, as the calls so far have noted them."""
         return {name: stated(self._ledger, name) for name in ("trace", "solver")}
 
     @property

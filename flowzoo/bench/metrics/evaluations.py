@@ -1,4 +1,4 @@
-"""How often vector fields are evaluated."""
+"""Counts the evaluations of vector fields."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SETTLING = 3
 """Training steps before the counted ones: solvers find their number of steps in them."""
 
 COUNTED = 5
-"""Training steps that are averaged."""
+"""Number of training steps that are averaged."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""How much memory of the machine, beyond what it held, a process needs for a call."""
+"""Measures how much memory a process needs for a call."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Growth:
     """Resident memory, in bytes.
 
     Attributes:
-        before: Held before the call.
+        before: Memory that was held before the call.
         peak: Largest amount that was held at once during the call, above ``before``.
         whole: Whether the peak could be reset before the call; if not, ``peak`` is a lower bound.
     """
@@ -67,7 +67,7 @@ def _forget_peak() -> bool:
 
 
 def _peak() -> int:
-    """Return the largest resident memory since the process began, or since the peak was last forgotten."""
+    """Return the largest resident memory since the process began, or since the peak was last reset."""
     try:
         found = re.search(r"^VmHWM:\s*(\d+) kB$", _STATUS.read_text(), re.MULTILINE)
     except OSError:

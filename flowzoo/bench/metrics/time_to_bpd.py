@@ -1,4 +1,4 @@
-"""How long training took to reach a figure, from its log."""
+"""Measures how long training took to reach given bits/dim, from its log."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ class TimeToBpd(Metric):
             value=seconds,
             valid=seconds is not None,
             objections=(late,) if seconds is None else (),
-            # Sooner at a target of its own is no better: a model that learns little is soon at its best.
+            # Earlier is not better if the target is the model's own: a model that learns little is soon at
+            # its best.
             better="lower" if self.levels else "",
             conditions={
                 "bits_per_dim": hardest,
