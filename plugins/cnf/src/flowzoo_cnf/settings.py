@@ -127,7 +127,7 @@ class Settings:
                 "steer draws the end times of solves, and flow matching solves nothing; "
                 f"set objective={LIKELIHOOD} or {MATCHING}+{LIKELIHOOD}"
             )
-        # Both are made here, so that options which contradict each other are refused at once.
+        # Both are made here, so that contradicting options are refused at once.
         assert self.training.tolerance
         assert self.evaluation.tolerance
 

@@ -13,7 +13,7 @@ from flowzoo.api import EVALUATION, Builder, Call, Images, Shape, ShapeError, Sp
 class PyramidSplit(SplitPolicy):
     """Keeps the coarse image in front, ``(C, H/2, W/2)``, and factors out the fine one, ``(C, H, W)``.
 
-    What is kept and what is factored out differ in resolution; only their values' places do.
+    Kept and factored values have different resolutions. The split only moves values.
     """
 
     def __init__(self) -> None:
