@@ -1,6 +1,6 @@
 """Finds installed plugins, distribution by distribution, so that a damaged one harms no other.
 
-``importlib.metadata.entry_points`` reads what all distributions bring at once, and one file that was cut
+``importlib.metadata.entry_points`` reads the files of all distributions at once, and one file that was cut
 short or edited by hand ends it with an error that names no distribution.
 """
 
@@ -42,7 +42,7 @@ def find_plugins() -> tuple[list[Found], list[PluginFailure]]:
     damaged: list[PluginFailure] = []
     seen: set[str] = set()
     for distribution in _distributions(damaged):
-        # The folder's name is at hand, whereas the one that is stated takes a file to be read and parsed.
+        # The folder's name is known already; the stated name would need reading and parsing a file.
         known_as = canonical(_folder_name(distribution) or _stated(distribution, "name"))
         if known_as and known_as in seen:
             continue
@@ -78,7 +78,7 @@ def _damaged(distribution: metadata.Distribution, known_as: str, error: Exceptio
 
 
 def _distributions(damaged: list[PluginFailure]) -> Iterator[metadata.Distribution]:
-    """Yield what is installed, as far as it can be listed."""
+    """Yield the installed distributions, as far as they can be listed."""
     try:
         yield from metadata.distributions()
     except Exception as error:  # raised by a finder that some package has added
@@ -87,7 +87,7 @@ def _distributions(damaged: list[PluginFailure]) -> Iterator[metadata.Distributi
 
 
 def _stated(distribution: metadata.Distribution, what: str) -> str:
-    """Return what a distribution's metadata state, nothing where they are missing or damaged."""
+    """Return a value of a distribution's metadata; empty if they are missing or damaged."""
     try:
         return str(getattr(distribution, what) or "")
     except Exception:  # metadata that are no text, or that are not there
@@ -95,7 +95,7 @@ def _stated(distribution: metadata.Distribution, what: str) -> str:
 
 
 def _metadata_folder(distribution: metadata.Distribution) -> Any:
-    # No public way leads there; distributions of other finders may have none.
+    # There is no public attribute; distributions of other finders may have none.
     return getattr(distribution, "_path", None)
 
 

@@ -27,15 +27,15 @@ OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 
 
 class NotFiniteError(NumericalError):
-    """A loss, or its gradient, that is not finite; what to do depends on how far training is."""
+    """A loss or gradient that is not finite. The advice depends on the progress of the training."""
 
 
 class TrainingStep:
-    """Takes steps of one stage, and holds what they change.
+    """Takes steps of one stage, and holds the optimiser, the average and the warm start.
 
     Args:
         flow: The model, trained in place.
-        stage: Which of its levels train, in which phase.
+        stage: The levels that train, and their phase.
         options: Options of the training.
         generator: Draws the noise.
         warm_start: What components keep from batch to batch.
@@ -43,7 +43,7 @@ class TrainingStep:
     Attributes:
         optimiser: Optimiser of the stage's parameters.
         average: Average of the weights.
-        warm_start: As given.
+        warm_start: The warm start.
     """
 
     def __init__(
@@ -72,11 +72,11 @@ class TrainingStep:
             learning_rate: Learning rate of this step.
 
         Returns:
-            The loss in bits/dim, and what components reported on the way.
+            The loss in bits/dim, and the reports of components.
 
         Raises:
             NotFiniteError: The loss or its gradient is not finite; the weights are not changed then.
-            NumericalError: A component could not compute it.
+            NumericalError: A component could not compute the loss.
         """
         ledger = Ledger()
         call = Call(
