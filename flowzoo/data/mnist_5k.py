@@ -25,7 +25,7 @@ def build_mnist_5k(
 
     They come sorted by class, so they are shuffled with a fixed seed; then the first 4,000 are for training,
     the next 500 for validation and the last 500 for testing. This is no split of MNIST's own: figures on it
-    compare with one another only.
+    can only be compared with one another.
 
     Args:
         size: 32, or 28 for the digits without a border.

@@ -1,4 +1,4 @@
-"""From a trained model and images to a record of what the model reaches."""
+"""Measures a trained model on images, and returns a record of the result."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SCHEMA = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation(Likelihood):
-    """What a model reaches, and the conditions: a likelihood and where it comes from.
+    """The bits/dim of a model, with the model, the data and the conditions.
 
     Attributes:
         schema: Version of this record.
@@ -36,12 +36,13 @@ class Evaluation(Likelihood):
         data_revision: Its content hash: the run's, or today's if the images of this split have changed since.
         data_notes: How these images differ from those that the run was started on; empty if they do not. The
             figure is one of other images, and is to be compared with figures of the same revision alone.
-        split: Which images.
+        split: The split that was measured.
         bins: ``M``, integers that a value can take; ``n = log2 M``.
         pixels: The pixel transform.
-        gaussian_bits_per_dim: Of the closed-form Gaussian with the same pixels on the same images, or None.
-        gaussian_standard_error: Of that.
-        gaussian_remark: Why there is no such figure, or what it is worth; empty where it is sound.
+        gaussian_bits_per_dim: Bits/dim of the closed-form Gaussian with the same pixels on the same images,
+            or None.
+        gaussian_standard_error: Standard error of the Gaussian's bits/dim.
+        gaussian_remark: Why there is no such figure, or what makes it a weak floor; empty if it is sound.
         training_steps: Steps of the run so far; the model is that of its best validation. None for a model
             without a run.
         training_seconds: Seconds of the run so far; None for a model without a run.
@@ -91,7 +92,7 @@ def evaluate(
             why.
         device: A device, as :func:`~flowzoo.device.prepare_device` takes it. A model in memory stays where it
             is.
-        cache: Take a floor that was fitted for another run on the same data, and keep a new one.
+        cache: Use a floor that was fitted for another run on the same data, and keep a new one.
         data_options: Options of the data set that is named; without ``data``, where the files of the run are
             now.
         observer: Follows the evaluation, for example to show how far it is.
@@ -101,8 +102,8 @@ def evaluate(
 
     Raises:
         SavedModelError: The folder holds no model.
-        DataError: The images are not to be had; or they differ from those that the run was started on, and
-            its record does not say in which split.
+        DataError: The images cannot be loaded; or they differ from those that the run was started on, and
+            its record does not show in which split.
         OptionError: An option is out of range, or does not fit the model.
     """
     subject = load_subject(model, data, data_options, device)
@@ -173,7 +174,7 @@ def write_evaluation(evaluation: Evaluation, path: Path) -> None:
 
     Args:
         evaluation: What was found.
-        path: Of the file; :func:`evaluation_file` says where a run keeps it.
+        path: The file; :func:`evaluation_file` returns where a run keeps it.
 
     Raises:
         FileError: It cannot be written.
@@ -204,7 +205,7 @@ def evaluation_file(run: Path | str, split: str, chosen: Mapping[str, Any] | Non
 
 
 def _notes(data: RunData, split: str, has_floor: bool) -> tuple[str, ...]:
-    """Return how the images that the figures rest on differ from those of before."""
+    """Return how the images differ from those that the run was started on."""
     rests_on = {split: ""} | ({"train": " (the floor is fitted to them)"} if has_floor else {})
     return tuple(
         data.changes[each] + (remark if each != split else "")

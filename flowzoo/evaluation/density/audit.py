@@ -35,19 +35,19 @@ SECONDS = 20.0
 """Default budget for the Jacobian."""
 
 MOST_DRAWS = 64
-"""Of noise, for all images together, that are repeated one image at a time."""
+"""Number of draws of noise, for all images together, that are repeated one image at a time."""
 
 
 @torch.no_grad()
 def audit_density(
     figure: Figure, seconds: float = SECONDS, progress: Progress = lambda share: None
 ) -> DensityAudit:
-    """Judge whether a figure is that of a density; whatever fails on the way is part of the outcome.
+    """Judge whether a figure is that of a density. A failure on the way becomes part of the outcome.
 
     Args:
         figure: What to audit. The model is left as it is, and the global random states are too.
-        seconds: How long the Jacobian may take, roughly; the other checks come on top.
-        progress: See :data:`~flowzoo.evaluation.density.record.Progress`.
+        seconds: Approximate time for the Jacobian. The other checks take further time.
+        progress: Receives the progress; see :data:`~flowzoo.evaluation.density.record.Progress`.
     """
     with random_states_kept():
         return _Audit(figure, seconds, progress).outcome()
@@ -90,7 +90,7 @@ class _Audit:
             self._record.advance(0.02 * place)
             try:
                 step()
-            except (Exception, SystemExit) as problem:  # whatever a model raises is a finding about it
+            except (Exception, SystemExit) as problem:  # any exception of a model is a finding about it
                 self._record.add_objection(f"could not be audited: {what}: {one_line(problem)}")
 
     def _measure_alone(self) -> None:
@@ -115,8 +115,8 @@ class _Audit:
         self._record.note(precision_error=error)
         if not single_allows(judged - self._alone, judged):
             self._record.add_objection(
-                f"the figure is off by {error:.3g} bits/dim: in double precision the model gives another; "
-                "float32 is too coarse for its weights, or the model depends on the precision"
+                f"the figure is off by {error:.3g} bits/dim: it differs in double precision. float32 is too "
+                "coarse for the model's weights, or the model depends on the precision"
             )
 
     def _go_and_return(self) -> None:
@@ -124,7 +124,7 @@ class _Audit:
         self._record.note(round_trip=error)
         if not error <= (SOLVED_PIXEL if self._figure.solved else PIXEL):
             self._record.add_objection(
-                f"no density: encode is not inverted: decode(encode(x)) is off by {error:.3g}"
+                f"no density: decode does not invert encode: decode(encode(x)) is off by {error:.3g}"
             )
 
     def _return_and_go(self) -> None:
@@ -137,9 +137,9 @@ class _Audit:
         self._record.note(latent_round_trip=error)
         if error <= (SOLVED_LATENT if self._figure.solved else LATENT):
             return
-        problem = f"decode is not inverted: encode(decode(z)) of drawn z is off by {error:.3g}"
+        problem = f"encode does not invert decode: encode(decode(z)) of drawn z is off by {error:.3g}"
         if self._figure.solved and not settings.solver.tight:
-            self._record.add_remark(f"{problem}, for which rough steps of a solver may be the reason")
+            self._record.add_remark(f"{problem}; large steps of a solver may be the reason")
         else:
             self._record.add_objection(f"no density: {problem}")
 

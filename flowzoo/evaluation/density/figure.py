@@ -23,17 +23,18 @@ AUDITED_IMAGES = 4
 
 @dataclass(frozen=True)
 class Figure:
-    """What is audited.
+    """A figure to audit.
 
     Attributes:
         flow: The model.
         source: The images of the figure.
         bits: Bits/dim of each of the first images, as they were measured, ``(N,)``, float64, on the CPU.
         importance_samples: ``K``, samples of noise and coarse images for each image.
-        measure: Measures integer images as the figure was, from a model and a run to bits/dim, ``(B,)``.
-        seed: Of noise and probes, by image.
-        exact: Whether exact log-determinants were asked for.
-        warm_start: With which the images were measured.
+        measure: Measures integer images as the figure was measured: from a model and a call to bits/dim,
+            ``(B,)``.
+        seed: Seed of the noise and the probes of each image.
+        exact: Whether exact log-determinants were requested.
+        warm_start: The warm start with which the images were measured.
         solved: Whether the model has solvers.
         estimated: Whether it estimated a trace.
     """

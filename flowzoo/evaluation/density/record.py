@@ -11,7 +11,7 @@ from torch import Tensor
 from flowzoo.evaluation.density.outcome import DensityAudit
 
 Progress = Callable[[float], object]
-"""Told which share of the audit is done."""
+"""Called with the fraction of the audit that is done."""
 
 
 class Record:

@@ -22,7 +22,7 @@ from flowzoo.solving import Solving
 from flowzoo.warm_start import WarmStart
 
 SHRINK = 0.8
-"""The next smaller model has at most so much of the area of the one that took too long."""
+"""The next smaller model has at most this fraction of the area of the one that took too long."""
 
 
 class SmallerModels:
@@ -51,22 +51,22 @@ class SmallerModels:
         record.note(derivatives=derivative.way, derivative_error=derivative.error)
         if flow.recipe is None:
             record.add_objection(
-                "could not be audited: it has too many dimensions for the time, and no recipe from which a "
-                "smaller one could be built; allow more seconds"
+                "could not be audited: it has too many dimensions for the time, and without a recipe no "
+                "smaller model can be built; allow more time (--audit-seconds)"
             )
             return
         # Products and the cost of one grow with the area.
         passes = 6.0 * LEAST_IMAGES * flow.dimensions * self._verdict.pass_seconds
         area = flow.image_shape[1] * flow.image_shape[2]
         limit = 2.0 * math.sqrt(self._verdict.seconds / max(passes, 1e-9)) * area
-        # What has gone wrong in training shows in the trained weights alone, at however small a size.
+        # A fault from training shows in the trained weights only, whatever the size.
         if not any(self._judge_at_a_size(limit, trained) for trained in (True, False)):
             record.add_objection(
                 f"could not be audited: no smaller model of its recipe can be judged in the time{self._unfit}"
             )
 
     def _judge_at_a_size(self, limit: float, trained: bool) -> bool:
-        """Judge the largest smaller model that there is time for; return whether there is one."""
+        """Judge the largest smaller model that there is time for. Return whether there is one."""
         figure, area = self._verdict.figure, float("inf")
         for height, width in smaller_sizes(figure.flow):
             if height * width > min(limit, SHRINK * area):
@@ -80,7 +80,7 @@ class SmallerModels:
                     return True
             except NotSquare:
                 raise
-            except Exception as problem:  # a size that it does not take, which others may do
+            except Exception as problem:  # a size that the model refuses; it may take others
                 self._unfit = self._unfit or f" ({height}x{width}: {one_line(problem)})"
         return False
 

@@ -24,10 +24,10 @@ from flowzoo.solving import Solving
 from flowzoo.units import nats_to_bits
 
 MOST_PROBES, FEWEST_PROBES, PROBES_SHARE = 128, 16, 0.1
-"""Draws of an estimated trace, for each image, and the share of the budget that is spent on them."""
+"""Number of estimates of a trace for each image, and the fraction of the budget that is spent on them."""
 
 TIGHT_COSTS = 10.0
-"""Ordinary passes that a tight one is reckoned at before it is tried."""
+"""A tight pass is assumed to cost this many ordinary ones until it is tried."""
 
 PROBE_SEED = 2**32
 """Added to the figure's seed, for probes that are not the figure's."""
@@ -50,7 +50,7 @@ class Verdict:
     pass_seconds: float
 
     def conclude(self, flow: Flow, x: Tensor, settings: Settings, small: Rebuilt | None = None) -> bool:
-        """Judge a model and compare; return whether there was time.
+        """Judge a model and compare. Return whether there was time.
 
         Args:
             flow: The model, in float64.
@@ -66,7 +66,7 @@ class Verdict:
         if self.figure.solved:
             tolerance, steps = SOLVED, "ordinary"
             if not largest(_off(judged, flow)) <= SOLVED:
-                # Whether it is the solver that errs, or the density.
+                # The error may be the solver's, or one of the density.
                 tight = replace(settings, solver=Solving(tight=True))
                 tightly = self._in_time(flow, lambda: self._judge(flow, x, tight))
                 tolerance = ORDINARY
@@ -102,7 +102,7 @@ class Verdict:
         return judge(flow, x, settings, exact, self.seconds, self.record.advance_judge)
 
     def _in_time(self, flow: Flow, tightly: Callable[[], Judged | None]) -> Judged | None:
-        """Return what a tight run finds, None where it would take too long."""
+        """Return what tight steps find; None if that would take too long."""
         share = flow.dimensions / self.figure.flow.dimensions
         guess = LEAST_IMAGES * flow.dimensions * TIGHT_COSTS * share * self.pass_seconds
         return tightly() if guess <= HOPELESS * self.seconds else None
