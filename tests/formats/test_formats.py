@@ -120,8 +120,16 @@ def test_stored_evaluations_are_compared() -> None:
     assert figures == [(bits, valid) for bits, valid in EVALUATIONS.values()]
 
 
+@pytest.mark.parametrize("name", ["run-glow"])
+def test_an_evaluation_that_cannot_be_read_is_a_warning(run: Path) -> None:
+    (run / "evaluation-test.json").write_text('{"schema": 99}')
+    compared = compare_runs([run, STORED / "run-rnode"], pair=False)
+    assert [each.test is None for each in compared.runs] == [True, False]
+    assert any("evaluation-test.json has schema 99" in warning for warning in compared.warnings)
+
+
 @pytest.mark.parametrize("name", RESULTS)
-def test_a_stored_result_keeps_its_key_and_figures(name: str, tmp_path: Path) -> None:
+def test_a_stored_result_keeps_its_key_and_figures(name: str) -> None:
     key, bits, valid = RESULTS[name]
     (result,) = read_results(STORED / name).results
     measured = result.metrics[QUALITY]
