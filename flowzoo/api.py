@@ -1,4 +1,4 @@
-"""All that plugins may import of flowzoo; :data:`API_VERSION` says which version of it this is.
+"""Everything that plugins may import from flowzoo; :data:`API_VERSION` is its version.
 
 Names are imported when they are first used: a plugin's hook module that takes ``hookimpl``, ``Component``,
 ``Check`` and ``Spec`` from here imports no torch.

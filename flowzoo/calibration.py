@@ -43,7 +43,7 @@ def in_batches(
     Args:
         model: The model; its modules keep what they calibrate.
         count: Number of the things.
-        batch_size: How many at once, but for the pilot.
+        batch_size: Number of things at once, except for the pilot.
         pilot: How many the model calibrates on; all of them are computed, even where fewer are asked for.
             0 for a model that calibrates nothing.
         compute: Takes places of things, and the warm start; returns a row each.

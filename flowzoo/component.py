@@ -96,7 +96,7 @@ class Component:
         published: Figures that papers state for it.
         defaults: Options of a callable that several components share, each with this component's default. The
             component has these options alone; the callable's other options keep the callable's defaults.
-        example: Of a command: a command line that stands below its help.
+        example: For a command: an example of its use, shown below its help.
     """
 
     kind: Kind

@@ -69,8 +69,8 @@ class Flow(TrainableStack):
         Args:
             x: ``(B, C, H, W)`` in ``[0, 1)``.
             call: Generator, mode and ledger of this pass.
-            indices: Of the images in their data set, ``B`` integers, which seed the images' draws as in
-                evaluation with seed 0.
+            indices: Places of the images in their data set, ``B`` integers, which seed the images' draws as
+                in evaluation with seed 0.
 
         Raises:
             ShapeError: ``x`` is not a batch of images of the model's shape.
@@ -147,7 +147,7 @@ class Flow(TrainableStack):
         (:attr:`calibrates`).
 
         Args:
-            n: How many.
+            n: Number of images.
             temperature: Standard deviation of the latents, one for all levels or a list, coarsest first.
             seed: Makes the draw repeatable; the global random state is not touched either way.
             batch_size: Images at once; by default all of them.
@@ -205,7 +205,7 @@ class Flow(TrainableStack):
 
         Args:
             images: ``(B, C, H, W)``, integers in ``{0, ..., bins - 1}``.
-            call: Whose generator draws the noise.
+            call: The call, whose generator draws the noise.
             indices: As in :meth:`log_prob`.
 
         Raises:
@@ -224,7 +224,7 @@ class Flow(TrainableStack):
         One batch is enough for most; the pass goes on while a component asks for more.
 
         Args:
-            batches: Of ``(B, C, H, W)`` in ``[0, 1)``; a first batch of some hundred images is a good one.
+            batches: Batches ``(B, C, H, W)`` in ``[0, 1)``; a few hundred images are a good first batch.
 
         Raises:
             DataError: There was no image.

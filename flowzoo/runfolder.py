@@ -32,7 +32,7 @@ from flowzoo.registry.saving import load_model
 from flowzoo.shell import word
 
 NEW_RUN = "start a new run"
-"""What is left to do with a run that cannot go on."""
+"""What to do about a run that cannot continue."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class RunFolder:
     """Paths and record of a run.
 
     Args:
-        path: Of the folder.
+        path: The folder.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -162,7 +162,7 @@ class RunFolder:
             try:
                 yield
             finally:
-                # While it is held; filelock notices where the file that it has locked is gone.
+                # While it is held; filelock notices if the file that it has locked is gone.
                 with suppress(OSError):
                     self._lock.unlink(missing_ok=True)
 
@@ -182,7 +182,7 @@ class RunFolder:
                 f"cannot use {self.path}: {error.strerror or error}; choose another folder"
             ) from error
         if not empty:
-            raise SavedModelError(f"{self.path} is there and is no empty folder; choose another")
+            raise SavedModelError(f"{self.path} exists and is not an empty folder; choose another one")
 
     def tidy(self) -> None:
         """Remove what a killed process left half-written."""

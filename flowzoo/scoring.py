@@ -86,7 +86,7 @@ def fit_splits(flow: Flow, scores: Sequence[Scores]) -> None:
         if not bool(here.isfinite().all()):
             raise NumericalError(
                 f"pixels that reach level {index} have no finite score; the scoring model diverged, or the "
-                "stand-in of a finer level's split does not keep everything"
+                "unscored() of a finer level's split does not keep everything"
             )
         level.split.fit(here)
         kept, _ = level.split.split(places)

@@ -63,7 +63,7 @@ class _Loader(yaml.SafeLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(None, None, "a key is no name", key.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, "a key is not a name", key.start_mark)
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"'{key.value}' is given twice", key.start_mark
@@ -81,7 +81,7 @@ def _refuse_endless(value: Any, above: set[int]) -> None:
         _refuse_endless(part, above | {id(value)})
 
 
-_ENDLESS = "it is nested without end; write it as a plain mapping"
+_ENDLESS = "it contains itself; write it as a plain mapping"
 
 _TEXT, _FLOAT = "tag:yaml.org,2002:str", "tag:yaml.org,2002:float"
 

@@ -51,7 +51,7 @@ class Audited:
     """One cell's audit.
 
     Attributes:
-        cell: Of the suite.
+        cell: A cell of the suite.
         audit: Its outcome.
         processor: Seconds of the processor that it took.
     """

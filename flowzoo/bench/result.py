@@ -63,7 +63,7 @@ class DataFacts:
         shape: ``(C, H, W)``.
         bins: Integers that a value can take.
         sizes: Images in each split.
-        licence: Under which the images may be used.
+        licence: Licence of the images.
         source: Where they come from.
         published: The name under which papers give figures for it, such as ``CIFAR-10``; empty for none.
         label: As the suite calls it; empty in results from before this was recorded.
@@ -107,12 +107,13 @@ class Environment:
     Attributes:
         device: ``cpu``, ``cuda:0``, ...
         hardware: By name: ``processor``, ``cores``, ``memory_gib``, ``gpu``, ...
-        precision: Of training: ``float32``, ``tf32``, ``bfloat16``.
-        threads: That torch used.
-        jobs: Cells that ran at the same time, at most; times suffer from more than one.
-        versions: Of ``python``, ``torch``, ``flowzoo``.
+        precision: Number format of training: ``float32``, ``tf32``, ``bfloat16``.
+        threads: Number of threads that torch used.
+        jobs: Largest number of cells that ran at the same time. With more than one, times get longer.
+        versions: Versions of ``python``, ``torch``, ``flowzoo``.
         plugins: Distributions whose components the cell was made of, with their versions.
-        commit: Of the flowzoo source tree, with ``-dirty`` where it differs; empty outside a git checkout.
+        commit: Commit of the flowzoo source tree, with ``-dirty`` where it differs; empty outside a git
+            checkout.
         fingerprints: Digests of the plugins' code, as far as it computes the cell's components and metrics;
             empty in results from before this was recorded.
     """

@@ -24,7 +24,7 @@ IMAGES = 200
 """Images to compare on, unless the evaluations of all runs kept the bits/dim of their images."""
 
 Counting = Callable[[str], Callable[[int, int], object]]
-"""Takes the name of what is counted, and returns a function that takes how many of how many are done."""
+"""Takes the name of what is counted, and returns a function that gets the number done and of all."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class TestFigure:
         bits_per_dim: The figure.
         standard_error: Its standard error.
         valid: Whether it may be ranked.
-        images: On how many images it was measured.
+        images: Number of images on which it was measured.
     """
 
     bits_per_dim: float
@@ -85,7 +85,7 @@ class ComparedRun:
 
 @dataclass(frozen=True)
 class RunComparison:
-    """Runs side by side.
+    """A comparison of runs.
 
     Attributes:
         split: The split whose images are compared.
@@ -118,12 +118,12 @@ def compare_runs(
     Args:
         paths: Two or more run folders, or evaluations inside them. The first is the reference.
         split: Images to compare on: ``train``, ``validation`` or ``test``.
-        images: Compare on the first images only, this many. By default as many as all evaluations kept, or
-            :data:`IMAGES` where a run has kept none.
+        images: Compare on the first N images only. By default as many as all evaluations kept, or
+            :data:`IMAGES` if a run has kept none.
         pair: Whether to compare image by image.
         data_options: Options of the data set that say where its files are now, if they have moved.
         device: As :func:`~flowzoo.device.prepare_device` takes it.
-        counting: Shows how far measuring is.
+        counting: Shows the progress of measuring.
 
     Raises:
         SavedModelError: A folder holds no run.
@@ -249,7 +249,7 @@ def _kept(folder: RunFolder, record: RunRecord, split: str) -> ImageBits | None:
 
 
 def _common(kept: Sequence[ImageBits | None], reasons: Sequence[str]) -> int:
-    """Return on how many images to compare: as many as all have, or :data:`IMAGES` where one has none."""
+    """Return the number of images to compare: as many as all have, or :data:`IMAGES` if a run has none."""
     counts = [
         0 if bits is None else len(bits.values)
         for bits, reason in zip(kept, reasons, strict=True)
@@ -287,7 +287,7 @@ def _measured(
 
 def _mismatch(first: ImageConditions, other: ImageConditions) -> str:
     """Return why figures of single images cannot be compared, empty if they can."""
-    for name, told in (
+    for name, word in (
         ("images_revision", "images"),
         ("bins", "bins"),
         ("seed", "seed"),
@@ -295,7 +295,7 @@ def _mismatch(first: ImageConditions, other: ImageConditions) -> str:
     ):
         ours, theirs = getattr(first, name), getattr(other, name)
         if ours != theirs:
-            return f"its {told} differ: {theirs}, in the first run {ours}"
+            return f"its {word} differ: {theirs}, but {ours} in the first run"
     return ""
 
 

@@ -1,7 +1,7 @@
-"""Bits per dimension of a model on a data set, with everything that must stand beside the figure.
+"""Bits per dimension of a model on a data set, with all conditions of the figure.
 
-Whatever is drawn on the way, dequantisation noise and the coarse images ``c`` of stochastic transforms alike,
-is drawn ``K`` times together and weighed by its own density, so that the figure is a bound in expectation::
+Everything that is drawn, the dequantisation noise and the coarse images ``c`` of stochastic transforms,
+is drawn ``K`` times and weighted by its own density, so that the figure is a bound in expectation::
 
     bits/dim = -E[log 1/K sum_k p(x_k, c_k) / q(c_k | x_k)] / (D log 2) + log2 M >= -log2 P(a) / D
 """
@@ -41,7 +41,7 @@ from flowzoo.terms import FlowTerms
 from flowzoo.units import bits_per_dim, nats_to_bits
 
 EXACT_UP_TO = 64
-"""Dimensions up to which exact log-determinants are requested unless the caller decides otherwise."""
+"""Number of dimensions up to which exact log-determinants are requested by default."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +56,15 @@ class Likelihood:
         objections: Why the figure must not be ranked: the density audit failed, or was left out
             (``density``); nothing is known of what a log-determinant is worth (``exactness``); or a solver's
             error was not measured, or is not small (:meth:`~flowzoo.evaluation.audit.Audit.is_small`).
-        exactness: What the worst log-determinant of the parts was worth.
+        exactness: Exactness of the least exact log-determinant of the parts.
         estimated: Whether a log-determinant was an estimate. A bound may rest on an estimate too.
         joint_bits_per_dim: As ``bits_per_dim`` at one draw, with the proposals' density left out: that of the
             images and the drawn coarse images together. It is no bound on the likelihood of the images and is
             never ranked. It is shown as ``joint_bpd``, beside the papers that report it. None unless coarse
             images are drawn as dequantisation draws, and pixels are left as they are.
-        proposal: From what stochastic transforms draw, and ``K``; empty for models without.
-        images: How many were used.
+        proposal: The distribution from which stochastic transforms draw, and ``K``; empty without such
+            transforms.
+        images: Number of images that were used.
         importance_samples: ``K``, samples of dequantisation noise and coarse images for each image.
         dequantisation: How integers were made continuous.
         trace: ``exact``, or how it was estimated; empty for models that compute it in closed form.
@@ -72,11 +73,11 @@ class Likelihood:
             left out.
         density: The outcome of the density audit; None where it was left out.
         terms: Bits/dim by row: each level's terms, the pixels and ``log2 bins``. The rows add up.
-        evaluations: Function evaluations of all vector fields, for one batch on average.
-        components: What components measured of themselves, on average over batches.
+        evaluations: Average number of evaluations of all vector fields for one batch.
+        components: Measurements that components reported, averaged over batches.
         parameters: Trainable parameters of the model.
-        seconds: Spent, without the audits.
-        seed: Of noise and probes.
+        seconds: Time spent, without the audits.
+        seed: Seed of noise and probes.
     """
 
     bits_per_dim: float
@@ -129,17 +130,18 @@ def evaluate_likelihood(
         source: The images.
         importance_samples: ``K``, samples of noise and coarse images for each image, combined by
             log-mean-exp, which tightens the bound.
-        exact: Ask for exact log-determinants (True), take what the model does (False), or ask for them on
-            images of up to 64 dimensions (None).
+        exact: Request exact log-determinants (True), use the model's own settings (False), or request them
+            for images of up to 64 dimensions (None).
         limit: Use the first images only.
-        batch_size: Images at once; the pilot of a model that takes notes has up to 32, the audit of the
-            solver up to 16.
-        seed: Of noise and probes.
+        batch_size: Number of images at once; the pilot of a model that calibrates has up to 32, the audit of
+            the solver up to 16.
+        seed: Seed of noise and probes.
         audit: Check that the figure is that of a density (:mod:`flowzoo.evaluation.density`), and measure
-            the error of solvers (:mod:`~flowzoo.evaluation.audit`). A figure without is never ranked.
-        audit_seconds: How long the density audit may spend on Jacobians, roughly.
-        progress: Told how many images are done after each batch.
-        auditing: Told which share of the density audit is done.
+            the error of solvers (:mod:`~flowzoo.evaluation.audit`). A figure without an audit is never
+            ranked.
+        audit_seconds: Approximate time that the density audit may spend on Jacobians.
+        progress: Called after each batch with the number of images that are done.
+        auditing: Called with the fraction of the density audit that is done.
         measured: Called before the audits, which can take long, with the figure as it stands without them,
             and with each image's bits/dim, ``(images,)``, float64, on the CPU.
 
@@ -239,7 +241,7 @@ def evaluate_likelihood(
 
 
 class _Drawn(NamedTuple):
-    """What the importance samples of a batch of images gave.
+    """The results of the importance samples for a batch of images.
 
     Attributes:
         log_prob: Log-mean-exp of ``log p`` over the samples, ``(B,)``, nats.
@@ -281,7 +283,7 @@ def _proposals(flow: Flow, terms: FlowTerms) -> PerImage:
 
 
 def _has_joint_figure(flow: Flow) -> bool:
-    """Whether every coarse image is drawn as dequantisation draws, in the units of the pixels."""
+    """Whether every coarse image is drawn with the noise of dequantisation, in the units of the pixels."""
     transforms = [flow.level(place).transform for place in range(len(flow.levels))]
     if not flow.stochastic or not all(
         each.traits.dequantises for each in transforms if each.traits.stochastic

@@ -1,4 +1,4 @@
-"""From a trained model and images to a record of what the model reaches."""
+"""Measures a trained model on images, and returns a record of the result."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FORMAT = Format(
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation(Likelihood):
-    """What a model reaches, and the conditions: a likelihood and where it comes from.
+    """The bits/dim of a model, with the model, the data and the conditions.
 
     Attributes:
         schema: Version of this record.
@@ -45,12 +45,13 @@ class Evaluation(Likelihood):
         data_revision: Its content hash: the run's, or today's if the images of this split have changed since.
         data_notes: How these images differ from those that the run was started on; empty if they do not. The
             figure is one of other images, and is to be compared with figures of the same revision alone.
-        split: Which images.
+        split: The split that was measured.
         bins: ``M``, integers that a value can take; ``n = log2 M``.
         pixels: The pixel transform.
-        gaussian_bits_per_dim: Of the closed-form Gaussian with the same pixels on the same images, or None.
-        gaussian_standard_error: Of that.
-        gaussian_remark: Why there is no such figure, or what it is worth; empty where it is sound.
+        gaussian_bits_per_dim: Bits/dim of the closed-form Gaussian with the same pixels on the same images,
+            or None.
+        gaussian_standard_error: Standard error of the Gaussian's bits/dim.
+        gaussian_remark: Why there is no such figure, or what makes it a weak floor; empty if it is sound.
         training_steps: Steps of the run so far; the model is that of its best validation. None for a model
             without a run.
         training_seconds: Seconds of the run so far; None for a model without a run.
@@ -110,24 +111,24 @@ def evaluate(
         floor: Fit the Gaussian floor too (:mod:`flowzoo.evaluation.floor`). Where that fails, the record says
             why.
         batch_size: Images at once.
-        seed: Of noise and probes.
+        seed: Seed of noise and probes.
         audit: Check that the figure is that of a density, and measure the error of solvers.
-        audit_seconds: How long the density audit may spend on Jacobians, roughly.
+        audit_seconds: Approximate time that the density audit may spend on Jacobians.
         device: A device, as :func:`~flowzoo.device.prepare_device` takes it. A model in memory stays where it
             is.
-        cache: Take a floor that was fitted for another run on the same data, and keep a new one.
+        cache: Use a floor that was fitted for another run on the same data, and keep a new one.
         data_options: Options of the data set that is named; without ``data``, where the files of the run are
             now.
-        progress: Told how many images of how many are done.
-        floor_progress: Told to how many training images of how many the floor is fitted.
-        auditing: Told which share of the density audit is done.
+        progress: Called with the number of images that are done, and with the number of all.
+        floor_progress: Called with the number of training images to which the floor is fitted, and of all.
+        auditing: Called with the fraction of the density audit that is done.
         measured: Called before the audits and the floor, which can take long, with the record as it stands
             without them, and with the bits/dim of each image.
 
     Raises:
         SavedModelError: The folder holds no model.
-        DataError: The images are not to be had; or they differ from those that the run was started on, and
-            its record does not say in which split.
+        DataError: The images cannot be loaded; or they differ from those that the run was started on, and
+            its record does not show in which split.
         OptionError: An option is out of range, or does not fit the model.
     """
     subject = load_subject(model, data, data_options, device)
@@ -217,7 +218,7 @@ def write_evaluation(evaluation: Evaluation, path: Path) -> None:
 
     Args:
         evaluation: What was found.
-        path: Of the file; :func:`evaluation_file` says where a run keeps it.
+        path: The file; :func:`evaluation_file` returns where a run keeps it.
 
     Raises:
         FileError: It cannot be written.
@@ -266,7 +267,7 @@ def evaluation_file(run: Path | str, split: str, chosen: Mapping[str, Any] | Non
 
 
 def _notes(data: RunData, split: str, has_floor: bool) -> tuple[str, ...]:
-    """Return how the images that the figures rest on differ from those of before."""
+    """Return how the images differ from those that the run was started on."""
     rests_on = {split: ""} | ({"train": " (the floor is fitted to them)"} if has_floor else {})
     return tuple(
         data.changes[each] + (remark if each != split else "")

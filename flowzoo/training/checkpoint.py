@@ -1,4 +1,4 @@
-"""All that training needs to go on after an interruption, in one safetensors file."""
+"""Everything that training needs to continue after an interruption, in one safetensors file."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from flowzoo.formats import Format, FormatError
 
 @dataclass(frozen=True)
 class Position:
-    """Where training stands.
+    """The position of a training.
 
     Attributes:
         fingerprint: The experiment's fingerprint.
         stage: Index of the stage, a group of levels that train together.
-        stage_step: Steps taken in the stage.
-        stage_seconds: Seconds spent in the stage.
-        step: Steps taken in all.
-        seconds: Seconds spent in all.
-        validations: Validations done in the stage.
+        stage_step: Number of steps in the stage.
+        stage_seconds: Time spent in the stage, in seconds.
+        step: Number of steps in all.
+        seconds: Time spent in all, in seconds.
+        validations: Number of validations in the stage.
         best: Lowest validation figure of the stage's levels, in this stage and their phases before it; None
             before the first validation.
         batches: State of the shuffled batches.
@@ -72,7 +72,7 @@ def save_checkpoint(path: Path, position: Position, groups: Mapping[str, Mapping
 
     Args:
         path: Path of the file.
-        position: Where training stands.
+        position: The position of the training.
         groups: Tensors by group and name.
     """
     flat = {
@@ -114,7 +114,7 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Give an optimiser the state that :func:`optimiser_tensors` returned."""
+    """Set an optimiser to the state that :func:`optimiser_tensors` returned."""
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         index, name = key.split(".", 1)

@@ -179,7 +179,7 @@ def test_a_picture_that_cannot_be_written_is_one_line(
 def test_a_folder_that_cannot_be_a_run_is_one_line(run: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for out, why in [
-        (tmp_path / "file", "is no empty folder"),
+        (tmp_path / "file", "not an empty folder"),
         (tmp_path / "file" / "below", "Not a directory"),
         (tmp_path / ("x" * 300), "File name too long"),
     ]:

@@ -29,16 +29,16 @@ class BitsPerDim(Metric):
     split: Annotated[Literal["train", "validation", "test"], Field(description="Split to measure on.")] = (
         "test"
     )
-    images: Annotated[int | None, Field(ge=1, description="Number of images, the first; None: all.")] = None
-    draws: Annotated[int, Field(ge=1, description="Draws of noise and of coarse images, for each image.")] = 1
+    images: Annotated[int | None, Field(ge=1, description="Use only the first N images. None: all.")] = None
+    draws: Annotated[int, Field(ge=1, description="Random samples of noise for each image.")] = 1
     exact: Exact = None
     batch_size: BatchSize = 100
     audit: Annotated[
         bool,
-        Field(description="Check that it is a density, and the solver's error; never ranked without."),
+        Field(description="Audit the density and the solver. Without it, figures are not ranked."),
     ] = True
     audit_seconds: Annotated[
-        float, Field(gt=0, allow_inf_nan=False, description="Time for the audit's Jacobians, roughly.")
+        float, Field(gt=0, allow_inf_nan=False, description="Approximate time for the audit's Jacobians.")
     ] = SECONDS
     seed: Annotated[int, Field(ge=0, description="Seed of noise and probes, the same for every model.")] = 0
 
@@ -90,7 +90,7 @@ def _conditions(found: Likelihood) -> Mapping[str, Any]:
 
 
 def _density(found: DensityAudit) -> Mapping[str, Any]:
-    """Return the outcome as JSON holds it, without its seconds, which do not repeat."""
+    """Return the outcome as plain data, without its seconds, which do not repeat."""
     plain = {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in asdict(found).items()

@@ -112,15 +112,15 @@ def legend(board: Leaderboard, costs: Sequence[str], errors: bool = False) -> It
         yield "sd: standard deviation over seeds"
     if any(row.is_floor for row in rows):
         yield (
-            "floor: the Gaussian, fitted in closed form with a full covariance matrix; a model that is worse "
-            "than it has learnt nothing beyond means and covariances"
+            "floor: the Gaussian, fitted in closed form with a full covariance matrix; a model with "
+            "higher bits/dim has learnt less than means and covariances"
         )
     if any(row.is_bound for row in board.rows):
         yield "bound, K=n: an upper bound of the true bits/dim, from n draws of coarse images for each image"
     if any(row.estimated for row in rows):
-        yield f"{ESTIMATED} rests on Hutchinson's unbiased estimate of the trace"
+        yield f"{ESTIMATED} computed with Hutchinson's unbiased estimate of the trace"
     if any(row.elsewhere for row in board.rows):
-        yield f"{ELSEWHERE_SIGN} measured on another machine or with other versions: its speeds are set apart"
+        yield f"{ELSEWHERE_SIGN} measured on another machine or with other versions: speeds are shown apart"
     if any(figure.value is not None and not figure.valid for figure in figures):
         yield f"{INVALID_SIGN} the figure is not valid"
     if errors and any(each.error is not None and not each.repeats for each in figures):

@@ -11,9 +11,9 @@ from flowzoo.bench.result import Result
 Facts = list[tuple[str, str]]
 
 LONGEST = 12
-"""Of a longer list, such as a curve, only the length is stated."""
+"""A longer list, such as a curve, is replaced by its length."""
 
-KEY_ALONE = "the keys differ, and nothing that is stated here does"
+KEY_ALONE = "the keys differ, but all recorded facts are the same"
 
 _SHOWN = ("suite", "label", "status", "published", "failure", "samples", "schema")
 """Fields that a report shows elsewhere."""

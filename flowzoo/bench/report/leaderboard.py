@@ -37,7 +37,7 @@ class Leaderboard:
         apart: The other rows, by the reasons in :data:`APART`.
         metrics: Names of all metrics: quality, parameters, seconds of training, then the others by name.
         own_targets: Metrics of which each row has a target of its own, so that they do not compare.
-        conditions: Under which the ranked rows were measured.
+        conditions: The conditions under which the ranked rows were measured.
         notes: What to know before rows are compared.
         heading: Suite, data set, and what else it takes to tell the report's leaderboards apart.
         title: The same with the revision of the data, its shape and number of bins.

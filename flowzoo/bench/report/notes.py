@@ -89,7 +89,7 @@ def _elsewhere(rows: Sequence[Row]) -> Iterator[str]:
     for odd, labels in groups.items():
         yield (
             f"{listed(sorted(set(labels)))}: measured on another machine or with other versions than most "
-            f"({'; '.join(odd)}), so speeds and times are set apart"
+            f"({'; '.join(odd)}), so speeds and times are shown apart"
         )
     if groups and any("seconds" in _budget(cell) for row in rows for cell in row.finished):
         yield "trainings that are given seconds get further on a faster machine, so bits/dim depend on it too"

@@ -31,7 +31,7 @@ def page(report: Report, results: Results) -> str:
 
     Args:
         report: What to show.
-        results: From which it was made, to find the pictures.
+        results: The results that it was made from, to find the pictures.
     """
     style = _asset("page.css")
     script = '(() => {\n"use strict";\n' + "\n".join(map(_asset, SCRIPTS)) + "})();\n"

@@ -75,7 +75,7 @@ def counted(count: int, noun: str) -> str:
 def listed(names: Iterable[str], limit: int = 8) -> str:
     """Return names parted by commas, in quotation marks where they hold commas themselves.
 
-    Of more than ``limit`` names the first are listed and the others counted.
+    If there are more than ``limit`` names, the first are listed and the others counted.
 
     >>> listed(["glow", "glow, wide"])
     "glow, 'glow, wide'"

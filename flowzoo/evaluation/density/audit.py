@@ -51,37 +51,38 @@ SECONDS = 20.0
 """Default budget for the Jacobian."""
 
 MOST_PROBES, FEWEST_PROBES, PROBES_SHARE = 128, 16, 0.1
-"""Draws of an estimated trace, for each image, and the share of the budget that is spent on them."""
+"""Number of estimates of a trace for each image, and the fraction of the budget that is spent on them."""
 
 MOST_DRAWS = 64
-"""Of noise, for all images together, that are repeated one image at a time."""
+"""Number of draws of noise, for all images together, that are repeated one image at a time."""
 
 TIGHT_COSTS = 10.0
-"""Ordinary passes that a tight one is reckoned at before it is tried."""
+"""A tight pass is assumed to cost this many ordinary ones until it is tried."""
 
 SHRINK = 0.8
-"""The next smaller model has at most so much of the area of the one that took too long."""
+"""The next smaller model has at most this fraction of the area of the one that took too long."""
 
 PROBE_SEED = 2**32
 """Added to the figure's seed, for probes that are not the figure's."""
 
 Progress = Callable[[float], None]
-"""Told which share of the audit is done."""
+"""Called with the fraction of the audit that is done."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """What is audited.
+    """A figure to audit.
 
     Attributes:
         flow: The model.
         source: The images of the figure.
         bits: Bits/dim of each of the first images, as they were measured, ``(N,)``, float64, on the CPU.
         importance_samples: ``K``, samples of noise and coarse images for each image.
-        measure: Measures integer images as the figure was, from a model and a run to bits/dim, ``(B,)``.
-        seed: Of noise and probes, by image.
-        exact: Whether exact log-determinants were asked for.
-        warm_start: With which the images were measured.
+        measure: Measures integer images as the figure was measured: from a model and a call to bits/dim,
+            ``(B,)``.
+        seed: Seed of the noise and the probes of each image.
+        exact: Whether exact log-determinants were requested.
+        warm_start: The warm start with which the images were measured.
         solved: Whether the model has solvers.
         estimated: Whether it estimated a trace.
     """
@@ -102,12 +103,12 @@ class Figure:
 def audit_density(
     figure: Figure, seconds: float = SECONDS, progress: Progress = lambda share: None
 ) -> DensityAudit:
-    """Judge whether a figure is that of a density; whatever fails on the way is part of the outcome.
+    """Judge whether a figure is that of a density. A failure on the way becomes part of the outcome.
 
     Args:
         figure: What to audit. The model is left as it is, and the global random states are too.
-        seconds: How long the Jacobian may take, roughly; the other checks come on top.
-        progress: See :data:`Progress`.
+        seconds: Approximate time for the Jacobian. The other checks take further time.
+        progress: Receives the progress; see :data:`Progress`.
     """
     with random_states_kept():
         return _Audit(figure, seconds, progress).outcome()
@@ -128,7 +129,7 @@ def audited_images(bits: Tensor) -> list[int]:
 
 
 class _Audit:
-    """One audit: what it has found so far."""
+    """One audit, and what it has found so far."""
 
     def __init__(self, figure: Figure, seconds: float, progress: Progress) -> None:
         self._figure = figure
@@ -164,7 +165,7 @@ class _Audit:
         for place, (what, step) in enumerate(steps):
             try:
                 step()
-            except (Exception, SystemExit) as problem:  # whatever a model raises is a finding about it
+            except (Exception, SystemExit) as problem:  # any exception of a model is a finding about it
                 self._object(f"could not be audited: {what}: {one_line(problem)}")
             self._progress(0.02 * (place + 1))
 
@@ -190,8 +191,8 @@ class _Audit:
         self._note(precision_error=_finite(error))
         if not single_allows(judged - self._alone, judged):
             self._object(
-                f"the figure is off by {error:.3g} bits/dim: in double precision the model gives another; "
-                "float32 is too coarse for its weights, or the model depends on the precision"
+                f"the figure is off by {error:.3g} bits/dim: it differs in double precision. float32 is too "
+                "coarse for the model's weights, or the model depends on the precision"
             )
 
     def _measured(self, flow: Flow, places: Iterator[int] | range | list[int]) -> Tensor:
@@ -211,7 +212,9 @@ class _Audit:
         error = image_error(self._double, self._x(), self._there_and_back())
         self._note(round_trip=_finite(error))
         if not error <= (SOLVED_PIXEL if self._figure.solved else PIXEL):
-            self._object(f"no density: encode is not inverted: decode(encode(x)) is off by {error:.3g}")
+            self._object(
+                f"no density: decode does not invert encode: decode(encode(x)) is off by {error:.3g}"
+            )
 
     def _return_and_go(self) -> None:
         settings = self._there_and_back()
@@ -223,9 +226,9 @@ class _Audit:
         self._note(latent_round_trip=_finite(error))
         if error <= (SOLVED_LATENT if self._figure.solved else LATENT):
             return
-        problem = f"decode is not inverted: encode(decode(z)) of drawn z is off by {error:.3g}"
+        problem = f"encode does not invert decode: encode(decode(z)) of drawn z is off by {error:.3g}"
         if self._figure.solved and not settings.solver.tight:
-            self._remark(f"{problem}, for which rough steps of a solver may be the reason")
+            self._remark(f"{problem}; large steps of a solver may be the reason")
         else:
             self._object(f"no density: {problem}")
 
@@ -263,21 +266,21 @@ class _Audit:
         self._note(derivatives=derivative.way, derivative_error=_finite(derivative.error))
         if flow.recipe is None:
             self._object(
-                "could not be audited: it has too many dimensions for the time, and no recipe from which a "
-                "smaller one could be built; allow more seconds"
+                "could not be audited: it has too many dimensions for the time, and without a recipe no "
+                "smaller model can be built; allow more time (--audit-seconds)"
             )
             return
         # Products and the cost of one grow with the area.
         passes = 6.0 * LEAST_IMAGES * flow.dimensions * self._pass_seconds
         limit = 2.0 * math.sqrt(self._seconds / max(passes, 1e-9)) * flow.image_shape[1] * flow.image_shape[2]
-        # What has gone wrong in training shows in the trained weights alone, at however small a size.
+        # A fault from training shows in the trained weights only, whatever the size.
         if not any(self._judge_at_a_size(limit, trained) for trained in (True, False)):
             self._object(
                 f"could not be audited: no smaller model of its recipe can be judged in the time{self._unfit}"
             )
 
     def _judge_at_a_size(self, limit: float, trained: bool) -> bool:
-        """Judge the largest smaller model that there is time for; return whether there is one."""
+        """Judge the largest smaller model that there is time for. Return whether there is one."""
         figure, area = self._figure, float("inf")
         for height, width in smaller_sizes(figure.flow):
             if height * width > min(limit, SHRINK * area):
@@ -291,7 +294,7 @@ class _Audit:
                     return True
             except NotSquare:
                 raise
-            except Exception as problem:  # a size that it does not take, which others may do
+            except Exception as problem:  # a size that the model refuses; it may take others
                 self._unfit = self._unfit or f" ({height}x{width}: {one_line(problem)})"
         return False
 
@@ -315,7 +318,7 @@ class _Audit:
         return self._conclude(flow, x, settings, small)
 
     def _conclude(self, flow: Flow, x: Tensor, settings: Settings, small: Rebuilt | None = None) -> bool:
-        """Judge a model and compare; return whether there was time."""
+        """Judge a model and compare. Return whether there was time."""
         figure = self._figure
         exact = figure.exact or figure.estimated
         ordinary = judge(flow, x, settings, exact, self._seconds, self._advance)
@@ -325,7 +328,7 @@ class _Audit:
         if figure.solved:
             tolerance, steps = SOLVED, "ordinary"
             if not _largest(_off(judged, flow)) <= SOLVED:
-                # Whether it is the solver that errs, or the density.
+                # The error may be the solver's, or one of the density.
                 tight = replace(settings, solver=Solving(tight=True))
                 tightly = self._in_time(
                     flow, lambda: judge(flow, x, tight, exact, self._seconds, self._advance)
@@ -359,7 +362,7 @@ class _Audit:
         return True
 
     def _in_time(self, flow: Flow, tightly: Callable[[], Judged | None]) -> Judged | None:
-        """Return what a tight run finds, None where it would take too long."""
+        """Return what tight steps find; None if that would take too long."""
         share = flow.dimensions / self._figure.flow.dimensions
         guess = LEAST_IMAGES * flow.dimensions * TIGHT_COSTS * share * self._pass_seconds
         return tightly() if guess <= HOPELESS * self._seconds else None

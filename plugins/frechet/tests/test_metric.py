@@ -152,10 +152,8 @@ def test_features_that_have_learnt_nothing_give_no_figure_to_be_ranked(fitted: T
     found = build_component("metric", "frechet", images=150, steps=1).measure(fitted)
 
     assert not found.valid
-    assert re.fullmatch(
-        r"the features tell \d+% of changes, 14% by chance; give them more steps",
-        *found.objections,
-    )
+    (objection,) = found.objections
+    assert re.search(r"\d+% of changes, guessing 14%", objection)
 
 
 def test_features_vary_by_about_one_over_training_images() -> None:

@@ -1,4 +1,4 @@
-"""How far samples are from test images, as a network sees them."""
+"""The distance of samples from test images, in the features of a network."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from flowzoo_frechet.trained_features import TrainedFeatures
 BATCH = 100
 
 Batches = Iterable[Tensor]
-"""Of integer images, ``(B, C, H, W)``, on the CPU; they may differ in size."""
+"""Batches of integer images, ``(B, C, H, W)``, on the CPU; batches may differ in size."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,10 +97,10 @@ class Frechet(Metric):
 
 
 def distance_to(features: Features, real: Batches) -> Callable[[Batches], float]:
-    """Return a function that measures how far images are from the real ones.
+    """Return a function that measures the distance of images from the real ones.
 
     Args:
-        features: In which they are compared.
+        features: The features in which they are compared.
         real: Batches of images.
 
     Raises:
@@ -115,12 +115,12 @@ def distance_to(features: Features, real: Batches) -> Callable[[Batches], float]
         for images in others:
             distance.update(images, real=False)
         reason = "the features of some images are not finite"
-        # LAPACK ends the whole process on some processors where it is given values that are not finite.
+        # On some processors LAPACK ends the whole process if it gets values that are not finite.
         product = distance.real_features_cov_sum @ distance.fake_features_cov_sum
         if bool(torch.isfinite(product).all()):
             try:
                 found = float(distance.compute())
-            except RuntimeError as error:  # LAPACK's, of values that are not finite
+            except RuntimeError as error:  # raised by LAPACK for values that are not finite
                 reason = str(error)
             else:
                 if math.isfinite(found):
