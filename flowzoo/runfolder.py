@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from flowzoo.errors import FileError, SavedModelError
 from flowzoo.experiment.experiment import Experiment
@@ -91,7 +91,7 @@ def _with_experiment(record: dict[str, Any]) -> dict[str, Any]:
     return {"experiment": experiment, **record}
 
 
-FORMAT = Format("format", RunRecord.format, {1: _with_experiment})
+FORMAT = Format("format", RunRecord.format, "Train again", {1: _with_experiment})
 _RECORD = TypeAdapter(RunRecord)
 
 
@@ -170,8 +170,8 @@ class RunFolder:
         try:
             if self._record.is_file():
                 raise SavedModelError(
-                    f"{self.path} holds a run already; "
-                    "add --resume to go on with it, or choose another folder"
+                    f"{self.path} holds a run already. Choose another folder, "
+                    f"or go on with that run: flowzoo train --resume --out {word(self.path)}"
                 )
             if self.path.is_dir():
                 empty = all(path == self._lock for path in self.path.iterdir())
@@ -241,19 +241,12 @@ class RunFolder:
                     f"{self.path} is not a run folder (it has no run.json); "
                     "make one with: flowzoo train MODEL --data NAME --out RUN"
                 )
-            data = json.loads(self._record.read_text(encoding="utf-8"))
-            return _RECORD.validate_python(FORMAT.upgrade(data))
+            return FORMAT.read(json.loads(self._record.read_text(encoding="utf-8")), _RECORD)
         except FormatError as error:
-            raise SavedModelError(f"{self._record} {error}; upgrade flowzoo, or train again") from error
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"]).removeprefix("experiment.")
-            raise SavedModelError(
-                f"{self._record} is damaged ({where}: {first['msg']}); train again"
-            ) from error
+            raise SavedModelError(f"{self._record} {error}") from error
         except OSError as error:
             raise SavedModelError(
                 f"cannot read {self._record}: {error.strerror or error}; give a run folder that you may read"
             ) from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise SavedModelError(f"{self._record} is damaged ({error}); train again") from error
+        except ValueError as error:
+            raise SavedModelError(f"{self._record} is damaged ({error}). Train again") from error

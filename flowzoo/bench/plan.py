@@ -58,7 +58,7 @@ class Planner:
         key = experiment.key(
             components=components,
             data=[info.name, info.revision, info.shape, info.bins],
-            metrics=[_metric(label, *asked) for label, asked in cell.metrics.items()],
+            metrics=[described_metric(label, *asked) for label, asked in cell.metrics.items()],
             device=self._device,
             threads=cell.threads,
         )
@@ -97,6 +97,14 @@ def unplanned(cell: Cell) -> Result:
     )
 
 
+def described_metric(label: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what decides the figures of a metric, as keys contain it."""
+    registry = default_registry()
+    component = registry.find("metric", name)
+    found = {"name": name, "revision": component.revision, "options": resolve(registry, component, options)}
+    return found if label == name else {**found, "label": label}
+
+
 def _shareable(experiment: Experiment) -> Experiment:
     """Return an experiment without the places of files, which are private and differ between machines."""
     if not experiment.data_options:
@@ -104,13 +112,6 @@ def _shareable(experiment: Experiment) -> Experiment:
     places = path_options(default_registry().find("dataset", experiment.data))
     options = {name: value for name, value in experiment.data_options.items() if name not in places}
     return replace(experiment, data_options=options)
-
-
-def _metric(label: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    registry = default_registry()
-    component = registry.find("metric", name)
-    found = {"name": name, "revision": component.revision, "options": resolve(registry, component, options)}
-    return found if label == name else {**found, "label": label}
 
 
 def _facts(info: DatasetInfo, cell: Cell) -> DataFacts:

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from flowzoo.component import Published
 from flowzoo.errors import FlowzooError
-from flowzoo.exactness import Exactness
+from flowzoo.evaluation.older_records import exactness_in_words
 from flowzoo.experiment.experiment import Experiment
 from flowzoo.formats import Format, FormatError
 from flowzoo.metric import NOT_AUDITED, Measurement
@@ -235,15 +235,9 @@ def read_result(data: Any) -> Result:
         ResultError: It is no record, or one of a schema that is not known.
     """
     try:
-        data = SCHEMA.upgrade(data)
+        return SCHEMA.read(data, _READER)
     except FormatError as error:
-        raise ResultError(f"it {error}; use the flowzoo that wrote it, or run the suite again") from error
-    try:
-        return _READER.validate_python(data)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ResultError(f"it is damaged ({where}: {first['msg']})") from error
+        raise ResultError(f"it {error}") from error
 
 
 def _without_audit(data: dict[str, Any]) -> dict[str, Any]:
@@ -263,11 +257,7 @@ def _without_audit(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_exactness(data: dict[str, Any]) -> dict[str, Any]:
-    """Return a record of schema 2 as one of schema 3, in which the exactness of likelihoods is a field.
-
-    Schema 2 has it in words alone: how a trace was computed, from what coarse images were drawn, and an
-    objection to approximated log-determinants. Nothing else reads these words.
-    """
+    """Return a record of schema 2 as one of schema 3, in which the exactness of likelihoods is a field."""
     metrics = data.get("metrics")
     if not isinstance(metrics, dict):
         return data
@@ -275,15 +265,8 @@ def _with_exactness(data: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(measured, dict) or not isinstance(measured.get("conditions"), dict):
         return data
     conditions, objections = measured["conditions"], measured.get("objections") or ()
-    estimated = "hutchinson" in str(conditions.get("trace", ""))
-    if any("log-determinant is approximated" in str(each) for each in objections):
-        exactness = Exactness.NONE
-    elif conditions.get("proposal"):
-        exactness = Exactness.BOUND
-    else:
-        exactness = Exactness.UNBIASED if estimated else Exactness.EXACT
-    stated = {**measured, "exactness": str(exactness), "estimated": estimated}
-    return {**data, "metrics": {**metrics, QUALITY: stated}}
+    exactness = exactness_in_words(conditions.get("trace", ""), conditions.get("proposal", ""), objections)
+    return {**data, "metrics": {**metrics, QUALITY: {**measured, **exactness}}}
 
 
 def _with_experiment(data: dict[str, Any]) -> dict[str, Any]:
@@ -299,5 +282,10 @@ def _with_experiment(data: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "experiment": experiment, "spent": spent}
 
 
-SCHEMA = Format("schema", Result.schema, {1: _without_audit, 2: _with_exactness, 3: _with_experiment})
+SCHEMA = Format(
+    "schema",
+    Result.schema,
+    "Run the suite again",
+    {1: _without_audit, 2: _with_exactness, 3: _with_experiment},
+)
 _READER = TypeAdapter(Result)

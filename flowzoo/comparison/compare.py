@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +14,9 @@ from flowzoo.data.dataset import SPLITS
 from flowzoo.errors import OptionError, UnknownNameError, did_you_mean
 from flowzoo.evaluation.image_bits import ImageBits, ImageConditions, bits_file, read_bits
 from flowzoo.evaluation.observer import Observer
-from flowzoo.evaluation.report import evaluate, evaluation_file
+from flowzoo.evaluation.report import evaluate, evaluation_file, read_evaluation
 from flowzoo.experiment.budget import Budget
+from flowzoo.formats import FormatError
 from flowzoo.integers import positive_integer
 from flowzoo.registry.saving import weights_digest
 from flowzoo.runfolder import RunFolder, RunRecord
@@ -62,7 +61,8 @@ class ComparedRun:
         best_validation: Lowest bits/dim of a validation; None without a curve.
         curve: Its validations.
         curve_remark: Why it has no curve.
-        test: What ``flowzoo evaluate`` found, None if it has not been evaluated.
+        test: What ``flowzoo evaluate`` found. None if it has not been evaluated.
+        test_remark: Why its evaluation cannot be read; empty if it can.
         difference: How it differs from the first run on the same images; None for the first run.
         not_paired: Why there is no difference.
     """
@@ -79,6 +79,7 @@ class ComparedRun:
     curve: tuple[CurvePoint, ...]
     curve_remark: str
     test: TestFigure | None
+    test_remark: str
     difference: PairedDifference | None = None
     not_paired: str = ""
 
@@ -155,6 +156,7 @@ def _folder_of(path: Path) -> Path:
 
 def _described(folder: RunFolder, record: RunRecord, split: str) -> ComparedRun:
     curve, remark = validation_curve(folder)
+    test, test_remark = _test_figure(folder, split)
     return ComparedRun(
         run=str(folder.path),
         model=record.experiment.model,
@@ -167,7 +169,8 @@ def _described(folder: RunFolder, record: RunRecord, split: str) -> ComparedRun:
         best_validation=min((point.bits_per_dim for point in curve), default=None),
         curve=curve,
         curve_remark=remark,
-        test=_test_figure(folder, split),
+        test=test,
+        test_remark=test_remark,
     )
 
 
@@ -175,17 +178,16 @@ def _revision(record: RunRecord, split: str) -> str:
     return record.data_report.revisions.get(split, record.experiment.data_revision)
 
 
-def _test_figure(folder: RunFolder, split: str) -> TestFigure | None:
-    with suppress(OSError, ValueError, KeyError, TypeError):  # not evaluated, or damaged
-        found = json.loads(evaluation_file(folder.path, split).read_text(encoding="utf-8"))
-        error = found["standard_error"]
-        return TestFigure(
-            float(found["bits_per_dim"]),
-            None if error is None else float(error),
-            bool(found["valid"]),
-            int(found["images"]),
-        )
-    return None
+def _test_figure(folder: RunFolder, split: str) -> tuple[TestFigure | None, str]:
+    """Return what an evaluation found, or why it cannot be read; neither without an evaluation."""
+    path = evaluation_file(folder.path, split)
+    if not path.exists():
+        return None, ""
+    try:
+        found = read_evaluation(path)
+    except (FormatError, OSError) as error:
+        return None, str(error)
+    return TestFigure(found.bits_per_dim, found.standard_error, found.valid, found.images), ""
 
 
 def _paired(
@@ -305,6 +307,8 @@ def _warnings(records: Sequence[RunRecord], runs: Sequence[ComparedRun], split: 
     for run in runs:
         if not run.finished:
             warnings.append(f"{run.run} has not finished its training")
+        if run.test_remark:
+            warnings.append(run.test_remark)
         if run.test is not None and not run.test.valid:
             warnings.append(f"the {split} figure of {run.run} must not be ranked: flowzoo evaluate says why")
     return warnings

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Unpack
 
+from pydantic import TypeAdapter
 from torch import Tensor
 
 from flowzoo.data.given import Data
@@ -16,13 +18,20 @@ from flowzoo.evaluation.floor import Floor, measure_floor
 from flowzoo.evaluation.image_bits import ImageBits, ImageConditions, split_revision
 from flowzoo.evaluation.likelihood import Likelihood, Measuring, evaluate_likelihood
 from flowzoo.evaluation.observer import SILENT, Observer
+from flowzoo.evaluation.older_records import with_exactness, without_density_audit, without_solver_audit
 from flowzoo.files import write_json
 from flowzoo.flow import Flow
+from flowzoo.formats import Format, FormatError
 from flowzoo.loading import load_subject
 from flowzoo.rundata import RunData
 from flowzoo.runfolder import RunFolder
 
-SCHEMA = 4
+FORMAT = Format(
+    "schema",
+    4,
+    "Evaluate again",
+    {1: without_solver_audit, 2: without_density_audit, 3: with_exactness},
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +128,7 @@ def evaluate(
 
     def record_of(found: Likelihood, gaussian: Floor) -> Evaluation:
         return Evaluation(
-            schema=SCHEMA,
+            schema=FORMAT.version,
             model=type(flow).__name__ if recipe is None else recipe.model,
             data=dataset.info.name if asked is None else asked.data,
             data_revision=revision,
@@ -182,6 +191,24 @@ def write_evaluation(evaluation: Evaluation, path: Path) -> None:
     write_json(path, asdict(evaluation))
 
 
+def read_evaluation(path: Path) -> Evaluation:
+    """Return the evaluation that a file holds, whichever flowzoo wrote it.
+
+    Args:
+        path: The file.
+
+    Raises:
+        FormatError: It is damaged, or a newer flowzoo wrote it.
+        OSError: It cannot be opened.
+    """
+    try:
+        return FORMAT.read(json.loads(path.read_text(encoding="utf-8")), _EVALUATION)
+    except FormatError as error:
+        raise FormatError(f"{path} {error}") from error
+    except ValueError as error:
+        raise FormatError(f"{path} is damaged ({error}). {FORMAT.remedy}") from error
+
+
 def evaluation_file(run: Path | str, split: str, chosen: Mapping[str, Any] | None = None) -> Path:
     """Return where a run keeps an evaluation.
 
@@ -212,3 +239,6 @@ def _notes(data: RunData, split: str, has_floor: bool) -> tuple[str, ...]:
         for each, remark in rests_on.items()
         if each in data.changes
     )
+
+
+_EVALUATION = TypeAdapter(Evaluation)

@@ -44,7 +44,7 @@ class Experiment:
         Options of the data set are left out. They say where its files are, and its revision covers the rest.
         """
         decides = {**self._model, "data": self.data, "data_revision": self.data_revision}
-        return digest_of({**decides, "training": self.training.model_dump(), "seed": self.seed})
+        return digest_of({**decides, "training": self.training.decisive(), "seed": self.seed})
 
     def key(self, **around: Any) -> str:
         """Return a short digest of the experiment, and of what else decides its figures.
@@ -53,7 +53,7 @@ class Experiment:
             around: What else decides the figures, such as ``data``, the data set as it was loaded, and the
                 metrics.
         """
-        decides = {**self._model, "training": self.training.model_dump(), "budget": self.budget.plain()}
+        decides = {**self._model, "training": self.training.decisive(), "budget": self.budget.plain()}
         return digest_of({**decides, "seed": self.seed, **around}, digits=16)
 
     @property

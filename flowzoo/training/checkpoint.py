@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from flowzoo.errors import SavedModelError
 from flowzoo.files import write_atomically
-from flowzoo.formats import Format
+from flowzoo.formats import Format, FormatError
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,17 @@ class Position:
 
 
 def _with_warm_start(record: dict[str, Any]) -> dict[str, Any]:
-    """Return a record of format 1, in which the warm start is called memory, as one of format 2."""
-    return {"warm_start": record.pop("memory"), **record}
+    """Return a record of format 1 as one of format 2.
+
+    In format 1 the warm start is called memory, and the oldest records have none.
+    """
+    return {"warm_start": record.pop("memory", {}), **record}
 
 
-FORMAT = Format("format", Position.format, {1: _with_warm_start}, unstated=1)
+FORMAT = Format(
+    "format", Position.format, "Delete it to train from the start", {1: _with_warm_start}, unstated=1
+)
+_POSITION = TypeAdapter(Position)
 
 
 def save_checkpoint(path: Path, position: Position, groups: Mapping[str, Mapping[str, Tensor]]) -> None:
@@ -85,14 +92,14 @@ def load_checkpoint(path: Path) -> tuple[Position, dict[str, dict[str, Tensor]]]
     groups: dict[str, dict[str, Tensor]] = {}
     try:
         with safe_open(path, framework="pt") as file:
-            position = Position(**FORMAT.upgrade(json.loads(file.metadata()["position"])))
+            position = FORMAT.read(json.loads((file.metadata() or {})["position"]), _POSITION)
             for key in file.keys():  # noqa: SIM118 - safe_open is no mapping
                 group, name = key.split("/", 1)
                 groups.setdefault(group, {})[name] = file.get_tensor(key)
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise SavedModelError(
-            f"the checkpoint {path} cannot be read ({error}); delete it to train from the start"
-        ) from error
+    except FormatError as error:
+        raise SavedModelError(f"the checkpoint {path} {error}") from error
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise SavedModelError(f"the checkpoint {path} is damaged ({error}). {FORMAT.remedy}") from error
     return position, groups
 
 

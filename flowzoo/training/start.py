@@ -16,7 +16,7 @@ from flowzoo.data.given import IN_MEMORY
 from flowzoo.data.inspection import inspect_dataset
 from flowzoo.data.load import load_dataset
 from flowzoo.device import prepare_device
-from flowzoo.errors import FileError, OptionError
+from flowzoo.errors import DataError, FileError, OptionError
 from flowzoo.experiment.budget import Budget
 from flowzoo.experiment.experiment import Experiment
 from flowzoo.flow import Flow
@@ -130,12 +130,18 @@ def resume_run(
     Raises:
         FlowzooError: The folder holds no run, or what it needs has changed since: a component has another
             revision, or the images are others.
+        DataError: The run was trained on images that were given in Python, which are not stored.
         OptionError: The budget is smaller than the run's, or in another unit.
         InUseError: Another process is training in it.
         FileError: As in :func:`start_run`.
     """
     run_folder = RunFolder(folder)
-    run_folder.read()
+    if run_folder.read().experiment.data == IN_MEMORY:
+        path = str(run_folder.path)
+        raise DataError(
+            f"{path} cannot go on: its images were given in Python, and they are not stored with it. "
+            f"Train its model in a new folder: flowzoo.train(flowzoo.load_model({path!r}), images, out=...)"
+        )
     reporter = reporter or Reporter()
     where = prepare_device(device)
     with run_folder.locked():

@@ -121,8 +121,8 @@ class Trainer:
         position, saved = load_checkpoint(self._folder.checkpoint)
         if position.fingerprint != self._fingerprint:
             raise SavedModelError(
-                f"{self._folder.path}/run.json holds another experiment than its checkpoint was trained for. "
-                "Undo the change, or start a new run"
+                f"{self._folder.path}/run.json holds another experiment than its checkpoint was trained for: "
+                "it was edited, or a very early flowzoo wrote it. Undo the edit, or start a new run"
             )
         flow = self._flow_of(self._stages[position.stage])
         flow.load_state_dict(saved["model"])

@@ -255,7 +255,7 @@ def test_a_checkpoint_that_was_cut_short_is_refused(start: Start, tmp_path: Path
     start(tmp_path / "run")
     checkpoint = tmp_path / "run" / "checkpoint.safetensors"
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
-    with pytest.raises(SavedModelError, match="delete it to train from the start"):
+    with pytest.raises(SavedModelError, match=r"checkpoint\.safetensors"):
         resume_run(tmp_path / "run", budget=Budget(steps=9), device="cpu")
 
 
@@ -284,7 +284,7 @@ def test_a_record_edited_to_nonsense_is_refused_in_one_line(start: Start, tmp_pa
     for key, value in (("training", None), ("options", 3), ("data", 5), ("model", None), ("budget", [])):
         path.write_text(before)
         edit(path, **{key: value})
-        with pytest.raises(SavedModelError, match=f"damaged \\({key}: ") as caught:
+        with pytest.raises(SavedModelError, match=rf"damaged \(experiment\.{key}\W") as caught:
             resume_run(tmp_path / "run", device="cpu")
         assert "\n" not in str(caught.value)
 
