@@ -1,4 +1,4 @@
-"""The recipe that all families share: a stack of like levels, the coarsest last."""
+"""The recipe that most families have in common: a stack of similar levels, the coarsest last."""
 
 from __future__ import annotations
 
@@ -90,19 +90,19 @@ def cascade(
 
     ``log p(x) = sum over levels [ladj(transform) + ladj(joint) + log p(factored | kept)]``
 
-    The coarsest level has neither transform nor joint: its image is modelled on its own. What meets an image
-    first, the joint where there is one and else the conditional, gets it standardised by statistics of the
-    data that stay fixed, its context likewise.
+    The coarsest level has neither transform nor joint: its image is modelled by itself. The part that gets
+    an image first, the joint if there is one and otherwise the conditional, gets it standardised by
+    statistics of the data that stay fixed, and its context too.
 
     Args:
         image_shape: ``(C, H, W)`` of the finest level.
         builder: Finds the components by name.
-        levels: How many, the coarsest included.
-        transform: Rearranges each level's image, to a coarse image and its details for one. Several take
-            turns, the first at the finest level.
+        levels: Number of levels, with the coarsest.
+        transform: Rearranges each level's image, for example into a coarse image and its details. Several
+            take turns, the first at the finest level.
         joint: Bijector over the transformed image before it is split.
-        split: Parts the image into what goes on and what is factored out.
-        bijector: Models what is factored out, given what goes on.
+        split: Divides the image into kept and factored values.
+        bijector: Models the factored values, given the kept ones.
         last: Models the coarsest image; by default the bijector does.
 
     Returns:
