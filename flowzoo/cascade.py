@@ -1,4 +1,4 @@
-"""The recipe that all families share: a stack of like levels, the coarsest last."""
+"""The recipe that most families have in common: a stack of similar levels, the coarsest last."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def cascade_model(image_shape: Shape, builder: Builder, *, options: CascadeOptio
 
     ``log p(x) = sum over levels [ladj(transform) + ladj(joint) + log p(factored | kept)]``
 
-    The coarsest level has neither transform nor joint: its image is modelled on its own. What meets an image
-    first, the joint where there is one and else the conditional, gets it standardised by statistics of the
-    data that stay fixed, its context likewise.
+    The coarsest level has neither transform nor joint: its image is modelled by itself. The part that gets
+    an image first, the joint if there is one and otherwise the conditional, gets it standardised by
+    statistics of the data that stay fixed, and its context too.
 
     A plugin registers a family that is described by its options alone without code of its own::
 

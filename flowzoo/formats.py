@@ -1,4 +1,4 @@
-"""Versions of stored records: each reader takes all older versions, which converters bring up to date."""
+"""Versions of stored records. Each reader accepts all older versions, which converters update."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Locks on folders: what one process works in, no other one changes."""
+"""Locks on folders, so that only one process works in a folder."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
 def hold(path: Path, busy: str, timeout: float = 0.0) -> Iterator[None]:
     """Hold a lock file for as long as the block runs.
 
-    The system lets go of it when the process ends, however it ends, so what a killed process leaves behind
-    locks nobody out.
+    The system releases it when the process ends, however it ends, so the lock of a killed process
+    blocks no other one.
 
     Args:
         path: The lock file; its folder exists.

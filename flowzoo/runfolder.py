@@ -1,6 +1,6 @@
 """The run folder: what training writes, and what evaluation and sampling read.
 
-RUN/run.json               what was asked for and how far it got
+RUN/run.json               the experiment and its progress
 RUN/model/                 the best model so far, as a saved model
 RUN/log.jsonl              training losses and validation figures
 RUN/checkpoint.safetensors what training needs to go on after an interruption
@@ -37,14 +37,14 @@ NEW_RUN = "start a new run"
 
 @dataclass(frozen=True)
 class DataReport:
-    """What was found in a run's data set when training began; empty in records of older versions.
+    """The result of reading a run's data set before training; empty in records of older versions.
 
     Attributes:
-        sizes: How many images each split held.
+        sizes: Number of images in each split.
         revisions: Content hash of each split; empty where the data set states none.
-        skipped: How many files were passed over, for each reason.
-        changed: How many images' values were changed on the way from their files, for each kind of change.
-        shared: How many images of one split are in another one too, by ``"test in train"``.
+        skipped: Number of skipped files, for each reason.
+        changed: Number of images whose values were changed when they were read, for each kind of change.
+        shared: Number of images of one split that are in another one too, by ``"test in train"``.
     """
 
     sizes: Mapping[str, int] = field(default_factory=dict)
@@ -56,17 +56,17 @@ class DataReport:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What a run was asked to do, how far it got, and what it was made with.
+    """The record of a run: its experiment, its progress, and what it was made with.
 
     Attributes:
-        experiment: What was asked for, with all options of the model and of the pixel transform: defaults
+        experiment: The experiment, with all options of the model and of the pixel transform: defaults
             that change later change nothing here.
         status: Whether the budget was used up.
-        steps: Steps taken so far.
-        seconds: Seconds spent so far.
+        steps: Number of steps so far.
+        seconds: Time spent so far, in seconds.
         first_validation: When the first model is kept, in the budget's unit; None where none is kept before
             the end, or where that is unknown.
-        data_report: What was found in the data set when training began.
+        data_report: The result of reading the data set before training.
         provenance: Revisions and versions of what it was last trained with; None in records from before this
             was kept.
         earlier_versions: Versions of what it was trained with before, where it was resumed with others.
@@ -119,7 +119,7 @@ class RunFolder:
                 folder is left as it was, so that it does not block the next start.
 
         Raises:
-            SavedModelError: Something that is no empty folder stands there already.
+            SavedModelError: The path exists and is not an empty folder.
             InUseError: Another process has just made it, and trains.
             FileError: The folder cannot be made.
         """
@@ -129,7 +129,7 @@ class RunFolder:
         cleared = False
         try:
             with self.locked():
-                self._refuse_what_is_there()  # by a process that was faster
+                self._refuse_what_is_there()  # made by another process meanwhile
                 try:
                     yield
                 except BaseException as error:
@@ -151,7 +151,7 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep every other process from training in the folder while the block runs; reading goes on.
+        """Keep other processes from training in the folder while the block runs. Reading is possible.
 
         Raises:
             InUseError: Another process trains in it.
@@ -185,7 +185,7 @@ class RunFolder:
             raise SavedModelError(f"{self.path} exists and is not an empty folder; choose another one")
 
     def tidy(self) -> None:
-        """Remove what a killed process left half-written."""
+        """Remove incomplete files of a killed process."""
         for path in self.path.glob(".*.part"):
             path.unlink()
         for path in self.path.glob(".model.*.draft"):
@@ -233,7 +233,7 @@ class RunFolder:
         """Return the record.
 
         Raises:
-            SavedModelError: There is none, or it is damaged or of another version.
+            SavedModelError: There is no record, or it is damaged or of another version.
         """
         try:
             if not self._record.is_file():

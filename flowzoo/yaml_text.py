@@ -1,4 +1,4 @@
-"""YAML to plain data: no objects, no key given twice; ``1e-3`` is a number, and what is quoted is text."""
+"""Reads YAML as plain data: no objects, no repeated keys; ``1e-3`` is a number, quoted values are text."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def parse_yaml(text: str) -> Any:
     except RecursionError as error:
         raise yaml.YAMLError(_ENDLESS) from error
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        # What PyYAML lets through of values that are not what they look like or are tagged as.
+        # Errors of PyYAML for values that do not fit their form or tag.
         raise yaml.YAMLError(f"a value cannot be read ({error})") from error
 
 
 class _Loader(yaml.SafeLoader):
-    """A safe loader that reads ``1e-3`` as a number, for which YAML 1.1 wants a point.
+    """A safe loader that reads ``1e-3`` as a number, although YAML 1.1 requires a point.
 
-    It refuses a key given twice, of which YAML would silently drop one.
+    It refuses a repeated key; YAML would silently drop one.
     """
 
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
@@ -73,7 +73,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _refuse_endless(value: Any, above: set[int]) -> None:
-    """Refuse a mapping or list that holds itself, by an alias to what stands around it."""
+    """Refuse a mapping or list that contains itself through an alias."""
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     if id(value) in above:
         raise yaml.YAMLError(_ENDLESS)

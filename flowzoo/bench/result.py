@@ -1,4 +1,4 @@
-"""The record of one cell of a suite: a model trained on a data set with a seed, and what it reached.
+"""The record of one cell of a suite: a model trained on a data set with a seed, and its figures.
 
 A report is made of these records alone; it never sees a model.
 """
@@ -27,13 +27,13 @@ DENSITY = "density"
 Status = Literal["finished", "failed"]
 
 Platform = tuple[str, str]
-"""Kind of device and precision; both empty where unknown."""
+"""Kind of device and precision; both empty if unknown."""
 
 Cause = Literal["error", "time-out", "crash", "out-of-memory", "not finite"]
 
 
 class ResultError(FlowzooError, ValueError):
-    """A file that holds no result of this version of the schema."""
+    """A file that is not a result of a known schema."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Failure:
 
     Attributes:
         stage: What was being done: ``planning``, ``training``, or a metric's name.
-        cause: What kind of failure it was.
-        reason: In one line.
+        cause: The kind of failure.
+        reason: The reason in one line.
         output: The last lines that the process printed.
     """
 
@@ -61,12 +61,12 @@ class DataFacts:
         name: Registered name.
         revision: Content hash; empty if the data could not be loaded.
         shape: ``(C, H, W)``.
-        bins: Integers that a value can take.
-        sizes: Images in each split.
+        bins: Number of integers that a value can take.
+        sizes: Number of images in each split.
         licence: Licence of the images.
-        source: Where they come from.
-        published: The name under which papers give figures for it, such as ``CIFAR-10``; empty for none.
-        label: As the suite calls it; empty in results from before this was recorded.
+        source: Source of the images.
+        published: Name of the data set in papers, such as ``CIFAR-10``; empty for none.
+        label: Label in the suite; empty in results from before this was recorded.
     """
 
     name: str
@@ -81,18 +81,18 @@ class DataFacts:
 
     @property
     def title(self) -> str:
-        """Return what reports call it."""
+        """Return its title in reports."""
         return self.label or self.name
 
 
 @dataclass(frozen=True)
 class Spent:
-    """What a cell's training used.
+    """The cost of a cell's training.
 
     Attributes:
-        steps: Steps taken.
-        seconds: Seconds spent on training, the first pass over the data and validation included.
-        batch_size: Images a step.
+        steps: Number of steps.
+        seconds: Time of the training in seconds, with the first pass over the data and validation.
+        batch_size: Number of images in a step.
     """
 
     steps: int = 0
@@ -102,7 +102,7 @@ class Spent:
 
 @dataclass(frozen=True)
 class Environment:
-    """Where and with what a cell ran.
+    """The machine and the software of a cell.
 
     Attributes:
         device: ``cpu``, ``cuda:0``, ...
@@ -114,7 +114,7 @@ class Environment:
         plugins: Distributions whose components the cell was made of, with their versions.
         commit: Commit of the flowzoo source tree, with ``-dirty`` where it differs; empty outside a git
             checkout.
-        fingerprints: Digests of the plugins' code, as far as it computes the cell's components and metrics;
+        fingerprints: Digests of the plugins' code that computes the cell's components and metrics;
             empty in results from before this was recorded.
     """
 
@@ -137,18 +137,19 @@ class Result:
         key: Digest of all that decides the figures: the experiment with all options resolved, revisions of
             components and metrics, kind of device, and threads where the suite says how many.
         suite: Name of the suite that the cell belongs to.
-        label: Its row in the suite: the model's name, or what tells apart several rows of one model.
+        label: Label of its row in the suite: the model's name, or another label if there are several rows of
+            one model.
         experiment: The training, with all options resolved; without the places of the data's files.
         status: Whether it was trained and measured, or failed.
         date: When it ended, ISO 8601, UTC.
         components: Revisions of all components that the model was built of and of the data set, by
             ``kind:name``.
-        parameters: Number of trainable parameters; None where the model was never built.
+        parameters: Number of trainable parameters; None if the model was never built.
         data: Facts about the data set.
-        spent: What the training used of its budget.
+        spent: The part of the budget that the training used.
         metrics: Measurements by the metrics' names; one that failed has an objection instead of a value.
-        published: What papers state for the model on this data.
-        environment: Where and with what it ran; None if it failed before that was known.
+        published: Published figures for the model on this data.
+        environment: Machine and software; None if it failed before they were known.
         failure: Why it failed, where ``status`` is ``failed``.
         samples: File name of a PNG picture of samples, beside the record; empty for none.
         unmeasured: Metrics that could not be measured; ``--overwrite failed`` tries them again.
@@ -190,7 +191,7 @@ class Result:
 
     @property
     def pixels(self) -> Mapping[str, Any]:
-        """The pixel transform; empty where the model was never built."""
+        """The pixel transform; empty if the model was never built."""
         pixels = self.experiment.pixels
         return pixels if isinstance(pixels, Mapping) else {}
 
@@ -206,12 +207,12 @@ class Result:
 
     @property
     def row(self) -> tuple[str, str, str, int]:
-        """What tells cells of a suite apart: suite, data set, label and seed."""
+        """What distinguishes cells of a suite: suite, data set, label and seed."""
         return (self.suite, self.data.title, self.label, self.seed)
 
     @property
     def audited(self) -> bool:
-        """Whether its likelihood was audited; one that was not is never ranked beside those that were."""
+        """Whether its likelihood was audited. Figures without an audit are never ranked."""
         measured = self.metrics.get(QUALITY)
         return measured is not None and bool(measured.conditions.get(DENSITY))
 
@@ -232,7 +233,7 @@ def read_result(data: Any) -> Result:
     """Return the record that plain data holds.
 
     Raises:
-        ResultError: It is no record, or one of a schema that is not known.
+        ResultError: It is not a record of a known schema.
     """
     try:
         return SCHEMA.read(data, _READER)

@@ -1,4 +1,4 @@
-"""How far a training is: a bar on a terminal, and elsewhere a line now and then."""
+"""The progress of a training: a bar on a terminal, and otherwise a line from time to time."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class TrainingBar(Reporter):
         self._bar.stop()
 
     def begins(self, record: RunRecord) -> None:
-        """Say what is in the data."""
+        """Show the data report."""
         self.say(said_of(record))
 
     def inspected(self, done: int, total: int) -> None:
@@ -69,7 +69,7 @@ class TrainingBar(Reporter):
             self._console.print(line)
 
     def update(self, progress: TrainingProgress) -> None:
-        """Show where training stands."""
+        """Show the progress of training."""
         if progress.work:
             self._show_between(progress.work, progress.used, _left(progress))
             return
