@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowzoo.cascade import cascade
+from flowzoo.cascade import CascadeOptions, cascade_model
 from flowzoo.component import Spec
 from flowzoo.registry.build import ZooBuilder
 from flowzoo.registry.loader import default_registry
@@ -14,8 +14,10 @@ SHAPE = (4, 8, 8)
 
 
 def transforms_and_kept(transform: Spec | list[Spec], levels: int) -> list[tuple[str, Shape | None]]:
-    built = cascade(
-        SHAPE, ZooBuilder(default_registry()), levels=levels, transform=transform, split=Spec("halves")
+    built = cascade_model(
+        SHAPE,
+        ZooBuilder(default_registry()),
+        options=CascadeOptions(levels=levels, transform=transform, split=Spec("halves")),
     )
     rows: list[tuple[str, Shape | None]] = []
     shape: Shape | None = SHAPE

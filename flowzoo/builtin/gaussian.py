@@ -39,7 +39,7 @@ class Gaussian(ConditionalBijector):
 
     Args:
         shape: ``(C, H, W)`` of the data, ``D`` values.
-        context_shape: Of the context, which must come in this size; None without one.
+        context_shape: Shape of the context, which must come in this size; None without one.
         ridge: Added to the diagonal, as a share of its mean, where rounding leaves the shrunk covariance not
             positive definite.
 
@@ -99,7 +99,7 @@ class Gaussian(ConditionalBijector):
 
     @property
     def _moments(self) -> Moments | None:
-        """Of the data so far, while the fit is open."""
+        """Moments of the data so far, while the fit is open."""
         return _OPEN_FITS.get(self)
 
     @_moments.setter

@@ -26,7 +26,7 @@ class Stack(ConditionalBijector):
     ``log_det`` of the parts before it.
 
     Args:
-        parts: In the order in which data meet them.
+        parts: The bijectors, in the order in which data pass them.
 
     Raises:
         OptionError: There are no parts; one before the last, which trains on its likelihood as a step on the
@@ -44,7 +44,7 @@ class Stack(ConditionalBijector):
         self._refuse_untrainable()
 
     @property
-    def traits(self) -> BijectorTraits:  # type: ignore[override]  # those of the parts that are in place
+    def traits(self) -> BijectorTraits:  # type: ignore[override]  # those of the present parts
         return merged(part.traits for part in self.parts)
 
     def _refuse_untrainable(self) -> None:

@@ -37,7 +37,7 @@ def build_cifar10(
         flips: Mirror half of the images in training.
 
     Raises:
-        DataError: The images cannot be had, or are not CIFAR-10's.
+        DataError: The images cannot be loaded, or are not CIFAR-10's.
 
     References:
         Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", University of Toronto, 2009.

@@ -1,7 +1,7 @@
 """The two down-sampled ImageNets: one sampled nearly point by point, the other averaged over boxes.
 
 Both are made of the same photographs and both are called "ImageNet 32" or "ImageNet 64", but the older one's
-images are aliased and harder to compress. Figures on one say nothing about the other: each has its own name.
+images are aliased and harder to compress. Figures on one cannot be compared with figures on the other.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def build_imagenet32_oord(*, root: Root = None, flips: Flips = False) -> Dataset
         flips: Mirror half of the images in training.
 
     Raises:
-        DataError: The images cannot be had, or have another size.
+        DataError: The images cannot be loaded, or have another size.
 
     References:
         van den Oord, Kalchbrenner and Kavukcuoglu, "Pixel Recurrent Neural Networks", ICML 2016,
@@ -56,7 +56,7 @@ def build_imagenet64_oord(*, root: Root = None, flips: Flips = False) -> Dataset
         flips: Mirror half of the images in training.
 
     Raises:
-        DataError: The images cannot be had, or have another size.
+        DataError: The images cannot be loaded, or have another size.
     """
     return _oord(64, root, flips)
 
@@ -64,8 +64,9 @@ def build_imagenet64_oord(*, root: Root = None, flips: Flips = False) -> Dataset
 def build_imagenet32_box(*, root: Root = None, flips: Flips = False) -> Dataset:
     """Load the ImageNet 32x32 of Chrabaszcz et al., averaged over boxes: 1,281,167 and 50,000 colour images.
 
-    Made for classification; later papers report likelihoods on it once the older one was no longer to be had.
-    ImageNet's validation split is the test split; 5,000 training images, spread evenly, are for validation.
+    Made for classification. Later papers report likelihoods on it, since the older one is no longer
+    available. ImageNet's validation split is the test split; 5,000 training images, spread evenly, are for
+    validation.
 
     Args:
         root: Folder of ``train-*.parquet`` and ``validation-*.parquet`` with a column ``image``, or of
@@ -73,7 +74,7 @@ def build_imagenet32_box(*, root: Root = None, flips: Flips = False) -> Dataset:
         flips: Mirror half of the images in training.
 
     Raises:
-        DataError: The images cannot be had, or have another size.
+        DataError: The images cannot be loaded, or have another size.
 
     References:
         Chrabaszcz, Loshchilov and Hutter, "A Downsampled Variant of ImageNet as an Alternative to the CIFAR
@@ -90,7 +91,7 @@ def build_imagenet64_box(*, root: Root = None, flips: Flips = False) -> Dataset:
         flips: Mirror half of the images in training.
 
     Raises:
-        DataError: The images cannot be had, or have another size.
+        DataError: The images cannot be loaded, or have another size.
     """
     return _box(64, root, "sradc/imagenet_resized_64x64", flips)
 

@@ -27,16 +27,17 @@ from flowzoo_coupling.inputs import resized
 
 @final
 class ConditionalAffine(ConditionalBijector):
-    """Standardises by a mean and a spread that the context gives.
+    """Standardises by a mean and a spread that are functions of the context.
 
         z = (x - mean) exp(-log_std),   (mean, raw) = network(c),   log_std = s_max tanh(raw)
         log_det = -sum of log_std
 
-    Without a context mean and spread are parameters, one of each for each channel.
+    Without a context, mean and spread are parameters, one of each for each channel.
 
     Args:
         channels: ``C``.
-        network: From the context, brought to the size of ``x``, to ``mean`` and ``raw``; None without one.
+        network: Maps the context, resized to the size of ``x``, to ``mean`` and ``raw``; None without a
+            context.
         scale_limit: ``s_max``, the largest ``|log_std|``.
 
     References:
@@ -69,7 +70,7 @@ class ConditionalAffine(ConditionalBijector):
         return z * torch.exp(log_std) + mean
 
     def _moments(self, x: Images, context: Images | None, call: Call) -> tuple[Images, Images]:
-        """Return ``mean`` and ``log_std`` of the shape of ``x``."""
+        """Return ``mean`` and ``log_std`` in the shape of ``x``."""
         if self.network is None:
             assert self.constant is not None, "without a network there are parameters"
             batch, _, height, width = x.shape
