@@ -48,10 +48,11 @@ class ShuffledBatches(Iterator[IntegerImages]):
             if self._position == len(self._order):
                 self._start_epoch(self._epoch + 1)
             wanted = self._batch_size - len(indices)
-            taken = slice(self._position, self._position + wanted)
-            indices.extend(self._order[taken])
-            mirrored.extend(self._mirrored[taken])
-            self._position = min(taken.stop, len(self._order))
+            place = slice(self._position, self._position + wanted)
+            taken = self._order[place]
+            indices.extend(taken)
+            mirrored.extend(self._mirrored[place])
+            self._position += len(taken)
         images = self._source.take(indices)
         return _mirror(images, mirrored) if self._flips else images
 
