@@ -55,7 +55,7 @@ ALLOWED_SKIPS = {
     "[dataset-cifar10-": "no Debian package has the files; tests/data/test_public_datasets.py makes some up",
     "[dataset-imagenet": "no Debian package has the files; tests/data/test_public_datasets.py makes some up",
     "[dataset-images-": "they are the user's own files; tests/data/test_images.py makes some up",
-    "[dataset-wallpapers-": "needs files in a folder of their own; tests/data/test_wallpapers.py makes some up",
+    "[dataset-wallpapers-": "needs unpacked packages; tests/data/test_wallpapers.py makes some up",
     "peak memory cannot be reset here": "a container may forbid writing /proc/self/clear_refs",
     "this processor cannot flush denormals": "not every processor can",
 }

@@ -3,10 +3,10 @@
     python benchmarks/data/near_duplicates.py UNPACKED-PACKAGES [--all]
 
 Photographs are compared as 32x32 grey pictures without the mean of each row, since skies and horizons are
-much the same: by their correlation, or that with the mirrored one. Two sizes of one picture correlate by more
-than 0.98. The script prints the closest pairs, and fails where one correlates by more than 0.8. It does not
-find different cuts of one picture. ``--all`` compares all pictures of the folder that are not flat, to see that
-pairs are found.
+much the same: by their correlation, or that with the mirrored one. Two sizes of one picture correlate by
+more than 0.98. The script prints the closest pairs, and fails where one correlates by more than 0.8. It
+does not find different cuts of one picture. ``--all`` compares all pictures of the folder that are not
+flat, to see that pairs are found.
 """
 
 from __future__ import annotations

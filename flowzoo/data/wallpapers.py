@@ -161,7 +161,6 @@ def _cut(photograph: NDArray[np.uint8], size: tuple[int, int], begin: int) -> ND
     steps = [side // begin for side in size]
     unused = [(have - side) % each for have, side, each in zip(photograph.shape, size, steps, strict=False)]
     windows = np.lib.stride_tricks.sliding_window_view(photograph, size, axis=(0, 1))
-    patches: NDArray[np.uint8] = windows[unused[0] // 2 :: steps[0], unused[1] // 2 :: steps[1]].reshape(
-        -1, 3, *size
-    )
-    return patches[(patches.max((2, 3)) > patches.min((2, 3))).any(1)]
+    patches = windows[unused[0] // 2 :: steps[0], unused[1] // 2 :: steps[1]].reshape(-1, 3, *size)
+    several: NDArray[np.bool_] = (patches.max((2, 3)) > patches.min((2, 3))).any(1)
+    return np.asarray(patches[several])
