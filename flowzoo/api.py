@@ -99,6 +99,7 @@ if TYPE_CHECKING:
     from flowzoo.evaluation.likelihood import Likelihood as Likelihood
     from flowzoo.evaluation.likelihood import evaluate_likelihood as evaluate_likelihood
     from flowzoo.evaluation.notes import stated as stated
+    from flowzoo.evaluation.observer import Observer as Observer
     from flowzoo.evaluation.pilot import calibrate_on_pilot as calibrate_on_pilot
     from flowzoo.exactness import Exactness as Exactness
     from flowzoo.experiment.training_options import TrainingOptions as TrainingOptions
@@ -211,6 +212,7 @@ _HOMES = {
     "nothing_trains": "flowzoo.bench.metrics.training_steps",
     "NotInitialisedError": "flowzoo.errors",
     "NumericalError": "flowzoo.errors",
+    "Observer": "flowzoo.evaluation.observer",
     "on_disk": "flowzoo.data.on_disk",
     "open_images": "flowzoo.data.locate",
     "Opened": "flowzoo.data.locate",
