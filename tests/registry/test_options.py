@@ -110,6 +110,9 @@ def build_from_record(shape: object, *, options: Record) -> tuple[object, Record
 def build_required(*, size: int): ...
 
 
+def build_listed(*, size: Literal[1, 3] = 1): ...
+
+
 def build_keywords(**options: int): ...
 
 
@@ -362,6 +365,7 @@ def test_what_does_not_fit_is_refused_in_one_line(options, message):
             "model 'casc' has no option 'level'; did you mean 'levels'? options: levels, bijector",
         ),
         ({"block": 2}, "model 'casc' has no option 'block'; did you mean 'bijector.blocks'?"),
+        ({"widht": 2}, "model 'casc' has no option 'widht'; did you mean 'width'?"),
         ({"blocks": 0}, "bijector 'cnf': option 'blocks' is 0"),
         ({"*.qqq": 2}, "model 'casc': '*.qqq' names no option"),
         ({"qqq": 2}, "model 'casc' has no option 'qqq'; options: levels, bijector"),
@@ -375,6 +379,11 @@ def test_what_does_not_fit_is_named_where_it_stands(options, message):
     with pytest.raises(OptionError) as caught:
         resolve(ZOO, MODEL, options)
     assert message in str(caught.value)
+
+
+def test_text_for_an_option_that_lists_numbers_is_refused():
+    with pytest.raises(OptionError, match="option 'size' is 'x'"):
+        resolve(ZOO, component("metric", "listed", "build_listed"), {"size": "x"})
 
 
 def test_an_unknown_option_of_a_component_without_any():
