@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from flowzoo.data.dataset import Dataset as Dataset
     from flowzoo.data.dataset import DatasetInfo as DatasetInfo
     from flowzoo.data.dataset import ImageSource as ImageSource
+    from flowzoo.data.flips import Flips as Flips
     from flowzoo.data.load import load_dataset as load_dataset
     from flowzoo.data.locate import Opened as Opened
     from flowzoo.data.locate import open_images as open_images
@@ -179,6 +180,7 @@ _HOMES = {
     "exactly": "flowzoo.data.stored",
     "Exactness": "flowzoo.exactness",
     "FilePlace": "flowzoo.component",
+    "Flips": "flowzoo.data.flips",
     "FirstPass": "flowzoo.builtin.first_pass",
     "floating_dtype": "flowzoo.tensors",
     "Flow": "flowzoo.flow",

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field
 
 from flowzoo.component import FilePlace
-from flowzoo.data.dataset import SPLITS, Dataset
+from flowzoo.data.dataset import Dataset
 from flowzoo.data.flips import Flips
 from flowzoo.data.memory import in_memory
 from flowzoo.data.on_disk import shuffled
 from flowzoo.errors import DataError
-from flowzoo.yaml_text import read_yaml
 
 LIST = Path(__file__).with_suffix(".yaml")
 """The photographs of each package, with their splits and SHA-256 sums."""
@@ -79,13 +79,13 @@ def build_wallpapers(
     Raises:
         DataError: A photograph is missing, or another one stands in its place.
     """
-    listed: Packages = read_yaml(LIST)
+    listed: Packages = yaml.safe_load(LIST.read_text(encoding="utf-8"))
     chosen = listed if packages == "all" else {SMALL: listed[SMALL]}
     files = _find(chosen, Path("/") if root is None else Path(root).expanduser())
     height, width = (size, size) if isinstance(size, int) else size
     splits = {
-        split: np.concatenate([_cut(_read(*file), (height, width), _BEGIN[split]) for file in files[split]])
-        for split in SPLITS
+        split: np.concatenate([_cut(_read(*file), (height, width), begin) for file in files[split]])
+        for split, begin in _BEGIN.items()
     }
     return in_memory(
         "wallpapers",
@@ -112,7 +112,7 @@ def _find(packages: Packages, root: Path) -> dict[str, list[tuple[Path, str, str
             f"cannot read the folder {root}: {reason.strerror}. Give the folder that the packages were "
             "unpacked into as root"
         ) from reason
-    found: dict[str, list[tuple[Path, str, str]]] = {split: [] for split in SPLITS}
+    found: dict[str, list[tuple[Path, str, str]]] = {split: [] for split in _BEGIN}
     missing: list[str] = []
     for name, package in packages.items():
         for split, photographs in package["photographs"].items():
