@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.standardise import Standardise
-from flowzoo.component import BijectorSpec, Builder, Spec, SplitSpec, TransformSpec
+from flowzoo.builtin.whiten import Whiten
+from flowzoo.component import Added, BijectorSpec, Builder, Spec, SplitSpec, TransformSpec
 from flowzoo.level import Level
 from flowzoo.shapes import Shape
 
@@ -18,6 +19,7 @@ IDENTITY = Spec("identity")
 KEEP_NOTHING = Spec("keep-nothing")
 
 
+Normalise = Literal["standardise", "whiten"]
 Transforms = Annotated[list[TransformSpec], Field(min_length=1)]
 
 
@@ -47,6 +49,14 @@ class CascadeOptions:
         BijectorSpec | None,
         Field(description="Bijector for the coarsest image. None: the one that the other levels have."),
     ] = None
+    normalise: Annotated[
+        Normalise,
+        Added(before="standardise"),
+        Field(
+            description="What each level's data go through first: shift and scale per channel (standardise), "
+            "or whitening given the coarse image (whiten)."
+        ),
+    ] = "standardise"
 
 
 def cascade_model(image_shape: Shape, builder: Builder, *, options: CascadeOptions) -> list[Level]:
@@ -72,6 +82,7 @@ def cascade_model(image_shape: Shape, builder: Builder, *, options: CascadeOptio
         split=options.split,
         bijector=options.bijector,
         last=options.last,
+        normalise=options.normalise,
     )
 
 
@@ -85,14 +96,15 @@ def cascade(
     split: Spec,
     bijector: Spec = IDENTITY,
     last: Spec | None = None,
+    normalise: Normalise = "standardise",
 ) -> list[Level]:
     """Build levels that factor out part of their image, modelled given the part that goes on.
 
     ``log p(x) = sum over levels [ladj(transform) + ladj(joint) + log p(factored | kept)]``
 
     The coarsest level has neither transform nor joint: its image is modelled on its own. What meets an image
-    first, the joint where there is one and else the conditional, gets it standardised by statistics of the
-    data that stay fixed, its context likewise.
+    first, the joint where there is one and else the conditional, gets it standardised or whitened by
+    statistics of the data that stay fixed, and its context standardised.
 
     Args:
         image_shape: ``(C, H, W)`` of the finest level.
@@ -104,6 +116,8 @@ def cascade(
         split: Parts the image into what goes on and what is factored out.
         bijector: Models what is factored out, given what goes on.
         last: Models the coarsest image; by default the bijector does.
+        normalise: Whether images are standardised (:class:`~flowzoo.builtin.standardise.Standardise`) or
+            whitened (:class:`~flowzoo.builtin.whiten.Whiten`).
 
     Returns:
         The levels, finest first.
@@ -125,9 +139,21 @@ def cascade(
         kept, factored = policy.shapes(transformed)
         conditional = builder.bijector(last if coarsest and last else bijector, factored, kept)
         if over_all.name == "identity":
-            conditional = Standardise(conditional, factored, kept)
+            conditional = _normalised(normalise, conditional, factored, kept, ends=True)
         else:
-            mixing = Standardise(mixing, transformed)
+            mixing = _normalised(normalise, mixing, transformed)
         built.append(Level(step, mixing, policy, conditional))
         shape = kept or shape
     return built
+
+
+def _normalised(
+    normalise: Normalise,
+    inner: ConditionalBijector,
+    shape: Shape,
+    context_shape: Shape | None = None,
+    ends: bool = False,
+) -> ConditionalBijector:
+    if normalise == "whiten":
+        return Whiten(inner, shape, context_shape, ends=ends)
+    return Standardise(inner, shape, context_shape)

@@ -94,6 +94,17 @@ def _bijectors() -> list[Component]:
         ),
         Component(
             kind="bijector",
+            name="whiten",
+            build="flowzoo.builtin.whiten:build_whiten",
+            summary="A bijector on data whitened in closed form, given the context's neighbourhood",
+            reference=_OAS,
+            check=(
+                Check(shape=(1, 4, 8), context_shape=(2, 4, 4), options={"inner": Spec("actnorm")}),
+                Check(options={"inner": Spec("actnorm")}, name="without a context"),
+            ),
+        ),
+        Component(
+            kind="bijector",
             name="gaussian",
             build="flowzoo.builtin.gaussian:build_gaussian",
             summary="Whitening by a Gaussian with full covariance, fitted in closed form",
