@@ -83,7 +83,12 @@ def _bijectors() -> list[Component]:
             name="stack",
             build="flowzoo.builtin.stack:build_stack",
             summary="Bijectors one after another",
-            check=Check(options={"parts": two_parts}),
+            check=(
+                Check(options={"parts": two_parts}),
+                Check(
+                    options={"parts": [Spec("actnorm"), Spec("actnorm")], "training": "greedy"}, name="greedy"
+                ),
+            ),
         ),
         Component(
             kind="bijector",

@@ -28,7 +28,7 @@ Kernel = Literal[1, 3, 5, 7]
 
 KERNEL: Kernel = 3
 WHOLE = 768
-IMAGES = 8192
+IMAGES = 4096
 
 NOTICEABLE = 0.05
 """Shrinkage from which on a diagnosis advises more images."""
@@ -175,7 +175,7 @@ class Whiten(ConditionalBijector):
         """Return the context at the resolution of the places, with as much around it as the kernel sees."""
         given = given.to(values.dtype)
         if given.shape[2:] != values.shape[2:]:
-            given = F.adaptive_avg_pool2d(given, values.shape[2:])
+            given = F.adaptive_avg_pool2d(given, (values.shape[2], values.shape[3]))
         rows, columns = (side // 2 for side in self.slope.shape[2:])
         return F.pad(given, (columns, columns, rows, rows), mode="replicate")
 
@@ -238,15 +238,15 @@ class Whiten(ConditionalBijector):
             )
         if self.block == (1, 1):
             return x
-        blocks = x.reshape(len(x), -1, height // rows, rows, width // columns, columns)
+        blocks: Tensor = x.reshape(len(x), -1, height // rows, rows, width // columns, columns)
         return blocks.permute(0, 3, 5, 1, 2, 4).flatten(1, 3)
 
     def _from_places(self, values: Tensor) -> Images:
         """Undo :meth:`_to_places`."""
         if self.block == (1, 1):
             return values
-        blocks = values.unflatten(1, (*self.block, -1)).permute(0, 3, 4, 1, 5, 2)
-        return blocks.flatten(4, 5).flatten(2, 3)
+        blocks: Tensor = values.unflatten(1, (*self.block, -1))
+        return blocks.permute(0, 3, 4, 1, 5, 2).flatten(4, 5).flatten(2, 3)
 
 
 def build_whiten(
