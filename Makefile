@@ -8,7 +8,7 @@ PLUGINS := $(patsubst %/pyproject.toml,./%,$(sort $(wildcard plugins/*/pyproject
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test test-all check docs docs-serve learn bench wheels install-check release-check clean
+.PHONY: help demo install test coverage test-all check docs docs-serve learn bench wheels install-check release-check clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -19,7 +19,10 @@ demo: $(INSTALLED) ## run the suite quick: every model on digits, with a report 
 
 install: $(INSTALLED) ## make .venv with the core, every plugin and the development tools
 
-test: $(INSTALLED) ## run the tests, with coverage (TESTFLAGS=... adds options of pytest)
+test: $(INSTALLED) ## run the tests (TESTFLAGS=... adds options of pytest)
+	$(BIN)/python -m pytest --numprocesses=auto $(TESTFLAGS)
+
+coverage: $(INSTALLED) ## run the tests and list the lines that none of them runs (takes half as long again)
 	$(BIN)/python -m pytest --cov --cov-report=term --numprocesses=auto $(TESTFLAGS)
 
 test-all: $(INSTALLED) ## run the tests, with the whole kit on every mixture of components

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -39,8 +40,10 @@ jaxtyping.install_import_hook(
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# The tensors are tiny: a second thread waits more than it works, and much more beside other processes.
+# The tensors are tiny, so a second thread waits more than it works, even more if other processes compute. The
+# same is true of programs that tests start.
 torch.set_num_threads(1)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ALLOWED_SKIPS = {
     "[dataset-celeba64-": "no Debian package has the files; tests/data/test_public_datasets.py makes some up",

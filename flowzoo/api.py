@@ -1,4 +1,4 @@
-"""All that plugins may import of flowzoo; :data:`API_VERSION` says which version of it this is.
+"""Everything that plugins may import from flowzoo; :data:`API_VERSION` is its version.
 
 Names are imported when they are first used: a plugin's hook module that takes ``hookimpl``, ``Component``,
 ``Check`` and ``Spec`` from here imports no torch.
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from flowzoo.call import Ledger as Ledger
     from flowzoo.call import per_image_generators as per_image_generators
     from flowzoo.cascade import CascadeOptions as CascadeOptions
-    from flowzoo.cascade import cascade as cascade
     from flowzoo.cascade import cascade_model as cascade_model
     from flowzoo.cli.console import say as say
     from flowzoo.component import Added as Added
@@ -101,6 +100,7 @@ if TYPE_CHECKING:
     from flowzoo.evaluation.likelihood import Likelihood as Likelihood
     from flowzoo.evaluation.likelihood import evaluate_likelihood as evaluate_likelihood
     from flowzoo.evaluation.notes import stated as stated
+    from flowzoo.evaluation.observer import Observer as Observer
     from flowzoo.evaluation.pilot import calibrate_on_pilot as calibrate_on_pilot
     from flowzoo.exactness import Exactness as Exactness
     from flowzoo.experiment.training_options import TrainingOptions as TrainingOptions
@@ -157,7 +157,6 @@ _HOMES = {
     "Builder": "flowzoo.component",
     "calibrate_on_pilot": "flowzoo.evaluation.pilot",
     "Call": "flowzoo.call",
-    "cascade": "flowzoo.cascade",
     "cascade_model": "flowzoo.cascade",
     "CascadeOptions": "flowzoo.cascade",
     "Check": "flowzoo.component",
@@ -215,6 +214,7 @@ _HOMES = {
     "nothing_trains": "flowzoo.bench.metrics.training_steps",
     "NotInitialisedError": "flowzoo.errors",
     "NumericalError": "flowzoo.errors",
+    "Observer": "flowzoo.evaluation.observer",
     "on_disk": "flowzoo.data.on_disk",
     "open_images": "flowzoo.data.locate",
     "Opened": "flowzoo.data.locate",

@@ -22,7 +22,7 @@ class Phase:
 
     Attributes:
         name: The name, which the bijector gets as ``call.solver.phase``.
-        share: Share of the training budget. A bijector's shares sum to 1.
+        share: Part of the training budget. A bijector's shares sum to 1.
         rate: Factor on the learning rate.
     """
 
@@ -40,10 +40,10 @@ class ConditionalBijector(BeginsPasses, nn.Module, ABC):
     """
 
     traits: BijectorTraits = BijectorTraits()
-    """What it declares of itself. A wrapper hands on its inner part's traits as a whole."""
+    """The traits that it declares. A wrapper returns its inner part's traits."""
 
     phases: tuple[Phase, ...] = ()
-    """The phases that its training goes through, one after another; none where there is one objective."""
+    """The phases of its training, one after another; none if there is one objective."""
 
     def __call__(
         self, x: Images, context: Images | None = None, call: Call = EVALUATION
@@ -59,7 +59,7 @@ class ConditionalBijector(BeginsPasses, nn.Module, ABC):
 
         Args:
             x: ``(B, C, H, W)``.
-            context: ``(B, C', H', W')``, or None where the bijector was built without one.
+            context: ``(B, C', H', W')``, or None if the bijector was built without one.
             call: Generator, mode and ledger of this pass.
 
         Returns:
@@ -76,7 +76,7 @@ class ConditionalBijector(BeginsPasses, nn.Module, ABC):
     ) -> tuple[Images, Images]:
         """Map data to noise, and return how much each dimension has contributed to ``log_det`` so far.
 
-        Contributions of earlier parts travel with their dimensions: they stay where they are unless the
+        Contributions of earlier parts belong to their dimensions: they stay in place unless the
         bijector moves or mixes dimensions.
 
         Args:

@@ -1,7 +1,7 @@
-"""Work in batches, in which what a model calibrates does not depend on how the batches are cut.
+"""Computes in batches so that a model's calibration does not depend on the division into batches.
 
-A solver that chose its steps anew for every batch would make an image depend on those beside it. So it
-chooses them on a few images, the pilot, and all others meet the same.
+If a solver chose its steps again for every batch, an image's result would depend on other images. So it
+chooses them on a few pilot images, and all other images use the same steps.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from torch import Tensor, nn
 from flowzoo.warm_start import WarmStart
 
 PILOT_IMAGES = 32
-"""Images on which a model calibrates before it is validated or evaluated on others, or on all."""
+"""Number of images on which a model calibrates before validation or evaluation."""
 
 PILOT_DRAWS = 8
-"""Images on which a model calibrates while it draws; they are the first that it draws."""
+"""Number of images on which a model calibrates in sampling: the first that it draws."""
 
 T = TypeVar("T")
 
 
 def calibrate(model: nn.Module, compute: Callable[[WarmStart], T]) -> tuple[WarmStart, T]:
-    """Return what a model keeps while something is computed of its pilot, frozen, and what was computed.
+    """Compute something for pilot images. Return the frozen warm start, and the results.
 
     Args:
         model: The model; its modules keep what they calibrate.
-        compute: Computes something of the pilot with a new warm start.
+        compute: Computes something for the pilot with a new warm start.
     """
     warm_start = WarmStart(model)
     computed = compute(warm_start)
@@ -38,15 +38,15 @@ def calibrate(model: nn.Module, compute: Callable[[WarmStart], T]) -> tuple[Warm
 def in_batches(
     model: nn.Module, count: int, batch_size: int, pilot: int, compute: Callable[[range, WarmStart], Tensor]
 ) -> Iterator[Tensor]:
-    """Yield what is computed for ``count`` things, in order.
+    """Yield the results for ``count`` things, in order.
 
     Args:
         model: The model; its modules keep what they calibrate.
         count: Number of the things.
-        batch_size: How many at once, but for the pilot.
-        pilot: How many the model calibrates on; all of them are computed, even where fewer are asked for.
-            0 for a model that calibrates nothing.
-        compute: Takes places of things, and the warm start; returns a row each.
+        batch_size: Number of things at once, except for the pilot.
+        pilot: Number of things on which the model calibrates. All of them are computed, even if ``count`` is
+            smaller. 0 for a model that calibrates nothing.
+        compute: Takes places of things and the warm start, and returns one row for each.
     """
     warm_start, first = calibrate(model, lambda new: compute(range(pilot), new) if pilot else None)
     if first is not None:

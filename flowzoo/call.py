@@ -1,6 +1,6 @@
-"""The record of a call: what a pass through a model needs beyond tensors.
+"""The record of a call: everything that a pass through a model needs besides tensors.
 
-It is passed along explicitly, so nothing is stashed on modules and the global random state is left alone.
+It is passed along explicitly, so nothing is stored on modules, and the global random state does not change.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ Mode = Literal["evaluate", "train", "initialise"]
 
 @dataclass
 class Ledger:
-    """What the components of a model report while they compute.
+    """The reports of components while they compute.
 
     Attributes:
         penalties: Weighted regularisers by name, ``(B,)`` in nats each. They are added to the training loss.
         counts: Totals by name, such as ``evaluations`` of an ODE's vector field.
-        notes: Facts for people to read beside a figure, by name, such as ``trace: exact``.
-        parts: What the log-determinants of the parts were worth in this pass.
-        wants_more: Whether a component needs further batches in the first pass over the data.
+        notes: Conditions that are shown with a figure, by name, such as ``trace: exact``.
+        parts: Exactness of the parts' log-determinants in this pass.
+        wants_more: Whether a component needs more batches in the first pass over the data.
     """
 
     penalties: dict[str, PerImage] = field(default_factory=dict)
@@ -41,17 +41,17 @@ class Ledger:
 
     @property
     def exactness(self) -> Exactness:
-        """What ``log p(x)`` of the pass is worth: as much as its worst part."""
+        """Exactness of ``log p(x)`` in this pass: that of its least exact part."""
         return worst(self.parts)
 
     @property
     def estimated(self) -> bool:
-        """Whether a log-determinant was an estimate, which has noise of its own."""
+        """Whether a log-determinant was an estimate, which has noise."""
         return Exactness.UNBIASED in self.parts
 
 
 class _Stream:
-    """The generator of a pass that was given none: made at the first draw, with seed 0."""
+    """The generator of a pass without a given one: it is made at the first draw, with seed 0."""
 
     def __init__(self) -> None:
         self._generator: torch.Generator | None = None
@@ -73,8 +73,8 @@ class Call:
         generator: The source of every random draw. One generator serves the whole batch. A tuple holds one
             for each image, so that an image's draws do not depend on its batch. Without a generator, a pass
             draws from a stream of its own that begins with seed 0, so that evaluation repeats itself.
-        ledger: Where reports are collected. Without it they are dropped.
-        solver: What parts that solve or estimate get beyond that.
+        ledger: Collects reports. Without it they are dropped.
+        solver: Further settings for parts that solve or estimate.
     """
 
     mode: Mode = "evaluate"
@@ -82,14 +82,14 @@ class Call:
     ledger: Ledger | None = None
     solver: Solving = ORDINARY
     stream: _Stream | None = field(default=None, repr=False, compare=False)
-    """Set by :meth:`seeded` alone."""
+    """Set by :meth:`seeded` only."""
 
     @property
     def training(self) -> bool:
         return self.mode == "train"
 
     def seeded(self) -> Call:
-        """Return this call; where it has no generator, one whose draws all come from one stream."""
+        """Return this call. Without a generator, return one whose draws all come from one stream."""
         if self.generator is not None or self.stream is not None:
             return self
         return dataclasses.replace(self, stream=_Stream())
@@ -128,17 +128,17 @@ class Call:
             self.ledger.counts[name] = self.ledger.counts.get(name, 0.0) + amount
 
     def note(self, name: str, fact: str) -> None:
-        """State a fact for people, to stand beside every figure that comes out of this pass."""
+        """State a condition that is shown with every figure of this pass."""
         if self.ledger is not None:
             self.ledger.notes.setdefault(name, set()).add(fact)
 
     def rest_on(self, parts: Iterable[Exactness]) -> None:
-        """State what the log-determinants of parts are worth, on which figures of this pass rest."""
+        """State the exactness of parts' log-determinants that figures of this pass depend on."""
         if self.ledger is not None:
             self.ledger.parts.update(parts)
 
     def want_more(self) -> None:
-        """Request further batches in the first pass over the data."""
+        """Request more batches in the first pass over the data."""
         if self.ledger is not None:
             self.ledger.wants_more = True
 
@@ -155,7 +155,7 @@ class Call:
         return self._draw(like, _rademacher)
 
     def _draw(self, like: Tensor, draw: _Draw) -> Tensor:
-        # A draw in double precision is the one in single precision, so that the two can be compared.
+        # A draw in double precision is the draw in single precision, so that the two can be compared.
         dtype = torch.float32 if like.dtype == torch.float64 else like.dtype
         if isinstance(self.generator, tuple):
             assert len(self.generator) == like.shape[0], "one generator for each image"

@@ -1,8 +1,7 @@
-"""The recipe that all families share: a stack of like levels, the coarsest last."""
+"""The recipe that most families have in common: a stack of similar levels, the coarsest last."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -53,16 +52,22 @@ class CascadeOptions:
         Normalise,
         Added(before="standardise"),
         Field(
-            description="What each level's data go through first: shift and scale per channel (standardise), "
+            description="What is done to each level's data first: shift and scale per channel (standardise), "
             "or whitening given the coarse image (whiten)."
         ),
     ] = "standardise"
 
 
 def cascade_model(image_shape: Shape, builder: Builder, *, options: CascadeOptions) -> list[Level]:
-    """Build the levels of a family that is described by its options alone.
+    """Build levels that factor out part of their image, modelled given the part that goes on.
 
-    A plugin registers such a family without code of its own::
+    ``log p(x) = sum over levels [ladj(transform) + ladj(joint) + log p(factored | kept)]``
+
+    The coarsest level has neither transform nor joint: its image is modelled by itself. The part that gets
+    an image first, the joint if there is one and otherwise the conditional, gets it standardised or whitened
+    by statistics of the data that stay fixed. Its context is standardised.
+
+    A plugin registers a family that is described by its options alone without code of its own::
 
         Component(
             kind="model", name="mine", build="flowzoo.api:cascade_model", summary="Haar details by Glow.",
@@ -70,54 +75,10 @@ def cascade_model(image_shape: Shape, builder: Builder, *, options: CascadeOptio
                       "split": Spec("keep-first-channels", divisor=4)},
         )
 
-    Raises:
-        ShapeError: The shape cannot be taken down so often.
-    """
-    return cascade(
-        image_shape,
-        builder,
-        levels=options.levels,
-        transform=options.transform,
-        joint=options.joint,
-        split=options.split,
-        bijector=options.bijector,
-        last=options.last,
-        normalise=options.normalise,
-    )
-
-
-def cascade(
-    image_shape: Shape,
-    builder: Builder,
-    *,
-    levels: int,
-    transform: Spec | Sequence[Spec] = IDENTITY,
-    joint: Spec = IDENTITY,
-    split: Spec,
-    bijector: Spec = IDENTITY,
-    last: Spec | None = None,
-    normalise: Normalise = "standardise",
-) -> list[Level]:
-    """Build levels that factor out part of their image, modelled given the part that goes on.
-
-    ``log p(x) = sum over levels [ladj(transform) + ladj(joint) + log p(factored | kept)]``
-
-    The coarsest level has neither transform nor joint: its image is modelled on its own. What meets an image
-    first, the joint where there is one and else the conditional, gets it standardised or whitened by
-    statistics of the data that stay fixed, and its context standardised.
-
     Args:
         image_shape: ``(C, H, W)`` of the finest level.
         builder: Finds the components by name.
-        levels: How many, the coarsest included.
-        transform: Rearranges each level's image, to a coarse image and its details for one. Several take
-            turns, the first at the finest level.
-        joint: Bijector over the transformed image before it is split.
-        split: Parts the image into what goes on and what is factored out.
-        bijector: Models what is factored out, given what goes on.
-        last: Models the coarsest image; by default the bijector does.
-        normalise: Whether images are standardised (:class:`~flowzoo.builtin.standardise.Standardise`) or
-            whitened (:class:`~flowzoo.builtin.whiten.Whiten`).
+        options: The components, and how many levels there are.
 
     Returns:
         The levels, finest first.
@@ -125,23 +86,24 @@ def cascade(
     Raises:
         ShapeError: The shape cannot be taken down so often.
     """
-    transforms = [transform] if isinstance(transform, Spec) else list(transform)
+    transforms = [options.transform] if isinstance(options.transform, Spec) else options.transform
     assert transforms, "levels without a transform have the identity"
     built: list[Level] = []
     shape = image_shape
-    for place in range(levels):
-        coarsest = place == levels - 1
+    for place in range(options.levels):
+        coarsest = place == options.levels - 1
         step = builder.transform(IDENTITY if coarsest else transforms[place % len(transforms)], shape)
         transformed = step.output_shape(shape)
-        over_all = IDENTITY if coarsest else joint
-        mixing: ConditionalBijector = builder.bijector(over_all, transformed)
-        policy = builder.split(KEEP_NOTHING if coarsest else split, transformed)
+        joint = IDENTITY if coarsest else options.joint
+        mixing: ConditionalBijector = builder.bijector(joint, transformed)
+        policy = builder.split(KEEP_NOTHING if coarsest else options.split, transformed)
         kept, factored = policy.shapes(transformed)
-        conditional = builder.bijector(last if coarsest and last else bijector, factored, kept)
-        if over_all.name == "identity":
-            conditional = _normalised(normalise, conditional, factored, kept, ends=True)
+        bijector = options.last if coarsest and options.last else options.bijector
+        conditional = builder.bijector(bijector, factored, kept)
+        if joint.name == "identity":
+            conditional = _normalised(options.normalise, conditional, factored, kept, ends=True)
         else:
-            mixing = _normalised(normalise, mixing, transformed)
+            mixing = _normalised(options.normalise, mixing, transformed)
         built.append(Level(step, mixing, policy, conditional))
         shape = kept or shape
     return built

@@ -1,7 +1,7 @@
-"""Calls of parts whose results have the shapes that their interfaces state, or the part is named.
+"""Calls of parts that check the shapes of results, so that an error names the right part.
 
-Whoever calls a part of its own goes through these. Torch would broadcast a wrong shape in silence, or the
-mistake would show further on, and another part would be named for it.
+Code that calls a part uses these functions. Otherwise torch would broadcast a wrong shape silently, or the
+mistake would appear later, and the error would name another part.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ def loss(part: ConditionalBijector, x: Images, context: Images | None, call: Cal
 
 
 def require_shape(part: nn.Module, what: str, found: Tensor, shape: tuple[int, ...]) -> None:
-    """Refuse a part's result of another shape than its interface states.
+    """Refuse a part's result with a wrong shape.
 
     Raises:
-        ShapeError: The shape is another; the message names the part.
+        ShapeError: The shape is wrong; the message names the part.
     """
     if found.shape != shape:
         raise ShapeError(
@@ -69,7 +69,7 @@ def require_shape(part: nn.Module, what: str, found: Tensor, shape: tuple[int, .
 
 
 def who_declares(part: ConditionalBijector, declares: Callable[[ConditionalBijector], bool]) -> str:
-    """Return the name of the part that makes a bijector declare something; wrappers only pass it on."""
+    """Return the name of the innermost part that makes a bijector declare something."""
     found = [each for each in part.modules() if isinstance(each, ConditionalBijector) and declares(each)]
     known = [each for each in found if origin_of(each)]
     return name_of((known or found or [part])[-1])

@@ -1,4 +1,4 @@
-"""What a plugin registers: components, options that refer to other components, and the builder they get."""
+"""The records that a plugin registers: components, specs of other components, and the builder's interface."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ ROUNDING = 1e-8
 """Tolerance of a component whose errors come from rounding alone."""
 
 LARGEST_TOLERANCE = 1e-3
-"""Largest tolerance that a reason can justify: beyond it a wrong ``log_det`` would pass as an inexact one."""
+"""Largest tolerance with a reason: with a larger one, a wrong ``log_det`` could pass as an inexact one."""
 
 LARGEST_OVERLAP = 0.02
-"""Largest share of a split's images that a data set may hold in another split as well, with a reason."""
+"""Largest fraction of a split's images that may be in another split too, with a reason."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """How the conformance kit tries a component, and how exact it has to be.
+    """A trial of the conformance kit: shapes, options and tolerance.
 
     Attributes:
-        shape: ``(C, H, W)`` that it is tried on; tiny, for the Jacobian is computed by brute force. For a
-            data set: the shape of its images, by which suites are planned where its files are not at hand.
-        context_shape: The context's shape, for bijectors and networks that take one.
+        shape: ``(C, H, W)`` of the trial; tiny, since the Jacobian is computed by brute force. For a
+            data set: the shape of its images, which the check of suites uses if its files are missing.
+        context_shape: Shape of the context, for bijectors and networks that take one.
         options: Options for the trial: few steps, narrow networks, a fixed grid for a solver.
         fixed: Names of options that keep their value while the kit tries other values of each option: those
-            that take long or need what not every machine has.
+            that take long, or need something that not every machine has.
         tolerance: Largest allowed error of a round trip and of ``log_det`` in float64. For a data set: the
-            largest share of a split's images that another split holds as well. Above :data:`ROUNDING` it
+            largest fraction of a split's images that are in another split too. Above :data:`ROUNDING` it
             needs a reason, and it is at most :data:`LARGEST_TOLERANCE` (a data set's:
             :data:`LARGEST_OVERLAP`).
         reason: Why the tolerance is not at rounding level, or why the component is not exact.
-        name: What tells this trial from the component's others, such as ``without context``; by default its
+        name: Name of the trial if there are several, such as ``without context``; by default its
             number.
     """
 
@@ -63,10 +63,10 @@ class Published:
 
     Attributes:
         data: The paper's data set, as in ``CIFAR-10``.
-        bits_per_dim: As printed.
-        source: The paper, in short.
-        variant: Which of the paper's configurations.
-        remark: What must stand beside it: that it is no likelihood, or not credible.
+        bits_per_dim: Bits/dim as printed.
+        source: Short name of the paper.
+        variant: The configuration in the paper.
+        remark: A remark that is shown with it: that it is not a likelihood, or not credible.
     """
 
     data: str
@@ -82,21 +82,22 @@ class Component:
 
     Attributes:
         kind: One of :data:`KINDS`.
-        name: Lower-case, with hyphens, unique within the kind.
+        name: Name in lower case, with hyphens, unique within the kind.
         build: ``"package.module:callable"``, imported only when the component is built. What the callable
             gets by position is set by the kind (see :class:`Builder`). Its keyword-only parameters
-            are the component's options; annotations and defaults are checked and shown. Options that belong
-            together may stand in a dataclass instead: as the callable itself, or as the annotation of its
+            are the component's options. Annotations and defaults are checked and shown. Options that belong
+            together may be fields of a dataclass instead: the callable itself, or the annotation of its
             one keyword-only parameter ``options``. The dataclass's keyword-only fields are then the options.
-        summary: One line for listings.
+        summary: One line for lists.
         reference: The paper or document that it follows.
-        revision: Raised whenever the component computes something else than before with the same options.
+        revision: A number that is raised if the component computes something else than before with the same
+            options.
         exact: Whether it is a bijection with an exact ``log_det``; False for a stochastic transform.
-        check: How the conformance kit tries it; several are tried one after another.
-        published: Figures that papers state for it.
-        defaults: Options of a callable that several components share, each with this component's default. The
-            component has these options alone; the callable's other options keep the callable's defaults.
-        example: Of a command: a command line that stands below its help.
+        check: Trials of the conformance kit, one or several.
+        published: Published figures.
+        defaults: Options of a callable that several components use, each with this component's default. The
+            component has only these options; the callable's other options keep the callable's defaults.
+        example: For a command: an example of its use, shown below its help.
     """
 
     kind: Kind
@@ -113,13 +114,13 @@ class Component:
 
     @property
     def checks(self) -> tuple[Check, ...]:
-        """How the conformance kit tries it: at least one trial."""
+        """The trials of the conformance kit, at least one."""
         return (self.check,) if isinstance(self.check, Check) else self.check
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A component asked for by name, with options: the default of an option that takes a component.
+    """A component by name, with options: the default of an option that takes a component.
 
     >>> Spec("cnf", blocks=2).options["blocks"]
     2
@@ -133,7 +134,7 @@ class Spec:
         object.__setattr__(self, "options", MappingProxyType(dict(options)))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Let a module that holds one be copied: the view of its options cannot be."""
+        """Let a module with a spec be copied, although the view of its options cannot be."""
         return _spec_of, (self.name, dict(self.options))
 
 
@@ -148,7 +149,7 @@ class Refers:
     kind: Kind
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
-        """Let pydantic hand the value to ``info.context``, which knows the registry and returns a Spec."""
+        """Let pydantic pass the value to ``info.context``, which has the registry and returns a Spec."""
         from pydantic_core import core_schema
 
         def resolve(value: Any, info: Any) -> Spec:
@@ -163,7 +164,7 @@ class Refers:
         )
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, str]:
-        """Let the kind stand for the type where options are described."""
+        """Use the kind as the type in descriptions of options."""
         return {"type": self.kind}
 
 
@@ -177,7 +178,7 @@ NetworkSpec = Annotated[Spec, Refers("network")]
 class FilePlace:
     """Marks, in an annotation, an option that says where files are, such as ``root``.
 
-    Files may move: a run keeps the option as an absolute path, and goes on from another place if given one.
+    Files may move: a run stores the option as an absolute path, and accepts a new one later.
     An option annotated with :class:`pathlib.Path` needs no mark.
     """
 
@@ -202,11 +203,11 @@ class Added:
 
 @runtime_checkable
 class Builder(Protocol):
-    """Through which a component's builder asks for other components by name.
+    """Builds other components by name, for a component's builder.
 
-    Its ``bins`` is ``M``, how many integers a value of the data can take.
+    Its ``bins`` is ``M``, the number of integers that a value of the data can take.
 
-    What a builder gets by position, by kind:
+    Positional arguments of a builder, by kind:
 
     * ``transform``, ``split``: the image shape, the builder;
     * ``bijector``: the shape, the context's shape or None, the builder;
@@ -215,7 +216,7 @@ class Builder(Protocol):
     * ``model``: the image shape, the builder; it returns the levels, finest first;
     * ``dataset``, ``metric``, ``suite``: nothing.
 
-    A ``command`` is called by the command line: its callable is a function whose parameters Typer reads, or a
+    The command line calls a ``command``: its callable is a function whose parameters Typer reads, or a
     Typer app.
     """
 

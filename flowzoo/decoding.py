@@ -1,4 +1,4 @@
-"""Decodes image files: what is read, what is refused, and how values change on the way."""
+"""Decodes image files, refuses some, and records changes of values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ALPHA = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
 _MORE_BITS = {"I": "32-bit integers", "F": "floating-point numbers"}
 
 _KNOWN_FORMATS = frozenset({"PNG", "JPEG", "MPO", "BMP", "DIB", "GIF", "WEBP", "TIFF", "PPM"})
-"""Pillow's names of the formats of which it is known here how many bits a value has."""
+"""Pillow's names of the formats for which the number of bits of a value is known here."""
 
 _ORIENTATION = 0x0112
 _BITS_PER_SAMPLE = 258
@@ -38,13 +38,13 @@ def decode_image(content: bytes) -> Image.Image:
 
 
 def decode_explained(content: bytes) -> tuple[Image.Image, list[str]]:
-    """Decode an image file, and say what happens to its values between the file and an array of bytes.
+    """Decode an image file, and return the changes of its values between the file and an array of bytes.
 
     Args:
-        content: As :func:`decode_image` takes it.
+        content: As for :func:`decode_image`.
 
     Returns:
-        The image, and each kind of change, none for a plain grey or RGB image of 8 bits.
+        The image, and each kind of change; none for a plain grey or RGB image of 8 bits.
 
     Raises:
         DataError: As :func:`decode_image`.
@@ -62,12 +62,12 @@ def decode_explained(content: bytes) -> tuple[Image.Image, list[str]]:
     except Image.DecompressionBombError as reason:
         most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
         raise DataError(f"is too large: Pillow decodes {most:,} pixels at most. Scale it down") from reason
-    except Exception as reason:  # Pillow's many readers let through struct, value, syntax and index errors
+    except Exception as reason:  # Pillow's readers pass on struct, value, syntax and index errors
         raise DataError(
             f"is no image that can be read: {_cause(content, reason)}. Copy or download it again, or remove "
             "it"
         ) from reason
-    # Left in, it makes Pillow warn at each conversion; alpha is left out there.
+    # Otherwise Pillow warns at each conversion. Alpha is left out there.
     image.info.pop("transparency", None)
     return image, changes
 
@@ -90,7 +90,7 @@ def _changes(image: Image.Image) -> list[str]:
 
 
 def _refuse_more_bits(image: Image.Image) -> None:
-    """Refuse more than 8 bits a value, which Pillow cuts to 8 without a word in colour images."""
+    """Refuse more than 8 bits a value, which Pillow cuts to 8 without a warning in colour images."""
     deep = _MORE_BITS.get(image.mode, "16 bits a value" if image.mode.startswith("I;") else "")
     if not deep and bits_a_value(image) > 8:
         deep = f"{bits_a_value(image)} bits a value"
@@ -103,7 +103,7 @@ def _refuse_more_bits(image: Image.Image) -> None:
 
 
 def bits_a_value(image: Image.Image) -> int:
-    """Return how many bits a value has in the file that an image was opened from; Pillow may keep 8 only.
+    """Return the number of bits of a value in the file of an image. Pillow may keep only 8.
 
     Args:
         image: Opened from a file, and not decoded yet.

@@ -22,7 +22,7 @@ def dequantise(images: IntegerImages, bins: int, call: Call = EVALUATION) -> Ima
 
     Args:
         images: ``(B, C, H, W)``, integers in ``{0, ..., bins - 1}``.
-        bins: ``M``, how many integers a value can take; 256 for bytes.
+        bins: ``M``, the number of integers that a value can take; 256 for bytes.
         call: Its generator draws the noise. Without one, the noise is the same each time.
 
     Returns:
@@ -39,7 +39,7 @@ def dequantise(images: IntegerImages, bins: int, call: Call = EVALUATION) -> Ima
 
 
 def quantise(x: Images, bins: int) -> IntegerImages:
-    """Return the integer images whose cells hold ``x``; values outside ``[0, 1)`` go to the nearest cell."""
+    """Return the integer images whose bins contain ``x``; values outside ``[0, 1)`` go to the nearest bin."""
     integers = (x.double() * bins).floor().clamp(0, bins - 1)
     return integers.to(torch.uint8 if bins <= 256 else torch.int32)
 
@@ -48,12 +48,12 @@ def check_integers(images: IntegerImages, bins: int) -> None:
     """Refuse images that are not integers in ``{0, ..., bins - 1}``.
 
     Raises:
-        DataError: They are not.
+        DataError: The images are not such integers.
     """
     if images.is_floating_point() or images.is_complex() or images.dtype == torch.bool:
         raise DataError(
             f"expected integer images in 0..{bins - 1}, got {images.dtype}. "
-            "For values in [0, 1) call log_prob; floats that hold integers become such by .to(torch.uint8)"
+            "For values in [0, 1) call log_prob. Convert floats that hold integers: .to(torch.uint8)"
         )
     if images.numel():
         low, high = int(images.min()), int(images.max())

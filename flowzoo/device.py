@@ -1,4 +1,4 @@
-"""Where to compute, and how the device is set up for it."""
+"""Chooses a device, and prepares it for computing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def prepare_device(name: str = "auto") -> torch.device:
     if name.split(":")[0] not in ("cpu", "cuda", "mps"):
         raise OptionError(f"no device '{name}'; use --device auto, cpu, cuda, cuda:1 or mps")
     torch.set_flush_denormal(True)
-    # torch rounds convolutions on CUDA to TF32 unless told otherwise: likelihoods are computed in float32.
+    # By default torch rounds convolutions on CUDA to TF32; likelihoods are computed in float32.
     torch.backends.cudnn.allow_tf32 = False
     try:
         device = torch.device(name)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 EXPLAINED = 0.02
-"""Share of a discrepancy that may be left over where an explanation counts as one."""
+"""Largest fraction of a discrepancy that an explanation may leave."""
 
 _KNOWN: tuple[tuple[float, str], ...] = (
     (0.0, "it is always 0"),
@@ -16,7 +16,7 @@ _KNOWN: tuple[tuple[float, str], ...] = (
     (0.5, "looks like a factor of 0.5"),
     (2.0, "looks like a factor of 2"),
 )
-"""Factors that common mistakes lead to."""
+"""Factors that result from common mistakes."""
 
 _ROUND = 0.005
 """Relative distance within which a fitted factor counts as 1 over a whole number."""
@@ -33,9 +33,9 @@ def describe_discrepancy(found: Sequence[float], expected: Sequence[float], valu
     ''
 
     Args:
-        found: What was stated, one number for each image, nats.
-        expected: What is right, in the same order.
-        values: How many values an image has; with it a mean over them is recognised as such.
+        found: The stated values, one for each image, nats.
+        expected: The correct values, in the same order.
+        values: Number of values of an image, to recognise a mean over them.
 
     Returns:
         A phrase; empty if nothing simple explains the difference, or there is none.
@@ -54,7 +54,7 @@ def describe_discrepancy(found: Sequence[float], expected: Sequence[float], valu
 
 
 def _fitted(pairs: Sequence[tuple[float, float]]) -> str:
-    """Return what a fitted constant or factor explains; both need images that differ."""
+    """Return the explanation by a fitted constant or factor; both need images that differ."""
     if len(pairs) < 2:
         return ""
     offset = sum(a - b for a, b in pairs) / len(pairs)
@@ -68,7 +68,7 @@ def _fitted(pairs: Sequence[tuple[float, float]]) -> str:
 
 
 def _varies(pairs: Sequence[tuple[float, float]]) -> bool:
-    """Whether the expected values differ by more than the discrepancy's unexplained part may be."""
+    """Whether the expected values differ by more than the allowed unexplained part."""
     expected = [b for _, b in pairs]
     return max(expected) - min(expected) > 2 * EXPLAINED * _largest(pairs, lambda e: e)
 

@@ -35,7 +35,7 @@ class NumericalError(FlowzooError, ArithmeticError):
 
 
 class PartError(FlowzooError, TypeError):
-    """A module in a place where another kind of module is computed with."""
+    """A module of the wrong kind for its place."""
 
 
 class PluginError(FlowzooError):
@@ -47,7 +47,7 @@ class FileError(FlowzooError, OSError):
 
 
 class InUseError(FlowzooError):
-    """A folder in which another process is at work."""
+    """A folder in which another process is working."""
 
 
 class SavedModelError(FlowzooError):

@@ -1,4 +1,4 @@
-"""How exact a stated log-determinant is, and with it a stated ``log p(x)``."""
+"""The exactness of a log-determinant, and of ``log p(x)``."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from enum import StrEnum
 
 
 class Exactness(StrEnum):
-    """What a stated ``log_det`` is worth. The members are ordered: a larger one is worth less.
+    """The exactness of a ``log_det``. The members are ordered: a larger one is less exact.
 
     * ``EXACT``: it is the log-determinant of the Jacobian.
     * ``UNBIASED``: it is an estimate whose expectation is the log-determinant, as Hutchinson's is.
     * ``BOUND``: it is ``-log q`` of a draw, so that the expectation of ``log p(x)`` is a lower bound.
-    * ``NONE``: nothing is known of it, so that no figure that rests on it may be ranked.
+    * ``NONE``: nothing is known of it, so figures that depend on it are never ranked.
 
     >>> Exactness.EXACT < Exactness.BOUND
     True
@@ -37,7 +37,7 @@ class Exactness(StrEnum):
 
 
 def worst(parts: Iterable[Exactness]) -> Exactness:
-    """Return the exactness of a sum of log-determinants: that of its worst part; exact if there is none.
+    """Return the exactness of a sum of log-determinants: that of the least exact part; exact without parts.
 
     >>> worst([Exactness.EXACT, Exactness.BOUND])
     <Exactness.BOUND: 'bound'>

@@ -1,4 +1,4 @@
-"""Writing files: each is whole or not there, and what cannot be written is said in one line."""
+"""Writes files: each is complete or not there, and an error is one line."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _FIXES = {
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.EMFILE: "raise the limit on open files (ulimit -n)",
 }
-"""What a user can do about what the system refuses."""
+"""What a user can do if the system refuses."""
 
 
 def refusal(error: OSError) -> str:
@@ -48,8 +48,8 @@ def writing(path: Path, what: str = "cannot write") -> Iterator[None]:
     """Turn what the system refuses within the block into one line about ``path``.
 
     Args:
-        path: Of the file or folder that is written.
-        what: How the line begins.
+        path: The file or folder that is written.
+        what: The beginning of the line.
 
     Raises:
         FileError: The system refused.
@@ -78,7 +78,7 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         FileError: It cannot be written there.
     """
-    # A name that came from the file system as bytes that are no text must not cost the whole file.
+    # A name of the file system that is not text must not make the whole file fail.
     write_atomically(path, text.encode("utf-8", errors="replace"))
 
 
@@ -165,11 +165,11 @@ def check_output_folder(path: Path) -> None:
 
 
 def check_output(path: Path, kind: str = "file") -> None:
-    """Refuse a path to which no file can be written, before the work whose outcome it shall hold.
+    """Refuse a path to which no file can be written, before the work whose result it is to hold.
 
     Args:
-        path: Of the file.
-        kind: What it shall be, for the message.
+        path: The file.
+        kind: The kind of file, for the message.
 
     Raises:
         OptionError: Its folder does not exist, or it is a folder itself.
@@ -180,7 +180,7 @@ def check_output(path: Path, kind: str = "file") -> None:
             raise OptionError(f"{path} is a folder. Give the name of a {kind}")
         if not path.parent.is_dir():
             raise OptionError(f"there is no folder {path.parent}. Make it first, or choose another place")
-        # The system's own word: it knows about read-only file systems, and about who may do what.
+        # Only the system can tell, since file systems may be read-only and permissions may be complex.
         handle, trial = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
         os.close(handle)
         Path(trial).unlink(missing_ok=True)

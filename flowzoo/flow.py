@@ -43,7 +43,8 @@ class Flow(TrainableStack):
     Raises:
         ShapeError: The levels do not fit the shape, or do not end.
         OptionError: The pixel transform is trainable; a level does not train on its likelihood, and
-            trainable parts stand before it; or a split needs scores that the parts before it cannot give.
+            there are trainable parts before it; or a split needs scores that the parts before it cannot
+            compute.
 
     References:
         The cascade and its exactness: the wavelet and multi-resolution rows of Voleti et al.,
@@ -62,22 +63,22 @@ class Flow(TrainableStack):
         """Return ``log p(x)``, ``(B,)``, nats.
 
         Where parts draw random numbers it is an estimate: continuous flows draw the probes of their trace
-        unless it is exact, stochastic transforms draw part of what they return. Without ``indices`` the draws
-        of an image then depend on its place in the batch; with them they follow the image, whichever batch it
-        stands in. (Steps that a solver chooses for a batch still depend on that batch, within its tolerance.)
+        unless it is exact, and stochastic transforms draw part of their output. Without ``indices`` the draws
+        of an image then depend on its place in the batch. With them they depend on the image only, in any
+        batch. (Steps that a solver chooses for a batch still depend on that batch, within its tolerance.)
 
         Args:
             x: ``(B, C, H, W)`` in ``[0, 1)``.
             call: Generator, mode and ledger of this pass.
-            indices: Of the images in their data set, ``B`` integers, which seed the images' draws as in
-                evaluation with seed 0.
+            indices: Places of the images in their data set, ``B`` integers, which seed the images' draws as
+                in evaluation with seed 0.
 
         Raises:
             ShapeError: ``x`` is not a batch of images of the model's shape.
             DataError: A value is not in ``[0, 1)``.
             OptionError: There is not one index for each image, or the call has a generator already.
-            NumericalError: The result is not finite; a replica of ``torch.nn.DataParallel`` leaves that to
-                whoever gathers the results, since it sees only a share of the batch.
+            NumericalError: The result is not finite. (A replica of ``torch.nn.DataParallel`` does not check,
+                since it sees only a part of the batch.)
         """
         return self.terms(x, by_index(call, indices, len(x))).total()
 
@@ -142,14 +143,14 @@ class Flow(TrainableStack):
     ) -> Images:
         """Draw images.
 
-        Every image has noise of its own, so the first images of a seed are the same however many are drawn
-        and in whatever batches: to rounding, or to the tolerance of a solver that calibrates no steps
+        Every image has its own noise, so the first images of a seed are the same, however many are drawn
+        and in any batches: up to rounding, or up to the tolerance of a solver that does not calibrate
         (:attr:`calibrates`).
 
         Args:
-            n: How many.
+            n: Number of images.
             temperature: Standard deviation of the latents, one for all levels or a list, coarsest first.
-            seed: Makes the draw repeatable; the global random state is not touched either way.
+            seed: Seed of the draw. The global random state does not change.
             batch_size: Images at once; by default all of them.
 
         Returns:
@@ -205,7 +206,7 @@ class Flow(TrainableStack):
 
         Args:
             images: ``(B, C, H, W)``, integers in ``{0, ..., bins - 1}``.
-            call: Whose generator draws the noise.
+            call: The call, whose generator draws the noise.
             indices: As in :meth:`log_prob`.
 
         Raises:
@@ -221,10 +222,10 @@ class Flow(TrainableStack):
     def initialise(self, batches: Iterable[Images]) -> None:
         """Make the first pass over the data: components take from it the state that they need.
 
-        One batch is enough for most; the pass goes on while a component asks for more.
+        One batch is enough for most; the pass continues while a component requests more.
 
         Args:
-            batches: Of ``(B, C, H, W)`` in ``[0, 1)``; a first batch of some hundred images is a good one.
+            batches: Batches ``(B, C, H, W)`` in ``[0, 1)``; a few hundred images are a good first batch.
 
         Raises:
             DataError: There was no image.

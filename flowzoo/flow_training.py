@@ -1,4 +1,4 @@
-"""What training needs of a flow: its input, taken level by level, and the losses."""
+"""The part of a flow that training needs: its losses, for the whole and level by level."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ class TrainableStack(BeginsPasses, LevelStack):
             progress: How much of the training is done, in ``[0, 1]``. A model that trains by several
                 objectives, one after another, is in the phase of that moment.
             generator: The source of noise and probes. Without one, they are new with each call.
-            warm_start: What solvers keep from batch to batch. Without it they start anew with each batch,
-                which costs time; see :class:`flowzoo.warm_start.WarmStart`.
+            warm_start: The values that solvers keep from batch to batch. Without it they start again with
+                each batch, which costs time; see :class:`flowzoo.warm_start.WarmStart`.
 
         Raises:
             DataError: The images are not such integers.
@@ -104,7 +104,7 @@ class TrainableStack(BeginsPasses, LevelStack):
     @one_pass
     @explains_formats
     def level_input(self, index: SupportsIndex, x: Images, call: Call = EVALUATION) -> Images:
-        """Return the image that reaches a level: ``x`` taken down through the finer ones."""
+        """Return the input of a level: ``x`` after the finer levels."""
         y, _ = self._enter(x, call)
         for level in self.levels[:index]:
             kept = level.take_apart(y, call).kept
@@ -113,7 +113,7 @@ class TrainableStack(BeginsPasses, LevelStack):
         return y
 
     def _enter(self, x: Images, call: Call) -> tuple[Images, PerImage]:
-        """Check images and take them to the space of the finest level, in the levels' dtype."""
+        """Check images and transform them to the space of the finest level, in the levels' dtype."""
         self._require_values()
         if x.ndim != 4 or tuple(x.shape[1:]) != self.image_shape:
             raise ShapeError(

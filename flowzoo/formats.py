@@ -1,19 +1,23 @@
-"""Versions of stored records: each reader takes all older versions, which converters bring up to date."""
+"""Versions of stored records. Each reader accepts all older versions, which converters update."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from flowzoo.errors import FlowzooError
+
+T = TypeVar("T")
 
 Converter = Callable[[dict[str, Any]], dict[str, Any]]
 """Takes a record of one version, and returns it as one of the next version."""
 
 
 class FormatError(FlowzooError, ValueError):
-    """A record of a version that this flowzoo does not read."""
+    """A record that cannot be read. The message continues a sentence that begins with the file's name."""
 
 
 @dataclass(frozen=True)
@@ -22,35 +26,65 @@ class Format:
 
     >>> def rename(record):
     ...     return {"colour": record["color"]}
-    >>> paint = Format("schema", 2, {1: rename})
+    >>> paint = Format("schema", 2, "Paint again", {1: rename})
     >>> paint.upgrade({"schema": 1, "color": "red"})
     {'colour': 'red', 'schema': 2}
 
     Attributes:
         key: Where the record states its version.
         version: The version that is written now.
+        remedy: What the user can do about a damaged record.
         converters: For each older version that can be read, the step to the next one.
         unstated: The version of a record that states none; None where every record states it.
     """
 
     key: str
     version: int
+    remedy: str
     converters: Mapping[int, Converter] = field(default_factory=dict)
     unstated: int | None = None
 
-    def upgrade(self, data: Any) -> dict[str, Any]:
-        """Return a record in the current version.
+    def read(self, data: Any, record: TypeAdapter[T]) -> T:
+        """Return the record that plain data of any version hold.
 
         Raises:
-            FormatError: The data is no record, or one of a version that cannot be read.
+            FormatError: The data are no record, a damaged one, or one of a version that cannot be read.
+        """
+        current = self.upgrade(data)
+        try:
+            return record.validate_python(current)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise FormatError(f"is damaged ({where}: {first['msg']}). {self.remedy}") from error
+
+    def upgrade(self, data: Any) -> dict[str, Any]:
+        """Return plain data of any version as those of the current version.
+
+        Raises:
+            FormatError: The data are no record, or one of a version that cannot be read.
         """
         if not isinstance(data, dict) or (self.key not in data and self.unstated is None):
-            raise FormatError(f"states no {self.key}")
+            raise FormatError(
+                f"states no {self.key}, so it is damaged or another kind of file. {self.remedy}"
+            )
         record: dict[str, Any] = {str(name): value for name, value in data.items()}
         found = record.get(self.key, self.unstated)
+        if type(found) is int and found > self.version:
+            raise FormatError(
+                f"has {self.key} {found}, so a newer flowzoo wrote it. This one reads up to {self.version}. "
+                "Upgrade flowzoo"
+            )
         if type(found) is not int or (found != self.version and found not in self.converters):
             older = "".join(f", {version}" for version in sorted(self.converters, reverse=True))
-            raise FormatError(f"has {self.key} {found!r:.20}, and this flowzoo reads {self.version}{older}")
+            raise FormatError(
+                f"has {self.key} {found!r:.20}, and flowzoo reads {self.version}{older}. {self.remedy}"
+            )
         for version in range(found, self.version):
-            record = self.converters[version](record)
+            try:
+                record = self.converters[version](record)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise FormatError(
+                    f"is damaged: it lacks what a record of {self.key} {version} holds. {self.remedy}"
+                ) from error
         return {**record, self.key: self.version}

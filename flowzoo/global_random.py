@@ -1,4 +1,4 @@
-"""The global random states of a process, which nothing here may change for the rest of it."""
+"""Restores the global random states of a process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 
 @contextmanager
 def random_states_kept() -> Iterator[None]:
-    """Put back the global random states of torch on the CPU, NumPy and Python, whatever happens inside."""
+    """Restore the global random states of torch on the CPU, NumPy and Python after the block."""
     numpys, pythons = np.random.get_state(), random.getstate()
     with torch.random.fork_rng(devices=[]):
         try:

@@ -1,4 +1,4 @@
-"""The one hook by which plugins, the built-ins included, bring their components."""
+"""The hook through which all plugins, also the built-in one, bring their components."""
 
 from __future__ import annotations
 

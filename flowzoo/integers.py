@@ -1,4 +1,4 @@
-"""Numbers of any library: the one place where integers are told from what only looks like one."""
+"""Numbers of any library: recognises integers, and nothing that only looks like one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flowzoo.errors import OptionError
 def as_integer(value: Any) -> int | None:
     """Return Python's own int for an integer of NumPy, torch or Python; None for anything else.
 
-    Truth values are no integers here, and neither are floats with nothing behind the point.
+    Truth values are not integers here, and neither are floats such as 3.0.
 
     >>> import numpy as np
     >>> as_integer(np.int64(3)), as_integer(3.0), as_integer(True), as_integer(np.True_)

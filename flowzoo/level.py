@@ -24,7 +24,7 @@ from flowzoo.transform import ResolutionTransform
 
 
 class LevelTerms(NamedTuple):
-    """What one level adds to ``log p(x)``: ``(B,)`` each, nats.
+    """The terms that one level adds to ``log p(x)``: ``(B,)`` each, nats.
 
     Attributes:
         transform: The transform's ``log_det`` (``-log q`` of a stochastic one).
@@ -38,7 +38,7 @@ class LevelTerms(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """An image taken apart by a level, before its conditional; log-determinants are ``(B,)``, nats."""
+    """The results of a level's steps before its conditional; log-determinants are ``(B,)``, nats."""
 
     kept: Images | None
     factored: Images
@@ -47,19 +47,19 @@ class Parts(NamedTuple):
 
 
 class Level(BeginsPasses, nn.Module):
-    """One resolution of a flow.
+    """One level of a flow.
 
-    Its parts may be replaced, or wrapped by what forwards their attributes, as ``torch.compile`` does. It
-    computes in the dtype of its first parameter, and brings what it gets to that.
+    Its parts may be replaced, or wrapped by objects that forward their attributes, as ``torch.compile``
+    does. It computes in the dtype of its first parameter, and converts its input to it.
 
     Args:
-        transform: Rearranges the level's image, the identity where there is nothing to rearrange.
-        joint: A bijector over the whole image, unconditional; it gives back the shape that it got.
-        split: Parts it into ``kept`` and ``factored``.
+        transform: Rearranges the level's image; the identity if there is nothing to rearrange.
+        joint: A bijector over the whole image, without a context; it returns the shape that it got.
+        split: Divides the image into ``kept`` and ``factored``.
         conditional: Maps ``factored``, given ``kept``, to standard normal noise.
 
     Raises:
-        PartError: A part is something else than that. It is a ``TypeError`` too.
+        PartError: A part is not of the right kind. The error is a ``TypeError`` too.
         OptionError: A bijector does not take all values.
     """
 

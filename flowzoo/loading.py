@@ -63,7 +63,7 @@ def load_model(
 
 @dataclass(frozen=True)
 class Subject:
-    """A model to look at, with its images.
+    """A model with its images.
 
     Attributes:
         flow: The model.
@@ -84,7 +84,7 @@ def load_subject(
     options: Mapping[str, Any] | None = None,
     device: str = "auto",
 ) -> Subject:
-    """Load a model and the images to look at it with.
+    """Load a model and its images.
 
     Args:
         model: A run folder, a saved model, or a model in memory, which stays on its device.
@@ -145,7 +145,7 @@ def load_images(
 
 
 def refuse_other_images(flow: Flow, dataset: Dataset) -> None:
-    """Refuse a data set whose images are not such as the model was made for.
+    """Refuse a data set whose images do not fit the model.
 
     Raises:
         ShapeError: They have another shape.

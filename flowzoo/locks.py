@@ -1,4 +1,4 @@
-"""Locks on folders: what one process works in, no other one changes."""
+"""Locks on folders, so that only one process works in a folder."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from flowzoo.errors import InUseError
 from flowzoo.files import writing
 
 _WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
-"""What file systems answer that know no locks; some network and FUSE file systems are such."""
+"""Errors of file systems without locks, as some network and FUSE file systems are."""
 
 
 @contextmanager
 def hold(path: Path, busy: str, timeout: float = 0.0) -> Iterator[None]:
     """Hold a lock file for as long as the block runs.
 
-    The system lets go of it when the process ends, however it ends, so what a killed process leaves behind
-    locks nobody out.
+    The system releases it when the process ends, however it ends, so the lock of a killed process
+    blocks no other one.
 
     Args:
-        path: Of the lock file; its folder exists.
-        busy: What to say where another process holds it.
+        path: The lock file; its folder exists.
+        busy: The message if another process holds it.
         timeout: Seconds to wait for it.
 
     Raises:
@@ -44,9 +44,9 @@ def hold(path: Path, busy: str, timeout: float = 0.0) -> Iterator[None]:
 
 
 def _acquire(lock: FileLock, path: Path, busy: str) -> bool:
-    """Return whether the lock is held: it is not where the file system knows no locks."""
+    """Return whether the lock is held. It is not if the file system has no locks."""
     with writing(path), warnings.catch_warnings():
-        # Where it can, filelock goes over to lock files that need no help of the file system, and warns.
+        # If it can, filelock switches to lock files that need no support of the file system, and warns.
         warnings.simplefilter("ignore")
         try:
             lock.acquire()

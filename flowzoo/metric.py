@@ -22,7 +22,7 @@ Better = Literal["lower", "higher", ""]
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained model, and what a metric may know of its training.
+    """A trained model, and what a metric may use of its training.
 
     Attributes:
         flow: The model with its best weights, on the device to measure on. A metric leaves it as it is, its
@@ -31,11 +31,13 @@ class Trained:
         training: All options of the trainer, by name, as plain data.
         log: Records of the training log: those with ``validation_bits_per_dim`` hold ``step`` and ``seconds``
             too.
-        steps: That training took.
-        seconds: That training took, the first pass over the data and validation included.
-        seed: Of the training; a metric that draws seeds its generators with it.
+        steps: Number of training steps.
+        seconds: Time of the training, the first pass over the data and validation included.
+        seed: Seed of the training. A metric that draws seeds its generators with it.
         keep: Keeps a measurement that is not complete yet, such as a figure before its audit. It is recorded
             if the process ends before the metric returns.
+        progress: Shows how far a long measurement is. Call it with the share that is done, from 0 to 1, and
+            what is being done, such as ``"drawing samples"``.
     """
 
     flow: Flow
@@ -46,11 +48,14 @@ class Trained:
     seconds: float
     seed: int
     keep: Callable[[Measurement], object] = field(default=lambda part: None, repr=False, compare=False)
+    progress: Callable[[float, str], object] = field(
+        default=lambda share, what: None, repr=False, compare=False
+    )
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """A figure, and what has to stand beside it. All of it is plain data, as JSON holds it.
+    """A figure with its conditions. All of it is plain data, as JSON holds it.
 
     Attributes:
         value: The figure; None where there is none to give, and ``objections`` say why.
@@ -60,12 +65,12 @@ class Measurement:
         repeats: Whether the same seed, steps and machine give the same figure again; times do not.
         valid: Whether the figure may be ranked.
         objections: Why it must not be.
-        exactness: What the log-determinants behind a likelihood are worth; None where there are none.
+        exactness: Exactness of the log-determinants behind a likelihood; None if there are none.
         estimated: Whether one of them is an estimate. A bound may rest on an estimate too.
-        conditions: Under which it holds, by name: draws, images, batch size, ...
+        conditions: Conditions of the figure by name: draws, images, batch size, ...
         details: Further figures: ``curve`` holds ``[seconds, bits/dim]`` pairs, ``joint_bpd`` a figure that
             is no bound, ...
-        audit_seconds: What auditing the figure took; None where nothing was audited. Two measurements that
+        audit_seconds: Time that the audit took; None if nothing was audited. Two measurements that
             differ in it alone are equal.
     """
 
@@ -99,6 +104,6 @@ class Metric(ABC):
             trained: The model.
 
         Raises:
-            FlowzooError: It cannot be measured, as where the metric is not made for the model's number of
-                bins; the suite then records that, and measures the others.
+            FlowzooError: It cannot be measured, for example since the metric is not made for the model's
+                number of bins; the suite then records that, and measures the others.
         """

@@ -21,9 +21,9 @@ class Network(BeginsPasses, nn.Module, ABC):
     """An image-to-image network that keeps height and width, given an optional context image and time."""
 
     receptive_radius: int | None = None
-    """How many pixels off an input pixel changes the output, at most; None: no bound is known.
+    """Largest distance in pixels at which an input pixel changes the output; None: no bound is known.
 
-    Exact traces of a network with a short reach cost a fraction of others'.
+    Exact traces of a network with a small radius cost much less than those of others.
     """
 
     @abstractmethod
@@ -62,7 +62,7 @@ class Network(BeginsPasses, nn.Module, ABC):
         Args:
             context: As in :meth:`forward`.
             like: ``(B, C, H, W)``, with the shape, dtype and device of every ``x`` to come.
-            tangent: The one that :meth:`Prepared.jvp` will be given throughout, if it is known.
+            tangent: The tangent that every :meth:`Prepared.jvp` will get, if it is known.
             call: As in :meth:`forward`.
         """
         return Prepared(self, context, call)
@@ -103,7 +103,7 @@ class Prepared:
         Args:
             x: ``(B, C, H, W)``.
             tangents: ``(K, 1 or B, C, H, W)``.
-            time: Of the solve.
+            time: Time of the solve.
 
         Returns:
             ``(B, C_out, H, W)`` and ``(K, B, C_out, H, W)``.

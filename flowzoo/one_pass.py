@@ -1,8 +1,8 @@
-"""Where a pass begins: without a generator, all of its draws come from one stream of random numbers.
+"""Gives each pass without a generator one stream of random numbers for all of its draws.
 
 A fresh generator for every draw would make two draws of one pass equal. One generator for the whole process
-would make evaluation depend on what ran before it. So whichever method is called first gives the call its
-stream, and hands it on to the parts.
+would make evaluation depend on earlier calls. So the method that is called first gives the call its
+stream, and passes it on to the parts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def one_pass(method: F) -> F:
-    """Have a method, whose parameter ``call`` may lack a generator, draw all random numbers from one stream.
+    """Let a method, whose parameter ``call`` may have no generator, draw all random numbers from one stream.
 
     Args:
         method: A method; one without a parameter ``call`` is returned as it is.
@@ -40,7 +40,7 @@ def one_pass(method: F) -> F:
 
 
 class BeginsPasses:
-    """A class whose methods that take a ``call`` are entry points; those of subclasses are too."""
+    """A class whose methods with a parameter ``call`` are entry points, also in subclasses."""
 
     ENTRY_POINTS: ClassVar[tuple[str, ...]] = (
         "forward",

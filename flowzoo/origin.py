@@ -1,4 +1,4 @@
-"""From which component of the zoo an object was built, so that what goes wrong in it can be named."""
+"""Records which component built an object, so that errors can name it."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ _MARK = "_flowzoo_origin"
 
 
 def mark(built: object, component: str) -> None:
-    """Note on an object from which component it was built, as in ``bijector 'glow' of flowzoo-coupling 0.1``.
+    """Mark an object with the component that built it, as in ``bijector 'glow' of flowzoo-coupling 0.1``.
 
-    The note goes along with copies. An object that has one already, since its component hands on what another
-    one built, keeps it.
+    Copies keep the mark. An object that is marked already, since its component returns what another
+    one built, keeps its mark.
     """
     if not origin_of(built):
-        with suppress(AttributeError, TypeError):  # plain data, such as a suite's mapping, takes no note
+        with suppress(AttributeError, TypeError):  # plain data, such as a suite's mapping, cannot be marked
             object.__setattr__(built, _MARK, component)
 
 
 def origin_of(built: object) -> str:
-    """Return from which component an object was built; empty if that is not known."""
+    """Return the component that built an object; empty if that is not known."""
     origin: str = getattr(built, "__dict__", {}).get(_MARK, "")
     return origin
 
 
 def name_of(built: object) -> str:
-    """Return from which component an object was built, or else the name of its class."""
+    """Return the component that built an object, or the name of its class."""
     return origin_of(built) or type(built).__name__
 
 
 def raised_in(error: BaseException) -> str:
-    """Return in which component an exception was raised; empty if in none.
+    """Return the component in which an exception was raised; empty if there is none.
 
     A component inside another one is named with the one around it: ``network 'a' of x 1.0, inside bijector
-    'b' of x 1.0``. Where one exception was raised from another one, that one counts.
+    'b' of x 1.0``. If an exception was raised from another one, the other one counts.
     """
     if error.__cause__ is not None and (cause := raised_in(error.__cause__)):
         return cause
@@ -63,9 +63,9 @@ def blamed(error: BaseException) -> str:
 
 @contextmanager
 def naming_the_component() -> Iterator[None]:
-    """Add to an exception in which component it was raised; it stays what it is.
+    """Add the component in which it was raised to an exception, without changing its type.
 
-    For calls of whole models, where a traceback goes through many files before it ends in a plugin's.
+    This is for calls of whole models, whose tracebacks go through many files before they end in a plugin.
     """
     try:
         yield

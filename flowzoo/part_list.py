@@ -1,4 +1,4 @@
-"""Modules of one kind in a row, which is what a container computes from."""
+"""A list of modules of one kind, from which a container computes."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ P = TypeVar("P", bound=nn.Module)
 
 
 class PartList(nn.ModuleList, Generic[P]):
-    """A ``torch.nn.ModuleList`` that takes modules of one interface only, whenever they come.
+    """A ``torch.nn.ModuleList`` that accepts only modules of one interface, also later.
 
-    What wraps such a module is taken too if it forwards the attributes of the interface, as the result of
-    ``torch.compile`` does.
+    A wrapper of such a module is accepted too if it forwards the attributes of the interface, as the result
+    of ``torch.compile`` does.
 
     Args:
         parts: In the order of use.
-        interface: The class that each part is of.
+        interface: The class of each part.
 
     Raises:
-        PartError: A part is something else; also when it is assigned, appended or inserted later.
+        PartError: A part is of another kind; also if it is assigned, appended or inserted later.
 
     >>> layers = PartList([nn.Linear(2, 2)], nn.Linear)
     >>> layers[0] = nn.Linear(2, 2, bias=False)
@@ -70,15 +70,15 @@ class PartList(nn.ModuleList, Generic[P]):
 
 
 def require_part(owner: str, part: Any, interface: type[nn.Module]) -> None:
-    """Refuse what neither is of an interface nor forwards all that the interface has.
+    """Refuse an object that neither is of an interface nor forwards all of its attributes.
 
     Args:
-        owner: What to call the container in the error.
-        part: To be looked at.
+        owner: Name of the container in the error.
+        part: The object.
         interface: The class that the container computes with.
 
     Raises:
-        PartError: It is something else.
+        PartError: It is of another kind.
     """
     if isinstance(part, interface):
         return

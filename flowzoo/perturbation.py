@@ -1,4 +1,4 @@
-"""Random weights for trials: layers that start at zero are made to do something."""
+"""Random weights for trials, so that layers that start at zero have an effect."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from torch import nn
 
 @torch.no_grad()
 def randomise(module: nn.Module, seed: int) -> None:
-    """Add noise to every parameter that trains, so that layers that start at zero do something.
+    """Add noise to every parameter that trains, so that layers that start at zero have an effect.
 
     Its spread is ``0.3 / sqrt(fan-in)``: a layer changes much, and a stack of them stays tame. A parameter
     that needs no gradient is frozen, to a value that may be the only right one, and stays as it is.
 
     Args:
-        module: Whose parameters are changed in place.
-        seed: Of the noise.
+        module: The module, whose parameters are changed in place.
+        seed: Seed of the noise.
     """
     generator = torch.Generator().manual_seed(seed)
     for parameter in module.parameters():

@@ -16,7 +16,7 @@ WHOLE = (Phase(""),)
 
 
 def common_phases(modules: Iterable[nn.Module]) -> tuple[Phase, ...]:
-    """Return what modules go through when they train together.
+    """Return the phases of modules that train together.
 
     Bijectors without phases train in all of them. One with phases decides for all parts inside it.
 
@@ -40,7 +40,7 @@ def phase_at(phases: Sequence[Phase], progress: float) -> Phase:
     """Return the phase that a training is in.
 
     Args:
-        phases: What the training goes through.
+        phases: The phases of the training.
         progress: How much of the training is done, in ``[0, 1]``.
 
     >>> phase_at([Phase("one", 0.8), Phase("two", 0.2)], 0.9).name

@@ -19,7 +19,7 @@ from flowzoo.files import check_output, write_atomically, writing
 from flowzoo.shapes import Images, Shape, as_shape
 
 SMALLEST_SIDE = 64
-"""Images smaller than this are enlarged, each value becoming a square of pixels."""
+"""Images smaller than this are enlarged: each value becomes a square of pixels."""
 
 GAP = 2
 """Pixels between two images."""
@@ -48,7 +48,7 @@ class Grid:
     """A picture of images in rows, filled batch by batch. It holds bytes only, so batches can be freed.
 
     Args:
-        count: How many images it has room for.
+        count: Number of images that fit.
         shape: ``(C, H, W)`` of the images; ``C`` is 1 (grey) or 3 (colour).
         bins: How many integers a value of the data can take; the highest is drawn white.
         columns: Images in a row, about the square root of ``count`` by default.
@@ -121,7 +121,7 @@ def load_picture(path: Path, shape: Shape) -> Images:
         shape: ``(C, H, W)`` that it must have; it is read as grey for one channel, in colour for three.
 
     Returns:
-        ``(1, C, H, W)``, float64: the middle of the ``1/256`` of ``[0, 1)`` that each value stands for.
+        ``(1, C, H, W)``, float64: the middle of the bin of ``[0, 1)`` that belongs to each value.
 
     Raises:
         OptionError: Images of ``shape`` are neither grey nor colour.

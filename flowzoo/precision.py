@@ -1,4 +1,4 @@
-"""One line of error for number formats that torch cannot compute with."""
+"""One-line errors for number formats that torch cannot compute with."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ R = TypeVar("R")
 
 
 def explains_formats(method: Callable[Concatenate[M, P], R]) -> Callable[Concatenate[M, P], R]:
-    """Turn what torch raises about number formats into one line, for a method of a module.
+    """Turn torch's errors about number formats into one line, for a method of a module.
 
-    Where all parameters are in one format of at least 32 bits, errors pass as they are. To look at all of
-    them takes time, and so is left until there is an error.
+    If all parameters are in one format of at least 32 bits, errors stay as they are. Checking all of
+    them takes time, so this is done only after an error.
 
     Raises:
         OptionError: Parts are in different formats, or in one that torch does not compute everything in.

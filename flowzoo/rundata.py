@@ -1,4 +1,4 @@
-"""The images of a run, loaded again: where they are by now, and whether they are still those of before."""
+"""Loads the images of a run again, from their present place, and checks whether they have changed."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class RunData:
 
     Attributes:
         dataset: The data set.
-        options: Those that it was loaded with.
-        changes: For each split whose images are not those of before, a sentence that says so.
+        options: The options with which it was loaded.
+        changes: A sentence for each split whose images have changed.
     """
 
     dataset: Dataset
@@ -41,14 +41,14 @@ def load_run_data(
     """Load the data set of a run again.
 
     Args:
-        record: The run's.
-        moved: Options that say where the files are now, where they have moved since.
-        unchanged: Splits whose images must be those of before. Where a run's record has no revision of each
-            split, none may have changed.
+        record: The record of the run.
+        moved: Options that say where the files are now, if they have moved.
+        unchanged: Splits whose images must not have changed. If a run's record has no revision of each
+            split, no image may have changed.
 
     Raises:
         OptionError: An option in ``moved`` decides more than where files are.
-        DataError: The images are not where they were, or those of a split in ``unchanged`` differ.
+        DataError: The images are not in their place, or those of a split in ``unchanged`` differ.
         SavedModelError: The component that brings them is not installed, or has another revision.
         FlowzooError: As :func:`~flowzoo.data.load.load_dataset`.
     """
@@ -75,7 +75,7 @@ def load_run_data(
 
 
 def _installed_name(record: RunRecord) -> str:
-    """Return the name under which the data set that the run was trained on is found now."""
+    """Return the present name of the data set that the run was trained on."""
     if record.provenance is None:
         return record.experiment.data
     recorded = record.provenance.only([f"dataset:{record.experiment.data}"])
@@ -103,13 +103,13 @@ def _moved(record: RunRecord, name: str, given: Mapping[str, Any]) -> dict[str, 
 def _refuse_lost_files(
     record: RunRecord, data: str, options: Mapping[str, Any], reason: FlowzooError
 ) -> None:
-    """Say which place of a run's files is not there any more, if one is not."""
+    """Refuse a place of a run's files that does not exist any more."""
     for name in path_options(default_registry().find("dataset", data)):
         place = options.get(name)
         if not isinstance(place, str) or os.path.exists(place):
             continue
         if place != record.experiment.data_options.get(name):
-            continue  # a place that was given just now: the reason says what is wrong with it
+            continue  # a place that was just given: the reason says what is wrong with it
         relative = "" if os.path.isabs(place) else ", a path from the folder that the run was started in"
         raise DataError(
             f"there is no {place}: the run was started with data.{name}={place}{relative}. "
@@ -118,7 +118,7 @@ def _refuse_lost_files(
 
 
 def _changes(record: RunRecord, dataset: Dataset) -> dict[str, str]:
-    """Return a sentence for each split whose images are not those that the run was started on."""
+    """Return a sentence for each split whose images have changed since the run was started."""
     before, now = record.experiment.data_revision, dataset.info.revision
     if before == now:
         return {}
@@ -129,7 +129,7 @@ def _changes(record: RunRecord, dataset: Dataset) -> dict[str, str]:
         for split in both
         if known[split] != found[split]
     }
-    # Where no split accounts for it, the data set states no revisions of splits, or not the same as before.
+    # If no split explains it, the data set states no revisions of splits, or not those of before.
     return changed or dict.fromkeys(SPLITS, _sentence("the images", before, now))
 
 

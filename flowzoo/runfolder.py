@@ -1,6 +1,6 @@
 """The run folder: what training writes, and what evaluation and sampling read.
 
-RUN/run.json               what was asked for and how far it got
+RUN/run.json               the experiment and its progress
 RUN/model/                 the best model so far, as a saved model
 RUN/log.jsonl              training losses and validation figures
 RUN/checkpoint.safetensors what training needs to go on after an interruption
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from flowzoo.errors import FileError, SavedModelError
 from flowzoo.experiment.experiment import Experiment
@@ -32,19 +32,19 @@ from flowzoo.registry.saving import load_model
 from flowzoo.shell import word
 
 NEW_RUN = "start a new run"
-"""What is left to do with a run that cannot go on."""
+"""What to do about a run that cannot continue."""
 
 
 @dataclass(frozen=True)
 class DataReport:
-    """What was found in a run's data set when training began; empty in records of older versions.
+    """The result of reading a run's data set before training; empty in records of older versions.
 
     Attributes:
-        sizes: How many images each split held.
+        sizes: Number of images in each split.
         revisions: Content hash of each split; empty where the data set states none.
-        skipped: How many files were passed over, for each reason.
-        changed: How many images' values were changed on the way from their files, for each kind of change.
-        shared: How many images of one split are in another one too, by ``"test in train"``.
+        skipped: Number of skipped files, for each reason.
+        changed: Number of images whose values were changed when they were read, for each kind of change.
+        shared: Number of images of one split that are in another one too, by ``"test in train"``.
     """
 
     sizes: Mapping[str, int] = field(default_factory=dict)
@@ -56,17 +56,17 @@ class DataReport:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What a run was asked to do, how far it got, and what it was made with.
+    """The record of a run: its experiment, its progress, and what it was made with.
 
     Attributes:
-        experiment: What was asked for, with all options of the model and of the pixel transform: defaults
+        experiment: The experiment, with all options of the model and of the pixel transform: defaults
             that change later change nothing here.
         status: Whether the budget was used up.
-        steps: Steps taken so far.
-        seconds: Seconds spent so far.
+        steps: Number of steps so far.
+        seconds: Time spent so far, in seconds.
         first_validation: When the first model is kept, in the budget's unit; None where none is kept before
             the end, or where that is unknown.
-        data_report: What was found in the data set when training began.
+        data_report: The result of reading the data set before training.
         provenance: Revisions and versions of what it was last trained with; None in records from before this
             was kept.
         earlier_versions: Versions of what it was trained with before, where it was resumed with others.
@@ -91,7 +91,7 @@ def _with_experiment(record: dict[str, Any]) -> dict[str, Any]:
     return {"experiment": experiment, **record}
 
 
-FORMAT = Format("format", RunRecord.format, {1: _with_experiment})
+FORMAT = Format("format", RunRecord.format, "Train again", {1: _with_experiment})
 _RECORD = TypeAdapter(RunRecord)
 
 
@@ -99,7 +99,7 @@ class RunFolder:
     """Paths and record of a run.
 
     Args:
-        path: Of the folder.
+        path: The folder.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -119,7 +119,7 @@ class RunFolder:
                 folder is left as it was, so that it does not block the next start.
 
         Raises:
-            SavedModelError: Something that is no empty folder stands there already.
+            SavedModelError: The path exists and is not an empty folder.
             InUseError: Another process has just made it, and trains.
             FileError: The folder cannot be made.
         """
@@ -129,7 +129,7 @@ class RunFolder:
         cleared = False
         try:
             with self.locked():
-                self._refuse_what_is_there()  # by a process that was faster
+                self._refuse_what_is_there()  # made by another process meanwhile
                 try:
                     yield
                 except BaseException as error:
@@ -151,7 +151,7 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep every other process from training in the folder while the block runs; reading goes on.
+        """Keep other processes from training in the folder while the block runs. Reading is possible.
 
         Raises:
             InUseError: Another process trains in it.
@@ -162,7 +162,7 @@ class RunFolder:
             try:
                 yield
             finally:
-                # While it is held; filelock notices where the file that it has locked is gone.
+                # While it is held; filelock notices if the file that it has locked is gone.
                 with suppress(OSError):
                     self._lock.unlink(missing_ok=True)
 
@@ -170,8 +170,8 @@ class RunFolder:
         try:
             if self._record.is_file():
                 raise SavedModelError(
-                    f"{self.path} holds a run already; "
-                    "add --resume to go on with it, or choose another folder"
+                    f"{self.path} holds a run already. Choose another folder, "
+                    f"or go on with that run: flowzoo train --resume --out {word(self.path)}"
                 )
             if self.path.is_dir():
                 empty = all(path == self._lock for path in self.path.iterdir())
@@ -182,10 +182,10 @@ class RunFolder:
                 f"cannot use {self.path}: {error.strerror or error}; choose another folder"
             ) from error
         if not empty:
-            raise SavedModelError(f"{self.path} is there and is no empty folder; choose another")
+            raise SavedModelError(f"{self.path} exists and is not an empty folder; choose another one")
 
     def tidy(self) -> None:
-        """Remove what a killed process left half-written."""
+        """Remove incomplete files of a killed process."""
         for path in self.path.glob(".*.part"):
             path.unlink()
         for path in self.path.glob(".model.*.draft"):
@@ -233,7 +233,7 @@ class RunFolder:
         """Return the record.
 
         Raises:
-            SavedModelError: There is none, or it is damaged or of another version.
+            SavedModelError: There is no record, or it is damaged or of another version.
         """
         try:
             if not self._record.is_file():
@@ -241,19 +241,12 @@ class RunFolder:
                     f"{self.path} is not a run folder (it has no run.json); "
                     "make one with: flowzoo train MODEL --data NAME --out RUN"
                 )
-            data = json.loads(self._record.read_text(encoding="utf-8"))
-            return _RECORD.validate_python(FORMAT.upgrade(data))
+            return FORMAT.read(json.loads(self._record.read_text(encoding="utf-8")), _RECORD)
         except FormatError as error:
-            raise SavedModelError(f"{self._record} {error}; upgrade flowzoo, or train again") from error
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"]).removeprefix("experiment.")
-            raise SavedModelError(
-                f"{self._record} is damaged ({where}: {first['msg']}); train again"
-            ) from error
+            raise SavedModelError(f"{self._record} {error}") from error
         except OSError as error:
             raise SavedModelError(
                 f"cannot read {self._record}: {error.strerror or error}; give a run folder that you may read"
             ) from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise SavedModelError(f"{self._record} is damaged ({error}); train again") from error
+        except ValueError as error:
+            raise SavedModelError(f"{self._record} is damaged ({error}). Train again") from error

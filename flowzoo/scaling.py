@@ -1,16 +1,16 @@
 """Up- and down-scaling by a model whose levels keep a smaller image.
 
-``E`` takes an image down through the finest levels, ``D`` takes a coarse image up through them with all noise
-set to zero, and ``P = D o E`` projects onto the images that the coarse ones stand for::
+``E`` scales an image down through the finest levels, ``D`` scales a coarse image up through them with all
+noise set to zero, and ``P = D o E`` is a projection onto the images that ``D`` can return::
 
-    E(D(z)) = z,    P(P(x)) = P(x),    E(up-scaling of z) = z whatever the noise
+    E(D(z)) = z,    P(P(x)) = P(x),    E(up-scaling of z) = z for any noise
 
 All three hold in the space of the levels. Under a logit that is the space of logits: the coarse image is
 then the logistic of a mean of logits, not the mean of the pixels. A stochastic transform draws its coarse
 image, so its ``E`` returns another one than ``D`` was given.
 
-Images in and out are in pixel space. Samples may leave ``[0, 1)``, so both ways take what the pixel transform
-takes: a logit values less than ``alpha / (1 - 2 alpha)`` outside.
+All images are in pixel space. Samples may leave ``[0, 1)``, so both directions accept what the pixel
+transform accepts: a logit accepts values up to ``alpha / (1 - 2 alpha)`` outside.
 
 References:
     "PNF: Progressive normalizing flows", INNF+ 2021, section 2.
@@ -35,10 +35,10 @@ from flowzoo.warm_start import WarmStart
 
 
 def coarse_shape(flow: Flow, steps: SupportsIndex) -> Shape:
-    """Return ``(C, H, W)`` of the image that goes on after the ``steps`` finest levels.
+    """Return ``(C, H, W)`` of the image after the ``steps`` finest levels.
 
     Raises:
-        OptionError: The model has not so many levels, one of these keeps no smaller image, or the pixel
+        OptionError: The model does not have so many levels, one of these keeps no smaller image, or the pixel
             transform works at one size only.
     """
     count = as_integer(steps)
@@ -67,7 +67,7 @@ def coarse_shape(flow: Flow, steps: SupportsIndex) -> Shape:
 
 @torch.no_grad()
 def downscale(flow: Flow, x: Images, steps: SupportsIndex) -> Images:
-    """Return ``E(x)``: the image that goes on after the finest levels, in pixel space.
+    """Return ``E(x)``: the image after the finest levels, in pixel space.
 
     Args:
         flow: The model; its levels have to keep smaller images.
@@ -109,7 +109,7 @@ def upscale(
         steps: Through how many of the finest levels.
         temperature: Standard deviation of these levels' latents; at 0 the result is ``D(coarse)``.
         seed: Makes the draw repeatable; the global random state is not touched either way.
-        first: Which of the seed's images the first one is; another number is another draw.
+        first: Number of the first image among those of the seed; another number gives another draw.
         batch_size: Images at once; by default all of them.
 
     Returns:
@@ -136,7 +136,7 @@ def upscale(
         call = Call(generator=generators, solver=Solving(warm_start=warm_start))
         return _leave(flow, _take_up(flow, y[places.start : places.stop], steps, temperature, call))
 
-    # The pilot is the first image alone, since it is there however many follow.
+    # The pilot is only the first image, since there is always one.
     return torch.cat(list(in_batches(flow, len(y), at_once, int(flow.calibrates), draw)))
 
 
@@ -153,7 +153,7 @@ def project(flow: Flow, x: Images, steps: SupportsIndex) -> Images:
 
 
 def _take_down(flow: Flow, y: Images, steps: SupportsIndex) -> Images:
-    # Where a transform draws, an image's draw must not depend on those beside it.
+    # If a transform draws, an image's draw must not depend on other images.
     call = Call(generator=per_image_generators(0, range(len(y))))
     for place in range(steps):
         kept = flow.level(place).take_apart(y, call).kept
@@ -163,7 +163,8 @@ def _take_down(flow: Flow, y: Images, steps: SupportsIndex) -> Images:
 
 
 def _take_up(flow: Flow, y: Images, steps: SupportsIndex, temperature: float, call: Call) -> Images:
-    # Those of the coarser levels are drawn too and dropped, so that a seed means here what it means there.
+    # Noise of the coarser levels is drawn too and dropped, so that a seed gives the same noise as in
+    # sampling.
     latents = flow.draw_latents(len(y), temperature, call)
     for place in reversed(range(steps)):
         y = flow.level(place).inverse(y, latents[place], call)
@@ -171,7 +172,7 @@ def _take_up(flow: Flow, y: Images, steps: SupportsIndex, temperature: float, ca
 
 
 def _enter(flow: Flow, images: Images, shape: Shape) -> Images:
-    """Check images and take them to the space of the levels, in the levels' dtype."""
+    """Check images and transform them to the space of the levels, in the levels' dtype."""
     if images.ndim != 4 or tuple(images.shape[1:]) != shape:
         raise ShapeError(
             f"expected images of shape (B, {', '.join(map(str, shape))}), got {tuple(images.shape)}"
@@ -193,7 +194,7 @@ def _enter(flow: Flow, images: Images, shape: Shape) -> Images:
 
 
 def _leave(flow: Flow, y: Images) -> Images:
-    """Take images from the space of the levels to pixel space."""
+    """Transform images from the space of the levels to pixel space."""
     x = flow.pixels.inverse(y.to(widest_dtype(y.device)))
     if not bool(x.isfinite().all()):
         raise NumericalError(

@@ -1,8 +1,8 @@
 """Scores for splits that are decided from data: what each pixel contributes to the log-determinant.
 
 The model that gathers them is the same recipe with splits that keep everything, so that every pixel passes
-through every layer. A pixel is known by its index in the raster order of ``(C, H, W)``, wherever transforms
-and splits move it.
+through every layer. A pixel is identified by its index in the raster order of ``(C, H, W)``, even if
+transforms and splits move it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Scores = Float[Tensor, " pixels"]
 
 
 def scored_levels(flow: Flow) -> int:
-    """Return how many levels, from the finest, hold all splits that need scores; 0 if none does."""
+    """Return the number of levels, from the finest, that hold all splits with scores; 0 if there are none."""
     needing = [place for place in range(len(flow.levels)) if flow.level(place).split.unscored() is not None]
     return max(needing) + 1 if needing else 0
 
@@ -46,7 +46,7 @@ def gather_scores(
 
     Args:
         scoring: The model whose splits keep everything.
-        levels: For how many levels, from the finest.
+        levels: Number of levels, from the finest.
         batches: Of ``(B, C, H, W)`` in ``[0, 1)``.
         call: Generator of this pass.
         progress: Called with the number of images done, after each batch.
@@ -86,7 +86,7 @@ def fit_splits(flow: Flow, scores: Sequence[Scores]) -> None:
         if not bool(here.isfinite().all()):
             raise NumericalError(
                 f"pixels that reach level {index} have no finite score; the scoring model diverged, or the "
-                "stand-in of a finer level's split does not keep everything"
+                "unscored() of a finer level's split does not keep everything"
             )
         level.split.fit(here)
         kept, _ = level.split.split(places)
@@ -146,7 +146,7 @@ def _kept(split: SplitPolicy, values: Images) -> Images:
 
 
 def _require_each_once(places: Images, pixels: int, part: nn.Module) -> None:
-    """Refuse a transform or a split that changed, repeated or lost what it was to move."""
+    """Refuse a transform or a split that changes, repeats or loses values that it should only move."""
     found = places.long().flatten()
     if len(found.unique()) != len(found) or not bool(((found >= 0) & (found < pixels)).all()):
         raise ShapeError(

@@ -1,4 +1,4 @@
-"""Seeds: the one place where they are checked."""
+"""Checks seeds."""
 
 from __future__ import annotations
 

@@ -36,8 +36,8 @@ def as_shape(shape: Iterable[SupportsIndex], fewest_channels: int = 1) -> Shape:
     (3, 8, 8)
 
     Args:
-        shape: Of an image: a tuple, a list, a ``torch.Size`` or an array, of integers of any library.
-        fewest_channels: 0 where an image may be empty, as what a split factors out that keeps everything.
+        shape: Shape of an image: a tuple, a list, a ``torch.Size`` or an array, of integers of any library.
+        fewest_channels: 0 if the image may be empty, as the factored one is if a split keeps everything.
 
     Raises:
         ShapeError: It is not three positive integers.

@@ -1,4 +1,4 @@
-"""What parts that solve or estimate get with a call, beyond what every part gets."""
+"""Settings of a call for parts that solve or estimate."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from flowzoo.warm_start import WarmStart
 
 
 class Finding(NamedTuple):
-    """What a component measured of itself on one batch.
+    """Measurements of a component on one batch.
 
     Attributes:
         component: The component that reports.
         row: The part of it that was measured, such as ``block 0``.
         figures: The figures by name.
         cost: What the part cost, in evaluations of its network. It is compared with the cost of other parts.
-        advice: Sentences of advice that follow from the figures. Sentences without figures are best: the same
+        advice: Sentences of advice that follow from the figures. Best without numbers in them: the same
             sentence of several components is shown once.
     """
 
@@ -32,15 +32,15 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True)
 class Solving:
-    """What only solvers, and parts with several objectives, need to see of a call: ``call.solver``.
+    """The part of a call that only solvers, and parts with several objectives, need: ``call.solver``.
 
     Args:
         exact: Whether parts that estimate their ``log_det`` must compute the exact value, however slow.
-        tight: Whether parts that solve iteratively must keep errors far below their setting. Their ordinary
-            answers are judged by these.
+        tight: Whether parts that solve iteratively must keep errors far below their tolerance. Their ordinary
+            results are compared with these.
         phase: In training, the name of the phase that a bijector with several ``phases`` is in.
         warm_start: What parts keep from batch to batch. Without it they start anew with each batch.
-        findings: Where measurements of solves are collected. Without it nothing is measured.
+        findings: Collects measurements of solves. Without it nothing is measured.
     """
 
     exact: bool = False
@@ -50,7 +50,7 @@ class Solving:
     findings: list[Finding] | None = None
 
     def recall(self, component: nn.Module, key: str) -> Any | None:
-        """Return what a component kept from an earlier batch, None if there is nothing."""
+        """Return the value that a component kept in an earlier batch; None if there is none."""
         return None if self.warm_start is None else self.warm_start.recall(component, key)
 
     def keep(self, component: nn.Module, key: str, value: Any) -> None:
@@ -66,7 +66,7 @@ class Solving:
         cost: float = 0.0,
         advice: Sequence[str] = (),
     ) -> None:
-        """Report what a component measured of itself on this batch; arguments as in :class:`Finding`."""
+        """Report measurements of a component on this batch; arguments as in :class:`Finding`."""
         if self.findings is not None:
             self.findings.append(Finding(component, row, figures, cost, advice))
 

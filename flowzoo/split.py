@@ -20,7 +20,7 @@ class SplitPolicy(BeginsPasses, nn.Module, ABC):
 
     @abstractmethod
     def split(self, y: Images, call: Call = EVALUATION) -> tuple[Images | None, Images]:
-        """Part ``y`` into what is kept for the next level (None: nothing) and what is factored out.
+        """Divide ``y`` into kept values for the next level (None: nothing) and factored values.
 
         Args:
             y: ``(B, C, H, W)``.
@@ -37,7 +37,7 @@ class SplitPolicy(BeginsPasses, nn.Module, ABC):
         """Return the shapes of ``kept`` (None: nothing is kept) and ``factored`` for ``y`` of ``shape``.
 
         Raises:
-            ShapeError: ``y`` of ``shape`` cannot be split so.
+            ShapeError: ``y`` of ``shape`` cannot be split.
         """
 
     def unscored(self) -> SplitPolicy | None:

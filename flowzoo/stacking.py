@@ -1,4 +1,4 @@
-"""A stack of levels: what follows from its parts, and which levels may stand on one another."""
+"""A stack of levels: its properties, and checks that the levels fit together."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from flowzoo.transform import ResolutionTransform
 
 
 class LevelStack(nn.Module):
-    """What a flow is made of, and what follows from its parts; arguments: :class:`flowzoo.flow.Flow`."""
+    """The parts of a flow, and its properties; arguments: :class:`flowzoo.flow.Flow`."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class LevelStack(nn.Module):
         self.levels = PartList(levels, Level)
         self.recipe: Recipe | None = None
         self.layout: dict[str, tuple[int, ...]] | None = None
-        """Names and shapes of the tensors that the recipe builds, by which a replaced part shows."""
+        """Names and shapes of the tensors that the recipe builds, which reveal a replaced part."""
         chain_shapes(self.image_shape, self.levels)
         if any(True for _ in pixels.parameters()):
             raise OptionError(
@@ -69,16 +69,16 @@ class LevelStack(nn.Module):
 
     @property
     def stochastic(self) -> bool:
-        """Whether part of what the levels see is drawn, so that ``log p(x)`` is a bound and has spread."""
+        """Whether part of the levels' input is drawn, so that ``log p(x)`` is a bound with spread."""
         return any(level.transform.traits.stochastic for level in self.levels)
 
     @property
     def exactness(self) -> Exactness:
-        """What ``log p(x)`` is worth in evaluation: as much as the worst of the parts."""
+        """Exactness of ``log p(x)`` in evaluation: that of the least exact part."""
         return worst(self.exactness_of_parts(exact=False))
 
     def exactness_of_parts(self, exact: bool) -> set[Exactness]:
-        """Return what the log-determinants of all parts are worth.
+        """Return the exactness of the log-determinants of all parts.
 
         Args:
             exact: Whether the parts are requested to be exact, as ``call.solver.exact`` does.
@@ -95,7 +95,7 @@ class LevelStack(nn.Module):
 
     @property
     def calibrates(self) -> bool:
-        """Whether a bijector of its levels chooses on a few images what all others meet, as solvers do."""
+        """Whether a bijector of its levels calibrates on a few images, as solvers do."""
         return any(each.traits.calibrates for each in self._bijectors())
 
     def _bijectors(self) -> Iterator[ConditionalBijector]:
@@ -108,7 +108,7 @@ class LevelStack(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the levels are."""
+        """The device of the levels."""
         found = first_tensor(self.levels)
         return torch.device("cpu") if found is None else found.device
 
@@ -140,7 +140,7 @@ def chain_shapes(image_shape: Shape, levels: PartList[Level]) -> tuple[Shape, ..
 
 
 def refuse_untrainable(levels: PartList[Level]) -> None:
-    """A loss that is no likelihood gives no meaningful gradient to what stands before it."""
+    """Refuse trainable parts before a loss that is not a likelihood, and so gives them no gradient."""
     if all(
         each.joint.traits.loss_is_likelihood and each.conditional.traits.loss_is_likelihood for each in levels
     ):
@@ -163,7 +163,7 @@ def refuse_untrainable(levels: PartList[Level]) -> None:
 
 
 def refuse_unscorable(levels: Sequence[Level], pixels: ConditionalBijector) -> None:
-    """Scores of pixels are their contributions of the log-determinant of the joints before the split."""
+    """Refuse splits whose scores, contributions to the log-determinant of joints, cannot be computed."""
     for place, level in enumerate(levels):
         if level.split.unscored() is None:
             continue

@@ -22,11 +22,11 @@ def first_tensor(module: nn.Module, floating: bool = False) -> Tensor | None:
     """Return a module's first parameter, or else its first buffer; None if there is neither.
 
     Args:
-        module: Whose tensor it is, or whose submodules'.
+        module: The module whose tensors, and whose submodules' tensors, are searched.
         floating: Look at floating-point tensors only.
     """
-    # Every pass through a model asks: a walk that ends early, of plain loops, which torch.compile traces
-    # far faster than the generators of torch.nn.Module.
+    # Every pass through a model calls this: a walk that ends early, of plain loops, which torch.compile
+    # traces far faster than the generators of torch.nn.Module.
     first_buffer: Tensor | None = None
     waiting = [module]
     while waiting:

@@ -1,6 +1,6 @@
-"""What transforms and bijectors declare of themselves, one frozen record each.
+"""The traits that transforms and bijectors declare, in one frozen record each.
 
-A wrapper hands on its inner part's record as a whole; a container merges the records of its parts.
+A wrapper returns its inner part's record; a container merges the records of its parts.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from flowzoo.exactness import Exactness, worst
 
 @dataclass(frozen=True)
 class BijectorTraits:
-    """What a bijector declares of itself.
+    """The traits of a bijector.
 
     Attributes:
-        exactness: What its ``log_det`` is worth in evaluation.
-        exact_on_request: Whether its ``log_det`` is exact where ``call.solver.exact`` is set.
+        exactness: Exactness of its ``log_det`` in evaluation.
+        exact_on_request: Whether its ``log_det`` is exact if ``call.solver.exact`` is set.
         loss_is_likelihood: Whether its ``loss`` is the negative log-likelihood, so that the parts before it
             can train on that loss.
-        takes_all_reals: Whether every finite value is in its domain. Inside a level it must be.
+        takes_all_reals: Whether every finite value is in its domain. Inside a level this is required.
         pointwise: Whether it maps every value by itself, by one function for each channel. It then works at
             any image size.
         has_contributions: Whether ``forward_with_contributions`` returns each dimension's part of
             ``log_det``.
-        calibrates: Whether it keeps in ``call.solver`` what all later images must meet too, such as the
+        calibrates: Whether it keeps in ``call.solver`` what all later images must use too, such as the
             steps of a solver.
-        solves: Whether its answers carry the error of an iterative solver, which evaluation then measures
-            against answers of the same bijector with ``call.solver.tight``.
+        solves: Whether its results have the error of an iterative solver, which evaluation then measures
+            by results of the same bijector with ``call.solver.tight``.
 
     >>> BijectorTraits(exactness=Exactness.UNBIASED, exact_on_request=True).exactness_if(exact=True).value
     'exact'
@@ -44,19 +44,19 @@ class BijectorTraits:
     solves: bool = False
 
     def exactness_if(self, exact: bool) -> Exactness:
-        """Return what ``log_det`` is worth in a call that does, or does not, request exact values."""
+        """Return the exactness of ``log_det`` in a call that does, or does not, request exact values."""
         return Exactness.EXACT if exact and self.exact_on_request else self.exactness
 
 
 @dataclass(frozen=True)
 class TransformTraits:
-    """What a resolution transform declares of itself.
+    """The traits of a resolution transform.
 
     Attributes:
-        exactness: What its ``log_det`` is worth. It is ``BOUND`` where ``log_det`` is ``-log q`` of a draw.
-        permutes: Whether it only moves values, so that what is known of a pixel moves with it.
+        exactness: Exactness of its ``log_det``. It is ``BOUND`` if ``log_det`` is ``-log q`` of a draw.
+        permutes: Whether it only moves values, so that each value still belongs to one pixel.
         stochastic: Whether part of its output is drawn.
-        dequantises: Whether what it draws is uniform noise over one integer bin of the pixels.
+        dequantises: Whether it draws uniform noise over one integer bin of the pixels.
     """
 
     exactness: Exactness = Exactness.EXACT
@@ -65,7 +65,7 @@ class TransformTraits:
     dequantises: bool = False
 
     def exactness_if(self, exact: bool) -> Exactness:
-        """Return what ``log_det`` is worth; a request for exact values changes nothing."""
+        """Return the exactness of ``log_det``; a request for exact values changes nothing."""
         return self.exactness
 
 
@@ -73,7 +73,7 @@ def merged(traits: Iterable[BijectorTraits]) -> BijectorTraits:
     """Return the traits of bijectors one after another, of which the last one decides the loss.
 
     Args:
-        traits: Those of the parts, in the order in which data meet them; at least one.
+        traits: Traits of the parts, in the order in which data pass them; at least one.
     """
     parts = list(traits)
     return BijectorTraits(

@@ -13,17 +13,17 @@ from flowzoo.traits import TransformTraits
 
 
 class ResolutionTransform(BeginsPasses, nn.Module, ABC):
-    """Rearranges an image so that a split can part a coarse image from its details.
+    """Rearranges an image so that a split can separate a coarse image from its details.
 
-    ``y = T(x)``, with ``log_det = log |det dy/dx|``. What halves the resolution lays its bands out
-    offset-major: channel ``offset * C + c``, the coarse image first.
+    ``y = T(x)``, with ``log_det = log |det dy/dx|``. A transform that halves the resolution lays its bands
+    out offset-major: channel ``offset * C + c``, the coarse image first.
 
     A stochastic transform draws part of ``y``: its ``log_det`` is then ``-log q`` of the draw, and its
     inverse drops it.
     """
 
     traits: TransformTraits = TransformTraits()
-    """What it declares of itself."""
+    """The traits that it declares."""
 
     @abstractmethod
     def forward(self, x: Images, call: Call = EVALUATION) -> tuple[Images, PerImage]:

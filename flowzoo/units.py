@@ -1,4 +1,4 @@
-"""Nats and bits per dimension: the one place where they are converted."""
+"""Converts nats to bits per dimension."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What components keep from one batch to the next, such as how many steps a solver needs."""
+"""The values that components keep from one batch to the next, such as a solver's number of steps."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch import nn
 
 
 class WarmStart:
-    """Notes that the modules of a model leave for their next call.
+    """Values that the modules of a model keep for their next call.
 
-    It belongs to whoever goes through the batches: a training, which saves it with its checkpoints, or an
-    evaluation, which lets the model take notes on some pilot images and freezes them, so that every image
-    meets the same settings.
+    It belongs to the code that computes the batches: a training, which saves it with its checkpoints, or an
+    evaluation, which lets the model keep values on some pilot images and freezes them, so that every image
+    uses the same settings.
 
     Args:
         root: The model; its modules are known by their names in it.
-        known: Notes that :meth:`state` returned before.
+        known: Values that :meth:`state` returned before.
     """
 
     def __init__(self, root: nn.Module, known: Mapping[str, Mapping[str, Any]] | None = None) -> None:
@@ -27,7 +27,7 @@ class WarmStart:
         self.frozen = False
 
     def recall(self, module: nn.Module, key: str) -> Any | None:
-        """Return what a module has kept under a key, None if there is nothing."""
+        """Return the value that a module has kept under a key; None if there is none."""
         return self._notes.get(self._names[module], {}).get(key) if module in self._names else None
 
     def keep(self, module: nn.Module, key: str, value: Any) -> None:
@@ -40,6 +40,6 @@ class WarmStart:
         return self._names.get(module, "")
 
     def state(self) -> dict[str, dict[str, Any]]:
-        """Return all notes, by module name and key, apart from this warm_start."""
+        """Return a copy of all values, by module name and key."""
         notes: dict[str, dict[str, Any]] = json.loads(json.dumps(self._notes))
         return notes

@@ -1,4 +1,4 @@
-"""YAML to plain data: no objects, no key given twice; ``1e-3`` is a number, and what is quoted is text."""
+"""Reads YAML as plain data: no objects, no repeated keys; ``1e-3`` is a number, quoted values are text."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def parse_yaml(text: str) -> Any:
     except RecursionError as error:
         raise yaml.YAMLError(_ENDLESS) from error
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        # What PyYAML lets through of values that are not what they look like or are tagged as.
+        # Errors of PyYAML for values that do not fit their form or tag.
         raise yaml.YAMLError(f"a value cannot be read ({error})") from error
 
 
 class _Loader(yaml.SafeLoader):
-    """A safe loader that reads ``1e-3`` as a number, for which YAML 1.1 wants a point.
+    """A safe loader that reads ``1e-3`` as a number, although YAML 1.1 requires a point.
 
-    It refuses a key given twice, of which YAML would silently drop one.
+    It refuses a repeated key; YAML would silently drop one.
     """
 
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
@@ -63,7 +63,7 @@ class _Loader(yaml.SafeLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(None, None, "a key is no name", key.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, "a key is not a name", key.start_mark)
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"'{key.value}' is given twice", key.start_mark
@@ -73,7 +73,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _refuse_endless(value: Any, above: set[int]) -> None:
-    """Refuse a mapping or list that holds itself, by an alias to what stands around it."""
+    """Refuse a mapping or list that contains itself through an alias."""
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     if id(value) in above:
         raise yaml.YAMLError(_ENDLESS)
@@ -81,7 +81,7 @@ def _refuse_endless(value: Any, above: set[int]) -> None:
         _refuse_endless(part, above | {id(value)})
 
 
-_ENDLESS = "it is nested without end; write it as a plain mapping"
+_ENDLESS = "it contains itself; write it as a plain mapping"
 
 _TEXT, _FLOAT = "tag:yaml.org,2002:str", "tag:yaml.org,2002:float"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -9,7 +11,7 @@ from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.identity import IdentityBijector
 from flowzoo.builtin.standardise import Standardise
 from flowzoo.builtin.whiten import Whiten
-from flowzoo.cascade import Normalise, cascade
+from flowzoo.cascade import CascadeOptions, Normalise, cascade_model
 from flowzoo.component import Spec
 from flowzoo.registry.build import ZooBuilder
 from flowzoo.registry.loader import default_registry
@@ -20,8 +22,10 @@ SHAPE = (4, 8, 8)
 
 
 def transforms_and_kept(transform: Spec | list[Spec], levels: int) -> list[tuple[str, Shape | None]]:
-    built = cascade(
-        SHAPE, ZooBuilder(default_registry()), levels=levels, transform=transform, split=Spec("halves")
+    built = cascade_model(
+        SHAPE,
+        ZooBuilder(default_registry()),
+        options=CascadeOptions(levels=levels, transform=transform, split=Spec("halves")),
     )
     rows: list[tuple[str, Shape | None]] = []
     shape: Shape | None = SHAPE
@@ -60,10 +64,10 @@ def test_every_level_is_normalised_as_asked_where_it_meets_the_data(
     normalise: Normalise, first: type[ConditionalBijector]
 ) -> None:
     builder = ZooBuilder(default_registry())
-    whole = {"levels": 2, "split": Spec("halves"), "normalise": normalise}
+    whole = CascadeOptions(levels=2, split=Spec("halves"), normalise=normalise, last=Spec("actnorm"))
 
-    details = cascade(SHAPE, builder, **whole, bijector=Spec("actnorm"))
-    layers = cascade(SHAPE, builder, **whole, joint=Spec("actnorm"), last=Spec("actnorm"))
+    details = cascade_model(SHAPE, builder, options=replace(whole, bijector=Spec("actnorm")))
+    layers = cascade_model(SHAPE, builder, options=replace(whole, joint=Spec("actnorm")))
 
     assert [type(level.conditional) for level in details] == [first, first]
     assert [type(level.joint) for level in layers] == [first, IdentityBijector]

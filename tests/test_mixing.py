@@ -118,7 +118,7 @@ from torch import nn
 
 from flowzoo.api import (
     BijectorTraits, Component, ConditionalBijector, EVALUATION, ResolutionTransform, ShapeError, Spec,
-    SplitPolicy, TransformTraits, cascade, hookimpl,
+    SplitPolicy, TransformTraits, CascadeOptions, cascade_model, hookimpl,
 )
 
 flowzoo_api_version = 2
@@ -231,10 +231,11 @@ def build_strange(
     shape, builder, *,
     transform: str = "moving", joint: str = "telling", split: str = "by-score", bijector: str = "mute",
 ):
-    return cascade(
-        shape, builder, levels=2, transform=Spec(transform), joint=Spec(joint), split=Spec(split),
+    options = CascadeOptions(
+        levels=2, transform=Spec(transform), joint=Spec(joint), split=Spec(split),
         bijector=Spec(bijector), last=Spec("actnorm"),
     )
+    return cascade_model(shape, builder, options=options)
 """
 NAMES = "of flowzoo-strange 1\\.0"
 

@@ -30,7 +30,8 @@ import sys
 import torch
 
 from flowzoo.api import (
-    Component, ConditionalBijector, EVALUATION, Network, NetworkSpec, OptionError, Spec, cascade, hookimpl,
+    CascadeOptions, Component, ConditionalBijector, EVALUATION, Network, NetworkSpec, OptionError, Spec,
+    cascade_model, hookimpl,
 )
 
 flowzoo_api_version = 2
@@ -87,9 +88,9 @@ def build_model(shape, builder, *, fault: str = "raises", stacked: bool = False)
     bijector = Spec("faulty", fault=fault)
     if stacked:
         bijector = Spec("stack", parts=[{"name": "actnorm"}, {"name": "faulty", "fault": fault}])
-    return cascade(
-        shape, builder, levels=2, transform=Spec("haar"), split=Spec("keep-first-channels"), bijector=bijector
-    )
+    split = Spec("keep-first-channels")
+    options = CascadeOptions(levels=2, transform=Spec("haar"), split=split, bijector=bijector)
+    return cascade_model(shape, builder, options=options)
 """
 BIJECTOR = "bijector 'faulty' of flowzoo-faulty 1.0"
 NETWORK = "network 'torn' of flowzoo-faulty 1.0"

@@ -75,15 +75,14 @@ BLUR = (
         levels: Annotated[int, Field(ge=1, description="How many resolutions")] = 2,
         bijector: BijectorSpec = Spec("blur"),
     ):
-        from flowzoo.api import cascade
-        return cascade(
-            shape,
-            builder,
+        from flowzoo.api import CascadeOptions, cascade_model
+        options = CascadeOptions(
             levels=levels,
             transform=Spec("haar"),
             split=Spec("keep-first-channels"),
             bijector=bijector,
         )
+        return cascade_model(shape, builder, options=options)
 """
 )
 

@@ -11,7 +11,7 @@ import pytest
 from flowzoo.exactness import Exactness, worst
 from flowzoo.traits import BijectorTraits, TransformTraits, merged
 
-PAGE = Path(__file__).parent.parent / "docs" / "writing-a-plugin.md"
+PAGE = Path(__file__).parent.parent / "docs" / "plugin-reference.md"
 
 EXACT, UNBIASED, BOUND, NONE = Exactness
 ON_REQUEST = BijectorTraits(exactness=UNBIASED, exact_on_request=True)

@@ -23,7 +23,8 @@ from flowzoo.bench.cell import Cell, cells_of
 from flowzoo.bench.suites import find_suite
 from flowzoo.call import Call, Ledger, per_image_generators
 from flowzoo.data.load import load_dataset
-from flowzoo.evaluation.density.audit import SECONDS, Figure, audit_density
+from flowzoo.evaluation.density.audit import SECONDS, audit_density
+from flowzoo.evaluation.density.figure import Figure
 from flowzoo.evaluation.density.outcome import DensityAudit
 from flowzoo.evaluation.likelihood import EXACT_UP_TO
 from flowzoo.evaluation.pilot import calibrate_on_pilot
@@ -51,7 +52,7 @@ class Audited:
     """One cell's audit.
 
     Attributes:
-        cell: Of the suite.
+        cell: A cell of the suite.
         audit: Its outcome.
         processor: Seconds of the processor that it took.
     """

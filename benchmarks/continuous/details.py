@@ -28,7 +28,7 @@ class Details:
 
     Args:
         held_out: From the quarter that training does not see.
-        seed: Of the crops and the dequantisation.
+        seed: Seed of the crops and the dequantisation.
         device: Where the batches go.
     """
 

@@ -74,8 +74,8 @@ class Contest:
 
     Args:
         setting: What is measured.
-        weights: Of flowzoo's side.
-        pilot_images: On which flowzoo fixes its grid.
+        weights: The weights of flowzoo's side.
+        pilot_images: The images on which flowzoo fixes its grid.
     """
 
     def __init__(self, setting: Setting, weights: dict[str, Tensor], pilot_images: int) -> None:

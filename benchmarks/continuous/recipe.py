@@ -57,7 +57,7 @@ class Recipe(nn.Module):
         blocks: Fields whose weights are copied.
         method: One of torchdiffeq's.
         tolerance: Relative and absolute, in training.
-        weight: Of both regularisers, against bits per dimension.
+        weight: Weight of both regularisers against bits per dimension.
         product: The papers' or, for the judge of a loss defined by the other, the other.
 
     References:
@@ -82,7 +82,7 @@ class Recipe(nn.Module):
 
     @property
     def evaluations(self) -> Evaluations:
-        """Of the last call and, if it was differentiated, of its adjoint."""
+        """Evaluations in the last call and, if it was differentiated, in its adjoint."""
         forward = sum(then for _, then in self._solves)
         return Evaluations(forward, sum(dynamics.calls for dynamics, _ in self._solves) - forward)
 

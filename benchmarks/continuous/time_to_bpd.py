@@ -114,7 +114,7 @@ class RecipeBijector(ConditionalBijector):
     """Trains by the recipe, with weights of its own; answers by a cnf, once it was given them.
 
     Args:
-        cnf: Of the same fields.
+        cnf: A CNF with the same fields.
     """
 
     def __init__(self, cnf: CNF) -> None:

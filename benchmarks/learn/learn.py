@@ -42,7 +42,7 @@ class Learnt:
     Attributes:
         bits_per_dim: Test bits/dim on the first images of digits.
         steps: Training steps that it took.
-        tolerance: By how much another machine's figure may be higher.
+        tolerance: How much higher the figure may be on another machine.
     """
 
     bits_per_dim: float

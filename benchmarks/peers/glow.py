@@ -23,7 +23,7 @@ from flowzoo.registry.models import create_model
 
 CHANNELS, SIDE, LEVELS = 3, 32, 3
 SLOPE = 0.01
-"""Of the leaky ReLU, torch's default."""
+"""Slope of the leaky ReLU: torch's default."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -22,7 +22,7 @@ class Side:
     Attributes:
         library: The distribution's name.
         module: Holds the parameters.
-        log_prob: Of images ``(B, C, H, W)``: ``(B,)``, nats of a whole image.
+        log_prob: Maps images, ``(B, C, H, W)``, to log-likelihoods, ``(B,)``, in nats of a whole image.
         sample: Draws so many images.
         loss: What a training step minimises, ``()`` in nats; by default the mean of ``-log_prob``.
     """

@@ -255,7 +255,8 @@ PAGES: dict[str, Callable[[], str]] = {
         "flowzoo.api",
         "Python: flowzoo.api",
         "What a plugin imports from flowzoo, and all that it may import. "
-        "Start with [write a plugin](../writing-a-plugin.md).",
+        "Start with [write a plugin](../writing-a-plugin.md). "
+        "[The plugin reference](../plugin-reference.md) has the rules.",
         elsewhere=["flowzoo"],
     ),
     "reference/testing.md": _interface(

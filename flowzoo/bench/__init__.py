@@ -1,1 +1,1 @@
-"""Suites to results to reports: what is measured, how it is run, and how it is shown."""
+"""Benchmarks: suites that say what to measure, a runner, and reports of the results."""

@@ -29,12 +29,12 @@ class Cell:
     Attributes:
         suite: Name of the suite.
         label: Label of the row.
-        experiment: The training; options are those that the suite gives.
+        experiment: The training, with the options that the suite gives.
         data_label: Label of the data in the suite.
-        published: The name under which papers give figures for the data.
+        published: The name of the data set in papers that give figures for it.
         metrics: Names of metrics and their options, by label.
         samples: Number of images in the picture of samples.
-        threads: Threads of torch on the CPU; None for what the runner gives it.
+        threads: Number of torch's threads on the CPU; None for the runner's choice.
     """
 
     suite: str
@@ -48,19 +48,19 @@ class Cell:
 
     @property
     def title(self) -> str:
-        """The cell in words."""
+        """A title of the cell for people."""
         return f"{self.label} on {self.data_label}, seed {self.experiment.seed}"
 
 
 def cells_of(suite: Suite, training: Mapping[str, Any] | None = None) -> list[Cell]:
-    """Return the cells of a suite, a row after another.
+    """Return the cells of a suite, row by row.
 
     Args:
-        suite: What is asked for.
+        suite: The suite.
         training: Options of the training that replace those of the suite.
 
     Raises:
-        SuiteError: A name is not known, or an option is refused; the message names all mistakes.
+        SuiteError: A name is unknown, or an option is refused; the message names all mistakes.
     """
     rows = [row for row in rows_of(suite) if not missing(suite, row)]
     _refuse_mistakes(suite, rows)
@@ -94,7 +94,7 @@ def cells_of(suite: Suite, training: Mapping[str, Any] | None = None) -> list[Ce
 
 
 def rows_of(suite: Suite) -> list[ModelEntry]:
-    """Return a suite's entries with patterns replaced by what they stand for, in the order of the suite."""
+    """Return a suite's entries with patterns replaced by the names that match, in the order of the suite."""
     registry = default_registry()
     named = {_address("model", entry.name) for entry in suite.models if not entry.is_pattern}
     rows: list[ModelEntry] = []
@@ -114,7 +114,7 @@ def _label(entry: MetricEntry) -> str:
 
 
 def _address(kind: Kind, name: str) -> str:
-    """Return the name under which a component is kept; what cannot be found keeps the name it was given."""
+    """Return the name under which a component is recorded: the given name if it is unknown."""
     registry = default_registry()
     try:
         return registry.address(registry.find(kind, name))
@@ -123,7 +123,7 @@ def _address(kind: Kind, name: str) -> str:
 
 
 def ambiguous(suite: Suite) -> dict[str, str]:
-    """Return the models that a suite's patterns match and leave out, since several plugins bring them."""
+    """Return the models that match a suite's patterns but are left out, since several plugins bring them."""
     patterns = [entry.name for entry in suite.models if entry.is_pattern and "/" not in entry.name]
     return {
         clash.name: str(clash)
@@ -134,14 +134,14 @@ def ambiguous(suite: Suite) -> dict[str, str]:
 
 
 def missing(suite: Suite, row: ModelEntry) -> str:
-    """Return why a row of a suite is left out: what it needs and is not installed; empty if nothing is."""
+    """Return why a row of a suite is left out: the parts that are not installed; empty if none is missing."""
     if suite.optional:
         try:
             _model_is_right(row)
         except UnknownNameError as error:
             return str(error).partition(";")[0]
         except FlowzooError:
-            return ""  # a mistake, which is told with the others
+            return ""  # a mistake, which is reported with the others
     return ""
 
 
@@ -163,13 +163,13 @@ def select(
     """Return the cells of some rows.
 
     Args:
-        cells: Of a suite.
-        models: Pattern of labels.
-        data: Pattern of the data sets' labels.
-        seeds: Which ones; empty for all.
+        cells: The cells of a suite.
+        models: Pattern that the models' labels must match.
+        data: Pattern that the data sets' labels must match.
+        seeds: The seeds to take; empty for all.
 
     Raises:
-        OptionError: None is left.
+        OptionError: No cell matches.
     """
     known, wanted = list(cells), set(seeds)
     chosen = [
@@ -212,7 +212,7 @@ def _refuse_mistakes(suite: Suite, rows: list[ModelEntry]) -> None:
 
 
 def _budget_mistakes(suite: Suite, row: ModelEntry) -> Iterator[str]:
-    """Say why a row's budget cannot be kept to."""
+    """Return why a row's budget is impossible."""
     budget = row.budget or suite.budget
     if suite.timeout is not None and budget.seconds is not None and budget.seconds >= suite.timeout:
         yield (
@@ -273,7 +273,7 @@ def _metric_is_right(entry: MetricEntry) -> None:
 def _options_are_right(kind: Kind, name: str, options: Mapping[str, Any]) -> None:
     registry = default_registry()
     component = registry.find(kind, name)
-    if options:  # what is not asked for anything is not imported here
+    if options:  # a component without options need not be imported here
         check(registry, component, options)
 
 

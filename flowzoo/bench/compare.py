@@ -1,4 +1,4 @@
-"""Two sets of results beside each other: what changed, and whether by more than its uncertainty."""
+"""Compares two sets of results: what changed, and whether by more than its uncertainty."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class Change:
     """One metric of one row.
 
     Attributes:
-        metric: Its name.
+        metric: Name of the metric.
         unit: Unit of the figures.
         first: The figure of A.
         second: The figure of B.
-        difference: B less A; None where they cannot be compared.
+        difference: B minus A; None if they cannot be compared.
         uncertainty: ``sqrt(e1^2 + e2^2)``; None where an error is unknown.
-        verdict: What to make of it: a key of :data:`VERDICTS`.
+        verdict: The conclusion: a key of :data:`VERDICTS`.
         remark: Why they cannot be compared.
     """
 
@@ -69,13 +69,13 @@ class Pair:
     """A row that is in both.
 
     Attributes:
-        suite: Its suite.
+        suite: Name of the suite.
         data: Data set, by the suite's label if it has one.
         revision: Revision of the data.
-        label: Its label.
-        seed: Its seed.
-        changes: By metric; empty where a cell failed.
-        differences: What differs between the cells apart from figures, in short.
+        label: Label of the row.
+        seed: Seed of the training.
+        changes: The change of each metric; empty if a cell failed.
+        differences: Settings and conditions that differ between the cells, in short.
         statuses: ``finished`` or ``failed`` in A and in B.
     """
 
@@ -95,10 +95,10 @@ class Comparison:
 
     Attributes:
         pairs: Rows in both.
-        only_first: Rows in A alone, in words.
-        only_second: Rows in B alone.
+        only_first: Titles of rows that are in A only.
+        only_second: Titles of rows that are in B only.
         machines: What differs between the machines, with the number of rows for which it does.
-        versions: What differs between the versions, likewise.
+        versions: What differs between the versions, with the number of rows for which it does.
         data: Data sets whose images have changed, so that their rows are not compared.
     """
 
@@ -113,8 +113,8 @@ class Comparison:
 def compare(first: Results, second: Results) -> Comparison:
     """Compare rows of the same suite, data set and revision, label and seed.
 
-    Where a row ran on several kinds of device or in several precisions, those of the same kind are compared;
-    one that is left on either side is compared across kinds.
+    If a row ran on several kinds of device or in several precisions, those of the same kind are compared;
+    what remains on either side is compared across kinds.
     """
     ours, theirs = _by_row(first.results), _by_row(second.results)
     cells: list[tuple[Result, Result]] = []
@@ -187,7 +187,7 @@ def _verdict(
     uncertainty: float | None,
     machines: Sequence[str],
 ) -> tuple[Verdict, str]:
-    """Return what to make of two measurements, and why they cannot be compared if so."""
+    """Return the verdict about two measurements, and the reason if they cannot be compared."""
     sides, repeats = {"A": one, "B": other}, one.repeats and other.repeats
     if difference is None:
         return (
@@ -229,7 +229,7 @@ def _versions(first: Result, second: Result) -> tuple[str, ...]:
 
 
 def _counted(found: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    """Return each difference once, with the number of rows where it is not there for all."""
+    """Return each difference once, with the number of rows if not all rows have it."""
     counts = Counter(each for row in found for each in row)
     return tuple(
         each if count == len(found) else f"{each} ({count} of {len(found)} rows)"
@@ -238,7 +238,7 @@ def _counted(found: Sequence[Sequence[str]]) -> tuple[str, ...]:
 
 
 def _changed_data(first: Iterable[Result], second: Iterable[Result]) -> tuple[str, ...]:
-    """Return the data sets of which a row is in A and in B with other revisions."""
+    """Return the data sets with rows in A and in B whose revisions differ."""
     theirs = {each.row: each.data.revision for each in second}
     pairs = {(each.data.title, each.data.revision, theirs.get(each.row, "")) for each in first}
     return tuple(

@@ -1,4 +1,4 @@
-"""Where and with what a cell runs."""
+"""The machine and the software of a cell."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from flowzoo.registry.provenance import Provenance
 def describe_environment(
     device: torch.device, precision: str, jobs: int, made_with: Provenance
 ) -> Environment:
-    """Return what has to stand beside figures that are measured in this process.
+    """Return the machine, versions and settings of figures that are measured in this process.
 
     Args:
         device: Device that computes.
@@ -46,7 +46,7 @@ def describe_environment(
 
 
 def source_commit(folder: Path) -> str:
-    """Return the commit of the git checkout that holds ``folder``, or nothing where there is none.
+    """Return the commit of the git checkout that holds ``folder``; empty if there is none.
 
     Args:
         folder: Folder of the flowzoo package. A checkout that only surrounds an installed package, such as

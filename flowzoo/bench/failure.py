@@ -11,7 +11,7 @@ from flowzoo.errors import FlowzooError, NumericalError
 from flowzoo.origin import blamed
 
 OUTPUT_LINES = 20
-"""Lines that are kept of what a failed process printed."""
+"""Number of lines that are kept of the output of a failed process."""
 
 
 def explain(stage: str, error: BaseException) -> Failure:
@@ -31,7 +31,7 @@ def explain_exit(stage: str, code: int, output: str) -> Failure:
 
     Args:
         stage: What the cell was doing.
-        code: Its exit status; the negative number of the signal that killed it.
+        code: Its exit status, or the negative number of the signal that killed it.
         output: All that it printed.
     """
     if code < 0:

@@ -1,4 +1,4 @@
-"""What a cell is made with, and what of it has changed since a result that is kept was made."""
+"""The versions a cell is made with, and which of them have changed since a kept result was made."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _LIBRARIES = ("flowzoo", "torch")
 
 
 def made_with(cell: Cell, plan: Result) -> Provenance:
-    """Return what is installed of a cell's components: of its model, its data set and its metrics.
+    """Return the installed versions of a cell's components: of its model, its data set and its metrics.
 
     Args:
-        cell: What is asked for.
-        plan: Its record without figures.
+        cell: The cell.
+        plan: The cell's record without figures.
 
     Raises:
         FlowzooError: One of them is not installed.
@@ -27,11 +27,11 @@ def made_with(cell: Cell, plan: Result) -> Provenance:
 
 
 def changed_since(result: Result, now: Provenance) -> str:
-    """Return in words what a result was made with that is another now; empty if nothing is, or is known.
+    """Return in words what has changed since a result was made; empty if nothing has, or if it is not known.
 
     Args:
-        result: Of the same components.
-        now: What :func:`made_with` returns.
+        result: A result that was made with the same components.
+        now: What is installed now, as :func:`made_with` returns it.
     """
     if result.environment is None:
         return ""

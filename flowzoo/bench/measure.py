@@ -1,13 +1,14 @@
-"""Running a cell: training, then every metric, then a picture of samples."""
+"""Runs a cell: training, then every metric, then a picture of samples."""
 
 from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,19 +36,19 @@ from flowzoo.training.reporter import Progress, Reporter
 from flowzoo.training.start import resume_run, start_run
 
 Tell = Callable[[str, float, float | None], None]
-"""Takes what is being done, the share of it that is done, and the last bits/dim in validation."""
+"""Receives what is being done, which fraction of it is done, and the last validation's bits/dim."""
 
 
 class CellRun:
     """Trains and measures one cell, in a work folder from which an interrupted cell goes on.
 
     Args:
-        cell: What is asked for.
-        plan: Its record without figures.
-        work: The work folder; made if it is not there.
+        cell: The cell.
+        plan: The cell's record without figures.
+        work: The work folder; made if it does not exist.
         device: As :func:`~flowzoo.device.prepare_device` takes it.
-        jobs: Cells that run at the same time, at most.
-        tell: Is told how far it is.
+        jobs: Largest number of cells that run at the same time.
+        tell: Called with the progress.
     """
 
     def __init__(self, cell: Cell, plan: Result, work: Path, device: str, jobs: int, tell: Tell) -> None:
@@ -60,10 +61,10 @@ class CellRun:
         self._tell = tell
 
     def run(self, picture: Path) -> Result:
-        """Return the cell's record, with what could be measured; whatever fails is recorded, not raised.
+        """Return the cell's record, with all that could be measured. Failures are recorded, not raised.
 
         Args:
-            picture: Where the picture of samples goes, if there is one.
+            picture: File for the picture of samples, if there is one.
         """
         experiment = self._cell.experiment
         environment = self._describe()
@@ -72,19 +73,18 @@ class CellRun:
         try:
             record = self._train_or_resume()
             dataset = load_dataset(experiment.data, **experiment.data_options)
-        except (Exception, SystemExit) as error:  # whatever a model raises is a finding about it
+        except (Exception, SystemExit) as error:  # any exception of a model is a finding about it
             return _ended(result, explain("training", error))
         spent = replace(result.spent, steps=record.steps, seconds=record.seconds)
         metrics: dict[str, Measurement] = {}
         unmeasured: list[str] = []
         failure: Failure | None = None
-        for place, (label, asked) in enumerate(self._cell.metrics.items()):
-            stage = f"measuring {label}"
-            self._tell(stage, place / len(self._cell.metrics), None)
+        for label in self._cell.metrics:
+            self._advance(label, 0.0)
             try:
-                metrics[label] = self._measure(label, *asked, record, dataset, environment)
+                metrics[label] = self._measure(label, record, dataset, environment)
             except (Exception, SystemExit) as error:
-                found = explain(stage, error)
+                found = explain(_measuring(label), error)
                 unmeasured.append(label)
                 metrics[label] = Measurement(None, "", valid=False, objections=(found.reason,))
                 if isinstance(error, NumericalError) or not isinstance(error, FlowzooError):
@@ -101,7 +101,7 @@ class CellRun:
         return _ended(measured, failure)
 
     def _describe(self) -> Environment:
-        """Return where the cell runs; of one that was interrupted, with the most jobs that ever slowed it."""
+        """Return where the cell runs; for an interrupted one, with the largest number of jobs so far."""
         path = self._work / ENVIRONMENT
         precision = self._plan.experiment.training.precision
         found = describe_environment(self._device, precision, self._jobs, made_with(self._cell, self._plan))
@@ -121,25 +121,26 @@ class CellRun:
                 return record
             moved = experiment.data_options
             return resume_run(self._folder.path, data_options=moved, device=device, reporter=reporter)
-        shutil.rmtree(self._folder.path, ignore_errors=True)  # of a start that was cut short
+        shutil.rmtree(self._folder.path, ignore_errors=True)  # left by a start that was cut short
         return start_run(self._folder.path, experiment, device=device, reporter=reporter)
 
+    def _advance(self, label: str, share: float, what: str = "") -> None:
+        """Tell how far a metric is; every metric has a part of the bar of the same length."""
+        stage = f"{_measuring(label)}, {what}" if what else _measuring(label)
+        place = list(self._cell.metrics).index(label)
+        self._tell(stage, (place + share) / len(self._cell.metrics), None)
+
     def _measure(
-        self,
-        label: str,
-        name: str,
-        options: Mapping[str, Any],
-        record: RunRecord,
-        dataset: Dataset,
-        environment: Environment,
+        self, label: str, record: RunRecord, dataset: Dataset, environment: Environment
     ) -> Measurement:
         """Return a metric's figure, from the work folder if it was measured there before an interruption.
 
-        Times are measured again wherever anything about the environment is another.
+        Times are measured again if anything about the environment has changed.
         """
         kept = read_kept(self._work, label)
         if kept is not None and (kept.measurement.repeats or kept.environment == environment):
             return kept.measurement
+        name, options = self._cell.metrics[label]
         metric = build_component("metric", name, **options)
         if not isinstance(metric, Metric):
             raise PluginError(f"metric '{name}' built a {type(metric).__name__}, expected a Metric")
@@ -153,6 +154,7 @@ class CellRun:
                 seconds=record.seconds,
                 seed=self._cell.experiment.seed,
                 keep=lambda part: keep(self._work, label, Kept(environment, part), complete=False),
+                progress=partial(self._advance, label),
             )
         )
         _require_plain(name, found)
@@ -173,12 +175,17 @@ class CellRun:
 _ENVIRONMENT = TypeAdapter(Environment)
 
 
+def _measuring(label: str) -> str:
+    """Return the stage in which a metric is measured."""
+    return f"measuring {label}"
+
+
 def _resting_on_likelihood(metrics: dict[str, Measurement]) -> dict[str, Measurement]:
-    """Let no figure be valid that says when bits/dim were reached, if these are not those of a density."""
+    """Mark times to reach bits/dim as not valid if the model's likelihood is not valid."""
     quality = metrics.get(QUALITY)
     if quality is None or quality.valid:
         return metrics
-    said = f"it rests on bits/dim, and {QUALITY} is not valid: {'; '.join(quality.objections)}"
+    said = f"it depends on bits/dim, but {QUALITY} is not valid: {'; '.join(quality.objections)}"
     return {
         name: replace(each, valid=False, objections=(*each.objections, said))
         if name != QUALITY and each.value is not None and "bits_per_dim" in each.conditions
@@ -202,7 +209,7 @@ def _ended(result: Result, failure: Failure | None) -> Result:
 
 
 class _StageReporter(Reporter):
-    """Passes the training's progress on."""
+    """Reports the training's progress."""
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell

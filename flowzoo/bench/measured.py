@@ -1,4 +1,4 @@
-"""Measurements in a work folder: an interrupted cell goes on from them, a killed one is recorded so."""
+"""Measurements in a work folder, which remain if the cell is interrupted or killed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def keep(work: Path, metric: str, kept: Kept, *, complete: bool = True) -> Measu
         work: The work folder.
         metric: Label of the metric in its suite.
         kept: The measurement.
-        complete: Whether it is the metric's last word, rather than a figure whose audit is still to come.
+        complete: Whether the measurement is final; a figure whose audit is still to come is not.
     """
     path = _path(work, metric, complete)
     write_json(path, asdict(kept))

@@ -1,4 +1,4 @@
-"""Planning a cell: what it comes to once every default is filled in, and the key that follows."""
+"""Plans a cell: fills in all defaults, and computes its key."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from flowzoo.tensors import trainable
 
 
 class Planner:
-    """Plans cells one after another, and keeps the description of the data set at hand.
+    """Plans cells one after another, and keeps the description of the last data set.
 
     Args:
-        device: Kind of device that the cells will run on, such as ``cuda``: figures of one kind do not
-            stand in for another's.
+        device: Kind of device that the cells will run on, such as ``cuda``. Figures of one kind do not
+            replace those of another.
     """
 
     def __init__(self, device: str) -> None:
@@ -33,10 +33,10 @@ class Planner:
         self._data: dict[str, DatasetInfo] = {}
 
     def load(self, cell: Cell) -> None:
-        """Have a cell's data set described; this may take long, where it has to be fetched.
+        """Return the description of a cell's data set. This takes long if it has to be downloaded.
 
         Raises:
-            FlowzooError: It cannot be had.
+            FlowzooError: The data set cannot be loaded.
         """
         self._describe(cell)
 
@@ -58,7 +58,7 @@ class Planner:
         key = experiment.key(
             components=components,
             data=[info.name, info.revision, info.shape, info.bins],
-            metrics=[_metric(label, *asked) for label, asked in cell.metrics.items()],
+            metrics=[described_metric(label, *asked) for label, asked in cell.metrics.items()],
             device=self._device,
             threads=cell.threads,
         )
@@ -81,7 +81,7 @@ class Planner:
 
 
 def unplanned(cell: Cell) -> Result:
-    """Return the record of a cell that cannot be planned: what the suite says of it, as it stands."""
+    """Return the record of a cell that cannot be planned, with what the suite says of it."""
     asked = cell.experiment
     return Result(
         key=asked.key(unplanned=[asked.data, asked.data_options]),
@@ -97,20 +97,21 @@ def unplanned(cell: Cell) -> Result:
     )
 
 
+def described_metric(label: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what decides the figures of a metric, as keys contain it."""
+    registry = default_registry()
+    component = registry.find("metric", name)
+    found = {"name": name, "revision": component.revision, "options": resolve(registry, component, options)}
+    return found if label == name else {**found, "label": label}
+
+
 def _shareable(experiment: Experiment) -> Experiment:
-    """Return an experiment without the places of files, which are nobody else's concern."""
+    """Return an experiment without the places of files, which are private and differ between machines."""
     if not experiment.data_options:
         return experiment
     places = path_options(default_registry().find("dataset", experiment.data))
     options = {name: value for name, value in experiment.data_options.items() if name not in places}
     return replace(experiment, data_options=options)
-
-
-def _metric(label: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    registry = default_registry()
-    component = registry.find("metric", name)
-    found = {"name": name, "revision": component.revision, "options": resolve(registry, component, options)}
-    return found if label == name else {**found, "label": label}
 
 
 def _facts(info: DatasetInfo, cell: Cell) -> DataFacts:

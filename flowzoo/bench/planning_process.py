@@ -1,4 +1,4 @@
-"""Planning all cells of a suite in worker processes, since plugins' code, which may crash, plans a cell."""
+"""Plans all cells of a suite in worker processes, since planning calls plugins, which may crash."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from flowzoo.bench.worker_process import Message, WorkerProcess
 from flowzoo.errors import OptionError
 
 BUILD_SECONDS = 120.0
-"""How long building one model may take; fetching its data may take as long as it takes."""
+"""Longest time to build one model. Loading its data has no limit."""
 
 
 class PlanningProcess:
     """Plans cells in a worker process; after a crash, in another one.
 
-    A cell whose planning raises, crashes or hangs has a record that says so, and harms no other.
+    A cell whose planning raises, crashes or hangs gets a record that says so. It does not affect other cells.
 
     Args:
         cells: The cells to plan.
         device: A device, as :func:`~flowzoo.device.prepare_device` takes it.
-        output: File that takes what plugins print.
-        told: Receives the number of cells that are planned.
+        output: File for the output of plugins.
+        told: Called with the number of cells that are planned.
     """
 
     def __init__(self, cells: Sequence[Cell], device: str, output: Path, told: Callable[[int], None]) -> None:
@@ -49,7 +49,7 @@ class PlanningProcess:
             self._plan_on()
 
     def _plan_on(self) -> None:
-        """Plan the cells that are left, to the first one that crashes or hangs."""
+        """Plan the remaining cells, up to the first one that crashes or hangs."""
         first = len(self.results)
         cells = CELLS.dump_python(list(self._cells[first:]), mode="json")
         inbox: queue.Queue[tuple[WorkerProcess, Message | None]] = queue.Queue()

@@ -1,4 +1,4 @@
-"""The record of one cell of a suite: a model trained on a data set with a seed, and what it reached.
+"""The record of one cell of a suite: a model trained on a data set with a seed, and its figures.
 
 A report is made of these records alone; it never sees a model.
 """
@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from flowzoo.component import Published
 from flowzoo.errors import FlowzooError
-from flowzoo.exactness import Exactness
+from flowzoo.evaluation.older_records import exactness_in_words
 from flowzoo.experiment.experiment import Experiment
 from flowzoo.formats import Format, FormatError
 from flowzoo.metric import NOT_AUDITED, Measurement
@@ -27,13 +27,13 @@ DENSITY = "density"
 Status = Literal["finished", "failed"]
 
 Platform = tuple[str, str]
-"""Kind of device and precision; both empty where unknown."""
+"""Kind of device and precision; both empty if unknown."""
 
 Cause = Literal["error", "time-out", "crash", "out-of-memory", "not finite"]
 
 
 class ResultError(FlowzooError, ValueError):
-    """A file that holds no result of this version of the schema."""
+    """A file that is not a result of a known schema."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Failure:
 
     Attributes:
         stage: What was being done: ``planning``, ``training``, or a metric's name.
-        cause: What kind of failure it was.
-        reason: In one line.
+        cause: The kind of failure.
+        reason: The reason in one line.
         output: The last lines that the process printed.
     """
 
@@ -61,12 +61,12 @@ class DataFacts:
         name: Registered name.
         revision: Content hash; empty if the data could not be loaded.
         shape: ``(C, H, W)``.
-        bins: Integers that a value can take.
-        sizes: Images in each split.
-        licence: Under which the images may be used.
-        source: Where they come from.
-        published: The name under which papers give figures for it, such as ``CIFAR-10``; empty for none.
-        label: As the suite calls it; empty in results from before this was recorded.
+        bins: Number of integers that a value can take.
+        sizes: Number of images in each split.
+        licence: Licence of the images.
+        source: Source of the images.
+        published: Name of the data set in papers, such as ``CIFAR-10``; empty for none.
+        label: Label in the suite; empty in results from before this was recorded.
     """
 
     name: str
@@ -81,18 +81,18 @@ class DataFacts:
 
     @property
     def title(self) -> str:
-        """Return what reports call it."""
+        """Return its title in reports."""
         return self.label or self.name
 
 
 @dataclass(frozen=True)
 class Spent:
-    """What a cell's training used.
+    """The cost of a cell's training.
 
     Attributes:
-        steps: Steps taken.
-        seconds: Seconds spent on training, the first pass over the data and validation included.
-        batch_size: Images a step.
+        steps: Number of steps.
+        seconds: Time of the training in seconds, with the first pass over the data and validation.
+        batch_size: Number of images in a step.
     """
 
     steps: int = 0
@@ -102,18 +102,19 @@ class Spent:
 
 @dataclass(frozen=True)
 class Environment:
-    """Where and with what a cell ran.
+    """The machine and the software of a cell.
 
     Attributes:
         device: ``cpu``, ``cuda:0``, ...
         hardware: By name: ``processor``, ``cores``, ``memory_gib``, ``gpu``, ...
-        precision: Of training: ``float32``, ``tf32``, ``bfloat16``.
-        threads: That torch used.
-        jobs: Cells that ran at the same time, at most; times suffer from more than one.
-        versions: Of ``python``, ``torch``, ``flowzoo``.
+        precision: Number format of training: ``float32``, ``tf32``, ``bfloat16``.
+        threads: Number of threads that torch used.
+        jobs: Largest number of cells that ran at the same time. With more than one, times get longer.
+        versions: Versions of ``python``, ``torch``, ``flowzoo``.
         plugins: Distributions whose components the cell was made of, with their versions.
-        commit: Of the flowzoo source tree, with ``-dirty`` where it differs; empty outside a git checkout.
-        fingerprints: Digests of the plugins' code, as far as it computes the cell's components and metrics;
+        commit: Commit of the flowzoo source tree, with ``-dirty`` where it differs; empty outside a git
+            checkout.
+        fingerprints: Digests of the plugins' code that computes the cell's components and metrics;
             empty in results from before this was recorded.
     """
 
@@ -136,18 +137,19 @@ class Result:
         key: Digest of all that decides the figures: the experiment with all options resolved, revisions of
             components and metrics, kind of device, and threads where the suite says how many.
         suite: Name of the suite that the cell belongs to.
-        label: Its row in the suite: the model's name, or what tells apart several rows of one model.
+        label: Label of its row in the suite: the model's name, or another label if there are several rows of
+            one model.
         experiment: The training, with all options resolved; without the places of the data's files.
         status: Whether it was trained and measured, or failed.
         date: When it ended, ISO 8601, UTC.
         components: Revisions of all components that the model was built of and of the data set, by
             ``kind:name``.
-        parameters: Number of trainable parameters; None where the model was never built.
+        parameters: Number of trainable parameters; None if the model was never built.
         data: Facts about the data set.
-        spent: What the training used of its budget.
+        spent: The part of the budget that the training used.
         metrics: Measurements by the metrics' names; one that failed has an objection instead of a value.
-        published: What papers state for the model on this data.
-        environment: Where and with what it ran; None if it failed before that was known.
+        published: Published figures for the model on this data.
+        environment: Machine and software; None if it failed before they were known.
         failure: Why it failed, where ``status`` is ``failed``.
         samples: File name of a PNG picture of samples, beside the record; empty for none.
         unmeasured: Metrics that could not be measured; ``--overwrite failed`` tries them again.
@@ -189,7 +191,7 @@ class Result:
 
     @property
     def pixels(self) -> Mapping[str, Any]:
-        """The pixel transform; empty where the model was never built."""
+        """The pixel transform; empty if the model was never built."""
         pixels = self.experiment.pixels
         return pixels if isinstance(pixels, Mapping) else {}
 
@@ -205,12 +207,12 @@ class Result:
 
     @property
     def row(self) -> tuple[str, str, str, int]:
-        """What tells cells of a suite apart: suite, data set, label and seed."""
+        """What distinguishes cells of a suite: suite, data set, label and seed."""
         return (self.suite, self.data.title, self.label, self.seed)
 
     @property
     def audited(self) -> bool:
-        """Whether its likelihood was audited; one that was not is never ranked beside those that were."""
+        """Whether its likelihood was audited. Figures without an audit are never ranked."""
         measured = self.metrics.get(QUALITY)
         return measured is not None and bool(measured.conditions.get(DENSITY))
 
@@ -231,18 +233,12 @@ def read_result(data: Any) -> Result:
     """Return the record that plain data holds.
 
     Raises:
-        ResultError: It is no record, or one of a schema that is not known.
+        ResultError: It is not a record of a known schema.
     """
     try:
-        data = SCHEMA.upgrade(data)
+        return SCHEMA.read(data, _READER)
     except FormatError as error:
-        raise ResultError(f"it {error}; use the flowzoo that wrote it, or run the suite again") from error
-    try:
-        return _READER.validate_python(data)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ResultError(f"it is damaged ({where}: {first['msg']})") from error
+        raise ResultError(f"it {error}") from error
 
 
 def _without_audit(data: dict[str, Any]) -> dict[str, Any]:
@@ -262,11 +258,7 @@ def _without_audit(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_exactness(data: dict[str, Any]) -> dict[str, Any]:
-    """Return a record of schema 2 as one of schema 3, in which the exactness of likelihoods is a field.
-
-    Schema 2 has it in words alone: how a trace was computed, from what coarse images were drawn, and an
-    objection to approximated log-determinants. Nothing else reads these words.
-    """
+    """Return a record of schema 2 as one of schema 3, in which the exactness of likelihoods is a field."""
     metrics = data.get("metrics")
     if not isinstance(metrics, dict):
         return data
@@ -274,15 +266,8 @@ def _with_exactness(data: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(measured, dict) or not isinstance(measured.get("conditions"), dict):
         return data
     conditions, objections = measured["conditions"], measured.get("objections") or ()
-    estimated = "hutchinson" in str(conditions.get("trace", ""))
-    if any("log-determinant is approximated" in str(each) for each in objections):
-        exactness = Exactness.NONE
-    elif conditions.get("proposal"):
-        exactness = Exactness.BOUND
-    else:
-        exactness = Exactness.UNBIASED if estimated else Exactness.EXACT
-    stated = {**measured, "exactness": str(exactness), "estimated": estimated}
-    return {**data, "metrics": {**metrics, QUALITY: stated}}
+    exactness = exactness_in_words(conditions.get("trace", ""), conditions.get("proposal", ""), objections)
+    return {**data, "metrics": {**metrics, QUALITY: {**measured, **exactness}}}
 
 
 def _with_experiment(data: dict[str, Any]) -> dict[str, Any]:
@@ -298,5 +283,10 @@ def _with_experiment(data: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "experiment": experiment, "spent": spent}
 
 
-SCHEMA = Format("schema", Result.schema, {1: _without_audit, 2: _with_exactness, 3: _with_experiment})
+SCHEMA = Format(
+    "schema",
+    Result.schema,
+    "Run the suite again",
+    {1: _without_audit, 2: _with_exactness, 3: _with_experiment},
+)
 _READER = TypeAdapter(Result)

@@ -1,4 +1,4 @@
-"""Running a suite: one fresh process a cell, so that a cell that fails harms no other."""
+"""Runs a suite: each cell in a process of its own, so that a cell that fails does not affect others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -19,6 +19,7 @@ from flowzoo.bench.kept import changed_since, made_with
 from flowzoo.bench.measured import rescue
 from flowzoo.bench.planning_process import PlanningProcess
 from flowzoo.bench.result import Failure, Result
+from flowzoo.bench.stage_times import StageTimes
 from flowzoo.bench.store import ResultsError, read_results, suite_folder, write_result
 from flowzoo.bench.suite import LONGEST
 from flowzoo.bench.watcher import SilentWatcher, Watcher
@@ -36,13 +37,13 @@ class RunnerError(FlowzooError):
 
 @dataclass(frozen=True)
 class _Planned:
-    """A cell with its plan and its places.
+    """A cell with its plan and its files.
 
     Attributes:
-        cell: What is asked for.
-        plan: Its record without figures.
-        file: Of its result.
-        work: Its work folder, from which it goes on after an interruption.
+        cell: The cell.
+        plan: The cell's record without figures.
+        file: File of its result.
+        work: Its work folder, from which it continues after an interruption.
     """
 
     cell: Cell
@@ -53,34 +54,34 @@ class _Planned:
 
 @dataclass
 class _Running:
-    """A cell at work.
+    """A cell that is running.
 
     Attributes:
-        index: Its place among the cells asked for.
+        index: Its place among the requested cells.
         planned: The cell.
         began: When it was started, by the monotonic clock.
-        stage: What it is doing.
+        times: What it is doing, and how long everything took so far.
     """
 
     index: int
     planned: _Planned
     began: float
-    stage: str = "starting"
+    times: StageTimes = field(default_factory=StageTimes)
 
 
 class Runner:
     """Runs cells of one suite into a folder of results.
 
-    Every finished cell is a file at once, whole or not there; a cell that was interrupted goes on from its
+    Every finished cell is written to a file at once. A cell that was interrupted continues from its
     last checkpoint when it is run again.
 
     Args:
         out: Folder of results; the suite's are in a folder of its name below it.
         device: As :func:`~flowzoo.device.prepare_device` takes it.
-        jobs: How many cells to run at the same time.
+        jobs: Number of cells to run at the same time.
         overwrite: Which cells with a result to run again: ``never`` any, ``failed`` ones, ``always`` all.
         timeout: Seconds that a cell may take; None for no limit.
-        watcher: Is told how it gets on.
+        watcher: Receives the progress.
 
     Raises:
         OptionError: An argument is out of range.
@@ -111,10 +112,10 @@ class Runner:
         self._inbox: queue.Queue[tuple[WorkerProcess, Message | None]] = queue.Queue()
 
     def run(self, cells: Sequence[Cell]) -> list[Result]:
-        """Return the results of cells, run or found, in their order.
+        """Return the results of cells, new or kept from before, in their order.
 
         Args:
-            cells: Of one suite.
+            cells: The cells of one suite.
 
         Raises:
             RunnerError: Another runner is working in the folder.
@@ -131,10 +132,10 @@ class Runner:
         except InUseError as error:
             raise RunnerError(busy) from error
         except FileError as error:
-            raise FileError(f"{error}; finished cells are kept, and the same command goes on") from error
+            raise FileError(f"{error}. Finished cells are kept; repeat the command to continue") from error
 
     def _run(self, cells: Sequence[Cell], folder: Path, hidden: Path) -> list[Result]:
-        for leftover in folder.glob(".*.part"):  # of a process that was killed while it wrote
+        for leftover in folder.glob(".*.part"):  # left by a process that was killed while it wrote
             leftover.unlink()
         plans = PlanningProcess(
             cells,
@@ -162,7 +163,7 @@ class Runner:
         return [results[index] for index in range(len(cells))]
 
     def _found(self, planned: _Planned) -> Result | None:
-        """Return the result that a cell has and may keep; clear away what it must not go on from."""
+        """Return the result that a cell may keep. Remove files from which it must not continue."""
         if self._overwrite == "always":
             shutil.rmtree(planned.work, ignore_errors=True)
             return None
@@ -181,7 +182,7 @@ class Runner:
             self._watcher.skipped(cell, found)
 
     def _work_through(self, waiting: Sequence[tuple[int, _Planned]]) -> dict[int, Result]:
-        """Run cells, as many at a time as asked for, and return their results by place."""
+        """Run cells, at most ``jobs`` at a time, and return their results by place."""
         results: dict[int, Result] = {}
         left = list(reversed(waiting))
         running: dict[WorkerProcess, _Running] = {}
@@ -219,11 +220,11 @@ class Runner:
             worker, message = self._inbox.get(timeout=self._patience(running))
             at_work = running.get(worker)
             if at_work is None:
-                return  # the last words of one that took too long
+                return  # the last messages of one that took too long
             if message is None:
                 yield worker, self._take(worker, at_work)
             elif "stage" in message:
-                at_work.stage = message["stage"]
+                at_work.times.enter(message["stage"])
                 told = message["stage"], message["share"], message["bits"]
                 self._watcher.progressed(at_work.planned.cell, *told)
         yield from self._overdue(running)
@@ -235,18 +236,18 @@ class Runner:
             with suppress(ResultsError):
                 (result,) = read_results(planned.file).results
                 return self._tidy(planned, result)
-        return self._end(planned, explain_exit(at_work.stage, code, worker.printed()))
+        return self._end(planned, explain_exit(at_work.times.stage, code, worker.printed()))
 
     def _overdue(self, running: Mapping[WorkerProcess, _Running]) -> Iterator[tuple[WorkerProcess, Result]]:
         for worker, at_work in list(running.items()):
             if self._timeout is not None and time.monotonic() - at_work.began >= self._timeout:
                 worker.kill()
-                reason = f"took more than {self._timeout:g} s, training, measuring and audits together"
-                failure = Failure(at_work.stage, "time-out", reason, last_lines(worker.printed()))
+                reason = f"took more than {self._timeout:g} s: {at_work.times.in_words()}"
+                failure = Failure(at_work.times.stage, "time-out", reason, last_lines(worker.printed()))
                 yield worker, self._end(at_work.planned, failure)
 
     def _patience(self, running: Mapping[WorkerProcess, _Running]) -> float | None:
-        """Return the seconds until the first cell is overdue; None without a limit."""
+        """Return the seconds until the first cell reaches its time limit; None without a limit."""
         if self._timeout is None:
             return None
         first = min(at_work.began for at_work in running.values())
@@ -259,7 +260,7 @@ class Runner:
         return self._tidy(planned, result)
 
     def _tidy(self, planned: _Planned, result: Result) -> Result:
-        """Remove the work folder unless there is something in it to go on from."""
+        """Remove the work folder unless a cell can continue from it."""
         if not _worth_going_on(result):
             shutil.rmtree(planned.work, ignore_errors=True)
         self._watcher.ended(planned.cell, result)
@@ -267,7 +268,7 @@ class Runner:
 
 
 def _worth_going_on(result: Result) -> bool:
-    """Whether a cell that is run again goes on from where it failed: unless it trained to a bad end."""
+    """Whether a cell that is run again continues from where it failed: not if its training failed."""
     failure = result.failure
     if failure is None:
         return bool(result.unmeasured)
@@ -275,7 +276,7 @@ def _worth_going_on(result: Result) -> bool:
 
 
 def _threads(jobs: int) -> int:
-    """Return the threads of a cell: what the user asks for, or its share of what the process may use."""
+    """Return the number of a cell's threads: the user's choice, or its part of the available cores."""
     asked = os.environ.get("OMP_NUM_THREADS", "")
     if asked.isdigit() and int(asked) > 0:
         return int(asked)
@@ -284,5 +285,5 @@ def _threads(jobs: int) -> int:
 
 
 def _name(cell: Cell, plan: Result) -> str:
-    """Return a name for the cell's files; rows that ask for the same under two labels have two."""
+    """Return a name for the cell's files. Equal rows with two labels have two names."""
     return f"{file_part(cell.data_label)}--{file_part(cell.label)}--seed{cell.experiment.seed}--{plan.key}"

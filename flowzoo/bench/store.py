@@ -1,4 +1,4 @@
-"""A folder of results: ``RESULTS/SUITE/*.json``, one file a cell, pictures of samples beside them."""
+"""A folder of results: ``RESULTS/SUITE/*.json``, one file for each cell, with pictures of samples."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class SkippedFile:
     """A file that holds no result that can be read.
 
     Attributes:
-        path: Of the file.
-        reason: In one line.
+        path: The file.
+        reason: Why it holds none, in one line.
     """
 
     path: Path
@@ -43,10 +43,10 @@ class Results:
     """What a folder holds.
 
     Attributes:
-        results: The newest of each cell, by suite, data set, label, seed, revision and place.
+        results: The newest result of each cell, by suite, data set, label, seed, revision and kind of device.
         skipped: Files that hold no result.
-        superseded: How many older results of the same cells there are.
-        folders: Where each result's file lies, by :func:`identity`.
+        superseded: Number of older results of the same cells.
+        folders: The folder of each result's file, by :func:`identity`.
     """
 
     results: tuple[Result, ...]
@@ -57,7 +57,7 @@ class Results:
     def picture(self, result: Result) -> Path | None:
         """Return where the result's picture of samples is, or None if there is none beside the record."""
         name = result.samples
-        # A record may come from anywhere; it must not have other files of this machine shown.
+        # A record may come from anyone, so it must not be able to show other files of this machine.
         if not name or name != Path(name).name or not name.lower().endswith(".png"):
             return None
         path = self.folders[identity(result)] / name
@@ -67,11 +67,11 @@ class Results:
 def read_results(folder: Path) -> Results:
     """Read the results below a folder.
 
-    A file that is cut short, of another schema or no result at all is skipped and named. Of several results
-    of one cell (see :func:`identity`) the newest counts. Hidden folders are not entered.
+    A file that is cut short, has another schema or is not a result is skipped and listed. Among several
+    results of one cell (see :func:`identity`) the newest counts. Hidden folders are not read.
 
     Args:
-        folder: Of all suites, of one suite, or a single JSON file.
+        folder: The folder of all suites or of one suite, or a single JSON file.
 
     Raises:
         ResultsError: It does not exist, or nothing in it is a result.
@@ -110,7 +110,7 @@ def suite_folder(out: Path, suite: str) -> Path:
 
 
 def write_result(path: Path, result: Result) -> None:
-    """Write a result as JSON, whole or not at all; its folder is made.
+    """Write a result as JSON, completely or not at all. Its folder is made.
 
     Raises:
         FileError: It cannot be written there.
@@ -120,12 +120,12 @@ def write_result(path: Path, result: Result) -> None:
 
 
 def identity(result: Result) -> Identity:
-    """Return what a newer result must share with an older one to stand for it."""
+    """Return what a newer result must have in common with an older one to replace it."""
     return (*result.row, result.data.revision, *result.platform)
 
 
 def _without_overtaken(newest: Mapping[Identity, tuple[Result, Path]]) -> set[Identity]:
-    """Leave out cells that failed before their data or device was known, and were run again since."""
+    """Leave out cells that failed before their data or device was known, and were run again later."""
     runs: dict[tuple[str, str, str, int], list[Identity]] = {}
     for same in newest:
         runs.setdefault(same[:4], []).append(same)
@@ -140,7 +140,7 @@ def _without_overtaken(newest: Mapping[Identity, tuple[Result, Path]]) -> set[Id
 
 
 def _knows_more(first: Identity, second: Identity) -> bool:
-    """Whether the first may be the second, and states something that the second does not know."""
+    """Whether both may be the same cell, and the first states something that the second leaves open."""
     pairs = list(zip(first[4:], second[4:], strict=True))
     return first != second and all(ours == theirs or not theirs for ours, theirs in pairs)
 
@@ -202,4 +202,4 @@ def _advice(folder: Path) -> str:
 
 
 _DIGITS = 30
-"""More make an integer too large for a float."""
+"""Most digits of a number in JSON: an integer with more is too large for a float."""

@@ -1,4 +1,4 @@
-"""A suite as data: which models, on which data, for how long, and what is measured."""
+"""A suite as data: the models, the data, the budget and the metrics."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from flowzoo.errors import OptionError, did_you_mean
 from flowzoo.yaml_text import read_yaml
 
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^/\\\x00-\x1f.][^/\\\x00-\x1f]*$")]
-"""Names stand in file names, so they hold no slash and nothing invisible, and begin with no dot."""
+"""Names become parts of file names, so they have no slash and nothing invisible, and begin with no dot."""
 
 _PART = r"[^/\\\x00-\x1f.][^/\\\x00-\x1f]*"
 Registered = Annotated[str, Field(min_length=1, max_length=200, pattern=rf"^({_PART}/)?{_PART}$")]
-"""Names of components may be qualified by the distribution that brings them."""
+"""Names of components; they may be qualified by the distribution that brings them."""
 
 LONGEST = 1e7
-"""Seconds: the longest time-out, some four months."""
+"""The longest time-out in seconds, about four months."""
 
 _MANY = 10**12
 
 
 class SuiteError(OptionError):
-    """A suite with mistakes; the message holds them all."""
+    """A suite with mistakes. The message lists all of them."""
 
 
 class _Part(BaseModel):
@@ -53,10 +53,10 @@ class ModelEntry(_Part):
         name: Registered name, or a pattern with shell wildcards, which stands for all models that match and
             that no other entry of the suite names.
         label: Tells apart several rows of one model; the model's name if empty.
-        options: The model's.
-        pixels: The pixel transform; None for the data's.
-        training: The trainer's options, over the suite's.
-        budget: Instead of the suite's.
+        options: Options of the model.
+        pixels: The pixel transform; None for that of the data.
+        training: Options of the training, which override those of the suite.
+        budget: The budget, if it differs from the suite's.
     """
 
     name: Registered
@@ -87,7 +87,7 @@ class DataEntry(_Part):
         label: Tells apart several entries of one data set; its name if empty.
         options: Its options.
         pixels: The pixel transform; None for what the data set recommends.
-        published: The name under which papers give figures for it, such as ``CIFAR-10``.
+        published: The name of the data set in papers, such as ``CIFAR-10``.
     """
 
     name: Registered
@@ -126,20 +126,20 @@ class Suite(_Part):
     """What a suite holds.
 
     Attributes:
-        name: Registered name, or the file's without its ending.
-        summary: One line.
+        name: Registered name, or the name of the file without its ending.
+        summary: One line about the suite.
         reference: The paper whose table it follows, if it does.
         models: The rows.
-        optional: Leave out rows of models, or of their parts, that are not installed, instead of refusing
+        optional: Leave out rows whose models or parts are not installed, instead of refusing
             the suite.
-        data: Every row is trained on each of these.
-        budget: Of every training.
-        seeds: Every row is trained with each of these.
-        training: Options of the trainer, for all rows.
-        metrics: What is measured of every trained model.
-        timeout: Seconds that one cell may take; None for no limit.
-        threads: Of torch on the CPU; None for all cores, shared by the jobs.
-        samples: Images in the picture of samples; 0 for none.
+        data: The data sets. Every row is trained on each of them.
+        budget: Budget of every training.
+        seeds: The seeds. Every row is trained with each of them.
+        training: Options of the training, for all rows.
+        metrics: The metrics that are measured for every trained model.
+        timeout: Longest time for one cell in seconds; None for no limit.
+        threads: Number of torch's threads on the CPU; None for all cores, shared by the jobs.
+        samples: Number of images in the picture of samples; 0 for none.
     """
 
     name: Name
@@ -161,7 +161,7 @@ def parse_suite(name: str, content: Any) -> Suite:
     """Return the suite that plain data describes.
 
     Args:
-        name: Of the suite.
+        name: Name of the suite.
         content: What a suite file holds.
 
     Raises:
@@ -172,7 +172,7 @@ def parse_suite(name: str, content: Any) -> Suite:
         raise SuiteError(f"suite '{name}' must be a mapping with models, data, budget and metrics")
     keys = {str(key): value for key, value in content.items()}
     if "name" in keys:
-        raise SuiteError(f"suite '{name}': a suite is called as its file is; leave out the key 'name'")
+        raise SuiteError(f"suite '{name}': a suite has the name of its file. Leave out the key 'name'")
     try:
         return Suite(**{**keys, "name": name})
     except ValidationError as error:
@@ -183,7 +183,7 @@ def read_suite(path: Path) -> Suite:
     """Return the suite in a YAML file.
 
     Raises:
-        OptionError: The file cannot be read, is not YAML or no suite.
+        OptionError: The file cannot be read, or it is not a suite in YAML.
     """
     return parse_suite(path.stem, read_yaml(path))
 

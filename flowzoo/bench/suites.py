@@ -1,4 +1,4 @@
-"""How a suite is found by its name or in a file."""
+"""Finds a suite by its name or in a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What follows a suite at work, such as the progress on a terminal."""
+"""The interface for the progress of a suite."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from flowzoo.bench.result import Result
 
 
 class Watcher(Protocol):
-    """Follows a suite at work: its runner calls a method when a cell is planned, starts, works, or ends.
+    """Receives the progress of a suite: a cell was planned, has started, works, or has ended.
 
-    A result that is kept is either as it would be made now (``skipped``), or versions or code have changed
-    since (``outdated``, which gets the changes in words).
+    For a kept result, ``skipped`` is called; or ``outdated``, with the changes in words, if versions or code
+    have changed since.
     """
 
     def planned(self, done: int, total: int) -> None: ...

@@ -1,9 +1,9 @@
-"""The program that plans cells, or runs one, in a process of its own: ``python -m flowzoo.bench.worker``.
+"""The program that plans cells, or runs one, in its own process: ``python -m flowzoo.bench.worker``.
 
 It reads one job, a JSON object, from the first line of its standard input, and writes messages, a JSON object
 a line, to what its standard output was when it began. Everything else that is printed goes to standard error.
-Its standard input stays open for as long as whoever started it lives; when it closes, the process ends at
-once, so that no work goes on that nobody waits for.
+Its standard input stays open as long as the process that started it exists. When it closes, this process
+ends at once, so that no useless work continues.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ from flowzoo.locks import hold
 Send = Callable[[dict[str, Any]], None]
 
 ORPHANED = 3
-"""Exit status of a process whose starter is gone."""
+"""Exit status of a worker if the process that started it has ended."""
 
 TELL_EVERY = 0.2
-"""Seconds between two messages of progress in one stage, at least."""
+"""Shortest time in seconds between two messages of progress in one stage."""
 
 
 def main() -> None:
-    """Do the job that standard input asks for."""
+    """Do the job that is read from standard input."""
     messages = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # what a plugin prints must not fail its cell
+            stream.reconfigure(errors="replace")  # output of a plugin must not make its cell fail
     job = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_starter, daemon=True).start()
 
@@ -55,17 +55,17 @@ def main() -> None:
             messages.write(json.dumps(message) + "\n")
             messages.flush()
         except OSError:
-            os._exit(ORPHANED)  # nobody listens; that is not the model's failure
+            os._exit(ORPHANED)  # nobody reads the messages, which is not the model's fault
 
     _plan(job, send) if job["job"] == "plan" else _run(job, send)
     send({"done": True})
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)  # whatever threads a plugin has left behind
+    os._exit(0)  # even if a plugin has left threads behind
 
 
 def _plan(job: dict[str, Any], send: Send) -> None:
-    """Plan cells, telling of each what it comes to or why it comes to nothing."""
+    """Plan cells, and send for each its record, or the reason why there is none."""
     try:
         device = prepare_device(job["device"])
     except FlowzooError as error:
@@ -79,7 +79,7 @@ def _plan(job: dict[str, Any], send: Send) -> None:
             planner.load(cell)
             send({"building": index})
             result = planner.plan(cell)
-        except Exception as error:  # whatever a plugin raises is a finding about it
+        except Exception as error:  # any exception of a plugin is a finding about it
             result = replace(unplanned(cell), failure=explain("planning", error))
         send({"planned": index, "result": result.plain()})
 
@@ -98,7 +98,7 @@ def _run(job: dict[str, Any], send: Send) -> None:
 
     torch.set_num_threads(job["threads"])
     work.mkdir(parents=True, exist_ok=True)
-    # The process of an interrupted runner may take a moment to notice that it is alone.
+    # The worker of an interrupted runner may take a moment to notice that.
     with hold(work / "lock", f"another process is running this cell in {work}", timeout=60):
         run = CellRun(
             cell,

@@ -1,4 +1,4 @@
-"""The process in which a worker (:mod:`flowzoo.bench.worker`) runs, as its starter sees it."""
+"""The process of a worker (:mod:`flowzoo.bench.worker`), for the process that starts it."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _MOMENT = 10.0
 """Seconds."""
 
 _TAIL = 20_000
-"""Bytes of what a process printed that are looked at."""
+"""Number of bytes at the end of a process's output that are read."""
 
 
 class WorkerProcess:
     """Starts a worker on a job, and ends it.
 
-    Its messages go into a queue as ``(worker, message)``; after the last one comes ``(worker, None)``.
+    Its messages go into a queue as ``(worker, message)``; ``(worker, None)`` follows the last one.
 
     Args:
         job: The job, as plain data.
         threads: Number of threads that its libraries may use on the CPU.
-        output: File that takes what it prints.
+        output: File for its output.
         inbox: The queue.
     """
 
@@ -45,7 +45,7 @@ class WorkerProcess:
         inbox: queue.Queue[tuple[WorkerProcess, Message | None]],
     ) -> None:
         self.done = False
-        """Whether it said that its job is done."""
+        """Whether it has reported that its job is done."""
         self._output = output
         self._inbox = inbox
         number = str(threads)
@@ -57,10 +57,10 @@ class WorkerProcess:
                 stdout=subprocess.PIPE,
                 stderr=file,
                 env=environment,
-                start_new_session=True,  # what interrupts the runner on a terminal is the runner's to handle
+                start_new_session=True,  # the runner handles interrupts from the terminal
             )
         assert self._process.stdin is not None
-        with suppress(BrokenPipeError):  # it ended at once; its exit status and what it printed say why
+        with suppress(BrokenPipeError):  # it ended at once; its exit status and output show why
             self._process.stdin.write(json.dumps(dict(job), default=dict).encode() + b"\n")
             self._process.stdin.flush()
         threading.Thread(target=self._listen, daemon=True).start()
@@ -73,7 +73,7 @@ class WorkerProcess:
         self.kill()
 
     def kill(self) -> None:
-        """End it and all that it started, whatever they are doing."""
+        """End the process and all that it started."""
         self._process.kill()
         self._end_group()
         self._process.wait()
@@ -84,7 +84,8 @@ class WorkerProcess:
     def wait(self) -> int:
         """Return its exit status, once it has ended; the negative number of a signal that killed it.
 
-        A process that has said its last word is given a moment to end; what it leaves behind is ended.
+        A process that has sent its last message gets a moment to end. Processes that it leaves behind are
+        ended.
         """
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_MOMENT)
@@ -92,7 +93,7 @@ class WorkerProcess:
         return self._process.returncode
 
     def printed(self) -> str:
-        """Return the end of what it printed."""
+        """Return the end of its output."""
         try:
             with self._output.open("rb") as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
@@ -110,12 +111,12 @@ class WorkerProcess:
                     continue  # cut short by its end
                 if "done" in message:
                     self.done = True
-                    break  # what it may have started can keep the pipe open
+                    break  # processes that it started can keep the pipe open
                 self._inbox.put((self, message))
         self._inbox.put((self, None))
 
     def _watch(self) -> None:
-        """End what a process that has ended may have started, which would keep its pipe open."""
+        """End the processes that an ended process may have started, which would keep its pipe open."""
         self._process.wait()
         self._end_group()
 

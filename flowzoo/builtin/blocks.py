@@ -45,7 +45,7 @@ def from_blocks(bands: Bands) -> Images:
 
 
 def to_bands(y: Images, asked_by: str) -> Bands:
-    """Part the channels of ``y``, ``(B, 4C, H/2, W/2)``, into its four bands.
+    """Divide the channels of ``y``, ``(B, 4C, H/2, W/2)``, into its four bands.
 
     Raises:
         ShapeError: The number of channels is not a multiple of 4.

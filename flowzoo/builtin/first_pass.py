@@ -18,8 +18,8 @@ class FirstPass(nn.Module):
     Bijectors, transforms, splits and networks hold one beside the state that they take from data.
 
     Args:
-        owner: The component's name in the error.
-        advice: What to do where its state is missing; a clause without a full stop.
+        owner: Name of the component in the error.
+        advice: What to do if its state is missing; a clause without a full stop.
     """
 
     initialised: Tensor
@@ -50,7 +50,7 @@ class FirstPass(nn.Module):
         self.initialised.fill_(True)
 
     def require(self) -> None:
-        """Refuse to go on before the state has been set.
+        """Refuse use before the state has been set.
 
         Raises:
             NotInitialisedError: It has not.

@@ -38,7 +38,7 @@ class Gaussian(ConditionalBijector):
 
     Args:
         shape: ``(C, H, W)`` of the data, ``D`` values.
-        context_shape: Of the context, which must come in this size; None without one.
+        context_shape: Shape of the context, which must come in this size; None without one.
         ridge: Added to the diagonal, as a share of its mean, where rounding leaves the shrunk covariance not
             positive definite.
 

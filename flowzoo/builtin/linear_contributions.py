@@ -1,4 +1,4 @@
-"""Each dimension's share of the log-determinant of a matrix."""
+"""Each dimension's contribution to the log-determinant of a matrix."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ class LinearContributions(NamedTuple):
     """How a square matrix contributes to, and passes on, contributions of a log-determinant.
 
     Attributes:
-        own: ``(n,)``, nats, each output's share; they sum to ``log |det W|``.
-        carry: ``(n, n)``, doubly stochastic: what each output takes of each input's earlier share.
+        own: ``(n,)``, nats, each output's contribution; they sum to ``log |det W|``.
+        carry: ``(n, n)``, doubly stochastic: the part of each input's earlier contribution that each output
+            gets.
     """
 
     own: Float[Tensor, " n"]

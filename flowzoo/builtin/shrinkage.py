@@ -33,7 +33,7 @@ def shrink(moments: Moments, given: int = 0) -> Shrunk:
     bound vanish where there are many more images than dimensions.
 
     Args:
-        moments: Of at least one image.
+        moments: Moments of at least one image.
         given: The first so many dimensions belong to a context, whose values have a scale of their own.
 
     References:

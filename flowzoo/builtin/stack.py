@@ -34,7 +34,7 @@ class Stack(ConditionalBijector):
     own objective, the parts before it are fixed, and those after it are left out.
 
     Args:
-        parts: In the order in which data meet them.
+        parts: The bijectors, in the order in which data pass them.
         training: Whether the parts train together or greedily.
         shares: Of the budget, one for each part; 0 for parts without parameters. Greedy only; by default
             those with parameters have equal ones.
@@ -67,12 +67,12 @@ class Stack(ConditionalBijector):
         self._refuse_untrainable()
 
     @property
-    def traits(self) -> BijectorTraits:  # type: ignore[override]  # those of the parts that are in place
+    def traits(self) -> BijectorTraits:  # type: ignore[override]  # those of the present parts
         found = merged(part.traits for part in self.parts)
         return replace(found, loss_is_likelihood=False) if self._turns else found
 
     @property
-    def phases(self) -> tuple[Phase, ...]:  # type: ignore[override]  # those of the parts that are in place
+    def phases(self) -> tuple[Phase, ...]:  # type: ignore[override]  # those of the present parts
         return tuple(turn.phase for turn in self._turns)
 
     @property

@@ -27,7 +27,7 @@ class Standardise(ConditionalBijector):
     Args:
         inner: The bijector; it decides the loss.
         shape: ``(C, H, W)`` of the data.
-        context_shape: Of the context, or None without one.
+        context_shape: Shape of the context, or None without one.
 
     Raises:
         NotInitialisedError: On use before the first pass.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -19,6 +19,9 @@ from flowzoo.errors import FlowzooError
 from flowzoo.files import refusal
 from flowzoo.origin import blamed, raised_in
 from flowzoo.registry.loader import default_registry
+
+UsageError: Any = typer.BadParameter.__base__
+"""What Typer raises for a mistake in a command line; newer versions of it have a click of their own."""
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
@@ -48,9 +51,17 @@ class _Commands(TyperGroup):
         name, *rest = args
         return name, import_command(_find(name), name), rest
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except UsageError as error:
+            _refuse(error)
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
+        except UsageError as error:
+            _refuse(error)
         except BrokenPipeError as error:
             streams.abandon()
             raise typer.Exit(UNREAD) from error
@@ -72,6 +83,16 @@ class _Commands(TyperGroup):
 def _find(name: str) -> Component:
     """Return the component of a command; plugins are loaded only for a command that is not built in."""
     return BUILT_IN.get(name) or default_registry().find("command", name)
+
+
+def _refuse(error: Any) -> NoReturn:
+    """Say in one line what is wrong with a command line. One without arguments is answered by its help."""
+    message = error.format_message()
+    if "\n" in message or error.ctx is None:
+        raise error
+    first = message[:1].lower() + message[1:].rstrip(".")
+    complain(f"error: {first}; see '{error.ctx.command_path} --help'")
+    raise typer.Exit(USAGE_ERROR) from error
 
 
 def _in_words(error: FlowzooError | OSError) -> str:

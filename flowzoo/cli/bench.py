@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 RESULTS = Path("results")
 
 _NARROW = 100
-"""On a terminal of fewer columns, a suite's data and budget stand below its summary."""
+"""On a terminal with fewer columns, a suite's data and budget are shown below its summary."""
 
 SOME_FAILED = 1
 """Exit status where a cell failed, this time or before."""

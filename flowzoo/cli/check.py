@@ -10,7 +10,7 @@ from rich.table import Table
 
 from flowzoo.cli.choose import KindOption, NameArgument, choose
 from flowzoo.cli.console import console
-from flowzoo.cli.settings import read_settings
+from flowzoo.cli.settings import IN_TRAINING, read_settings
 from flowzoo.component import Component
 from flowzoo.errors import OptionError
 from flowzoo.registry.loader import default_registry
@@ -98,11 +98,12 @@ class _Lines:
 def _options(component: Component, assignments: Sequence[str]) -> dict[str, Any]:
     from flowzoo.registry.options import check as check_options
 
-    settings = read_settings(None, assignments)
+    what = f"the {component.kind} '{component.name}'"
+    refused = dict.fromkeys(IN_TRAINING, f"flowzoo check takes the options of {what} only")
+    settings = read_settings(None, assignments, {**refused, "seed": "use --seed"})
     if settings.training or (settings.data and component.kind != "dataset"):
         raise OptionError(
-            f"check takes options of the {component.kind} '{component.name}' alone. "
-            "Leave out training.KEY and data.KEY"
+            f"flowzoo check takes the options of {what} only. Leave out training.KEY and data.KEY"
         )
     pixels = {} if settings.pixels is None else {"pixels": settings.pixels}
     options = {**settings.options, **settings.data}

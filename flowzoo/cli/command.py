@@ -53,7 +53,7 @@ def add_command(app: typer.Typer, name: str, function: Callable[..., None], exam
         app: The program, or a group of its commands.
         name: The command's name.
         function: What the command does; its arguments are the command's.
-        example: A command line that stands below the help, or several, one a line; empty for none.
+        example: A command line that is shown below the help, or several, one on each line; empty for none.
     """
     says = "\n\n".join(map(_one_line, (inspect.getdoc(function) or "").split("\n\n")))
     epilog = "\n\n".join(f"Example: {line}" for line in example.splitlines())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,15 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flowzoo.cli.choose import JsonOption
-from flowzoo.cli.console import complain, console, print_json, table
+from flowzoo.cli.console import complain, print_json
+from flowzoo.cli.evaluation_table import print_evaluation
 from flowzoo.cli.moved import MovedOption, read_moved
 from flowzoo.cli.streams import results
 from flowzoo.cli.subject import DataOption, DeviceOption, ModelArgument
 from flowzoo.errors import FileError
+from flowzoo.shell import word
 
 if TYPE_CHECKING:
-    from flowzoo.evaluation.audit import Audit
-    from flowzoo.evaluation.density.outcome import DensityAudit
     from flowzoo.evaluation.image_bits import ImageBits
     from flowzoo.evaluation.report import Evaluation
 
@@ -113,9 +114,11 @@ def evaluate(
     from flowzoo.cli.progress import counting_each
     from flowzoo.evaluation import report
     from flowzoo.evaluation.image_bits import bits_file, write_bits
+    from flowzoo.evaluation.observer import Observer
     from flowzoo.files import check_output
     from flowzoo.integers import positive_integer
     from flowzoo.loading import is_run
+    from flowzoo.training.stop import stoppable
 
     if images is not None:
         images = positive_integer("--images", images)
@@ -143,35 +146,40 @@ def evaluate(
         # What cannot be written is said once, when the figure is shown.
         with suppress(FileError):
             place = write(evaluation)
-            if output is None and place is not None:
-                write_bits(bits, bits_file(place))
+            if place is not None:
+                kept.append(place)
+                if output is None:
+                    write_bits(bits, bits_file(place))
 
-    with counting_each() as count:
+    kept: list[Path] = []
+    with _saying_what_is_kept(kept), stoppable(), counting_each() as count:
         audited = count("% of the density audit")
         evaluation = report.evaluate(
             run,
             data,
             split,
             images=images,
+            floor=floor,
+            device=device,
+            cache=cache,
+            data_options=moved,
+            observer=Observer(
+                images=count("images"),
+                audit=lambda share: audited(round(100 * share), 100),
+                floor=count("images for the Gaussian floor"),
+                measured=keep,
+            ),
             importance_samples=importance_samples,
             exact=exact,
-            floor=floor,
             batch_size=batch_size,
             seed=seed,
             audit=audit,
             audit_seconds=audit_seconds,
-            device=device,
-            cache=cache,
-            data_options=moved,
-            progress=count("images"),
-            auditing=lambda share: audited(round(100 * share), 100),
-            floor_progress=count("images for the Gaussian floor"),
-            measured=keep,
         )
     for note in evaluation.data_notes:
         complain(f"warning: {note}. Compare this figure only with others on the same images.")
     try:
-        print_json(asdict(evaluation)) if as_json else _print(evaluation)
+        print_json(asdict(evaluation)) if as_json else print_evaluation(evaluation)
         results().flush()
     finally:
         # Shown first, and kept even if nobody reads: it took long to measure.
@@ -183,83 +191,22 @@ def evaluate(
             ) from error
 
 
-def _print(evaluation: Evaluation) -> None:
-    facts = table("", "")
-    for name, value in _facts(evaluation):
-        facts.add_row(name, value)
-    console().print(facts)
-    terms = table("terms of the figure", "bits/dim")
-    terms.columns[1].justify = "right"
-    for name, term in evaluation.terms.items():
-        terms.add_row(name, f"{term:.4f}")
-    terms.add_row("sum", f"{sum(evaluation.terms.values()):.4f}", style="bold")
-    console().print()
-    console().print(terms)
+@contextmanager
+def _saying_what_is_kept(kept: Sequence[Path]) -> Iterator[None]:
+    """Say what is kept of an evaluation that is interrupted, and how to go on."""
+    from flowzoo.training.stop import Interrupted
 
-
-def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
-    facts: list[tuple[str, str]] = [
-        ("model", evaluation.model),
-        ("data", f"{evaluation.data} {evaluation.data_revision}, {evaluation.split} split"),
-        ("bits/dim", f"{_bits(evaluation.bits_per_dim, evaluation.standard_error)}  (lower is better)"),
-        ("not ranked", "; ".join(evaluation.objections)),
-        ("Gaussian floor", _floor(evaluation)),
-        ("images", _images(evaluation)),
-        ("drawn by the model", evaluation.proposal),
-        ("trace", evaluation.trace),
-        ("ODE solver", evaluation.solver),
-        ("density audit", "not done" if evaluation.density is None else _density(evaluation.density)),
-        ("solver's error", "" if evaluation.audit is None else _audit(evaluation.audit)),
-        ("solver's work", f"{evaluation.evaluations:g} evaluations of vector fields per batch"),
-        ("parameters", f"{evaluation.parameters:,}"),
-        ("seconds", f"{evaluation.seconds:.1f} without the audit and the floor"),
-    ]
-    if not evaluation.evaluations:
-        facts = [fact for fact in facts if fact[0] != "solver's work"]
-    if evaluation.joint_bits_per_dim is not None:
-        explained = "of images and drawn coarse images together; no bound for the images alone, never ranked"
-        facts.append(("joint_bpd", f"{evaluation.joint_bits_per_dim:.4f}  ({explained})"))
-    return [(name, value) for name, value in facts if value]
-
-
-def _bits(value: float, error: float | None) -> str:
-    return f"{value:.4f}" + ("" if error is None else f" ± {error:.4f}")
-
-
-def _images(evaluation: Evaluation) -> str:
-    counted, whole = evaluation.images, evaluation.split_images
-    part = f"the first {counted:,} of {whole:,}" if whole and whole != counted else f"all {counted:,}"
-    samples = evaluation.importance_samples
-    return f"{part}, with {samples} random sample{'s' if samples != 1 else ''} of noise each"
-
-
-def _floor(evaluation: Evaluation) -> str:
-    floor = evaluation.gaussian_bits_per_dim
-    if floor is None:
-        return evaluation.gaussian_remark
-    remarks = [evaluation.gaussian_remark]
-    if evaluation.bits_per_dim >= floor:
-        remarks.insert(0, f"{evaluation.model} is worse than the Gaussian floor (higher is worse)")
-    said = "; ".join(filter(None, remarks))
-    return _bits(floor, evaluation.gaussian_standard_error) + (f"  {said}" if said else "")
-
-
-def _audit(audit: Audit) -> str:
-    return (
-        f"{audit.mean:+.5f} bits/dim on average, at most {audit.worst:.5f} for one image "
-        f"({_counted(audit.images)}, compared with {audit.judge} in double precision)"
-    )
-
-
-def _density(density: DensityAudit) -> str:
-    if density.worst is None:
-        return f"failed after {density.seconds:.1f} s"
-    return (
-        f"{'passed' if density.passed else 'failed'}: log p is off by at most {density.worst:.2g} bits/dim "
-        f"(allowed: {density.tolerance:g}); {_counted(density.images)}, model checked {density.method}, "
-        f"derivatives by {density.derivatives}, {density.seconds:.1f} s"
-    )
-
-
-def _counted(images: int) -> str:
-    return f"{images} image{'s' if images != 1 else ''}"
+    try:
+        yield
+    except Interrupted as stop:
+        if kept:
+            complain(
+                f"interrupted; the bits/dim are kept in {word(kept[-1])}, without the checks that were still "
+                "to come. To complete them, run the same command again; it measures the images once more."
+            )
+        else:
+            complain(
+                "interrupted before a figure was written; nothing is kept. Run the same command again, or "
+                "measure fewer images with --images N."
+            )
+        raise typer.Exit(128 + stop.signal) from stop

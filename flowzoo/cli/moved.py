@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flowzoo.cli.settings import read_settings
+from flowzoo.cli.settings import Settings, read_settings
 from flowzoo.errors import OptionError
 
 MovedOption = Annotated[
@@ -26,8 +26,8 @@ def read_moved(assignments: list[str] | None) -> dict[str, Any]:
     Raises:
         OptionError: An assignment is none, or sets something else than the data set's options.
     """
-    settings = read_settings(None, assignments or [])
-    if settings.options or settings.training or settings.pixels is not None:
+    settings = read_settings(None, assignments or [], elsewhere={})
+    if settings != Settings({}, {}, settings.data, None):
         raise OptionError(
             "--set takes only data.KEY=VALUE here, to say where the run's images are now, "
             "as in --set data.root=FOLDER; all else stays as the run was started"

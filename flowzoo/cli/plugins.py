@@ -1,4 +1,4 @@
-"""``flowzoo plugins``: what was loaded, and what was not and why."""
+"""``flowzoo plugins``: the plugins that were loaded, and those that failed, with the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far long work is: bars on a terminal, and elsewhere a line now and then."""
+"""The progress of long work: bars on a terminal, and otherwise a line from time to time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 Count = Callable[[int, int], None]
-"""Called with how many things of how many are done."""
+"""Called with the number of things that are done, and with the number of all."""
 
 FIRST_LINE = 10.0
 """Seconds until the first line, and between the lines that follow it soon."""
@@ -21,7 +21,7 @@ LAST_LINE = 600.0
 """Longest time between two lines, in seconds."""
 
 _GROWTH = 0.25
-"""Lines become rarer: this share of the time so far lies between two of them."""
+"""Lines become rarer: this fraction of the time so far lies between two of them."""
 
 
 class Pace:
@@ -66,14 +66,14 @@ def clock(seconds: float) -> str:
 
 @contextmanager
 def counting(what: str) -> Iterator[Count]:
-    """Show how many things of how many are done; yields the function to call with both numbers."""
+    """Show the number of things that are done, and of all; yields the function to call with both numbers."""
     with counting_each() as count:
         yield count(what)
 
 
 @contextmanager
 def counting_each() -> Iterator[Callable[[str], Count]]:
-    """Show how far each of several pieces of work is, from the time when it begins.
+    """Show the progress of several pieces of work, from the time when each begins.
 
     Yields a function that takes the name of what is counted and returns what :func:`counting` yields.
     """

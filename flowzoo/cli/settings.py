@@ -12,14 +12,14 @@ import yaml
 from flowzoo.errors import OptionError
 from flowzoo.yaml_text import parse_yaml, read_yaml
 
-_ELSEWHERE = {
+IN_TRAINING = {
     "model": "give the model's name by itself, as in flowzoo train glow",
     "data.name": "use --data",
     "budget": "use --steps or --seconds",
     "seed": "use --seed",
     "out": "use --out",
 }
-"""Settings of a file that have an option of their own on the command line."""
+"""Settings of a file that have an option of their own in ``flowzoo train``."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,17 @@ class Settings:
     out: Path | None = None
 
 
-def read_settings(config: Path | None, assignments: Sequence[str]) -> Settings:
+def read_settings(
+    config: Path | None, assignments: Sequence[str], elsewhere: Mapping[str, str] = IN_TRAINING
+) -> Settings:
     """Read a file, then apply assignments on top.
 
     Args:
         config: YAML file with model options, and ``model``, ``data``, ``pixels``, ``training``, ``budget``,
             ``seed`` and ``out`` beside them; or a run folder, for the settings of that run.
         assignments: ``key=value`` with dotted keys; values are read as YAML.
+        elsewhere: What cannot be assigned, and what to do instead. By default the settings that have an
+            option of their own in ``flowzoo train``.
 
     Raises:
         OptionError: The file is no YAML mapping, or an assignment is not allowed.
@@ -69,8 +73,8 @@ def read_settings(config: Path | None, assignments: Sequence[str]) -> Settings:
         value = _parse(text, assignment)
         whole = "data.name" if keys == ["data"] and isinstance(value, str) else ".".join(keys)
         for name in (keys[0], whole):
-            if name in _ELSEWHERE:
-                raise OptionError(f"--set {assignment}: '{name}' cannot be set like this; {_ELSEWHERE[name]}")
+            if name in elsewhere:
+                raise OptionError(f"--set {assignment}: '{name}' cannot be set like this; {elsewhere[name]}")
         _assign(values, keys, value, assignment)
     return _sorted(values)
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from flowzoo.cli.choose import JsonOption, KindOption, NameArgument, choose
 from flowzoo.cli.console import console, print_json, table
-from flowzoo.cli.settings import read_settings
+from flowzoo.cli.settings import IN_TRAINING, read_settings
 from flowzoo.component import Component
 from flowzoo.errors import OptionError
 from flowzoo.registry.loader import default_registry
@@ -74,6 +74,13 @@ def show(
         _print_levels(levels)
 
 
+_REFUSED = dict.fromkeys(
+    (*IN_TRAINING, "training", "data", "pixels"),
+    "flowzoo show sets the options of the model only, which it lists without --set",
+)
+"""What ``flowzoo train`` takes and is no option of a model."""
+
+
 def _levels(
     component: Component, name: str, image_shape: str, assignments: list[str]
 ) -> list[dict[str, Any]]:
@@ -82,11 +89,9 @@ def _levels(
 
     if component.kind != "model":
         raise OptionError(f"--image-shape is for models, and '{component.name}' is a {component.kind}")
-    settings = read_settings(None, assignments)
-    if settings.training or settings.data or settings.pixels:
-        raise OptionError("show takes options of the model only. Leave out training.KEY, data.KEY and pixels")
+    options = read_settings(None, assignments, _REFUSED).options
     asked = _parse_shape(image_shape)
-    flow = assemble(default_registry(), name, asked, 256, "affine", 0, settings.options)
+    flow = assemble(default_registry(), name, asked, 256, "affine", 0, options)
     levels = []
     shape = flow.image_shape
     for place, latent in enumerate(flow.latent_shapes):

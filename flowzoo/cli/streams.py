@@ -13,7 +13,7 @@ from flowzoo.errors import FileError
 from flowzoo.files import refusal
 
 _reserved: TextIO | None = None
-"""Standard output, while all else that is printed goes to standard error."""
+"""Standard output, while everything else that is printed goes to standard error."""
 
 
 def prepare() -> None:
@@ -33,7 +33,7 @@ def results() -> TextIO:
 
 @contextmanager
 def results_alone() -> Iterator[None]:
-    """Reserve standard output for results: whatever else is printed within the block goes to standard error.
+    """Reserve standard output for results: all other output in the block goes to standard error.
 
     Plugins print while they are imported, built or run, and libraries as they like; that must not end up in
     JSON that a program reads.
@@ -55,7 +55,7 @@ def results_alone() -> Iterator[None]:
 
 
 def abandon() -> None:
-    """Drop what standard output still holds, since nobody reads it."""
+    """Drop the buffer of standard output, since nobody reads it."""
     with suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""How a suite at work looks on a terminal."""
+"""Shows the progress of a suite on a terminal."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ def text_chart(
     r"""Return the lines of a chart of curves, with a mark for each.
 
     The first validations of a training can be far above the rest, so the chart ends where three quarters of
-    all points lie below, with as much room again; points above it stand in its highest row.
+    all points lie below, with as much room again; points above it are drawn in its highest row.
 
     >>> print("\n".join(text_chart({"a": [(0, 3.0), (10, 1.0)]}, 30, "steps", "bits/dim")[-2:]))
            0                    10  steps

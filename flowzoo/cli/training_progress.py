@@ -1,4 +1,4 @@
-"""How far a training is: a bar on a terminal, and elsewhere a line now and then."""
+"""The progress of a training: a bar on a terminal, and otherwise a line from time to time."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from flowzoo.training.reporter import Reporter
 
 if TYPE_CHECKING:
     from flowzoo.runfolder import RunRecord
+
+_WIDE = 120
+"""Columns of a terminal on which every figure stands beside a bar that is long enough to see."""
 
 _VALIDATION_LINE = 2.0
 """Seconds between the lines about two validations, at least."""
@@ -51,7 +54,7 @@ class TrainingBar(Reporter):
         self._bar.stop()
 
     def begins(self, record: RunRecord) -> None:
-        """Say what is in the data."""
+        """Show the data report."""
         self.say(said_of(record))
 
     def inspected(self, done: int, total: int) -> None:
@@ -66,7 +69,7 @@ class TrainingBar(Reporter):
             self._console.print(line)
 
     def update(self, progress: TrainingProgress) -> None:
-        """Show where training stands."""
+        """Show the progress of training."""
         if progress.work:
             self._show_between(progress.work, progress.used, _left(progress))
             return
@@ -97,13 +100,16 @@ class TrainingBar(Reporter):
             self._console.print(f"{progress.stage}: {figures} ({progress.used:.0%})")
 
     def _figures(self, progress: TrainingProgress) -> list[str]:
+        """Return the figures; on a narrow terminal, those that leave room for the bar."""
+        narrow = not self._bar.disable and self._console.width < _WIDE
         steps = "" if progress.steps is None else f" of {progress.steps:,}"
         found = [f"step {progress.step:,}{steps}"]
         if progress.loss is not None:
             found.append(f"loss {progress.loss:.3f}")
         if progress.bits_per_dim is not None:
-            found.append(f"validation {progress.bits_per_dim:.3f} bits/dim (step {progress.validated_at:,})")
-        if self._speed:
+            details = "" if narrow else f" bits/dim (step {progress.validated_at:,})"
+            found.append(f"validation {progress.bits_per_dim:.3f}{details}")
+        if self._speed and not narrow:
             found.append(f"{self._speed:,.0f} images/s")
         return [*found, _left(progress)]
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +13,10 @@ from flowzoo.comparison.settings import differing_settings
 from flowzoo.data.dataset import SPLITS
 from flowzoo.errors import OptionError, UnknownNameError, did_you_mean
 from flowzoo.evaluation.image_bits import ImageBits, ImageConditions, bits_file, read_bits
-from flowzoo.evaluation.report import evaluate, evaluation_file
+from flowzoo.evaluation.observer import Observer
+from flowzoo.evaluation.report import evaluate, evaluation_file, read_evaluation
 from flowzoo.experiment.budget import Budget
+from flowzoo.formats import FormatError
 from flowzoo.integers import positive_integer
 from flowzoo.registry.saving import weights_digest
 from flowzoo.runfolder import RunFolder, RunRecord
@@ -25,7 +25,7 @@ IMAGES = 200
 """Images to compare on, unless the evaluations of all runs kept the bits/dim of their images."""
 
 Counting = Callable[[str], Callable[[int, int], object]]
-"""Takes the name of what is counted, and returns a function that takes how many of how many are done."""
+"""Takes the name of what is counted, and returns a function that gets the number done and of all."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class TestFigure:
         bits_per_dim: The figure.
         standard_error: Its standard error.
         valid: Whether it may be ranked.
-        images: On how many images it was measured.
+        images: Number of images on which it was measured.
     """
 
     bits_per_dim: float
@@ -61,7 +61,8 @@ class ComparedRun:
         best_validation: Lowest bits/dim of a validation; None without a curve.
         curve: Its validations.
         curve_remark: Why it has no curve.
-        test: What ``flowzoo evaluate`` found, None if it has not been evaluated.
+        test: What ``flowzoo evaluate`` found. None if it has not been evaluated.
+        test_remark: Why its evaluation cannot be read; empty if it can.
         difference: How it differs from the first run on the same images; None for the first run.
         not_paired: Why there is no difference.
     """
@@ -78,13 +79,14 @@ class ComparedRun:
     curve: tuple[CurvePoint, ...]
     curve_remark: str
     test: TestFigure | None
+    test_remark: str
     difference: PairedDifference | None = None
     not_paired: str = ""
 
 
 @dataclass(frozen=True)
 class RunComparison:
-    """Runs side by side.
+    """A comparison of runs.
 
     Attributes:
         split: The split whose images are compared.
@@ -117,12 +119,12 @@ def compare_runs(
     Args:
         paths: Two or more run folders, or evaluations inside them. The first is the reference.
         split: Images to compare on: ``train``, ``validation`` or ``test``.
-        images: Compare on the first images only, this many. By default as many as all evaluations kept, or
-            :data:`IMAGES` where a run has kept none.
+        images: Compare on the first N images only. By default as many as all evaluations kept, or
+            :data:`IMAGES` if a run has kept none.
         pair: Whether to compare image by image.
         data_options: Options of the data set that say where its files are now, if they have moved.
         device: As :func:`~flowzoo.device.prepare_device` takes it.
-        counting: Shows how far measuring is.
+        counting: Shows the progress of measuring.
 
     Raises:
         SavedModelError: A folder holds no run.
@@ -154,6 +156,7 @@ def _folder_of(path: Path) -> Path:
 
 def _described(folder: RunFolder, record: RunRecord, split: str) -> ComparedRun:
     curve, remark = validation_curve(folder)
+    test, test_remark = _test_figure(folder, split)
     return ComparedRun(
         run=str(folder.path),
         model=record.experiment.model,
@@ -166,7 +169,8 @@ def _described(folder: RunFolder, record: RunRecord, split: str) -> ComparedRun:
         best_validation=min((point.bits_per_dim for point in curve), default=None),
         curve=curve,
         curve_remark=remark,
-        test=_test_figure(folder, split),
+        test=test,
+        test_remark=test_remark,
     )
 
 
@@ -174,17 +178,16 @@ def _revision(record: RunRecord, split: str) -> str:
     return record.data_report.revisions.get(split, record.experiment.data_revision)
 
 
-def _test_figure(folder: RunFolder, split: str) -> TestFigure | None:
-    with suppress(OSError, ValueError, KeyError, TypeError):  # not evaluated, or damaged
-        found = json.loads(evaluation_file(folder.path, split).read_text(encoding="utf-8"))
-        error = found["standard_error"]
-        return TestFigure(
-            float(found["bits_per_dim"]),
-            None if error is None else float(error),
-            bool(found["valid"]),
-            int(found["images"]),
-        )
-    return None
+def _test_figure(folder: RunFolder, split: str) -> tuple[TestFigure | None, str]:
+    """Return what an evaluation found, or why it cannot be read; neither without an evaluation."""
+    path = evaluation_file(folder.path, split)
+    if not path.exists():
+        return None, ""
+    try:
+        found = read_evaluation(path)
+    except (FormatError, OSError) as error:
+        return None, str(error)
+    return TestFigure(found.bits_per_dim, found.standard_error, found.valid, found.images), ""
 
 
 def _paired(
@@ -247,7 +250,7 @@ def _kept(folder: RunFolder, record: RunRecord, split: str) -> ImageBits | None:
 
 
 def _common(kept: Sequence[ImageBits | None], reasons: Sequence[str]) -> int:
-    """Return on how many images to compare: as many as all have, or :data:`IMAGES` where one has none."""
+    """Return the number of images to compare: as many as all have, or :data:`IMAGES` if a run has none."""
     counts = [
         0 if bits is None else len(bits.values)
         for bits, reason in zip(kept, reasons, strict=True)
@@ -265,10 +268,6 @@ def _measured(
     progress: Callable[[int, int], object],
 ) -> ImageBits:
     found: list[ImageBits] = []
-
-    def advance(done: int, total: int) -> None:
-        progress(done, total)
-
     evaluate(
         folder.path,
         split=split,
@@ -277,15 +276,14 @@ def _measured(
         audit=False,
         device=device,
         data_options=data_options,
-        progress=advance,
-        measured=lambda _, bits: found.append(bits),
+        observer=Observer(images=progress, measured=lambda _, bits: found.append(bits)),
     )
     return found[0]
 
 
 def _mismatch(first: ImageConditions, other: ImageConditions) -> str:
     """Return why figures of single images cannot be compared, empty if they can."""
-    for name, told in (
+    for name, word in (
         ("images_revision", "images"),
         ("bins", "bins"),
         ("seed", "seed"),
@@ -293,7 +291,7 @@ def _mismatch(first: ImageConditions, other: ImageConditions) -> str:
     ):
         ours, theirs = getattr(first, name), getattr(other, name)
         if ours != theirs:
-            return f"its {told} differ: {theirs}, in the first run {ours}"
+            return f"its {word} differ: {theirs}, but {ours} in the first run"
     return ""
 
 
@@ -309,6 +307,8 @@ def _warnings(records: Sequence[RunRecord], runs: Sequence[ComparedRun], split: 
     for run in runs:
         if not run.finished:
             warnings.append(f"{run.run} has not finished its training")
+        if run.test_remark:
+            warnings.append(run.test_remark)
         if run.test is not None and not run.test.valid:
             warnings.append(f"the {split} figure of {run.run} must not be ranked: flowzoo evaluate says why")
     return warnings

@@ -24,9 +24,9 @@ class CurvePoint:
 
 
 def validation_curve(folder: RunFolder) -> tuple[tuple[CurvePoint, ...], str]:
-    """Return the validations of a run in the order of training, and why there are none if so.
+    """Return the validations of a run in the order of training, and the reason if there are none.
 
-    Where levels trained one after another, a validation measures the share of one level, and these shares
+    If levels trained one after another, a validation measures the part of one level, and these parts
     make no curve.
     """
     records = [each for each in TrainingLog(folder.log).read() if "validation_bits_per_dim" in each]

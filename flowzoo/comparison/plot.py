@@ -13,7 +13,7 @@ FORMATS = (".png", ".svg", ".pdf")
 
 
 def check_plot(path: Path) -> None:
-    """Refuse a plot that could not be made, before the work that it shows.
+    """Refuse a plot that cannot be made, before anything is measured.
 
     Raises:
         OptionError: The file's ending is none of :data:`FORMATS`, or matplotlib is not installed.
@@ -39,7 +39,7 @@ def plot_curves(comparison: RunComparison, path: Path, in_seconds: bool) -> None
     Raises:
         FileError: The file cannot be written.
     """
-    # The figure's own class draws without a window and leaves matplotlib's global state alone.
+    # The class Figure draws without a window, and does not change matplotlib's global state.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.0, 4.0), layout="constrained")

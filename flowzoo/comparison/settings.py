@@ -8,14 +8,14 @@ from typing import Any
 from flowzoo.experiment.experiment import Experiment
 
 ABSENT = "-"
-"""Stands for a setting that a run does not have."""
+"""The value of a setting that a run does not have."""
 
 
 def differing_settings(experiments: Sequence[Experiment]) -> dict[str, tuple[Any, ...]]:
     """Return the settings that are not the same in all trainings, each with its value in every one.
 
-    Names are dotted, as ``--set`` takes them. Where a component is another one, its name stands for its
-    options, which could not be compared.
+    Names are dotted, as ``--set`` takes them. If components differ, only their names are compared, not their
+    options.
     """
     flat = [dict(_flat(_settings(each))) for each in experiments]
     names = dict.fromkeys(name for each in flat for name in each)
@@ -25,7 +25,7 @@ def differing_settings(experiments: Sequence[Experiment]) -> dict[str, tuple[Any
 
 
 def _of_another(name: str, differing: Mapping[str, Any]) -> bool:
-    """Whether a setting is an option of a component that is not the same in all trainings."""
+    """Whether a setting is an option of a component that differs between trainings."""
     parts = name.split(".")
     owners = (".".join(parts[:count]) for count in range(1, len(parts)))
     return any(f"{owner}.name" in differing for owner in owners if f"{owner}.name" != name)

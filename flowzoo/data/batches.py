@@ -21,7 +21,7 @@ class ShuffledBatches(Iterator[IntegerImages]):
 
     Args:
         source: The images.
-        batch_size: How many a batch holds.
+        batch_size: Number of images in a batch.
         seed: Random seed of the order.
 
     Raises:
@@ -47,7 +47,7 @@ class ShuffledBatches(Iterator[IntegerImages]):
         return self._source.take(indices)
 
     def state(self) -> dict[str, int]:
-        """Return the place reached, as plain data from which :meth:`restore` goes on exactly."""
+        """Return the present state as plain data, from which :meth:`restore` continues exactly."""
         return {
             "seed": self._seed,
             "epoch": self._epoch,
@@ -56,7 +56,7 @@ class ShuffledBatches(Iterator[IntegerImages]):
         }
 
     def restore(self, state: Mapping[str, int]) -> None:
-        """Go on from a state that :meth:`state` returned.
+        """Continue from a state that :meth:`state` returned.
 
         Raises:
             DataError: The state comes from another number of images.
@@ -84,7 +84,7 @@ def sequential_batches(
 
     Args:
         source: The images.
-        batch_size: How many a batch holds; the last may hold fewer.
+        batch_size: Number of images in a batch; the last may hold fewer.
         limit: Stop after this many images.
 
     Returns:
@@ -107,9 +107,9 @@ def spread(count: int, wanted: int, offset: float = 0.0) -> list[int]:
     """Return up to ``wanted`` places, spread evenly over ``range(count)``.
 
     Args:
-        count: How many places there are.
-        wanted: How many to choose.
-        offset: Where in its stretch a place lies, below 1.
+        count: Number of places.
+        wanted: Number of places to choose.
+        offset: Position of a place in its stretch, at least 0 and below 1.
 
     >>> spread(10, 4), spread(2, 4), spread(10, 2, 0.5)
     ([0, 2, 5, 7], [0, 1], [2, 7])

@@ -36,15 +36,15 @@ def build_celeba64(
 ) -> Dataset:
     """Load CelebA's 202,599 aligned faces, 64x64, in its own three splits.
 
-    Of each 218x178 image the 148x148 square at row 40 and column 15 is cut out, as in Real NVP, and scaled to
+    The 148x148 square at row 40 and column 15 of each 218x178 image is cut out, as in Real NVP, and scaled to
     64x64 by Pillow's bilinear filter, which averages as it scales down. Papers differ in cut and filter, so
-    theirs are other images: figures on this data set compare with one another only.
+    theirs are other images: figures on this data set can only be compared with one another.
 
     Args:
         root: Folder of the hub's parquet files, or of ``img_align_celeba`` and ``list_eval_partition.txt``.
 
     Raises:
-        DataError: The images cannot be had, or are not CelebA's.
+        DataError: The images cannot be loaded, or are not CelebA's.
 
     References:
         Liu, Luo, Wang and Tang, "Deep Learning Face Attributes in the Wild", ICCV 2015.
@@ -76,7 +76,7 @@ def _open(root: str | None) -> Opened:
 
 
 def _read_partition(root: Path) -> dict[str, StoredImages]:
-    """Open the images as CelebA's own archive holds them; each line of the partition is a name and a code."""
+    """Open the unpacked archive of CelebA. Each line of the partition file has a name and a code."""
     lines = [line.split() for line in (root / _PARTITION).read_text(encoding="utf-8").splitlines() if line]
     wrong = next((line for line in lines if len(line) != 2 or line[1] not in _CODES.values()), None)
     if wrong is not None:

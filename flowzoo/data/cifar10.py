@@ -34,7 +34,7 @@ def build_cifar10(
         root: Folder of the hub's parquet files, or of folders ``train`` and ``test`` of image files.
 
     Raises:
-        DataError: The images cannot be had, or are not CIFAR-10's.
+        DataError: The images cannot be loaded, or are not CIFAR-10's.
 
     References:
         Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", University of Toronto, 2009.

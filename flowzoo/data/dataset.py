@@ -1,4 +1,4 @@
-"""A data set: integer images in three splits, and what must stand beside any figure computed on them."""
+"""A data set: integer images in three splits, with a description that is stored with every figure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """What a data set is.
+    """The description of a data set.
 
     Attributes:
         name: Its registered name.
@@ -31,15 +31,15 @@ class DatasetInfo:
             one revision hold the same images.
         shape: ``(C, H, W)`` of every image, padding included.
         bins: ``M``, how many integers a value can take: images hold ``{0, ..., M - 1}``.
-        licence: Under which the images may be used.
-        source: Where they come from.
+        licence: Licence of the images.
+        source: Source of the images.
         pixels: The recommended pixel transform, ``{"name": ..., option: ...}``.
-        sizes: How many images each split holds.
-        revisions: Short hash of the images of each split, so that one can change and the others stay what
-            they were; empty where only ``revision`` is known.
-        skipped: How many files of the user's were passed over, for each reason.
+        sizes: Number of images in each split.
+        revisions: Short hash of the images of each split, so that one can change while the others stay as
+            they were; empty if only ``revision`` is known.
+        skipped: Number of the user's files that were skipped, for each reason.
         changed: How many images' values were changed on the way from their files, for each kind of change;
-            of images that are decoded as they are asked for, :meth:`ImageSource.inspect` returns it.
+            for images that are decoded when they are needed, :meth:`ImageSource.inspect` returns it.
     """
 
     name: str
@@ -57,7 +57,7 @@ class DatasetInfo:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found in images that were read to look for damage.
+    """The result of reading images to find damaged ones.
 
     Attributes:
         images: Those that could be read, ``(N, C, H, W)``, uint8, in their order.
@@ -79,7 +79,7 @@ class ImageSource(TorchDataset[Tensor], ABC):
 
     @abstractmethod
     def __len__(self) -> int:
-        """Return how many images there are."""
+        """Return the number of images."""
 
     @abstractmethod
     def take(self, indices: Sequence[int]) -> IntegerImages:
@@ -111,14 +111,14 @@ class ImageSource(TorchDataset[Tensor], ABC):
         return list(self.take(indices))
 
     def inspect(self, indices: Sequence[int]) -> Inspection:
-        """Read images and collect what is wrong with them, where :meth:`take` stops at the first.
+        """Read images and collect all errors, while :meth:`take` stops at the first one.
 
-        By default they are taken, and their values are as they are stored.
+        By default they are taken with their values as they are stored.
 
         Args:
             indices: As in :meth:`take`.
         """
-        with suppress(Exception):  # whatever a reader of damaged files raises: they are read one by one below
+        with suppress(Exception):  # any exception for damaged files: they are read one by one below
             return Inspection(self.take(indices), (), Counter())
         images, damaged = [], []
         for index in indices:
@@ -174,7 +174,7 @@ class Dataset:
     Attributes:
         info: What the data set is.
         splits: One source for each of :data:`SPLITS`.
-        recipe: How to load it again; None for one that was made of arrays.
+        recipe: How to load it again; None for a data set that was made from arrays.
     """
 
     info: DatasetInfo

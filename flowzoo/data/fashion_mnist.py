@@ -46,11 +46,11 @@ def build_fashion_mnist(
     The last twelfth of the 60,000 training images, 5,000, is for validation.
 
     Args:
-        root: Folder of IDX files, plain or gzipped, or of parquet files as the hub serves them.
+        root: Folder of IDX files, plain or gzipped, or of the hub's parquet files.
         size: 32, or 16 for 2x2 means of the padded images, rounded to integers.
 
     Raises:
-        DataError: The images cannot be had, or are not Fashion-MNIST's.
+        DataError: The images cannot be loaded, or are not Fashion-MNIST's.
 
     References:
         Xiao, Rasul and Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning
@@ -93,7 +93,7 @@ def _read_folder(root: Path) -> tuple[dict[str, NDArray[np.uint8]], Counter[str]
 
 
 def _decode(stored: dict[str, StoredImages]) -> tuple[dict[str, NDArray[np.uint8]], Counter[str]]:
-    """Return ``(N, 28, 28)`` for each split, and how many images were changed on the way."""
+    """Return ``(N, 28, 28)`` for each split, and the number of images that were changed in reading."""
     images: dict[str, NDArray[np.uint8]] = {}
     changed: Counter[str] = Counter()
     for split, each in stored.items():

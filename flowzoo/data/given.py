@@ -1,4 +1,4 @@
-"""Whatever a user gives as data in Python, as a data set: a name, a data set, or arrays of images."""
+"""Makes a data set from what a user gives in Python: a name, a data set, or arrays of images."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Data = str | Dataset | Array | Mapping[str, Array]
 """A data set's name, a data set, an array of images, or arrays by split."""
 
 IN_MEMORY = "in memory"
-"""The name of a data set that was made of arrays; no registered one can have it."""
+"""The name of a data set that was made from arrays. No registered one can have it."""
 
 
 def as_dataset(data: Data, bins: int = 256) -> Dataset:
@@ -33,12 +33,12 @@ def as_dataset(data: Data, bins: int = 256) -> Dataset:
             ``train``, ``test`` and perhaps ``validation`` to such arrays. One array is divided: one image in
             ten, spread evenly, is for testing. Without validation images, a tenth of those to train on is
             held out.
-        bins: How many integers a value of an array can take.
+        bins: Number of integers that a value of an array can take.
 
     Raises:
         DataError: The arrays do not hold such images.
         UnknownNameError: There is no data set of that name, or no split.
-        FlowzooError: As :func:`~flowzoo.data.load.load_dataset`.
+        FlowzooError: As in :func:`~flowzoo.data.load.load_dataset`.
     """
     if isinstance(data, Dataset):
         return data
@@ -48,7 +48,7 @@ def as_dataset(data: Data, bins: int = 256) -> Dataset:
 
 
 def only_to_evaluate(images: Array, bins: int = 256) -> Dataset:
-    """Return a data set that has the split ``test`` alone, with all images of an array."""
+    """Return a data set whose only split is ``test``, with all images of an array."""
     return _described({"test": _images(images, "the images")}, bins)
 
 

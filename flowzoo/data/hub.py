@@ -20,10 +20,10 @@ def read_hub(repository: str, splits: Mapping[str, str], column: str = "image") 
     Args:
         repository: ``"owner/name"`` on the hub.
         splits: For each split to read, the hub's name for it.
-        column: Which of the table's columns holds the images.
+        column: Column of the table that holds the images.
 
     Raises:
-        DataError: The library is not installed, the hub cannot be reached or the data set is not such.
+        DataError: The library is not installed, the hub cannot be reached, or the data set has other columns.
     """
     return _read(repository, {}, splits, column, repository)
 
@@ -33,8 +33,8 @@ def read_parquet(files: Mapping[str, Sequence[Path]], column: str, where: str) -
 
     Args:
         files: The files of each split, in their order.
-        column: Which of the table's columns holds the images.
-        where: Where the files are, for errors.
+        column: Column of the table that holds the images.
+        where: The place of the files, for errors.
 
     Raises:
         DataError: They cannot be read, or the table has no such column.
@@ -44,11 +44,11 @@ def read_parquet(files: Mapping[str, Sequence[Path]], column: str, where: str) -
 
 
 class _EncodedColumn(StoredImages):
-    """A column of image files; it lies in memory-mapped Arrow files, so little of it is in memory.
+    """A column of image files. It lies in memory-mapped Arrow files, so little of it is in memory.
 
     Args:
         rows: A table of the ``datasets`` library with this column alone, in its Arrow format.
-        where: What it was read from, for errors.
+        where: The source of the table, for errors.
     """
 
     def __init__(self, rows: Any, where: str) -> None:
@@ -75,7 +75,7 @@ class _ArrayColumn(StoredImages):
     Args:
         rows: A table of the ``datasets`` library, in its NumPy format.
         column: The column.
-        shape: Of every array.
+        shape: Shape of every array.
     """
 
     def __init__(self, rows: Any, column: str, shape: tuple[int, int, int]) -> None:
@@ -110,7 +110,7 @@ def _read(
             ours: _column(_split(loaded, theirs), column, f"{where}, {theirs},")
             for ours, theirs in splits.items()
         }
-    except Exception as reason:  # the library lets through whatever its many readers and clients raise
+    except Exception as reason:  # the library passes on any exception of its readers and clients
         raise DataError(f"cannot read {where}: {_short(reason)}") from reason
 
 

@@ -23,7 +23,7 @@ def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
 
     Args:
         path: The file; compressed if its name ends in ``.gz``.
-        dimensions: How many dimensions it must have: 3 for grey images, 1 for labels.
+        dimensions: Number of dimensions that it must have: 3 for grey images, 1 for labels.
 
     Raises:
         DataError: The file is missing, damaged, cut short or something else.

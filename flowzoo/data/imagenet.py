@@ -1,7 +1,7 @@
 """The two down-sampled ImageNets: one sampled nearly point by point, the other averaged over boxes.
 
 Both are made of the same photographs and both are called "ImageNet 32" or "ImageNet 64", but the older one's
-images are aliased and harder to compress. Figures on one say nothing about the other: each has its own name.
+images are aliased and harder to compress. Figures on one cannot be compared with figures on the other.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def build_imagenet32_oord(*, root: Root = None) -> Dataset:
             ``train_32x32`` and ``valid_32x32``, as the original archives unpack.
 
     Raises:
-        DataError: The images cannot be had, or have another size.
+        DataError: The images cannot be loaded, or have another size.
 
     References:
         van den Oord, Kalchbrenner and Kavukcuoglu, "Pixel Recurrent Neural Networks", ICML 2016,
@@ -53,7 +53,7 @@ def build_imagenet64_oord(*, root: Root = None) -> Dataset:
         root: As for 32x32; the original archives unpack to ``train_64x64`` and ``valid_64x64``.
 
     Raises:
-        DataError: The images cannot be had, or have another size.
+        DataError: The images cannot be loaded, or have another size.
     """
     return _oord(64, root)
 
@@ -61,15 +61,16 @@ def build_imagenet64_oord(*, root: Root = None) -> Dataset:
 def build_imagenet32_box(*, root: Root = None) -> Dataset:
     """Load the ImageNet 32x32 of Chrabaszcz et al., averaged over boxes: 1,281,167 and 50,000 colour images.
 
-    Made for classification; later papers report likelihoods on it once the older one was no longer to be had.
-    ImageNet's validation split is the test split; 5,000 training images, spread evenly, are for validation.
+    Made for classification. Later papers report likelihoods on it, since the older one is no longer
+    available. ImageNet's validation split is the test split; 5,000 training images, spread evenly, are for
+    validation.
 
     Args:
         root: Folder of ``train-*.parquet`` and ``validation-*.parquet`` with a column ``image``, or of
             folders ``train`` and ``validation`` of image files.
 
     Raises:
-        DataError: The images cannot be had, or have another size.
+        DataError: The images cannot be loaded, or have another size.
 
     References:
         Chrabaszcz, Loshchilov and Hutter, "A Downsampled Variant of ImageNet as an Alternative to the CIFAR
@@ -85,7 +86,7 @@ def build_imagenet64_box(*, root: Root = None) -> Dataset:
         root: As for 32x32; without it, the hub.
 
     Raises:
-        DataError: The images cannot be had, or have another size.
+        DataError: The images cannot be loaded, or have another size.
     """
     return _box(64, root, "sradc/imagenet_resized_64x64")
 

@@ -52,17 +52,17 @@ def build_images(
         bool, Field(description="Ignore the names of folders, and divide all images into splits anew.")
     ] = False,
 ) -> Dataset:
-    """Load your own images, all brought to one size.
+    """Load your own images, all cut and scaled to one size.
 
     The largest rectangle of the wanted shape is cut out of the middle of each image, and scaled to ``size``.
-    With ``size="keep"`` images stay as they are; all files must have the same size then.
+    With ``size="keep"`` images stay as they are; then all files must have the same size.
 
     The folder holds folders ``train``, ``test`` and perhaps ``validation``, with image files at any depth, or
     parquet files ``train-*.parquet`` and so on. Folders may also be called ``training``, ``testing``,
     ``valid``, ``val`` or ``dev``, in upper or lower case. Without such, all image files below it are used and
     one in ten, spread evenly in the order of their names, is for testing; folders that only look like splits
     are refused. Without a validation split, up to 5,000 training images are held out for it. Pictures that
-    nearly repeat, such as a video's, belong in one split: put them into folders.
+    nearly repeat, such as those of a video, belong in one split: put them into folders.
 
     Args:
         root: The folder.
@@ -90,7 +90,7 @@ def build_images(
 
 
 def _prepared(size: int | tuple[int, int] | Literal["keep"], train: StoredImages) -> tuple[int, int, Prepare]:
-    """Return height and width of the images, and what brings them to it."""
+    """Return height and width of the images, and a function that cuts and scales them."""
     if size == "keep":
         height, width = _size_of_files(train)
         return (
@@ -150,7 +150,7 @@ def _divide(files: Sequence[Path]) -> dict[str, StoredImages]:
 
 
 def _refuse_unclear_splits(listing: Listing, present: Mapping[str, str]) -> None:
-    """Refuse folders beside or in those of the splits that could be meant as splits too."""
+    """Refuse folders beside or inside the splits that could be meant as splits too."""
     root = listing.root
     for folder in listing.folders():
         if folder not in present.values() and looks_like_a_split(folder):
@@ -176,14 +176,14 @@ def _refuse_unclear_splits(listing: Listing, present: Mapping[str, str]) -> None
 
 
 def _inner_folders(listing: Listing, folder: str) -> set[str]:
-    """Return the folders right below one of the outermost; none if images lie beside them."""
+    """Return the folders directly inside an outermost one; none if images lie beside them."""
     parts = [PurePath(path).parts for path in listing.images]
     inner = {each[1] if len(each) > 2 else "" for each in parts if len(each) > 1 and each[0] == folder}
     return set() if "" in inner else inner
 
 
 def _refuse_unclear_pool(listing: Listing) -> None:
-    """Refuse to divide images whose folders, files or lists say that they are divided already."""
+    """Refuse to divide images if folders, files or lists show that they are divided already."""
     root = listing.root
     for folder in _all_folders(listing):
         if looks_like_a_split(folder.name):

@@ -17,16 +17,16 @@ from flowzoo.shapes import IntegerImages
 _AT_ONCE = 256
 
 _NAMED = 5
-"""Damaged images that an error names; it says how many more there are."""
+"""Number of damaged images that an error names; it states how many more there are."""
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What was found in the images of a data set.
+    """The result of reading all images of a data set.
 
     Attributes:
         changed: How many images' values were changed on the way from their files, for each kind of change.
-        shared: How many images of one split are in another one too, by ``"test in train"``.
+        shared: Number of images of one split that are in another one too, by ``"test in train"``.
     """
 
     changed: Mapping[str, int]
@@ -73,11 +73,11 @@ def refuse_damaged(damaged: Sequence[str], total: int) -> None:
     """Raise an error that names damaged images, if there are any.
 
     Args:
-        damaged: What is wrong with each, with its name.
-        total: How many images were read.
+        damaged: The error of each damaged image, with its name.
+        total: Number of images that were read.
 
     Raises:
-        DataError: There are some.
+        DataError: There are damaged images.
     """
     if len(damaged) == 1:
         raise DataError(damaged[0])
@@ -119,7 +119,7 @@ def _digests(images: IntegerImages) -> NDArray[np.uint64]:
 
 
 def _shared(digests: Mapping[str, NDArray[np.uint64]]) -> dict[str, int]:
-    """Return how many images of the splits for figures are also among those that a model has seen."""
+    """Return the number of test and validation images that are also training images."""
     counts = {
         f"{split} in {other}": int(np.isin(digests[split], digests[other]).sum())
         for split, other in (("validation", "train"), ("test", "train"), ("test", "validation"))

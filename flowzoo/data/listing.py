@@ -1,4 +1,4 @@
-"""Which files of a folder hold data, and which are passed over, and why."""
+"""Finds the files of a folder that hold data, and says why others are skipped."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from flowzoo.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff")
-"""How names of image files end, in upper or lower case."""
+"""Endings of names of image files, in upper or lower case."""
 
 _TABLES = (".parquet",)
 
@@ -25,22 +25,22 @@ _SYSTEM_FOLDERS = frozenset(
         "__pycache__",
     }
 )
-"""Names, in lower case, of folders that systems and tools make beside the user's own."""
+"""Names, in lower case, of folders that systems and tools make."""
 
 _MOST_KINDS = 12
-"""Kinds of skipped files that are told apart; a folder of ``x.001``, ``x.002``, ... would have thousands."""
+"""Largest number of kinds of skipped files; a folder of ``x.001``, ``x.002``, ... would have thousands."""
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The files of a folder, by what they are.
+    """The files of a folder, by kind.
 
     Attributes:
         root: The folder.
         images: Paths of image files, relative to ``root``, in the order of their names.
-        tables: Paths of parquet files, likewise.
-        others: Paths of files that are neither, likewise; they are counted in ``skipped`` too.
-        skipped: How many files were passed over, for each reason.
+        tables: Paths of parquet files, in the same way.
+        others: Paths of all other files, in the same way; they are counted in ``skipped`` too.
+        skipped: Number of skipped files, for each reason.
     """
 
     root: Path
@@ -75,15 +75,15 @@ def outermost(path: str) -> str:
 def list_folder(root: Path) -> Listing:
     """Find the image files and the parquet files below a folder.
 
-    Hidden files and folders, those that systems and editors make beside the user's, and whatever is no
-    regular file hold no data. A link to a folder is followed, unless the folder is part of the listing
+    Hidden files and folders, those that systems and editors make, and everything that is not a
+    regular file are skipped. A link to a folder is followed, unless the folder is part of the listing
     already. The root itself may be hidden, or a link.
 
     Args:
         root: The folder.
 
     Raises:
-        DataError: It is no folder, or it or a folder below it cannot be read.
+        DataError: It is not a folder, or it or a folder inside it cannot be read.
     """
     _require_folder(root)
     images: list[str] = []
@@ -131,7 +131,7 @@ def is_archive(name: str) -> bool:
 
 
 def _walk(root: Path) -> Iterator[tuple[str, str, str]]:
-    """Yield each file's path relative to ``root``, its name, and why it is passed over (``""``: it is not).
+    """Yield each file's path relative to ``root``, its name, and why it is skipped (``""`` if it is not).
 
     Folders themselves come before links to folders, so that what is in both is listed under its own path.
     """
@@ -193,7 +193,7 @@ def _why_not(entry: os.DirEntry[str]) -> str:
         return "hidden"
     if entry.name.startswith("~$") or os.path.splitext(entry.name)[0].endswith("~"):
         return "editors' copies"
-    if _is(entry.is_file) or entry.is_symlink():  # a link that leads nowhere is a missing image, not none
+    if _is(entry.is_file) or entry.is_symlink():  # a link that leads nowhere is a missing image
         return ""
     return "no regular files"
 
@@ -206,7 +206,7 @@ def _is(kind: Callable[[], bool]) -> bool:
 
 
 def _kinds(paths: Iterable[str]) -> list[tuple[str, int]]:
-    """Return how many files there are of each suffix."""
+    """Return the number of files for each suffix."""
     counted = Counter(os.path.splitext(path)[1].lower() or "without a suffix" for path in paths)
     named = counted.most_common(_MOST_KINDS)
     rest = counted.total() - sum(count for _, count in named)

@@ -30,7 +30,7 @@ def load_dataset(name: str | Path, /, **options: Any) -> Dataset:
     Raises:
         UnknownNameError: No plugin brings a data set of that name.
         OptionError: An option is unknown or out of range.
-        DataError: The images cannot be had.
+        DataError: The images cannot be loaded.
         PluginError: The plugin that brings it fails.
     """
     if isinstance(name, Path) or name.startswith((".", "/", "~")):
@@ -50,7 +50,7 @@ def load_dataset(name: str | Path, /, **options: Any) -> Dataset:
 
 
 def absolute_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a data set's options such that they mean the same files from any folder.
+    """Return a data set's options with absolute paths, so that they mean the same files from any folder.
 
     Args:
         name: Its name.

@@ -1,4 +1,4 @@
-"""Where the images of a data set are: in parquet files, in folders of image files or on the hub."""
+"""Finds the images of a data set: in parquet files, in folders of image files or on the hub."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Opened:
 
     Attributes:
         splits: The images of each split.
-        skipped: How many files were passed over, for each reason.
+        skipped: Number of skipped files, for each reason.
     """
 
     splits: dict[str, StoredImages]
@@ -40,16 +40,16 @@ def open_images(
     """Open the images of each split, wherever they are.
 
     Args:
-        name: The data set's, for errors.
-        root: Folder of parquet files as the hub serves them, ``<split>-*.parquet``, or of folders of image
+        name: Name of the data set, for errors.
+        root: Folder of the hub's parquet files, ``<split>-*.parquet``, or of folders of image
             files, ``<split>`` or ``<split>_...``, in upper or lower case; without it, the hub.
         splits: For each split to open, the names that files and folders may have for it; the hub's is first.
-        repository: ``"owner/name"`` on the hub; None if it is on no hub.
-        column: Which column of the parquet files holds the images.
+        repository: ``"owner/name"`` on the hub; None if it is not on the hub.
+        column: Column of the parquet files that holds the images.
         fetch: How to get the images, for errors.
 
     Raises:
-        DataError: They are not there, cannot be read, or two folders may hold those of one split.
+        DataError: They do not exist, cannot be read, or two folders may hold those of one split.
     """
     if root is None:
         if repository is None:
@@ -72,7 +72,7 @@ def open_folder(
         listing: The files of the folder.
         splits: The names of each split.
         column: Which column of parquet files holds the images.
-        fix: A sentence that says what to do where a split is missing, for errors.
+        fix: A sentence that says what to do if a split is missing, for errors.
     """
     root = listing.root
     folders = {split: find_one(listing.folders(), names, str(root)) for split, names in splits.items()}
@@ -94,10 +94,10 @@ def open_folder(
 def find_tables(listing: Listing, splits: Mapping[str, tuple[str, ...]]) -> dict[str, list[Path]]:
     """Return the parquet files of those splits that have any, in the files' order.
 
-    Files ``<split>-*.parquet`` are meant; where a split has none such, all files of a folder ``<split>``.
+    These are the files ``<split>-*.parquet``, or, if a split has none, all files of a folder ``<split>``.
 
     Args:
-        listing: Of the folder.
+        listing: The files of the folder.
         splits: For each split, the names that its files and their folder may have.
 
     Raises:
@@ -151,7 +151,7 @@ def _require_one_place(root: Path, split: str, files: Sequence[str], names: tupl
 
 
 def _called(path: str, names: tuple[str, ...]) -> str:
-    """Return by which of a split's names a file goes, or its folder."""
+    """Return the name of a split that a file, or its folder, has."""
     for text in (PurePath(path).stem.casefold(), _folder_of(path).casefold()):
         for name in names:
             if names_a_split(text, (name,)):

@@ -1,4 +1,4 @@
-"""Data sets that fit in memory, made of arrays of integers."""
+"""Data sets that fit in memory, made from arrays of integers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def in_memory(
     skipped: Mapping[str, int] | None = None,
     changed: Mapping[str, int] | None = None,
 ) -> Dataset:
-    """Make a data set of arrays. Their values are checked, and shape, sizes and revision are taken from them.
+    """Make a data set from arrays. Their values are checked, and shape, sizes and revision are computed.
 
     Args:
         name: The data set's registered name.
@@ -40,7 +40,7 @@ def in_memory(
         changed: How many images had their values changed when they were read, for each kind of change.
 
     Raises:
-        DataError: A split is empty, its images differ in shape from the others' or a value is not such.
+        DataError: A split is empty, its images have another shape, or a value is not such an integer.
     """
     present = [split for split in SPLITS if split in splits]
     shape = as_shape(splits[present[0]].shape[1:])

@@ -1,4 +1,4 @@
-"""Data sets that are too large for memory: images are decoded as they are asked for."""
+"""Data sets that are too large for memory: each image is decoded when it is needed."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from flowzoo.errors import DataError
 from flowzoo.shapes import IntegerImages, Shape
 
 MOST_HELD_OUT = 5000
-"""Images held out for validation, at most; a tenth of a small training split."""
+"""Largest number of images held out for validation; a tenth of a small training split."""
 
 _READ_AT_ONCE = 500
 
 FIRST = 8
-"""Images of each split by which it is judged whether they are the wrong ones."""
+"""Number of images of each split that are read to find out whether they are the right ones."""
 
 _UNREADABLE = bytes([255] * 8)
-"""Stands for an image that cannot be read in the hash of a split: no image is as long as this number."""
+"""Replaces the length of an unreadable image in the hash of a split. No image is so long."""
 
 
 class DecodedImages(ImageSource):
@@ -36,10 +36,10 @@ class DecodedImages(ImageSource):
 
     Args:
         stored: The images.
-        prepare: Brings each to one size.
+        prepare: Cuts and scales each image to one size.
         channels: 1 (grey) or 3 (colour).
         where: What the images are, for errors.
-        places: Which of the images, in which order; all of them by default.
+        places: The images to use, in order; by default all of them.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class DecodedImages(ImageSource):
         return Inspection(images, tuple(damaged), changed)
 
     def _contents(self, places: Sequence[int], damaged: list[str]) -> Iterator[tuple[int, bytes]]:
-        """Yield what is stored at places; why some cannot be read is added to ``damaged``."""
+        """Yield what is stored at places. Errors of unreadable images are added to ``damaged``."""
         try:
             contents = self._stored.read(places)
         except DataError:
@@ -99,7 +99,7 @@ class DecodedImages(ImageSource):
             yield from zip(places, contents, strict=True)
 
     def _decode(self, place: int, content: bytes) -> tuple[Image.Image, list[str]]:
-        """Return a prepared image, and how its values were and will be changed on the way to an array."""
+        """Return a prepared image, and the changes of its values until it is an array."""
         try:
             decoded, changes = self._stored.decode_explained(content)
             image = self._prepare(decoded)
@@ -131,26 +131,26 @@ def on_disk(
     Without a validation split, up to :data:`MOST_HELD_OUT` of the training images are held out for it. They
     are spread evenly, since files often come sorted by class.
 
-    Each split comes shuffled, the same way every time, since its first images would often be of one class.
+    Each split is shuffled, always in the same way, since its first images would often be of one class.
 
     The revision is a hash of name, shape and images as they are stored. It depends neither on paths nor on
     how images are divided among files, but does on their encoding. Each load reads all of them for it. Each
     split has one of its own besides.
 
-    An image that cannot be read counts as such in the revision of its split. It fails when it is taken.
+    An image that cannot be read is part of the revision of its split, and raises an error when it is taken.
 
     Args:
         name: The data set's registered name.
         stored: ``train``, ``test`` and perhaps ``validation``.
         shape: ``(C, H, W)`` of every image once prepared.
-        prepare: Brings each image to that height and width.
-        licence: Under which the images may be used.
+        prepare: Cuts and scales each image to that height and width.
+        licence: Licence of the images.
         source: Where they come from.
         pixels: The recommended pixel transform.
-        skipped: How many files were passed over, for each reason.
+        skipped: Number of skipped files, for each reason.
 
     Raises:
-        DataError: A split is empty, or its first images are damaged or do not belong.
+        DataError: A split is empty, or none of its first images can be used.
     """
     places: dict[str, Sequence[int]] = {split: range(len(images)) for split, images in stored.items()}
     if "validation" not in stored:
@@ -182,10 +182,10 @@ def on_disk(
 
 
 def decode_all(source: DecodedImages) -> tuple[IntegerImages, Counter[str]]:
-    """Return all images of a source that fit in memory, and how many were changed on the way.
+    """Return all images of a source that fits in memory, and the number of changed ones.
 
     Raises:
-        DataError: Some cannot be used; it names the first few.
+        DataError: Some images cannot be used; the message names the first few.
     """
     found = source.inspect(range(len(source)))
     refuse_damaged(found.damaged, len(source))
@@ -193,7 +193,7 @@ def decode_all(source: DecodedImages) -> tuple[IntegerImages, Counter[str]]:
 
 
 def hold_out(count: int) -> tuple[list[int], list[int]]:
-    """Return which of ``count`` images to train on, and which to validate on: a tenth, spread evenly.
+    """Return the places of images to train on and to validate on, a tenth of ``count``, spread evenly.
 
     >>> hold_out(20)
     ([0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 17, 18, 19], [5, 15])
@@ -235,7 +235,7 @@ def _content_hashes(
 
 
 def _contents(images: StoredImages) -> Iterator[tuple[int, bytes | None]]:
-    """Yield what is stored for each image, None where it cannot be read."""
+    """Yield what is stored for each image; None if it cannot be read."""
     for start in range(0, len(images), _READ_AT_ONCE):
         indices = range(start, min(start + _READ_AT_ONCE, len(images)))
         try:
@@ -252,9 +252,9 @@ def _read_one(images: StoredImages, index: int) -> bytes | None:
 
 
 def _refuse_wrong_images(sources: Collection[DecodedImages]) -> None:
-    """Refuse a split of which none of the first images can be used: its images are the wrong ones.
+    """Refuse a split if none of its first images can be used, since they are the wrong images.
 
-    Some damaged or unreadable images are no reason. Training reads all images before it begins, and names
+    Some damaged images are allowed here. Training reads all images before it begins, and names
     them; the evaluation of another split does not need them.
     """
     for source in sources:

@@ -33,10 +33,10 @@ PHOTOGRAPHS = {
 """The photographs of each split: the package that holds each, and its file there."""
 
 LARGEST = (512, 640)
-"""Height and width: of a larger photograph the centre is used, so that none outweighs the others."""
+"""Height and width of the part in the middle that is used of a larger photograph, so that none dominates."""
 
 _STRIDES = {"train": 3 / 16, "validation": 1 / 2, "test": 1}
-"""How far patches lie apart, in sides of a patch."""
+"""Distance of patches, in sides of a patch."""
 
 
 def build_photos(
@@ -51,8 +51,8 @@ def build_photos(
     validation; in testing they do not overlap. Each split is shuffled with a fixed seed, so that any number
     of its first patches shows all its photographs. At 32x32 there are 29,613, 459 and 736 patches.
 
-    This is a data set for trying things out on colours: eight photographs stand for no others, and figures
-    on it compare with one another only.
+    This data set is for experiments with colour images. Eight photographs are not representative, and figures
+    on it can only be compared with one another.
 
     Args:
         size: 16, 32 or 64.

@@ -1,4 +1,4 @@
-"""Which names of folders stand for a split, and which only look like one."""
+"""Recognises names of folders that mean a split, and names that only look like one."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ VALIDATION = ("validation", "valid", "val", "dev")
 TEST = ("test", "testing")
 
 NAMES = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
-"""The names of each split, in lower case; folders' may be in any case."""
+"""The names of each split, in lower case; names of folders may be in any case."""
 
 KNOWN = "train, validation or test (training, valid, val, dev and testing are understood too)"
 
 _UNCLEAR = frozenset({"eval", "evaluation", "holdout", "heldout", "trn", "tst", "tests", "cv"})
-"""Words that stand for some split, but not always for the same."""
+"""Words that mean a split, but not always the same one."""
 
 _STEMS = ("training", "train", "testing", "test", "validation", "valid", "holdout")
 
 _GLUED = re.compile(r"(my)?(val|dev|eval)(set|split|data|images?|imgs?|[a-d])?")
-"""Short words that many others hold: they count only where they stand in such company."""
+"""Short words that are part of many others: they count only in such combinations."""
 
 _ORDINARY = frozenset(
     {
@@ -58,7 +58,7 @@ _ORDINARY = frozenset(
 
 
 def names_a_split(name: str, names: Iterable[str]) -> bool:
-    """Whether a folder or file is called like a split: by one of the names, alone or beside other words.
+    """Whether the name of a folder or file is one of a split's names, alone or with other words.
 
     >>> [names_a_split(each, ("train",)) for each in ("Train", "train_64x64", "train2017", "trains")]
     [True, True, True, False]
@@ -67,7 +67,7 @@ def names_a_split(name: str, names: Iterable[str]) -> bool:
 
 
 def affixes(name: str, names: Iterable[str]) -> tuple[str, str] | None:
-    """Return what stands before and after a split's name in a folder's; None if the name is not in it.
+    """Return the text before and after a split's name in a folder's name; None if it is not in it.
 
     >>> affixes("train_64x64", ("train",)), affixes("VAL", ("val",)), affixes("strain", ("train",))
     (('', '_64x64'), ('', ''), None)
@@ -80,7 +80,7 @@ def affixes(name: str, names: Iterable[str]) -> tuple[str, str] | None:
 
 
 def looks_like_a_split(name: str) -> bool:
-    """Whether somebody may have meant a split by a folder's name.
+    """Whether a folder's name may mean a split.
 
     >>> [looks_like_a_split(each) for each in ("Test", "mytest", "trainA", "hold-out", "eval", "val set")]
     [True, True, True, True, True, True]
@@ -100,7 +100,7 @@ def looks_like_a_split(name: str) -> bool:
 
 
 def find_one(candidates: Iterable[str], names: tuple[str, ...], where: str) -> str | None:
-    """Return which of the candidates is called like a split; None if none is.
+    """Return the candidate that has the name of a split; None if there is none.
 
     Args:
         candidates: Names of folders.
@@ -108,7 +108,7 @@ def find_one(candidates: Iterable[str], names: tuple[str, ...], where: str) -> s
         where: The folder that they lie in, for errors.
 
     Raises:
-        DataError: Several are.
+        DataError: There are several.
     """
     found = [each for each in candidates if names_a_split(each, names)]
     if len(found) > 1:
@@ -120,7 +120,7 @@ def find_one(candidates: Iterable[str], names: tuple[str, ...], where: str) -> s
 
 
 def split_of(name: str) -> str | None:
-    """Return the split that a folder or file is called like; None if it is not.
+    """Return the split that the name of a folder or file means; None if it means none.
 
     >>> split_of("VAL_2"), split_of("cat")
     ('validation', None)

@@ -1,4 +1,4 @@
-"""Images as they lie on disk, encoded, and what becomes of them on the way into a batch."""
+"""Encoded images on disk, and how they are decoded and scaled for a batch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from flowzoo.decoding import decode_explained, decode_image
 from flowzoo.errors import DataError
 
 Prepare = Callable[[Image.Image], Image.Image]
-"""Brings a decoded image to the data set's size; raises :class:`DataError` for one that does not belong.
+"""Cuts and scales a decoded image to the data set's size; raises :class:`DataError` if that is impossible.
 
 It has to be picklable, so that the workers of a ``DataLoader`` can have it."""
 
@@ -28,7 +28,7 @@ class StoredImages(ABC):
 
     @abstractmethod
     def __len__(self) -> int:
-        """Return how many images there are."""
+        """Return the number of images."""
 
     @abstractmethod
     def read(self, indices: Sequence[int]) -> list[bytes]:
@@ -36,14 +36,14 @@ class StoredImages(ABC):
 
     @abstractmethod
     def decode(self, content: bytes) -> Image.Image:
-        """Return an image of what :meth:`read` returned for it; a :class:`DataError` if it is damaged."""
+        """Decode what :meth:`read` returned for an image; raise :class:`DataError` if it is damaged."""
 
     def decode_explained(self, content: bytes) -> tuple[Image.Image, list[str]]:
-        """As :meth:`decode`, and say how it changes the stored values; not at all by default."""
+        """As :meth:`decode`, and return the changes of the stored values; none by default."""
         return self.decode(content), []
 
     def label(self, index: int) -> str:
-        """Return how errors call the image at ``index``."""
+        """Return the name of the image at ``index`` for errors."""
         return f"image {index} of {len(self)}"
 
 
@@ -80,7 +80,7 @@ class ImageFiles(StoredImages):
 
 
 def exactly(height: int, width: int, fix: str = "use the files of this data set") -> Prepare:
-    """Return what refuses images of another size and leaves the others as they are.
+    """Return a function that refuses images of another size and does not change the others.
 
     Args:
         height: Height of the images.
@@ -91,13 +91,13 @@ def exactly(height: int, width: int, fix: str = "use the files of this data set"
 
 
 def cut_and_scaled(height: int, width: int) -> Prepare:
-    """Return what cuts the largest rectangle of one shape from an image's centre and scales it to one size.
+    """Return a function that cuts the largest rectangle of one shape from the centre and scales it.
 
     Pillow's bicubic filter is used, which widens as it scales down, so that nothing is aliased.
 
     Args:
-        height: Height that images get.
-        width: Width that images get; where it equals the height, the largest square is cut.
+        height: Height of the result.
+        width: Width of the result; if it equals the height, the largest square is cut.
     """
     return partial(_cut_and_scale, height, width)
 
@@ -106,7 +106,7 @@ def as_array(image: Image.Image, channels: int) -> NDArray[np.uint8]:
     """Return an image's values, ``(C, H, W)``: grey repeated for colour, colour weighted for grey.
 
     Args:
-        image: Of any mode with 8 bits a value.
+        image: An image in any mode with 8 bits a value.
         channels: 1 (grey) or 3 (colour).
     """
     values = np.asarray(image.convert("L" if channels == 1 else "RGB"))
@@ -122,7 +122,7 @@ def _require_size(height: int, width: int, fix: str, image: Image.Image) -> Imag
 
 
 def _cut_and_scale(height: int, width: int, image: Image.Image) -> Image.Image:
-    if image.height * width <= image.width * height:  # the image is the wider one: all of its height is kept
+    if image.height * width <= image.width * height:  # the image is wider: all of its height is kept
         high, wide = image.height, max(1, round(image.height * width / height))
     else:
         high, wide = max(1, round(image.width * height / width)), image.width

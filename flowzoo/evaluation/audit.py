@@ -1,4 +1,4 @@
-"""The audit of a figure: how far the solver's answers are from those of a judge that hardly errs."""
+"""The audit of a figure: how far the solver's results are from those of a much more accurate solver."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class Audit:
     def is_small(self, standard_error: float | None) -> bool:
         """Whether the mean error is no larger than the figure's own standard error.
 
-        An error below :data:`NEGLIGIBLE` always is, one above :data:`TOLERABLE` never.
+        An error below :data:`NEGLIGIBLE` is always small, one above :data:`TOLERABLE` never.
 
         Args:
-            standard_error: Bits/dim; None if there is but one image.
+            standard_error: Standard error in bits/dim; None if there is only one image.
         """
         noise = TOLERABLE if standard_error is None else standard_error
         return abs(self.mean) <= min(max(noise, NEGLIGIBLE), TOLERABLE)
@@ -66,12 +66,12 @@ def audit_likelihood(
         flow: The model.
         source: The images.
         count: How many of them were evaluated.
-        seed: Of noise and probes, by image.
+        seed: Seed of the noise and the probes of each image.
         exact: Whether exact log-determinants are asked for.
-        warm_start: With which the images were evaluated.
+        warm_start: The warm start with which the images were evaluated.
 
     Raises:
-        NumericalError: The judge did not get to the end, or a likelihood is not finite.
+        NumericalError: The accurate solver did not finish, or a likelihood is not finite.
     """
     indices = spread(count, AUDITED_IMAGES, BETWEEN_PILOTS)
     generators = per_image_generators(seed, indices)

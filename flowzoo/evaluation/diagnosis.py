@@ -29,12 +29,13 @@ class Diagnosis:
     """What a model's components measured of themselves.
 
     Attributes:
-        images: In the batch of images, and in that of samples.
+        images: Number of images in the batch, and of samples.
         solver: ODE solver and tolerance; empty for models without.
-        forward_seconds: From the images to their likelihoods, with an estimated trace where there is one.
-        backward_seconds: From latents to as many samples.
+        forward_seconds: Time from the images to their likelihoods, with an estimated trace if the model has
+            one.
+        backward_seconds: Time from latents to as many samples.
         rows: What was measured, forward and backward; none where no component has anything to report.
-        advice: Sentences that follow from it.
+        advice: Advice that follows from the measurements.
         data_notes: How the images differ from those that the run was started on.
     """
 
@@ -54,10 +55,10 @@ def diagnose(flow: Flow, images: IntegerImages, seed: int = 0) -> Diagnosis:
     Args:
         flow: The model.
         images: ``(B, C, H, W)``, integers in ``{0, ..., bins - 1}``; as many samples are drawn.
-        seed: Of noise, probes and samples.
+        seed: Seed of noise, probes and samples.
 
     Raises:
-        NumericalError: A solver did not get to the end, or a result is not finite.
+        NumericalError: A solver did not finish, or a result is not finite.
     """
     ledger, found = Ledger(), list[Finding]()
     count = len(images)
@@ -66,7 +67,7 @@ def diagnose(flow: Flow, images: IntegerImages, seed: int = 0) -> Diagnosis:
         generator=generators, ledger=ledger, solver=Solving(warm_start=WarmStart(flow), findings=found)
     )
     x = dequantise(images.to(flow.device), flow.bins, call)
-    # Whatever loads at the first call is no fault of the model.
+    # What is loaded in the first call must not count.
     flow.terms(x[:1])
     began = time.monotonic()
     flow.terms(x, call)
@@ -109,8 +110,8 @@ def diagnose_run(
     Args:
         path: The run folder or the saved model.
         split: ``train``, ``validation`` or ``test``.
-        images: How many, spread evenly over the split.
-        seed: Of noise, probes and samples.
+        images: Number of images, spread evenly over the split.
+        seed: Seed of noise, probes and samples.
         device: As :func:`~flowzoo.device.prepare_device` takes it.
         data: The name of a data set; by default that of the run.
         data_options: Options of the data set that is named; without ``data``, where the files of the run are
@@ -120,7 +121,7 @@ def diagnose_run(
         SavedModelError: The folder holds no model.
         DataError: The images cannot be loaded.
         OptionError: An option is out of range.
-        NumericalError: A solver did not get to the end, or a result is not finite.
+        NumericalError: A solver did not finish, or a result is not finite.
     """
     seed = check_seed(seed)
     images = positive_integer("images", images)

@@ -1,4 +1,4 @@
-"""What the parts of a model measured of themselves, on average over the calls of a pass, and their advice."""
+"""Averages what the parts of a model measured over the calls of a pass, and collects their advice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flowzoo.solving import Finding
 from flowzoo.warm_start import WarmStart
 
 STANDS_OUT = 1.5
-"""A part is named as the slowest where it costs so many times the mean of the other parts."""
+"""A part is called the slowest if it costs this many times the mean of the other parts."""
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,9 @@ class Row:
     """What one part of a model measured.
 
     Attributes:
-        component: Where it stands in the model, such as ``level 0, conditional``.
+        component: Its place in the model, such as ``level 0, conditional``.
         part: The part of the component, such as ``block 0, forward``.
-        calls: How often it reported.
+        calls: Number of its reports.
         figures: Means over the calls, by name.
     """
 
@@ -53,7 +53,7 @@ class Findings:
         found.clear()
 
     def rows(self) -> tuple[Row, ...]:
-        """Return a row for each part, those of a component together, otherwise as they first appeared."""
+        """Return a row for each part: the parts of a component together, otherwise in order of appearance."""
         return tuple(
             Row(component, part, sums.calls, sums.means())
             for component, parts in self._components.items()
@@ -61,7 +61,7 @@ class Findings:
         )
 
     def advice(self) -> tuple[str, ...]:
-        """Return sentences: which part cost most, and what the components advise."""
+        """Return sentences that say which part cost most, and the advice of the components."""
         advised = (f"{'; '.join(places)}: {sentence}" for sentence, places in self._advice.items())
         return (*self._slowest(), *advised)
 

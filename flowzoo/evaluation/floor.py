@@ -22,26 +22,27 @@ from flowzoo.registry.models import create_model
 from flowzoo.shapes import Images
 
 UP_TO = 3072
-"""Dimensions up to which the floor is fitted beside a model: memory grows with their square."""
+"""Largest number of dimensions for which the floor is fitted, since memory grows with its square."""
 
 AUDIT_SECONDS = 5.0
-"""Budget of the floor's density audit."""
+"""Budget of the floor's density audit, in seconds."""
 
 _BATCH_VALUES = 2**23
-"""Values in a batch: the Gaussian is fitted again after each, so few large ones take less time than many."""
+"""Number of values in a batch. The Gaussian is fitted again after each batch, so few large ones are
+faster."""
 
-Progress = Callable[[int, int], None]
-"""Is told how many images of how many are done."""
+Progress = Callable[[int, int], object]
+"""Called with the number of images that are done, and with the number of all."""
 
 
 @dataclass(frozen=True)
 class Floor:
-    """What the Gaussian reaches.
+    """The bits/dim of the Gaussian.
 
     Attributes:
-        bits_per_dim: None where it could not be fitted or measured.
-        standard_error: Of that; None for one image.
-        remark: Why there is no figure, or what it is worth; empty where there is nothing to say.
+        bits_per_dim: Bits/dim of the Gaussian; None if it could not be fitted or measured.
+        standard_error: Standard error of the bits/dim; None for one image.
+        remark: Why there is no figure, or what makes it a weak floor; empty if there is nothing to remark.
     """
 
     bits_per_dim: float | None
@@ -60,17 +61,17 @@ def measure_floor(
     cached: bool = True,
     progress: Progress = lambda done, total: None,
 ) -> Floor:
-    """Fit the Gaussian and measure it as a model is measured. Whatever goes wrong is told in the remark.
+    """Fit the Gaussian, and measure it as a model is measured. If that fails, the remark says why.
 
     Args:
-        dataset: Its training split is fitted.
+        dataset: The data set. The Gaussian is fitted to its training split.
         pixels: The pixel transform, that of the model to compare with.
-        split: Which images to measure on.
-        images: The first so many only.
-        importance_samples: Samples of dequantisation noise, for each image.
-        seed: Of the noise of the images that it is measured on.
-        cached: Take a fit that another run has made, and keep this one for others.
-        progress: Is told how far the fit is.
+        split: The split to measure on.
+        images: Use only the first N images of the split.
+        importance_samples: Number of samples of dequantisation noise for each image.
+        seed: Seed of the noise of the images that it is measured on.
+        cached: Use a fit that was kept by an earlier evaluation, and keep a new one.
+        progress: Called with the progress of the fit.
     """
     dimensions = math.prod(dataset.info.shape)
     if dimensions > UP_TO:
@@ -92,7 +93,7 @@ def measure_floor(
             audit_seconds=AUDIT_SECONDS,
         )
         fitted_to = len(dataset.split("train"))
-    # The figure that it stands beside is there already, and nothing that happens here may cost it.
+    # The model's figure is measured already, and must not be lost if the floor fails.
     except Exception as error:
         return Floor(None, None, f"could not be fitted: {_reason(error)}")
     remarks = remarks_on_floor(found.bits_per_dim, fitted_to, dimensions, dataset.info.bins)
@@ -109,10 +110,10 @@ def fit_gaussian(
     """Return the model ``gaussian`` fitted to the training split.
 
     Args:
-        dataset: Its training split is used.
+        dataset: The data set, whose training split is used.
         pixels: The pixel transform, that of the model to compare with.
-        seed: Of the dequantisation noise.
-        progress: Is told how far the fit is.
+        seed: Seed of the dequantisation noise.
+        progress: Called with the progress of the fit.
     """
     flow = _unfitted(dataset, pixels)
     call = Call(generator=torch.Generator().manual_seed(seed))

@@ -1,4 +1,4 @@
-"""Fitted floors, kept so that the runs on one data set need not each fit one."""
+"""Keeps fitted floors, so that they are not fitted again for each model on the same data."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ from flowzoo.recipe import Recipe
 from flowzoo.registry.saving import load_model, save_model
 
 VARIABLE = "FLOWZOO_CACHE"
-"""The environment variable that names the folder of what is kept; by default ``~/.cache/flowzoo``."""
+"""Environment variable that names the folder for fitted floors; by default ``~/.cache/flowzoo``."""
 
 
 def cached_floor(recipe: Recipe, data: DatasetInfo, fit: Callable[[], Flow]) -> tuple[Flow, str]:
-    """Return a fitted Gaussian, from the cache or by fitting it, and why it could not be kept if so.
+    """Return a fitted Gaussian, from the cache or newly fitted, and the reason if it could not be kept.
 
-    What is kept is a saved model (:mod:`flowzoo.registry.saving`): whole or not there, whichever process
-    writes it, and not taken when damaged. Its folder's name is a hash of all that decides the fit.
+    It is kept as a saved model (:mod:`flowzoo.registry.saving`), which is complete or not there, even if
+    several processes write it, and is not used if it is damaged. Its folder's name is a hash of all that
+    decides the fit.
 
     Args:
-        recipe: Of the Gaussian, which holds the pixel transform and all revisions and versions.
-        data: The data set, of which the images to train on decide.
+        recipe: Recipe of the Gaussian, with its pixel transform and all revisions and versions.
+        data: The data set. Only its training images matter.
         fit: Fits the Gaussian.
     """
     made_with = [flowzoo.__version__, str(torch.__version__)]
@@ -43,7 +44,7 @@ def cached_floor(recipe: Recipe, data: DatasetInfo, fit: Callable[[], Flow]) -> 
     try:
         return load_model(place), ""
     except FlowzooError:
-        # What may lie there is damaged, and would stand in the way of another.
+        # What lies there is damaged, and would block the new one.
         shutil.rmtree(place, ignore_errors=True)
     flow = fit()
     try:
@@ -54,7 +55,7 @@ def cached_floor(recipe: Recipe, data: DatasetInfo, fit: Callable[[], Flow]) -> 
 
 
 def cache_folder() -> Path:
-    """Return the folder of what may be deleted at any time: computing it again takes nothing but time."""
+    """Return the cache folder. It may be deleted at any time: its content is then computed again."""
     given = os.environ.get(VARIABLE)
     if given:
         return Path(given).expanduser()

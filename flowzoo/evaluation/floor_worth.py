@@ -1,4 +1,4 @@
-"""What a Gaussian floor is worth, in words; of figures alone, so that reports need no model for it."""
+"""Says in words whether a Gaussian floor is a weak one, from figures alone, so that reports need no model."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterator
 
 ENOUGH = 2
-"""Training images for each dimension; fitted to fewer, a floor is weak."""
+"""Training images for each dimension. A floor that is fitted to fewer is weak."""
 
 
 def remarks_on_floor(bits_per_dim: float, images: int, dimensions: int, bins: int) -> Iterator[str]:
-    """Yield what makes a floor worth little; nothing if it is sound.
+    """Yield what makes a floor weak; nothing if it is sound.
 
     >>> list(remarks_on_floor(5.5, 243, 3072, 256))
     ['a weak floor: it was fitted to only 243 images of 3,072 dimensions']
@@ -18,9 +18,9 @@ def remarks_on_floor(bits_per_dim: float, images: int, dimensions: int, bins: in
     []
 
     Args:
-        bits_per_dim: What it reaches.
-        images: To how many it was fitted.
-        dimensions: Of an image.
+        bits_per_dim: Bits/dim of the floor.
+        images: Number of images to which it was fitted.
+        dimensions: Number of dimensions of an image.
         bins: ``M``, integers that a value can take; guessing uniformly costs ``log2 M``.
     """
     if images < ENOUGH * dimensions:

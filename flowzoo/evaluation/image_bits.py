@@ -27,7 +27,7 @@ class ImageConditions:
         split: ``train``, ``validation`` or ``test``; the figures are those of its first images.
         images_revision: Content hash of the split's images.
         bins: How many integers a value can take.
-        seed: Of noise and probes, by image.
+        seed: Seed of the noise and the probes of each image.
         importance_samples: Random samples for each image.
         trace: How log-determinants were computed; empty for models that have them in closed form.
         weights: Digest of the model's weights.
@@ -48,7 +48,7 @@ class ImageBits:
 
     Attributes:
         values: ``(N,)``, float64.
-        conditions: Under which they were measured.
+        conditions: The conditions under which they were measured.
     """
 
     values: Tensor

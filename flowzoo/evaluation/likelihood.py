@@ -1,7 +1,7 @@
-"""Bits per dimension of a model on a data set, with everything that must stand beside the figure.
+"""Bits per dimension of a model on a data set, with all conditions of the figure.
 
-Whatever is drawn on the way, dequantisation noise and the coarse images ``c`` of stochastic transforms alike,
-is drawn ``K`` times together and weighed by its own density, so that the figure is a bound in expectation::
+Everything that is drawn, the dequantisation noise and the coarse images ``c`` of stochastic transforms,
+is drawn ``K`` times and weighted by its own density, so that the figure is a bound in expectation::
 
     bits/dim = -E[log 1/K sum_k p(x_k, c_k) / q(c_k | x_k)] / (D log 2) + log2 M >= -log2 P(a) / D
 """
@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import torch
 from torch import Tensor
@@ -23,10 +23,12 @@ from flowzoo.data.dataset import ImageSource
 from flowzoo.dequantisation import dequantise
 from flowzoo.errors import OptionError
 from flowzoo.evaluation.audit import Audit, audit_likelihood
-from flowzoo.evaluation.density.audit import SECONDS, Figure, audit_density
+from flowzoo.evaluation.density.audit import SECONDS, audit_density
+from flowzoo.evaluation.density.figure import Figure
 from flowzoo.evaluation.density.outcome import DensityAudit
 from flowzoo.evaluation.findings import Findings, Row
 from flowzoo.evaluation.notes import stated
+from flowzoo.evaluation.observer import SILENT, Observer
 from flowzoo.evaluation.pilot import calibrate_on_pilot
 from flowzoo.exactness import Exactness
 from flowzoo.flow import Flow
@@ -41,7 +43,7 @@ from flowzoo.terms import FlowTerms
 from flowzoo.units import bits_per_dim, nats_to_bits
 
 EXACT_UP_TO = 64
-"""Dimensions up to which exact log-determinants are requested unless the caller decides otherwise."""
+"""Number of dimensions up to which exact log-determinants are requested by default."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +58,15 @@ class Likelihood:
         objections: Why the figure must not be ranked: the density audit failed, or was left out
             (``density``); nothing is known of what a log-determinant is worth (``exactness``); or a solver's
             error was not measured, or is not small (:meth:`~flowzoo.evaluation.audit.Audit.is_small`).
-        exactness: What the worst log-determinant of the parts was worth.
+        exactness: Exactness of the least exact log-determinant of the parts.
         estimated: Whether a log-determinant was an estimate. A bound may rest on an estimate too.
         joint_bits_per_dim: As ``bits_per_dim`` at one draw, with the proposals' density left out: that of the
             images and the drawn coarse images together. It is no bound on the likelihood of the images and is
             never ranked. It is shown as ``joint_bpd``, beside the papers that report it. None unless coarse
             images are drawn as dequantisation draws, and pixels are left as they are.
-        proposal: From what stochastic transforms draw, and ``K``; empty for models without.
-        images: How many were used.
+        proposal: The distribution from which stochastic transforms draw, and ``K``; empty without such
+            transforms.
+        images: Number of images that were used.
         importance_samples: ``K``, samples of dequantisation noise and coarse images for each image.
         dequantisation: How integers were made continuous.
         trace: ``exact``, or how it was estimated; empty for models that compute it in closed form.
@@ -72,11 +75,11 @@ class Likelihood:
             left out.
         density: The outcome of the density audit; None where it was left out.
         terms: Bits/dim by row: each level's terms, the pixels and ``log2 bins``. The rows add up.
-        evaluations: Function evaluations of all vector fields, for one batch on average.
-        components: What components measured of themselves, on average over batches.
+        evaluations: Average number of evaluations of all vector fields for one batch.
+        components: Measurements that components reported, averaged over batches.
         parameters: Trainable parameters of the model.
-        seconds: Spent, without the audits.
-        seed: Of noise and probes.
+        seconds: Time spent, without the audits.
+        seed: Seed of noise and probes.
     """
 
     bits_per_dim: float
@@ -102,6 +105,17 @@ class Likelihood:
     seed: int
 
 
+class Measuring(TypedDict, total=False):
+    """How images are measured: keywords of :func:`evaluate_likelihood` that others pass on."""
+
+    importance_samples: int
+    exact: bool | None
+    batch_size: int
+    seed: int
+    audit: bool
+    audit_seconds: float
+
+
 @torch.no_grad()
 @naming_the_component()
 def evaluate_likelihood(
@@ -115,9 +129,7 @@ def evaluate_likelihood(
     seed: int = 0,
     audit: bool = True,
     audit_seconds: float = SECONDS,
-    progress: Callable[[int], None] = lambda images: None,
-    auditing: Callable[[float], None] = lambda share: None,
-    measured: Callable[[Likelihood, Tensor], object] = lambda found, bits: None,
+    observer: Observer[Likelihood, Tensor] = SILENT,
 ) -> Likelihood:
     """Measure bits per dimension.
 
@@ -129,19 +141,18 @@ def evaluate_likelihood(
         source: The images.
         importance_samples: ``K``, samples of noise and coarse images for each image, combined by
             log-mean-exp, which tightens the bound.
-        exact: Ask for exact log-determinants (True), take what the model does (False), or ask for them on
-            images of up to 64 dimensions (None).
+        exact: Request exact log-determinants (True), use the model's own settings (False), or request them
+            for images of up to 64 dimensions (None).
         limit: Use the first images only.
-        batch_size: Images at once; the pilot of a model that takes notes has up to 32, the audit of the
-            solver up to 16.
-        seed: Of noise and probes.
+        batch_size: Number of images at once; the pilot of a model that calibrates has up to 32, the audit of
+            the solver up to 16.
+        seed: Seed of noise and probes.
         audit: Check that the figure is that of a density (:mod:`flowzoo.evaluation.density`), and measure
-            the error of solvers (:mod:`~flowzoo.evaluation.audit`). A figure without is never ranked.
-        audit_seconds: How long the density audit may spend on Jacobians, roughly.
-        progress: Told how many images are done after each batch.
-        auditing: Told which share of the density audit is done.
-        measured: Called before the audits, which can take long, with the figure as it stands without them,
-            and with each image's bits/dim, ``(images,)``, float64, on the CPU.
+            the error of solvers (:mod:`~flowzoo.evaluation.audit`). A figure without an audit is never
+            ranked.
+        audit_seconds: Approximate time that the density audit may spend on Jacobians.
+        observer: Follows the evaluation. Its ``measured`` gets a :class:`Likelihood`, and the bits/dim of
+            each image, ``(images,)``, float64, on the CPU.
 
     Raises:
         OptionError: There is more than one importance sample and an estimated log-determinant, whose noise
@@ -176,7 +187,7 @@ def evaluate_likelihood(
             rows[name] = rows.get(name, 0.0) + total
         findings.take(found)
         batches += 1
-        progress(len(indices))
+        observer.images(indices.stop, count)
     seconds = time.monotonic() - began
     bits = torch.cat(values)
     standard_error = float(bits.std()) / math.sqrt(count) if count > 1 else None
@@ -208,7 +219,7 @@ def evaluate_likelihood(
         )
 
     components = findings.rows()
-    measured(likelihood(None, None, ""), bits)
+    observer.measured(likelihood(None, None, ""), bits)
     if not audit:
         return likelihood(None, None, "")
     audited: Audit | None = None
@@ -235,11 +246,11 @@ def evaluate_likelihood(
         solved=flow.solves,
         estimated=ledger.estimated,
     )
-    return likelihood(audit_density(figure, audit_seconds, auditing), audited, unjudged)
+    return likelihood(audit_density(figure, audit_seconds, observer.audit), audited, unjudged)
 
 
 class _Drawn(NamedTuple):
-    """What the importance samples of a batch of images gave.
+    """The results of the importance samples for a batch of images.
 
     Attributes:
         log_prob: Log-mean-exp of ``log p`` over the samples, ``(B,)``, nats.
@@ -281,7 +292,7 @@ def _proposals(flow: Flow, terms: FlowTerms) -> PerImage:
 
 
 def _has_joint_figure(flow: Flow) -> bool:
-    """Whether every coarse image is drawn as dequantisation draws, in the units of the pixels."""
+    """Whether every coarse image is drawn with the noise of dequantisation, in the units of the pixels."""
     transforms = [flow.level(place).transform for place in range(len(flow.levels))]
     if not flow.stochastic or not all(
         each.traits.dequantises for each in transforms if each.traits.stochastic

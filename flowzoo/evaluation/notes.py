@@ -1,4 +1,4 @@
-"""What components noted of their conditions, as one line of a record."""
+"""Joins the conditions that components noted into one line of a record."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from flowzoo.solving import Solving
 from flowzoo.warm_start import WarmStart
 
 TRIAL_IMAGES = 2
-"""On these it shows whether the model keeps anything."""
+"""Number of images that show whether the model calibrates anything."""
 
 
 def calibrate_on_pilot(flow: Flow, source: ImageSource, count: int, seed: int, exact: bool) -> WarmStart:
@@ -23,7 +23,7 @@ def calibrate_on_pilot(flow: Flow, source: ImageSource, count: int, seed: int, e
     Args:
         flow: The model.
         source: The images.
-        count: How many of them will be evaluated; the pilot's are spread evenly over these.
+        count: Number of images that will be evaluated; the pilot's are spread evenly over these.
         seed: Seed of noise and probes, by image, as in the evaluation.
         exact: Whether exact log-determinants are requested.
     """

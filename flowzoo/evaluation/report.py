@@ -1,33 +1,42 @@
-"""From a trained model and images to a record of what the model reaches."""
+"""Measures a trained model on images, and returns a record of the result."""
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
+from pydantic import TypeAdapter
 from torch import Tensor
 
 from flowzoo.data.given import Data
 from flowzoo.data.inspection import inspect_split
-from flowzoo.evaluation.density.audit import SECONDS
 from flowzoo.evaluation.floor import Floor, measure_floor
 from flowzoo.evaluation.image_bits import ImageBits, ImageConditions, split_revision
-from flowzoo.evaluation.likelihood import Likelihood, evaluate_likelihood
+from flowzoo.evaluation.likelihood import Likelihood, Measuring, evaluate_likelihood
+from flowzoo.evaluation.observer import SILENT, Observer
+from flowzoo.evaluation.older_records import with_exactness, without_density_audit, without_solver_audit
 from flowzoo.files import write_json
 from flowzoo.flow import Flow
+from flowzoo.formats import Format, FormatError
 from flowzoo.loading import load_subject
 from flowzoo.rundata import RunData
 from flowzoo.runfolder import RunFolder
 
-SCHEMA = 4
+FORMAT = Format(
+    "schema",
+    4,
+    "Evaluate again",
+    {1: without_solver_audit, 2: without_density_audit, 3: with_exactness},
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation(Likelihood):
-    """What a model reaches, and the conditions: a likelihood and where it comes from.
+    """The bits/dim of a model, with the model, the data and the conditions.
 
     Attributes:
         schema: Version of this record.
@@ -36,12 +45,13 @@ class Evaluation(Likelihood):
         data_revision: Its content hash: the run's, or today's if the images of this split have changed since.
         data_notes: How these images differ from those that the run was started on; empty if they do not. The
             figure is one of other images, and is to be compared with figures of the same revision alone.
-        split: Which images.
+        split: The split that was measured.
         bins: ``M``, integers that a value can take; ``n = log2 M``.
         pixels: The pixel transform.
-        gaussian_bits_per_dim: Of the closed-form Gaussian with the same pixels on the same images, or None.
-        gaussian_standard_error: Of that.
-        gaussian_remark: Why there is no such figure, or what it is worth; empty where it is sound.
+        gaussian_bits_per_dim: Bits/dim of the closed-form Gaussian with the same pixels on the same images,
+            or None.
+        gaussian_standard_error: Standard error of the Gaussian's bits/dim.
+        gaussian_remark: Why there is no such figure, or what makes it a weak floor; empty if it is sound.
         training_steps: Steps of the run so far; the model is that of its best validation. None for a model
             without a run.
         training_seconds: Seconds of the run so far; None for a model without a run.
@@ -71,20 +81,12 @@ def evaluate(
     split: str = "test",
     *,
     images: int | None = None,
-    importance_samples: int = 1,
-    exact: bool | None = None,
     floor: bool = True,
-    batch_size: int = 100,
-    seed: int = 0,
-    audit: bool = True,
-    audit_seconds: float = SECONDS,
     device: str = "auto",
     cache: bool = True,
     data_options: Mapping[str, Any] | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-    floor_progress: Callable[[int, int], None] = lambda done, total: None,
-    auditing: Callable[[float], None] = lambda share: None,
-    measured: Callable[[Evaluation, ImageBits], object] = lambda found, bits: None,
+    observer: Observer[Evaluation, ImageBits] = SILENT,
+    **measuring: Unpack[Measuring],
 ) -> Evaluation:
     """Measure the bits/dim of a model, as ``flowzoo evaluate`` does; :func:`write_evaluation` keeps them.
 
@@ -95,30 +97,22 @@ def evaluate(
             set of the run.
         split: ``train``, ``validation`` or ``test``.
         images: Use only the first N images.
-        importance_samples: Samples of dequantisation noise, and of coarse images where the model draws them,
-            for each image.
-        exact: As in :func:`~flowzoo.evaluation.likelihood.evaluate_likelihood`.
         floor: Fit the Gaussian floor too (:mod:`flowzoo.evaluation.floor`). Where that fails, the record says
             why.
-        batch_size: Images at once.
-        seed: Of noise and probes.
-        audit: Check that the figure is that of a density, and measure the error of solvers.
-        audit_seconds: How long the density audit may spend on Jacobians, roughly.
         device: A device, as :func:`~flowzoo.device.prepare_device` takes it. A model in memory stays where it
             is.
-        cache: Take a floor that was fitted for another run on the same data, and keep a new one.
+        cache: Use a floor that was fitted for another run on the same data, and keep a new one.
         data_options: Options of the data set that is named; without ``data``, where the files of the run are
             now.
-        progress: Told how many images of how many are done.
-        floor_progress: Told to how many training images of how many the floor is fitted.
-        auditing: Told which share of the density audit is done.
-        measured: Called before the audits and the floor, which can take long, with the record as it stands
-            without them, and with the bits/dim of each image.
+        observer: Follows the evaluation, for example to show how far it is.
+        **measuring: How images are measured: ``importance_samples``, ``exact``, ``batch_size``, ``seed``,
+            ``audit`` and ``audit_seconds``, as in
+            :func:`~flowzoo.evaluation.likelihood.evaluate_likelihood`.
 
     Raises:
         SavedModelError: The folder holds no model.
-        DataError: The images are not to be had; or they differ from those that the run was started on, and
-            its record does not say in which split.
+        DataError: The images cannot be loaded; or they differ from those that the run was started on, and
+            its record does not show in which split.
         OptionError: An option is out of range, or does not fit the model.
     """
     subject = load_subject(model, data, data_options, device)
@@ -131,17 +125,10 @@ def evaluate(
         inspect_split(dataset, split)
     else:  # it was inspected when training began
         revision = asked.data_revision
-    total = min(len(source), images or len(source))
-    done = 0
-
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
-        progress(done, total)
 
     def record_of(found: Likelihood, gaussian: Floor) -> Evaluation:
         return Evaluation(
-            schema=SCHEMA,
+            schema=FORMAT.version,
             model=type(flow).__name__ if recipe is None else recipe.model,
             data=dataset.info.name if asked is None else asked.data,
             data_revision=revision,
@@ -163,27 +150,15 @@ def evaluate(
             split=split,
             images_revision=split_revision(dataset.info, split),
             bins=flow.bins,
-            seed=seed,
-            importance_samples=importance_samples,
+            seed=found.seed,
+            importance_samples=found.importance_samples,
             trace=found.trace,
             weights=subject.weights,
         )
-        measured(record_of(found, Floor(None, None)), ImageBits(bits, made_of))
+        observer.measured(record_of(found, Floor(None, None)), ImageBits(bits, made_of))
 
-    found = evaluate_likelihood(
-        flow,
-        source,
-        importance_samples=importance_samples,
-        exact=exact,
-        limit=images,
-        batch_size=batch_size,
-        seed=seed,
-        audit=audit,
-        audit_seconds=audit_seconds,
-        progress=advance,
-        auditing=auditing,
-        measured=note,
-    )
+    watched = Observer(images=observer.images, audit=observer.audit, measured=note)
+    found = evaluate_likelihood(flow, source, limit=images, observer=watched, **measuring)
     gaussian = Floor(None, None)
     if floor and recipe is None:
         gaussian = Floor(None, None, "not fitted: the pixel transform of this model has no name")
@@ -195,10 +170,10 @@ def evaluate(
             recipe.pixels,
             split,
             images=images,
-            importance_samples=importance_samples,
-            seed=seed,
+            importance_samples=found.importance_samples,
+            seed=found.seed,
             cached=cache,
-            progress=floor_progress,
+            progress=observer.floor,
         )
     return record_of(found, gaussian)
 
@@ -208,12 +183,30 @@ def write_evaluation(evaluation: Evaluation, path: Path) -> None:
 
     Args:
         evaluation: What was found.
-        path: Of the file; :func:`evaluation_file` says where a run keeps it.
+        path: The file; :func:`evaluation_file` returns where a run keeps it.
 
     Raises:
         FileError: It cannot be written.
     """
     write_json(path, asdict(evaluation))
+
+
+def read_evaluation(path: Path) -> Evaluation:
+    """Return the evaluation that a file holds, whichever flowzoo wrote it.
+
+    Args:
+        path: The file.
+
+    Raises:
+        FormatError: It is damaged, or a newer flowzoo wrote it.
+        OSError: It cannot be opened.
+    """
+    try:
+        return FORMAT.read(json.loads(path.read_text(encoding="utf-8")), _EVALUATION)
+    except FormatError as error:
+        raise FormatError(f"{path} {error}") from error
+    except ValueError as error:
+        raise FormatError(f"{path} is damaged ({error}). {FORMAT.remedy}") from error
 
 
 def evaluation_file(run: Path | str, split: str, chosen: Mapping[str, Any] | None = None) -> Path:
@@ -239,10 +232,13 @@ def evaluation_file(run: Path | str, split: str, chosen: Mapping[str, Any] | Non
 
 
 def _notes(data: RunData, split: str, has_floor: bool) -> tuple[str, ...]:
-    """Return how the images that the figures rest on differ from those of before."""
+    """Return how the images differ from those that the run was started on."""
     rests_on = {split: ""} | ({"train": " (the floor is fitted to them)"} if has_floor else {})
     return tuple(
         data.changes[each] + (remark if each != split else "")
         for each, remark in rests_on.items()
         if each in data.changes
     )
+
+
+_EVALUATION = TypeAdapter(Evaluation)

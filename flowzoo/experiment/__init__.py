@@ -1,1 +1,1 @@
-"""What a training is asked to do: one record, parsed once, that commands, runs, suites and results hold."""
+"""The record of a training: parsed once, and used by commands, runs, suites and results."""

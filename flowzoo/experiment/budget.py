@@ -49,7 +49,7 @@ class Budget:
 
         Args:
             given: One of the three; the others may be None.
-            batch_size: How many images a step takes.
+            batch_size: Number of images in a step.
 
         Raises:
             OptionError: None or several are given, or the value is not allowed.
@@ -68,10 +68,10 @@ class Budget:
     def divide(self, shares: Sequence[float]) -> list[Budget]:
         """Return the budgets of stages, rounded down to whole steps.
 
-        A stage gets at least one step, if necessary at the cost of the longest.
+        A stage gets at least one step, if necessary from the longest one.
 
         Args:
-            shares: The stages' shares of the budget; they sum to 1.
+            shares: The stages' parts of the budget, which sum to 1.
 
         Raises:
             OptionError: There are fewer steps than stages.
@@ -89,7 +89,7 @@ class Budget:
         return [Budget(steps=each) for each in steps]
 
     def part(self, share: float) -> float:
-        """Return the steps, rounded up, or the seconds after which a share is used up.
+        """Return the steps, rounded up, or the seconds after which a part of the budget is used up.
 
         >>> Budget(steps=100).part(1 / 3), Budget(seconds=60.0).part(0.5)
         (34, 30.0)
@@ -99,7 +99,7 @@ class Budget:
         return math.ceil(self.steps * share - 1e-9)
 
     def used(self, steps: int, seconds: float) -> float:
-        """Return the share that is used up; 1 or more when it is spent."""
+        """Return the fraction that is used up; 1 or more at the end."""
         return (steps if self.steps is not None else seconds) / self.amount
 
     def __str__(self) -> str:

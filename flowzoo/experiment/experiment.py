@@ -1,4 +1,4 @@
-"""The record of a training: all that decides the trained model."""
+"""The record of a training: everything that decides the trained model."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from flowzoo.registry.loader import default_registry
 
 @dataclass(frozen=True)
 class Experiment:
-    """What is trained, on what, for how long and how. :func:`~.parse.parse_experiment` makes one.
+    """A model, a data set, a budget and options of the training. :func:`~.parse.parse_experiment` makes one.
 
     Attributes:
         model: Registered name.
         data: Registered name of the data set.
         budget: How long to train.
-        options: The model's options. Once the model has been built, all of them are here.
+        options: The model's options. After the model has been built, these are all of them.
         pixels: The pixel transform; None for the one that the data set recommends.
         data_options: The data set's options. Those that say where files are hold absolute paths.
         data_revision: Content hash of the data set; empty before it has been loaded.
@@ -41,12 +41,12 @@ class Experiment:
 
     @property
     def fingerprint(self) -> str:
-        """A digest of what decides the weights, except the budget: no checkpoint goes on under another one.
+        """A digest of everything that decides the weights, except the budget. Checkpoints require it.
 
         Options of the data set are left out. They say where its files are, and its revision covers the rest.
         """
         decides = {**self._model, "data": self.data, "data_revision": self.data_revision}
-        return digest_of({**decides, "training": self.training.model_dump(), "seed": self.seed})
+        return digest_of({**decides, "training": self.training.decisive(), "seed": self.seed})
 
     def key(self, **around: Any) -> str:
         """Return a short digest of the experiment, and of what else decides its figures.
@@ -55,7 +55,7 @@ class Experiment:
             around: What else decides the figures, such as ``data``, the data set as it was loaded, and the
                 metrics.
         """
-        decides = {**self._model, "training": self.training.model_dump(), "budget": self.budget.plain()}
+        decides = {**self._model, "training": self.training.decisive(), "budget": self.budget.plain()}
         return digest_of({**decides, "seed": self.seed, **around}, digits=16)
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -68,6 +68,21 @@ class TrainingOptions(BaseModel):
     validation_batch_size: Annotated[
         int, Field(ge=1, description="Number of images in a batch of validation.")
     ] = 128
+
+    later: ClassVar[frozenset[str]] = frozenset()
+    """Options that were added after results had been recorded. Every new option goes here."""
+
+    def decisive(self) -> dict[str, Any]:
+        """Return the options for digests, without later ones that are at their default.
+
+        So a new option changes no key of a recorded result, and runs that were started before it can go on.
+        """
+        default = type(self)().model_dump()
+        return {
+            name: value
+            for name, value in self.model_dump().items()
+            if name not in self.later or value != default[name]
+        }
 
 
 def parse_training_options(given: Mapping[str, Any]) -> TrainingOptions:

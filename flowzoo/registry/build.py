@@ -1,4 +1,4 @@
-"""Builds components, and remembers what it built them from."""
+"""Builds components, and records which components it used."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def build_component(kind: Kind, name: str, /, *args: Any, **options: Any) -> Any
     Args:
         kind: One of :data:`flowzoo.component.KINDS`.
         name: The component's name.
-        *args: What its builder gets by position, without the builder object: see
+        *args: The builder's positional arguments, without the builder object: see
             :class:`flowzoo.component.Builder`.
         **options: The component's options.
 
@@ -40,7 +40,7 @@ def build_component(kind: Kind, name: str, /, *args: Any, **options: Any) -> Any
     Raises:
         UnknownNameError: There is no such component.
         OptionError: An option is unknown, of the wrong type or out of range.
-        PluginError: The plugin fails, or returns something else than the kind asks for.
+        PluginError: The plugin fails, or returns something that does not fit the kind.
     """
     return ZooBuilder(default_registry()).build(kind, name, args, options)
 
@@ -49,9 +49,9 @@ class ZooBuilder:
     """The :class:`~flowzoo.component.Builder` that builders get.
 
     Args:
-        registry: Where components are found.
-        bins: How many integers a value of the data can take.
-        scoring: Build the model that gathers scores: splits that need some keep everything.
+        registry: The registry in which components are found.
+        bins: Number of integers that a value of the data can take.
+        scoring: Build the model that gathers scores: splits that need scores keep everything.
     """
 
     def __init__(self, registry: Registry, bins: int = 256, scoring: bool = False) -> None:
@@ -59,7 +59,7 @@ class ZooBuilder:
         self.bins = bins
         self._scoring = scoring
         self.used: dict[str, Component] = {}
-        """Every component built, by ``"kind:name"``; names are those that a recipe keeps."""
+        """Every component that was built, by ``"kind:name"``, with the names that a recipe stores."""
 
     def transform(self, spec: Spec, shape: Shape) -> ResolutionTransform:
         """Build a resolution transform for images of ``shape``."""
@@ -74,7 +74,7 @@ class ZooBuilder:
     def bijector(self, spec: Spec, shape: Shape, context_shape: Shape | None = None) -> ConditionalBijector:
         """Build a bijector for images of ``shape``, given contexts of ``context_shape`` if not None.
 
-        For an image without channels it is the identity, whatever was asked for.
+        For an image without channels it is the identity, whatever the spec.
         """
         if shape[0] == 0:
             return IdentityBijector()
@@ -117,7 +117,7 @@ class ZooBuilder:
 
     @contextmanager
     def _asked_by(self, component: Component) -> Iterator[None]:
-        """Look names up as the author of a component means them, while it is being built."""
+        """Inside the block, look names up as the author of a component means them."""
         before = self._registry
         self._registry = before.seen_from(component)
         try:
@@ -127,7 +127,7 @@ class ZooBuilder:
 
     @contextmanager
     def blaming(self, component: Component) -> Iterator[None]:
-        """Turn whatever is no error of a user's into a PluginError that names a component and its plugin."""
+        """Turn exceptions, except users' errors, into a PluginError that names a component and its plugin."""
         try:
             yield
         except PartError as error:  # put together by the builder, not by a user
@@ -149,7 +149,7 @@ class ZooBuilder:
                 )
 
     def _check_exactness(self, component: Component, built: Any) -> None:
-        """Refuse a part that is declared inexact and claims an exact log-determinant all the same."""
+        """Refuse a part that is declared inexact if its traits state an exact log-determinant."""
         if component.kind not in ("bijector", "transform") or component.exact:
             return
         if built.traits.exactness <= Exactness.UNBIASED:
@@ -171,4 +171,4 @@ _MADE_OF: dict[str, type] = {
     "network": Network,
     "model": Level,
 }
-"""What builders of these kinds return (a model's: a list of it); they get the builder object, last."""
+"""The results of builders of these kinds (models: a list). These builders get the builder object, last."""

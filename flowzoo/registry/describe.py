@@ -1,4 +1,4 @@
-"""Describes a component's options, those of its nested components included."""
+"""Describes a component's options, including those of its nested components."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class OptionInfo:
     """An option, described.
 
     Attributes:
-        name: Its name; dotted for an option of a nested component: ``bijector.blocks``.
-        allowed: Type and range: ``int >= 1``; for a component its kind.
-        default: As plain data; for a component its name.
+        name: Name of the option, with dots for an option of a nested component: ``bijector.blocks``.
+        allowed: Type and range, such as ``int >= 1``; for a component its kind.
+        default: Default as plain data; for a component its name.
         required: Whether there is no default.
-        description: What it does, as the plugin's author says.
+        description: What the option does, as the plugin describes it.
     """
 
     name: str
@@ -33,7 +33,7 @@ class OptionInfo:
 
 
 def describe(registry: Registry, component: Component) -> tuple[OptionInfo, ...]:
-    """Return a component's options, each followed by the options of the component it stands for by default.
+    """Return a component's options, each followed by the options of its default component.
 
     Raises:
         PluginError: A builder cannot be imported or its options cannot be read.
@@ -66,6 +66,6 @@ def _rows(
 
 
 def _kind_of(option: Option) -> Kind | None:
-    """Return the kind of component that an option takes, if it takes one."""
+    """Return the kind of component that an option takes; None if it takes another value."""
     types = [each.get("type") for each in (option.schema, *option.schema.get("anyOf", ()))]
     return next((kind for kind in KINDS if kind in types), None)

@@ -1,4 +1,4 @@
-"""Refuses a model that computes something else than when it was saved, though every revision is the same."""
+"""Refuses a model that does not compute the same as when it was saved, although no revision has changed."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from flowzoo.registry.probe import WHOLE, Deviation, Probe, deviation
 from flowzoo.registry.provenance import Provenance, changes, how_to_go_back, provenance_of
 
 UNCHECKED = "FLOWZOO_UNCHECKED"
-"""Environment variable: set to anything, it lets models compute something else than when they were saved."""
+"""Environment variable: with any value, it allows models that compute something else than when saved."""
 
 
 def refuse_drift(
     flow: Flow, probe: Probe, then: Provenance, registry: Registry, subject: str, remedy: str
 ) -> None:
-    """Refuse a model whose log-likelihood of the probe's images is another.
+    """Refuse a model if its log-likelihood of the probe's images has changed.
 
     Args:
-        flow: The model, with the weights of the time.
+        flow: The model, with the saved weights.
         probe: What it computed then.
-        then: What it was made with.
-        registry: Where its components are found now.
+        then: What the model was made with.
+        registry: The registry in which its components are found now.
         subject: What holds the model, such as a folder.
-        remedy: What to do if the old code cannot be had: ``train the model again``.
+        remedy: What to do if the old code is not available, such as ``train the model again``.
 
     Raises:
         SavedModelError: It computes something else, or the probe is damaged.
@@ -56,7 +56,7 @@ def _said(found: Deviation) -> str:
 
 
 def _cause_and_fix(then: Provenance, registry: Registry) -> str:
-    """Return what is to blame, as far as it is known, and what to do about it."""
+    """Return the cause, as far as it is known, and what to do about it."""
     bound = then.bind(registry)
     now = provenance_of(bound, then.revisions)
     changed = changes(then, now)
@@ -73,7 +73,7 @@ def _cause_and_fix(then: Provenance, registry: Registry) -> str:
 
 
 def _with_components(then: Provenance, named: str) -> str:
-    """Return a distribution with those of its components that the model is made of."""
+    """Return a distribution, with its components that are part of the model."""
     distribution = named.partition(" ")[0]
     keys = (key.partition(":") for key, owner in then.owners.items() if owner == distribution)
     components = [f"{kind} '{name}'" for kind, _, name in keys]

@@ -1,6 +1,6 @@
 """Finds installed plugins, distribution by distribution, so that a damaged one harms no other.
 
-``importlib.metadata.entry_points`` reads what all distributions bring at once, and one file that was cut
+``importlib.metadata.entry_points`` reads the files of all distributions at once, and one file that was cut
 short or edited by hand ends it with an error that names no distribution.
 """
 
@@ -23,9 +23,9 @@ class Found:
     """A plugin that is installed.
 
     Attributes:
-        entry_point: Where it begins.
+        entry_point: Its entry point.
         distribution: The distribution that brings it.
-        version: The distribution's version, "?" where it does not say.
+        version: The distribution's version, "?" if it states none.
     """
 
     entry_point: metadata.EntryPoint
@@ -36,13 +36,13 @@ class Found:
 def find_plugins() -> tuple[list[Found], list[PluginFailure]]:
     """Return the installed plugins, and the distributions whose entry points cannot be read.
 
-    Of a distribution that is installed twice, the one counts that Python imports.
+    If a distribution is installed twice, the one that Python imports counts.
     """
     found: list[Found] = []
     damaged: list[PluginFailure] = []
     seen: set[str] = set()
     for distribution in _distributions(damaged):
-        # The folder's name is at hand, whereas the one that is stated takes a file to be read and parsed.
+        # The folder's name is known already; the stated name would need reading and parsing a file.
         known_as = canonical(_folder_name(distribution) or _stated(distribution, "name"))
         if known_as and known_as in seen:
             continue
@@ -50,7 +50,7 @@ def find_plugins() -> tuple[list[Found], list[PluginFailure]]:
         try:
             entry_points = list(distribution.entry_points.select(group=hooks.GROUP))
             _refuse_unreadable(distribution)
-        except Exception as error:  # whatever is wrong with a file that is not ours
+        except Exception as error:  # any fault in a file that is not ours
             damaged.append(_damaged(distribution, known_as or "a distribution without a name", error))
             continue
         found += [
@@ -78,16 +78,16 @@ def _damaged(distribution: metadata.Distribution, known_as: str, error: Exceptio
 
 
 def _distributions(damaged: list[PluginFailure]) -> Iterator[metadata.Distribution]:
-    """Yield what is installed, as far as it can be listed."""
+    """Yield the installed distributions, as far as they can be listed."""
     try:
         yield from metadata.distributions()
-    except Exception as error:  # of a finder that some package has added
+    except Exception as error:  # raised by a finder that some package has added
         reason = f"the installed packages cannot all be listed ({one_line(error)})"
         damaged.append(PluginFailure("installed packages", "installed packages", "?", reason))
 
 
 def _stated(distribution: metadata.Distribution, what: str) -> str:
-    """Return what a distribution's metadata state, nothing where they are missing or damaged."""
+    """Return a value of a distribution's metadata; empty if they are missing or damaged."""
     try:
         return str(getattr(distribution, what) or "")
     except Exception:  # metadata that are no text, or that are not there
@@ -95,7 +95,7 @@ def _stated(distribution: metadata.Distribution, what: str) -> str:
 
 
 def _metadata_folder(distribution: metadata.Distribution) -> Any:
-    # No public way leads there; distributions of other finders may have none.
+    # There is no public attribute; distributions of other finders may have none.
     return getattr(distribution, "_path", None)
 
 
@@ -106,7 +106,7 @@ def _folder_name(distribution: metadata.Distribution) -> str:
 
 
 def _refuse_unreadable(distribution: metadata.Distribution) -> None:
-    """Refuse a file that is there and that importlib takes for missing."""
+    """Refuse a file that exists although importlib reports it as missing."""
     folder = _metadata_folder(distribution)
     if folder is not None and distribution.read_text(_FILE) is None and (folder / _FILE).exists():
         (folder / _FILE).read_text(encoding="utf-8")

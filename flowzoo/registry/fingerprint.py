@@ -1,4 +1,4 @@
-"""A digest of a package's code, by which a change shows that no version and no revision tells of."""
+"""A digest of a package's code, which shows changes without a new version or revision."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _CODE = (*SOURCE_SUFFIXES, *EXTENSION_SUFFIXES)
 def fingerprint(package: str) -> str:
     """Return a digest of the code of a package or module, its subpackages included.
 
-    A name's first part may be a namespace that several distributions share: then all of it counts.
+    If a name's first part is a namespace of several distributions, all of it counts.
 
     Args:
-        package: Dotted name. Of a package that is not imported yet, parents alone are.
+        package: Dotted name. If the package is not imported yet, only its parents are imported.
 
     Returns:
-        16 hexadecimal digits; empty where the code does not lie in files that can be read.
+        16 hexadecimal digits; empty if the code is not in readable files.
     """
     try:
         spec = importlib.util.find_spec(package)

@@ -1,4 +1,4 @@
-"""Loads plugins one by one, so that one that fails harms nothing else.
+"""Loads plugins one by one, so that one that fails does not affect the others.
 
 pluggy's own loader stops at the first plugin that raises, and a call to a hook stops at the first
 implementation that raises. Here every plugin gets a manager of its own.
@@ -26,15 +26,15 @@ from flowzoo.registry.suite_files import suites_of
 from flowzoo.registry.validation import Checked, check_components
 
 BUILTIN = metadata.EntryPoint("builtin", "flowzoo.builtin", hooks.GROUP)
-"""The built-in plugin; it comes first, and through the same hook as any other."""
+"""The built-in plugin. It is loaded first, through the same hook as any other."""
 
 RESTRICTION = "FLOWZOO_PLUGINS"
-"""Environment variable: which plugins to load, comma-separated; empty for none but the built-in one."""
+"""Environment variable: the plugins to load, separated by commas; empty for the built-in one only."""
 
 
 @functools.cache
 def default_registry() -> Registry:
-    """Return the registry of what is installed, loaded once; its ``cache_clear()`` forgets it."""
+    """Return the registry of all installed plugins. It is loaded once; ``cache_clear()`` forgets it."""
     return load_registry()
 
 
@@ -73,14 +73,14 @@ def load_plugins(
     failures: Iterable[PluginFailure] = (),
     left_out: Iterable[str] = (),
 ) -> Registry:
-    """Load plugins, each alone.
+    """Load plugins, each separately.
 
     Args:
         found: The plugins.
         strict: Raise for a plugin that fails, clashes or has a component that cannot be used, instead of
             recording it.
-        failures: Those known before anything is loaded.
-        left_out: Distributions whose plugins are not asked for.
+        failures: Failures that are known before anything is loaded.
+        left_out: Distributions whose plugins are not to be loaded.
 
     Raises:
         PluginError: In strict mode, for the first of them.
@@ -174,4 +174,4 @@ def _unmatched(name: str, known: Iterable[Found]) -> PluginFailure:
 _BUILTIN = Found(BUILTIN, "flowzoo", flowzoo.__version__)
 
 _ENTRY_POINT = re.compile(r"\w[\w.]*(\s*:\s*\w[\w.]*)?(\s*\[.*\])?\s*")
-"""What importlib can load: a module, or something in it; extras may follow."""
+"""An entry point that importlib can load: a module or an attribute of it; extras may follow."""

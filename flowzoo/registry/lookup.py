@@ -1,7 +1,7 @@
 """Looks components up by kind and name.
 
 A name is bare, ``glow``, or qualified by the distribution that brings it, ``flowzoo-coupling/glow``. A bare
-name stands for flowzoo's own component if there is one, else for the only one that a plugin brings.
+name means flowzoo's own component if there is one, otherwise the only one that a plugin brings.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class Claim(NamedTuple):
 
 
 class Registry:
-    """The components of all plugins that loaded. It does not change once built.
+    """The components of all plugins that loaded. It does not change after it was made.
 
     Args:
-        plugins: Those that loaded, in the order in which they did.
-        failures: Those that did not.
-        left_out: Distributions whose plugins were not asked for.
+        plugins: The plugins that loaded, in this order.
+        failures: The plugins that did not load.
+        left_out: Distributions whose plugins were not to be loaded.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Registry:
 
     @property
     def clashes(self) -> tuple[Clash, ...]:
-        """Names that several plugins claim; those of flowzoo's own components keep their meaning."""
+        """Names that several plugins use. Names of flowzoo's own components keep their meaning."""
         found = []
         for key, claims in self._claims.items():
             if len(claims) > 1:
@@ -70,18 +70,18 @@ class Registry:
     def seen_from(self, component: Component) -> Self:
         """Return this registry as the author of a component means it.
 
-        A bare name that several plugins claim stands for the one of the component's own distribution.
+        A bare name that several plugins use means the one of the component's own distribution.
         """
         claim = self._claim_of(component)
         return self if claim is None else self._preferring([claim.plugin.distribution])
 
     def bound_to(self, owners: Mapping[str, str], distributions: Iterable[str] = ()) -> Self:
-        """Return this registry as a record means it, whatever else has been installed since.
+        """Return this registry as a record means it, even if more has been installed since.
 
         Args:
             owners: The distribution that brought a component, by ``kind:name``.
-            distributions: Those that brought any of the components. A bare name that is not among the owners
-                and that several plugins claim stands for the only one of these.
+            distributions: The distributions of all components. A bare name that is not among the owners
+                and that several plugins use means the only one of these.
         """
         view = self._preferring(distributions)
         view._owners = dict(owners)
@@ -91,7 +91,8 @@ class Registry:
         """Return the component of this kind and name, bare or qualified.
 
         Raises:
-            UnknownNameError: There is none; the message names the nearest, and what failed to load.
+            UnknownNameError: There is none. The message suggests the nearest name, and lists what failed to
+                load.
             PluginError: Several plugins bring one, and the name is bare.
         """
         return self._look_up(kind, name).component
@@ -101,7 +102,7 @@ class Registry:
         return (self._claim_of(component) or self._look_up(component.kind, component.name)).plugin
 
     def address(self, component: Component) -> str:
-        """Return the name to keep for a component: the bare one if it stands for this one, else qualified."""
+        """Return the name to store for a component: the bare one if it means this component."""
         claim = self._claim_of(component)
         if claim is None or self._bare(component.kind, component.name, ()) is claim:
             return component.name
@@ -110,7 +111,7 @@ class Registry:
     def fingerprint(self, component: Component) -> str:
         """Return a digest of the files that compute a component, as they were when it was first asked for.
 
-        All components of one package have one digest; empty where there are no files to read.
+        All components of one package have one digest. It is empty if there are no files to read.
         """
         plugin = self.plugin_of(component)
         module = component.build.partition(":")[0]
@@ -126,7 +127,7 @@ class Registry:
 
         Args:
             kind: One of :data:`flowzoo.component.KINDS`.
-            pattern: With shell wildcards: ``"msflow-*"``, or ``"flowzoo-cnf/*"`` for qualified names.
+            pattern: Pattern with shell wildcards: ``"msflow-*"``, or ``"flowzoo-cnf/*"`` for qualified names.
 
         Raises:
             UnknownNameError: There is no such kind.
@@ -163,8 +164,8 @@ class Registry:
         """Return the error that says what to do about a name, or a pattern, that matches nothing.
 
         Args:
-            kind: The kind that was asked for; None for any.
-            name: What was asked for.
+            kind: The requested kind; None for any.
+            name: The requested name or pattern.
         """
         kinds = [kind] if kind else list(KINDS)
         known = sorted({each for of in kinds for each in self.names(of)}, key=natural)
@@ -205,7 +206,7 @@ class Registry:
         return found
 
     def _claims_on(self, kind: str, name: str) -> list[Claim]:
-        """Return all components that a name may stand for."""
+        """Return all components that a name may mean."""
         distribution, slash, bare = name.rpartition("/")
         claims = self._claims.get((kind, bare), [])
         if not slash:
@@ -215,7 +216,7 @@ class Registry:
     def _bare(
         self, kind: str, name: str, preferred: tuple[frozenset[str], ...] | None = None
     ) -> Claim | None:
-        """Return what a bare name stands for, None if that is not one component."""
+        """Return the component that a bare name means; None if there is not exactly one."""
         claims = self._claims.get((kind, name), [])
         core = [each for each in claims if each.plugin.core]
         if core or len(claims) == 1:

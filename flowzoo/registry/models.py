@@ -38,10 +38,10 @@ def create_model(
         name: As in :func:`~flowzoo.registry.listing.list_models`; ``"distribution/name"`` where several
             plugins bring one.
         image_shape: ``(C, H, W)`` of the images, integers of any library.
-        bins: How many integers a value of the data can take: 256 for bytes.
+        bins: Number of integers that a value of the data can take: 256 for bytes.
         pixels: Bijector from ``[0, 1)`` to the space of the finest level: ``"affine"``, ``"logit"``, or
             ``{"name": "logit", "alpha": 0.01}``.
-        seed: Makes the initial weights repeatable; the global random state is not touched either way.
+        seed: Seed of the initial weights. The global random state does not change.
         **options: The model's options, as :func:`model_info` describes them. One that takes a component
             takes its name, a mapping with ``name`` and options, or a mapping with changed options only:
             ``bijector={"blocks": 2}``.
@@ -64,7 +64,7 @@ def create_model(
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What is known of a model without building it.
+    """The description of a model, without building it.
 
     Attributes:
         name: Its registered name.
@@ -115,7 +115,7 @@ def assemble(
 ) -> Flow:
     """Create a model from the components of a registry, with options that may come from a file.
 
-    With ``scoring`` its splits that need scores keep everything: see :mod:`flowzoo.scoring`. Otherwise as
+    With ``scoring``, splits that need scores keep everything: see :mod:`flowzoo.scoring`. Otherwise as
     :func:`create_model`, whose own arguments are refused among the options.
     """
     shape = _image_shape(image_shape)
@@ -130,7 +130,7 @@ def assemble(
     pixel_spec = resolve_spec(registry, "bijector", pixels)
     builder = ZooBuilder(registry, bins, scoring)
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-        # torch.manual_seed would seed the accelerators too, which fork_rng leaves alone here.
+        # torch.manual_seed would seed the accelerators too, which fork_rng does not restore here.
         generator = torch.default_generator
         generator.manual_seed(seed) if seed is not None else generator.seed()
         levels = builder.levels(Spec(address, **resolved), shape)
@@ -160,7 +160,7 @@ _ELSEWHERE = {
     "pixels": "it is a setting, and in Python an argument, beside the options",
     "seed": "on the command line use --seed, in Python the argument seed",
 }
-"""Where to give what models cannot have as options."""
+"""Where to give settings that are not options of models."""
 
 
 def _image_shape(shape: Iterable[SupportsIndex]) -> Shape:

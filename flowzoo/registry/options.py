@@ -1,4 +1,4 @@
-"""Checks the options of components, and fills in what was not given.
+"""Checks the options of components, and fills in defaults.
 
 Options are plain data, as JSON holds them, and are checked strictly: ``"3"`` and ``True`` are no integers.
 An option that takes a component is given as a name, a Spec, or a mapping with ``name`` and options.
@@ -26,15 +26,15 @@ from flowzoo.registry.signature import Option, options_of
 def resolve(registry: Registry, component: Component, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return all options of a component as plain data, nested components' included.
 
-    What comes back builds the same component whatever becomes of the defaults, and resolves to itself.
+    The result builds the same component even if defaults change later, and resolves to itself.
 
     Args:
-        registry: Where nested components are found.
-        component: Whose options they are.
+        registry: The registry in which nested components are found.
+        component: The component that has the options.
         given: Options by name; ``"bijector.blocks"`` names an option of a nested component, as ``"blocks"``
             does where no other has that name (:mod:`flowzoo.registry.short_names`). Where the
             default of an option is a component with options, what is given for the same component (or for
-            none by name) is merged over those; naming another component drops them.
+            none by name) is merged over its options; naming another component drops them.
 
     Returns:
         Options by name; a nested component is ``{"name": ..., option: ...}``.
@@ -66,10 +66,10 @@ def check(
     """Return all options of a component as its builder takes them; nested components as resolved Specs.
 
     Args:
-        registry: Where nested components are found.
-        component: Whose options they are.
+        registry: The registry in which nested components are found.
+        component: The component that has the options.
         given: As in :func:`resolve`.
-        defaults: Stand in for the defaults of the signature.
+        defaults: Defaults that replace those of the signature.
 
     Raises:
         OptionError: An option's name, type or value is wrong, or one without default is missing.
@@ -133,11 +133,11 @@ def _nested(registry: Registry, authors: Registry, default: Any, kind: Kind, val
     """Resolve an option that takes a component, over the default's options if it is the same component.
 
     Args:
-        registry: Where what is given is found.
-        authors: The same registry, as the author of the option means it: where the default is found.
-        default: The option's default; None where there is none, or where it is what is given.
+        registry: The registry in which the given component is found.
+        authors: The same registry, as the author of the option means it, in which the default is found.
+        default: The option's default; None if there is none, or if it is the given value.
         kind: The kind that the option takes.
-        value: What is given.
+        value: The given value.
     """
     name, given = _take_apart(value)
     try:
@@ -174,7 +174,7 @@ def _resolve_nested(
 
 
 def _find(registry: Registry, kind: Kind, name: str, required: bool) -> Component | None:
-    """Return a component; None if it is not there and another one was asked for."""
+    """Return a component; None if it is not installed and another one was requested."""
     try:
         return registry.find(kind, name)
     except FlowzooError:
@@ -184,7 +184,7 @@ def _find(registry: Registry, kind: Kind, name: str, required: bool) -> Componen
 
 
 def _take_apart(value: Any) -> tuple[str | None, Mapping[str, Any]]:
-    """Return name and options of a component asked for in any of the accepted forms."""
+    """Return name and options of a component that is given in any of the accepted forms."""
     if isinstance(value, str):
         return value, {}
     if isinstance(value, Spec):
@@ -253,7 +253,7 @@ def _unknown(component: Component, paths: Sequence[str], name: str) -> OptionErr
 
 
 def _nested_names(registry: Registry, component: Component, given: Mapping[str, Any]) -> list[str]:
-    """Return the dotted names of the options of nested components; none where what is given does not fit."""
+    """Return the dotted names of the options of nested components; none if the given value does not fit."""
     options = options_of(component)
     known = {each: value for each, value in given.items() if each in options}
     try:

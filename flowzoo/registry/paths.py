@@ -12,7 +12,7 @@ from flowzoo.registry.allowed import Schema
 from flowzoo.registry.signature import options_of
 
 _FORMATS = ("path", "file-path", "directory-path")
-"""What pydantic calls the formats of paths."""
+"""Pydantic's names of the formats of paths."""
 
 
 def path_options(component: Component) -> list[str]:
@@ -30,7 +30,7 @@ def path_options(component: Component) -> list[str]:
 def with_absolute_paths(component: Component, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return options with all paths absolute, ``~`` expanded; others are left as they are.
 
-    Links are kept, so that the paths go on to mean what they say.
+    Links are kept, so that the paths keep their meaning.
 
     Raises:
         PluginError: As :func:`path_options`.

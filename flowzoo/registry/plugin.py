@@ -1,4 +1,4 @@
-"""What is known of a plugin, whether it loaded or not."""
+"""The records of plugins that loaded, and of those that did not."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ class Plugin:
     """A plugin that loaded.
 
     Attributes:
-        name: Its entry point's name.
+        name: Name of the entry point.
         distribution: The distribution that brings it: what ``pip install`` takes.
         version: The distribution's version.
-        components: What it registers.
-        seconds: How long it took to load and list.
+        components: The components that it registers.
+        seconds: Time that it took to load and list.
         imported_torch: Whether listing its components imported torch, which makes every command slow.
         module: The module that its entry point names.
-        skipped: What is wrong with each component that it registers and that cannot be used, in one line.
-        core: Whether it is flowzoo's own, whose names nobody can take.
+        skipped: The error of each component that cannot be used, in one line.
+        core: Whether it is flowzoo's own, whose names no other plugin can use.
     """
 
     name: str
@@ -42,10 +42,10 @@ class PluginFailure:
     """A plugin that did not load.
 
     Attributes:
-        name: Its entry point's name.
+        name: Name of the entry point.
         distribution: The distribution that brings it.
         version: The distribution's version.
-        reason: Why, in one line.
+        reason: Why it failed, in one line.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Clash:
         kind: Their kind.
         name: Their name.
         distributions: The distributions whose component is not found under the bare name.
-        core: Whether flowzoo itself has a component of this name, which is found under it.
+        core: Whether flowzoo itself has a component of this name, which the bare name means.
     """
 
     kind: str
@@ -103,7 +103,7 @@ def canonical(name: str) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Return an error's type and message in one line; a message of ours speaks for itself.
+    """Return an error's type and message in one line; only the message for flowzoo's own errors.
 
     >>> one_line(KeyError("lost"))
     "KeyError: 'lost'"

@@ -45,16 +45,16 @@ _FLOOR = 1e-4
 _UNITS = 30.0
 _NUDGE = 8.0
 _MARGIN = 4.0
-"""As said above."""
+"""The second and the third tolerance of the list above."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """What a part of the model gives.
+    """The results of one part of the model.
 
     Attributes:
-        values: One an image, in bits per dimension.
-        tolerance: By how much they may differ elsewhere.
+        values: One value for each image, in bits per dimension.
+        tolerance: Largest difference that is allowed on another machine.
     """
 
     values: tuple[float, ...]
@@ -68,8 +68,8 @@ class Probe:
     Attributes:
         reason: Why there is no probe; empty if there is one.
         images: The images' integers, packed.
-        rows: What the whole model and each of its parts give.
-        memory: What its components kept, such as the steps of solvers.
+        rows: Results of the whole model and of each of its parts.
+        memory: What its components calibrated, such as the steps of solvers.
         draws: The first numbers of the random streams that the model may draw from.
     """
 
@@ -88,10 +88,10 @@ class Deviation:
     """How a model differs from its probe.
 
     Attributes:
-        row: The first part that does.
+        row: The first part that differs.
         then: Its value in the probe, for the image where it differs most.
         now: Its value now; None where nothing could be computed.
-        problem: Why not.
+        problem: Why nothing could be computed.
     """
 
     row: str
@@ -105,7 +105,7 @@ def take_probe(flow: Flow, images: IntegerImages | None = None) -> Probe:
 
     Args:
         flow: The model; it is not changed.
-        images: On these; by default on a sample, or on a gradient of grey where the model cannot be sampled.
+        images: The images to use; by default samples, or a gradient of grey if the model cannot be sampled.
     """
     count = 2 if flow.dimensions <= _SMALL else 1
     reason = ""
@@ -122,7 +122,7 @@ def take_probe(flow: Flow, images: IntegerImages | None = None) -> Probe:
         except (
             Exception,
             SystemExit,
-        ) as error:  # whatever a plugin raises must not keep a model from its file
+        ) as error:  # an exception of a plugin must not prevent saving
             reason = reason or one_line(error)
     return Probe(reason)
 
@@ -135,7 +135,7 @@ def read_probe(plain: Any, source: Path) -> Probe:
         source: The file that it stands in.
 
     Raises:
-        SavedModelError: It is none.
+        SavedModelError: The data are no probe.
     """
     try:
         return _READER.validate_python(plain)
@@ -149,20 +149,20 @@ def images_of(probe: Probe, flow: Flow) -> IntegerImages:
     """Return a probe's images.
 
     Raises:
-        ValueError: They are damaged, or those of another model.
+        ValueError: The images are damaged, or belong to another model.
     """
     storage = np.dtype(_storage(flow.bins))
     most = 2 * flow.dimensions * storage.itemsize
     packed = base64.b64decode(probe.images, validate=True)
     content = zlib.decompressobj().decompress(packed, most + 1)
     if not content or len(content) > most or len(content) % (flow.dimensions * storage.itemsize):
-        raise ValueError("its images have not the model's shape")
+        raise ValueError("its images do not have the model's shape")
     values = np.frombuffer(content, dtype=storage).astype(np.int64)
     return torch.from_numpy(values).reshape(-1, *flow.image_shape)
 
 
 def deviation(flow: Flow, probe: Probe) -> Deviation | None:
-    """Return how a model differs from a probe, None if it does not or cannot be judged.
+    """Return how a model differs from a probe; None if it does not, or if that cannot be judged.
 
     Raises:
         ValueError: The probe is damaged.
@@ -171,7 +171,7 @@ def deviation(flow: Flow, probe: Probe) -> Deviation | None:
         return None
     images = images_of(probe, flow)
     if any(len(row.values) != len(images) for row in probe.rows.values()) or WHOLE not in probe.rows:
-        raise ValueError("it has not one value for each image")
+        raise ValueError("it does not have one value for each image")
     warm_start = WarmStart(flow, probe.memory)
     warm_start.frozen = True
     whole = probe.rows[WHOLE].values[0]
@@ -229,7 +229,7 @@ def _first(then: Mapping[str, Row], now: Mapping[str, Tensor]) -> Deviation | No
     for name in (*parts, WHOLE):
         row = then[name]
         if name not in now:
-            return Deviation(WHOLE, then[WHOLE].values[0], None, f"{name} is gone")
+            return Deviation(WHOLE, then[WHOLE].values[0], None, f"the model has no part {name} any more")
         off = (now[name] - torch.tensor(row.values, dtype=torch.float64)).abs()
         if not bool((off <= row.tolerance).all()):
             place = int(off.argmax())
@@ -252,7 +252,7 @@ def _plain_precision(flow: Flow) -> Iterator[None]:
 
 
 def _sampled(flow: Flow, count: int) -> IntegerImages:
-    """Return samples: what a model is well-conditioned on, if it is on anything."""
+    """Return samples: a model is well-conditioned on its own samples, if anywhere."""
     return quantise(flow.sample(count, seed=0), flow.bins).cpu()
 
 
@@ -290,6 +290,6 @@ def _draws() -> tuple[float, ...]:
 
 
 def _draws_alike(probe: Probe) -> bool:
-    """Whether this torch draws the same numbers: if not, a model that draws cannot be judged."""
+    """Whether this torch draws the same numbers. If not, a model that draws cannot be judged."""
     now = _draws()
     return len(now) == len(probe.draws) and np.allclose(now, probe.draws, atol=1e-4)

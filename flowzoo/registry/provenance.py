@@ -1,7 +1,7 @@
-"""What a model, a run or a figure was made with, and what of it is another now.
+"""What a model, a run or a figure was made with, and what has changed since.
 
-A component's revision says whether it computes the same, and another one is refused. Versions and files may
-change without that, and are named.
+A component's revision shows whether it computes the same, and another revision is refused. Versions and
+files may change without a new revision; these changes are only reported.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _NO_PLUGIN = "torch"
 
 @dataclass(frozen=True)
 class Provenance:
-    """What something was made with; whatever was not recorded at the time is empty.
+    """What something was made with. Fields that were not recorded at the time are empty.
 
     Attributes:
-        revisions: Of the components, by ``kind:name``.
-        owners: The distributions that bring them, likewise.
-        versions: Of these distributions, of flowzoo and of torch.
-        fingerprints: Digests of the distributions' code, as far as it computes the components.
+        revisions: Revisions of the components, by ``kind:name``.
+        owners: The distributions that bring them, by ``kind:name``.
+        versions: Versions of these distributions, of flowzoo and of torch.
+        fingerprints: Digests of the distributions' code that computes the components.
     """
 
     revisions: Mapping[str, int] = field(default_factory=dict)
@@ -61,7 +61,7 @@ def provenance_of(registry: Registry, keys: Iterable[str]) -> Provenance:
 
     Args:
         registry: Where components are found.
-        keys: Of the components, ``kind:name``.
+        keys: The components, as ``kind:name``.
 
     Raises:
         FlowzooError: One of them is not installed.
@@ -90,12 +90,12 @@ def find_key(registry: Registry, key: str) -> Component:
 
 
 def changes(then: Provenance, now: Provenance, *, files: bool = True) -> tuple[str, ...]:
-    """Return what is another now, as ``flowzoo-mine 0.1 (0.2 now)``.
+    """Return what has changed, as ``flowzoo-mine 0.1 (0.2 now)``.
 
     Args:
         then: What something was made with.
         now: What is installed, of the same components.
-        files: Name distributions of the same version whose code is another, too.
+        files: Also name distributions of the same version whose code differs.
     """
     current = _by_canonical_name(now.versions)
     before, after = _by_canonical_name(then.fingerprints), _by_canonical_name(now.fingerprints)
@@ -117,12 +117,12 @@ def refuse_revisions(then: Provenance, registry: Registry, subject: str, made: s
     Args:
         then: What it was made with.
         registry: Where components are found.
-        subject: What it is, such as a folder.
-        made: How it was made: ``was saved``.
-        remedy: What to do if the old version cannot be had: ``train the model again``.
+        subject: What holds it, such as a folder.
+        made: How it was made, such as ``was saved``.
+        remedy: What to do if the old version cannot be installed, such as ``train the model again``.
 
     Raises:
-        SavedModelError: One of them is another now; the message says which, and what to do.
+        SavedModelError: A component has changed; the message says which, and what to do.
     """
     for distribution, version in then.versions.items():
         if distribution != _NO_PLUGIN and registry.installed(distribution) is None:

@@ -23,6 +23,7 @@ from flowzoo.digest import digest_of
 from flowzoo.errors import FlowzooError, OptionError, SavedModelError, UnwritableModelError
 from flowzoo.files import refusal, umask
 from flowzoo.flow import Flow
+from flowzoo.formats import Format, FormatError
 from flowzoo.recipe import Recipe
 from flowzoo.registry.drift import refuse_drift
 from flowzoo.registry.loader import default_registry
@@ -32,8 +33,8 @@ from flowzoo.registry.probe import Probe, take_probe
 from flowzoo.registry.provenance import Provenance, changes, provenance_of, refuse_revisions
 from flowzoo.registry.weights import weights_of
 
-FORMAT = 1
-"""Version of the folder's layout. What older readers may leave out, such as the probe, does not raise it."""
+FORMAT = Format("format", 1, "Copy the folder again")
+"""Versions of the folder's layout. What older readers may leave out, such as the probe, does not raise it."""
 
 TRAIN_AGAIN = "train the model again"
 
@@ -173,7 +174,7 @@ def _write(flow: Flow, recipe: Recipe, draft: Path) -> None:
     plain = asdict(recipe)
     now = _made_with(recipe)
     config = {
-        "format": FORMAT,
+        "format": FORMAT.version,
         "flowzoo": flowzoo.__version__,
         "versions": now.versions,
         "fingerprints": now.fingerprints,
@@ -275,13 +276,13 @@ def _read_config(source: Path) -> dict[str, Any]:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         raise SavedModelError(f"{path} is damaged: {error}. Copy the folder again") from error
-    if not isinstance(config, dict) or "format" not in config:
-        raise SavedModelError(f"{path} is not that of a saved model: it states no format")
-    if config["format"] != FORMAT:
-        raise SavedModelError(
-            f"{source} has format {config['format']!r}, written by flowzoo {config.get('flowzoo', '?')}; "
-            f"flowzoo {flowzoo.__version__} reads format {FORMAT}; install the version that wrote it"
-        )
+    try:
+        config = FORMAT.upgrade(config)
+    except FormatError as error:
+        raise SavedModelError(f"{path} {error}") from error
+    if "sha256" in config:  # the oldest models have no digest of the recipe
+        config["weights_sha256"] = config["sha256"]
+        config["recipe_sha256"] = digest_of(config.get("recipe"), compact=True)
     return config
 
 

@@ -8,11 +8,11 @@ from typing import Any
 from flowzoo.errors import OptionError
 
 EVERY = "*"
-"""What stands below this name is set in every component that has such an option."""
+"""Options below this name are set in every component that has them."""
 
 
 def spell_out(given: Mapping[str, Any], paths: Sequence[str], what: str) -> dict[str, Any]:
-    """Return options with short names replaced by full ones; a name that stands for none stays as it is.
+    """Return options with short names replaced by full ones. An unknown name stays as it is.
 
     >>> paths = ["levels", "joint.network.hidden", "last.network.hidden", "last.steps"]
     >>> spell_out({"levels": 2, "steps": 4}, paths, "model 'glow'")
@@ -26,7 +26,7 @@ def spell_out(given: Mapping[str, Any], paths: Sequence[str], what: str) -> dict
         what: The component in words, for the error.
 
     Raises:
-        OptionError: A short name stands for several options, or a name below ``*`` for none.
+        OptionError: A short name means several options, or a name below ``*`` means none.
     """
     full: dict[str, Any] = {}
     for name, value in given.items():

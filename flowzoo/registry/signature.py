@@ -20,7 +20,7 @@ from flowzoo.registry.plugin import one_line
 from flowzoo.registry.suite_files import is_suite_file, suite_file
 
 _RESERVED = {"model": {"name", "image_shape", "bins", "pixels", "seed"}}
-"""Names that ``create_model`` takes itself; ``name`` is taken for every kind, by the forms of a Spec."""
+"""Names that are parameters of ``create_model``; ``name`` is used in the forms of a Spec for every kind."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Option:
     Attributes:
         name: Its name.
         adapter: Checks a value against the option's annotation.
-        default: The default; it has no meaning where ``required``.
+        default: The default; it has no meaning if ``required``.
         required: Whether there is no default.
         description: What the option does, from the annotation.
         added: The annotation's mark of an option that was added later, if it has one.
@@ -45,7 +45,7 @@ class Option:
 
     @property
     def schema(self) -> Mapping[str, Any]:
-        """The JSON schema of the values allowed; a component's kind stands as a type."""
+        """The JSON schema of the allowed values; a component's kind is used as a type."""
         return _schema(self.adapter)
 
 
@@ -59,7 +59,7 @@ def options_of(component: Component) -> Mapping[str, Option]:
     try:
         options = _with_defaults(_read(build), component.defaults)
     except RecursionError:
-        raise  # whoever resolves nested components says which does not end
+        raise  # resolving nested components gives a better message
     except (Exception, SystemExit) as error:
         raise PluginError(
             f"the options of {component.kind} '{component.name}' cannot be read from '{component.build}': "
@@ -75,11 +75,11 @@ def options_of(component: Component) -> Mapping[str, Option]:
 
 
 def call_builder(component: Component, by_position: tuple[Any, ...], values: Mapping[str, Any]) -> Any:
-    """Return what a component's builder makes.
+    """Call a component's builder and return its result.
 
     Args:
         component: The component.
-        by_position: What builders of its kind get by position.
+        by_position: Positional arguments of builders of its kind.
         values: The component's options, checked.
     """
     build = import_builder(component)
@@ -146,7 +146,7 @@ def _made_by_factories(source: Any) -> dict[str, Any]:
 
 @functools.cache
 def _record(build: Callable[..., Any]) -> type | None:
-    """Return the dataclass that holds a builder's options, where its one option is ``options``."""
+    """Return the dataclass of a builder's options, if its only option is ``options``."""
     parameter = inspect.signature(build).parameters.get("options")
     if parameter is None or parameter.kind is not parameter.KEYWORD_ONLY:
         return None
@@ -155,7 +155,7 @@ def _record(build: Callable[..., Any]) -> type | None:
 
 
 def _with_defaults(options: Mapping[str, Option], defaults: Mapping[str, Any] | None) -> Mapping[str, Option]:
-    """Return the options that a component has of its builder's, with the component's own defaults."""
+    """Return the options of a builder that a component has, with the component's own defaults."""
     if defaults is None:
         return options
     for name in defaults:
@@ -192,7 +192,7 @@ def _added(hint: Any) -> Added | None:
 
 
 def _hints(build: Any, parameters: list[inspect.Parameter]) -> dict[str, Any]:
-    """Return the annotations of these parameters only: the others may name what is not there at run time."""
+    """Return the annotations of these parameters only; others may use names that are missing at run time."""
     names = {each.name for each in parameters}
     if is_dataclass(build):
         # A field's annotation is written in the module of the class that declares it.

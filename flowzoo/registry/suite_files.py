@@ -17,13 +17,13 @@ _SUMMARY = re.compile(r"^summary:\s*(['\"]?)(.*?)\1\s*$", re.MULTILINE)
 
 
 def suites_of(module: str) -> list[Component]:
-    """Return the suites that lie beside an imported module of a plugin.
+    """Return the suites beside an imported module of a plugin.
 
-    A suite has its file's name. Files are read for their summaries alone, without the time that YAML takes.
+    A suite has the name of its file. Only the summaries are read, without parsing YAML, which is slow.
     """
     package = sys.modules[module].__package__
     origin = sys.modules[module].__file__
-    if not package or origin is None:  # a single module, beside which anything may lie
+    if not package or origin is None:  # a single module, beside which there may be any files
         return []
     return [
         Component("suite", path.stem, f"{package}:{FOLDER}/{path.name}", _summary(path))
@@ -32,7 +32,7 @@ def suites_of(module: str) -> list[Component]:
 
 
 def is_suite_file(build: str) -> bool:
-    """Whether a component's ``build`` names a file of a package and no callable."""
+    """Whether a component's ``build`` names a file of a package and not a callable."""
     return build.endswith(_ENDING)
 
 
@@ -41,7 +41,7 @@ def suite_file(build: str) -> Callable[[], Path]:
     """Return a builder that returns the path of a suite's file.
 
     Raises:
-        PluginError: The package is not there.
+        PluginError: The package is not imported.
     """
     package, _, place = build.partition(":")
     module = sys.modules.get(package)

@@ -1,4 +1,4 @@
-"""Checks what a plugin's hook returns, before anybody relies on it."""
+"""Checks the components that a plugin's hook returns."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _BUILD = re.compile(r"[A-Za-z_][\w.]*:([A-Za-z_]\w*|suites/[^/]+\.yaml)")
 
 @dataclass(frozen=True)
 class Checked:
-    """What a plugin's hook returned, checked item by item.
+    """The components of a plugin's hook, checked one by one.
 
     Attributes:
-        components: Those that can be used.
-        skipped: What is wrong with each of the others, in one line.
+        components: The components that can be used.
+        skipped: The error of each of the others, in one line.
     """
 
     components: tuple[Component, ...]
@@ -29,14 +29,14 @@ class Checked:
 
 
 def check_components(results: list[Any], files: list[Component]) -> Checked:
-    """Check the components that a hook returned; one that cannot be used does not cost the plugin the others.
+    """Check the components that a hook returned. One that cannot be used does not affect the others.
 
     Args:
         results: What pluggy returns for one plugin: a list that holds what its hook returned.
         files: The plugin's components that are files.
 
     Raises:
-        PluginError: It is not a list of components, or none of them can be used.
+        PluginError: The result is not a list of components, or none of them can be used.
     """
     if len(results) != 1 or not isinstance(results[0], list):
         found = type(results[0]).__name__ if results else "None"
@@ -54,7 +54,7 @@ def check_components(results: list[Any], files: list[Component]) -> Checked:
         for (kind, name), count in names.items()
         if count > 1
     ]
-    # A copy of its own, so that a component shared by two plugins is known by its plugin.
+    # Copies, so that a component that two plugins return has only one plugin each.
     usable = tuple(replace(each) for each in components if names[each.kind, each.name] == 1)
     if skipped and not usable:
         raise PluginError(skipped[0])

@@ -1,4 +1,4 @@
-"""The weights of a model under the names that its recipe gives them, whatever has been wrapped since."""
+"""The weights of a model under the names of its recipe, even if parts have been wrapped since."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from flowzoo.errors import SavedModelError
 from flowzoo.flow import Flow
 
 _WRAPPERS = ("_orig_mod", "module")
-"""What torch.compile and torch's parallel wrappers call the module that they wrap."""
+"""Names of the wrapped module in torch.compile and torch's parallel wrappers."""
 
 _PARAMETRIZED = "parametrizations"
-"""Where torch.nn.utils.parametrize keeps what a tensor is computed from."""
+"""Name of the module in which torch.nn.utils.parametrize keeps the sources of a tensor."""
 
 
 def weights_of(flow: Flow) -> dict[str, Tensor]:
     """Return the tensors to save: those of ``state_dict``, by the names that the recipe's model has.
 
-    A compiled part keeps its names. Of a parametrised tensor, as weight normalisation makes one, the value is
-    saved, so that the loaded model computes the same.
+    A compiled part keeps its names. For a parametrised tensor, such as one with weight normalisation, the
+    value is saved, so that the loaded model computes the same.
 
     Raises:
         SavedModelError: The model has other tensors than its recipe builds: a part was replaced by one that

@@ -1,4 +1,4 @@
-"""The conformance kit: name a component, and every check that its kind must pass is run on it.
+"""The conformance kit: it runs every check that a kind of component must pass.
 
 In a plugin's tests, this runs every check on every component of the plugin::
 
@@ -9,7 +9,7 @@ In a plugin's tests, this runs every check on every component of the plugin::
     def test_conforms(case: Case) -> None:
         case.check()
 
-What is tried, and how exact it has to be, is declared by the component's
+The shapes, options and tolerances of a trial are declared by the component's
 :class:`~flowzoo.component.Check`.
 """
 

@@ -12,15 +12,15 @@ from flowzoo.testing.result import require
 from flowzoo.testing.trial import Trial
 
 _EMPTY = 1e-9
-"""Values below this are no more than rounding, in float64."""
+"""Values below this are rounding, in float64."""
 
 
 def lays_out_bands(kind: type[Invertible], trial: Trial) -> None:
-    """Bands follow one another offset-major, the coarse one first, and each value stands where its block is.
+    """Bands are laid out offset-major, the coarse one first, and each value lies at the place of its block.
 
-    This concerns a transform that lowers the resolution. A channel that is made of one colour alone is
+    This concerns transforms that lower the resolution. A channel that is made of one colour alone is
     channel ``offset * C + c``; where a constant image leaves some bands empty, the first one is not among
-    them; and a value depends on the block of the image in whose place it stands.
+    them; and a value depends on the block of the image at its place.
     """
     trial = _in_colour(trial)
     subject = kind.ready(trial)
@@ -58,12 +58,12 @@ def _require_coarse_first(subject: Invertible, channels: int) -> None:
     empty = [bool((band.abs() < _EMPTY).all()) for band in change[0].split(channels)]
     require(
         not (empty[0] and not all(empty)),
-        "the first band of a constant image is empty and another is not; the coarse image comes first",
+        "the first band of a constant image is empty, but another one is not; put the coarse image first",
     )
 
 
 def _in_colour(trial: Trial) -> Trial:
-    """Return the trial with three colours, or as it is if the component refuses that."""
+    """Return the trial with three colours, or unchanged if the component refuses that."""
     colour = trial.with_check(shape=(3, *trial.check.shape[1:]))
     try:
         colour.build()

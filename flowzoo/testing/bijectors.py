@@ -84,7 +84,7 @@ class Bijector(Invertible):
 
 @torch.no_grad()
 def contributes_its_log_det(kind: type[Bijector], trial: Trial) -> None:
-    """Contributions of dimensions, where there are any, sum to ``log_det``; earlier ones are kept."""
+    """The contributions of dimensions, if there are any, sum to ``log_det``; earlier ones are kept."""
     subject = kind.ready(trial)
     if not subject.module.traits.has_contributions:
         return
@@ -92,7 +92,7 @@ def contributes_its_log_det(kind: type[Bijector], trial: Trial) -> None:
     z, log_det = subject.forward(x, context, Draws(exact=True))
     before = draw_noise(x)
     same, contributions = subject.shared(x, before, context)
-    require_close(same, z, trial.check.tolerance, "z beside the contributions")
+    require_close(same, z, trial.check.tolerance, "z of forward_with_contributions")
     require(
         contributions.shape == z.shape,
         f"contributions have shape {tuple(contributions.shape)}, expected {tuple(z.shape)}",
@@ -105,7 +105,7 @@ def contributes_its_log_det(kind: type[Bijector], trial: Trial) -> None:
 
 @torch.no_grad()
 def is_pointwise(kind: type[Bijector], trial: Trial) -> None:
-    """What says that it is pointwise maps each value by itself, alike in a channel, at any image size."""
+    """A pointwise bijector maps each value by itself, by one function for each channel, at any size."""
     subject = kind.ready(trial)
     if not subject.module.traits.pointwise:
         return
@@ -121,11 +121,11 @@ def is_pointwise(kind: type[Bijector], trial: Trial) -> None:
     one = x.clone()
     one[:, 0, 0, 0] *= 0.5
     changed = (subject.forward(one, context, Draws())[0] != y).flatten(1)
-    require(not bool(changed[:, 1:].any()), "it says that it is pointwise, and one value changes others")
+    require(not bool(changed[:, 1:].any()), "its traits.pointwise is True, but one value changes others")
 
 
 def has_sound_phases(kind: type[Bijector], trial: Trial) -> None:
-    """Phases have names of their own, and contributions of the training that sum to 1."""
+    """Phases have different names, and their parts of the training sum to 1."""
     phases = kind.ready(trial).module.phases
     if not phases:
         return
@@ -140,14 +140,14 @@ def has_sound_phases(kind: type[Bijector], trial: Trial) -> None:
 
 
 _SEEDS = 256
-"""Draws over which an estimate of the loss is averaged."""
+"""Number of draws over which an estimate of the loss is averaged."""
 
 _STANDARD_ERRORS = 6.0
 
 
 @torch.no_grad()
 def has_the_stated_loss(kind: type[Bijector], trial: Trial) -> None:
-    """The loss is the negative log-likelihood exactly if ``loss_is_likelihood``; penalties stand apart.
+    """The loss is the negative log-likelihood exactly if ``loss_is_likelihood``; penalties are separate.
 
     In evaluation it is so for every draw. In training it may be an estimate, which is right on average.
     """
@@ -161,7 +161,8 @@ def has_the_stated_loss(kind: type[Bijector], trial: Trial) -> None:
         if not subject.module.traits.loss_is_likelihood:
             same = torch.allclose(loss, expected, rtol=1e-9, atol=1e-9)
             require(
-                not same or bool(subject.phases), "the loss is the likelihood; loss_is_likelihood is False"
+                not same or bool(subject.phases),
+                "the loss is the negative log-likelihood; set traits.loss_is_likelihood to True",
             )
         elif mode == "evaluate" or torch.equal(loss, _loss(subject, x, context, replace(draws, seed=1))):
             require_close(loss, expected, max(_ROUNDING, trial.check.tolerance), what)
@@ -184,7 +185,7 @@ def _require_on_average(subject: Bijector, what: str) -> None:
 
 
 def _loss(subject: Bijector, x: Images, context: Images | None, draws: Draws) -> PerImage:
-    """Return the loss; it and every penalty is one number for each image."""
+    """Return the loss. It is one number for each image, and so is every penalty."""
     call, ledger = draws.call().collecting()
     loss = subject.module.loss(x, context, call)
     for name, value in {"the loss": loss, **ledger.penalties}.items():

@@ -1,4 +1,4 @@
-"""Log-determinants and likelihoods by the whole Jacobian, whatever the components claim."""
+"""Log-determinants and likelihoods from the whole Jacobian, without the components' own log-determinants."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ def brute_force_log_det(y: Tensor, x: Tensor) -> PerImage:
     """Return ``log |det dy/dx|`` of every image by automatic differentiation, row by row of the Jacobian.
 
     Args:
-        y: ``(B, ...)``, computed from ``x``, with as many values; an image's from that image alone.
+        y: ``(B, ...)``, computed from ``x``, with as many values. Each image's values depend on that image
+            alone.
         x: ``(B, C, H, W)``, a leaf that requires gradients.
 
     Returns:
@@ -34,8 +35,8 @@ def brute_force_log_prob(flow: Flow, x: Images) -> PerImage:
 
     Args:
         flow: The model, initialised.
-        x: ``(B, C, H, W)`` in ``[0, 1)``, float64 for the figure to mean much; tiny, for the Jacobian has
-            ``(C H W)^2`` entries.
+        x: ``(B, C, H, W)`` in ``[0, 1)``, in float64 for precision. Images must be tiny, since the Jacobian
+            has ``(C H W)^2`` entries.
 
     Returns:
         ``(B,)``, nats.

@@ -16,7 +16,7 @@ class Case:
     """One check on one component, in one of its trials.
 
     Attributes:
-        trial: The component, and what it is tried on.
+        trial: The component, with the shapes and options of the trial.
         name: The check's name.
     """
 
@@ -36,7 +36,7 @@ class Case:
 
         Raises:
             CheckFailed: The component does not pass it.
-            NeedsFiles: A data set cannot be tried without its files.
+            NeedsFiles: A data set cannot be checked without its files.
         """
         result = self.run()
         if not result.passed:

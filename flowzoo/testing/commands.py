@@ -1,4 +1,4 @@
-"""Checks of commands: they can be imported, and their help says how to use them."""
+"""Checks of commands: they can be imported, and their help is complete."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flowzoo.testing.trial import Trial
 
 
 def can_be_imported(trial: Trial) -> None:
-    """The component names a function, or a Typer app with commands."""
+    """The component's ``build`` is a function, or a Typer app with commands."""
     functions = _functions(trial)
     require(bool(functions), f"'{trial.component.build}' is neither a function nor a Typer app with commands")
 
@@ -31,7 +31,7 @@ def explains_itself(trial: Trial) -> None:
 
 
 def gives_an_example(trial: Trial) -> None:
-    """The component's example is a command line of the command, with options that it has."""
+    """The component's example is a command line of this command, and its options exist."""
     component = trial.component
     words = shlex.split(component.example)
     require(
@@ -54,7 +54,7 @@ def _functions(trial: Trial) -> list[Callable[..., Any]]:
 
 
 def _arguments(function: Callable[..., Any]) -> dict[str, tuple[Any, ...]]:
-    """Return what the annotations of a command's arguments say beside their types."""
+    """Return the Typer parameters in the annotations of a command's arguments."""
     hints = typing.get_type_hints(function, include_extras=True)
     names = inspect.signature(function).parameters
     return {name: getattr(hints.get(name), "__metadata__", ()) for name in names}
@@ -64,6 +64,6 @@ def _option_names(function: Callable[..., Any]) -> Iterator[str]:
     for name, marks in _arguments(function).items():
         yield "--" + name.replace("_", "-")
         for each in marks:
-            # Where the mark stands in an Annotated, Typer reads its first argument as a name too.
+            # Inside an Annotated, Typer reads the first argument of the mark as a name too.
             for names in (str(getattr(each, "default", "")), *(getattr(each, "param_decls", None) or ())):
                 yield from names.split("/")  # a switch has two names: --audit/--no-audit

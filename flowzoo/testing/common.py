@@ -21,11 +21,11 @@ from flowzoo.testing.subject import Subject
 from flowzoo.testing.trial import Trial
 
 _ROUNDING = 1e-9
-"""Largest difference that another place in the batch may make, in float64."""
+"""Largest difference in float64 if an image is at another place in the batch."""
 
 
 def keeps_images_apart(kind: type[Subject], trial: Trial) -> None:
-    """An image's outputs depend on no other image of the batch, its size, or the image's place in it."""
+    """An image's outputs do not depend on the rest of the batch, on its size, or on the image's place."""
     subject = kind.ready(trial)
     x, context = subject.images(), subject.context()
     alone = subject.evaluate(x, context, Draws())
@@ -54,7 +54,7 @@ def keeps_images_apart(kind: type[Subject], trial: Trial) -> None:
 
 
 def has_gradients(kind: type[Subject], trial: Trial) -> None:
-    """Every parameter and the input get a finite gradient from each objective, zero for none."""
+    """Each objective gives every parameter and the input a finite gradient that is not all zero."""
     subject = kind.ready(trial)
     parameters = {name: each for name, each in subject.module.named_parameters() if each.requires_grad}
     context = subject.context()
@@ -91,7 +91,7 @@ def keeps_dtype_and_device(kind: type[Subject], trial: Trial) -> None:
 
 
 def saves_its_state(kind: type[Subject], trial: Trial) -> None:
-    """What is computed comes back after saving and loading into one built with other random weights."""
+    """The results stay the same if the state is saved and loaded into one built with other random weights."""
     subject = kind.ready(trial)
     x, context = subject.images(), subject.context()
     saved = safetensors.torch.save(subject.state())
@@ -102,14 +102,14 @@ def saves_its_state(kind: type[Subject], trial: Trial) -> None:
     require_equal(loaded.evaluate(x, context, Draws()), expected, "after saving and loading")
     others = {id(each) for each in loaded.module.parameters()}
     shared = [name for name, each in subject.module.named_parameters() if id(each) in others]
-    require(not shared, f"two that are built share the parameter {', '.join(shared)}; make one for each")
+    require(not shared, f"two built components share the parameter {', '.join(shared)}; make one for each")
 
 
 def follows_its_parameters(kind: type[Subject], trial: Trial) -> None:
-    """What was computed from old weights is forgotten, whether new ones are loaded or written in place."""
+    """Nothing computed from old weights is reused after new ones are loaded or written in place."""
     subject, other = kind.ready(trial), kind.ready(trial, seed=1)
     x, context = subject.images(), subject.context()
-    # One that has computed nothing before: not even the first pass.
+    # One that has computed nothing yet, not even the first pass.
     fresh = kind(trial.build(), trial)
     fresh.module.load_state_dict(other.state())
     expected = fresh.evaluate(x, context, Draws())
@@ -132,7 +132,7 @@ def _fill_caches(subject: Subject, x: Images, context: Images | None) -> None:
 
 
 def makes_one_first_pass(kind: type[Subject], trial: Trial) -> None:
-    """What takes its state from data does so once: not again, nor after loading, nor is it used before."""
+    """State that comes from data is set once: not again, not after loading, and it is not used before."""
     subject = kind(trial.build(), trial)
     x, context = subject.images(), subject.context()
     before = subject.state()
@@ -152,7 +152,7 @@ def makes_one_first_pass(kind: type[Subject], trial: Trial) -> None:
 
 
 def repeats_itself(kind: type[Subject], trial: Trial) -> None:
-    """The same call gives the same result after any other, and no call changes the saved state."""
+    """The same call gives the same result after any other call, and no call changes the saved state."""
     subject = kind.ready(trial)
     x, context = subject.images(), subject.context()
     state = subject.state()
@@ -166,7 +166,7 @@ def repeats_itself(kind: type[Subject], trial: Trial) -> None:
 
 
 def leaves_global_state_alone(kind: type[Subject], trial: Trial) -> None:
-    """Only building draws from the global random state; nothing sets it, and no result depends on it."""
+    """Only building may draw from the global random state. Nothing sets it, and no result depends on it."""
     results: list[dict[str, Tensor]] = []
     states: list[dict[str, object]] = []
     for seed in (1, 2):

@@ -1,4 +1,4 @@
-"""What a data set holds, image by image: digests show whether two images, or two loads, are the same."""
+"""Digests of a data set's images, which show whether two images, or two loads, are the same."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from flowzoo.data.dataset import SPLITS, Dataset, ImageSource
 from flowzoo.shapes import IntegerImages
 
 AFFORDABLE = 2**28
-"""Values of a split that are all read, at most: some seconds. Of larger ones, a spread of images is read."""
+"""Largest number of values of a split that is read as a whole. From larger splits, only some images are
+read."""
 
 _AT_ONCE = 500
 
@@ -24,14 +25,14 @@ class Contents:
 
     Attributes:
         digests: One for each image, in their order.
-        whole: Whether they are of all the images.
+        whole: Whether they are those of all images.
     """
 
     digests: tuple[bytes, ...]
     whole: bool
 
     def same_images(self, other: Contents) -> bool:
-        """Whether both hold the same images, in whatever order."""
+        """Whether both hold the same images, in any order."""
         return sorted(self.digests) == sorted(other.digests)
 
 

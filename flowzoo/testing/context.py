@@ -1,4 +1,4 @@
-"""Checks of what a component does with its context."""
+"""Checks that a component uses its context."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flowzoo.testing.trial import Trial
 
 
 def uses_its_context(kind: type[Subject], trial: Trial) -> None:
-    """Another context gives another output, at the declared resolution and at half of it."""
+    """A different context changes the output, at the declared resolution and at half of it."""
     if trial.check.context_shape is None:
         return
     channels, height, width = trial.check.context_shape

@@ -1,4 +1,4 @@
-"""Checks of what a module holds: it can be copied and sent elsewhere, and does not grow."""
+"""Checks of what a module holds: it can be copied and sent to other processes, and does not grow."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from flowzoo.testing.subject import Subject
 from flowzoo.testing.trial import Trial
 
 _CALLS = 3
-"""Calls between two looks at what there is."""
+"""Number of calls between two counts."""
 
 
 def can_be_copied(kind: type[Subject], trial: Trial) -> None:
@@ -44,7 +44,7 @@ def can_be_copied(kind: type[Subject], trial: Trial) -> None:
     for what, way in ways.items():
         try:
             subject.module = way(original)
-        except Exception as error:  # whatever it is, it stands in the way
+        except Exception as error:  # any error prevents the copy
             raise CheckFailed(
                 f"cannot be {what} after a call: {type(error).__name__}: {error}; keep no lock, open file, "
                 "local function or tensor with a graph on the module"
@@ -53,10 +53,10 @@ def can_be_copied(kind: type[Subject], trial: Trial) -> None:
 
 
 class _Pickler(pickle.Pickler):
-    """Leaves classes aside that a function defines, as builders do to import torch late.
+    """A pickler that accepts classes which a function defines, as builders do to import torch late.
 
     Pickle finds a class by its name, and theirs cannot be imported; a process that forks has them all the
-    same. What such a class holds is looked at as ever.
+    same. What such a class holds is checked as usual.
     """
 
     def __init__(self, file: io.BytesIO) -> None:
@@ -82,10 +82,10 @@ def _pickled_and_back(module: nn.Module) -> nn.Module:
 
 
 def does_not_grow(kind: type[Subject], trial: Trial) -> None:
-    """Neither what modules hold nor the number of tensors alive grows from call to call."""
+    """Neither the content of modules nor the number of tensors in memory grows from call to call."""
     subject = kind.ready(trial)
     _use(subject)
-    gc.freeze()  # what is there already is not looked at
+    gc.freeze()  # tensors that exist already do not count
     try:
         tensors, held = [], []
         for _ in range(3):

@@ -1,4 +1,4 @@
-"""Checks of data sets: what they say of themselves, and how they hand out images."""
+"""Checks of data sets: their descriptions, and how they return images."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ from flowzoo.testing.result import CheckFailed, PassedWithNote, require
 from flowzoo.testing.trial import Trial
 
 FEW = 50
-"""Images of each split that a check looks at where a few show the fault."""
+"""Number of images of each split that a check reads if a few show the fault."""
 
 FEWEST_CHANNELS_LAST = 4
-"""Images have one, three or four channels as a rule; so few columns, and more channels, are a mix-up."""
+"""Images mostly have one, three or four channels. So few columns, with more channels, are probably
+swapped."""
 
 
 def describes_itself(trial: Trial) -> None:
-    """What must stand beside a figure is stated, and it is true."""
+    """What a figure must state about its data is there, and it is true."""
     dataset = load(trial)
     info = dataset.info
     for field in ("revision", "licence", "source"):
@@ -50,16 +51,18 @@ def describes_itself(trial: Trial) -> None:
         require(size > 0, f"split '{split}' is empty")
         require(
             info.sizes.get(split) == size,
-            f"sizes states {info.sizes.get(split)} for '{split}', it has {size}",
+            f"info.sizes states {info.sizes.get(split)} images for '{split}', but it has {size}",
         )
     if info.revisions:
         stated = {split for split in SPLITS if str(info.revisions.get(split, "")).strip()}
-        require(stated == set(SPLITS), f"revisions has those of {sorted(stated)}, expected one a split")
+        require(stated == set(SPLITS), f"info.revisions has {sorted(stated)}, expected all splits")
     try:
         plain = json.loads(json.dumps(asdict(info)))
     except (TypeError, ValueError) as error:
         raise CheckFailed(f"its description cannot be written as JSON: {error}") from error
-    require(plain["pixels"] == dict(info.pixels), "its pixels come back from JSON as something else")
+    require(
+        plain["pixels"] == dict(info.pixels), "info.pixels changes when it is written as JSON and read again"
+    )
 
 
 def suits_a_model(trial: Trial) -> None:
@@ -96,29 +99,31 @@ def holds_integers(trial: Trial) -> None:
 
 
 def takes_by_index(trial: Trial) -> None:
-    """Images come in the order asked for, however often, and are the caller's to change."""
+    """Images come in the requested order, however often, and the caller may change them."""
     dataset = load(trial)
     for split in SPLITS:
         source = dataset.split(split)
         last = len(source) - 1
         what = f"split '{split}'"
         first, *middle, final_image = source.take([0, last, last, 0])
-        require(torch.equal(first, final_image), f"{what} gives two images at index 0")
-        require(torch.equal(middle[0], middle[1]), f"{what} gives two images at index {last}")
+        require(torch.equal(first, final_image), f"{what} returns two different images at index 0")
+        require(torch.equal(middle[0], middle[1]), f"{what} returns two different images at index {last}")
         require(torch.equal(source.take([last])[0], middle[0]), f"{what} mixes up indices")
         places = spread(len(source), FEW)
         order = torch.randperm(len(places), generator=torch.Generator().manual_seed(0)).tolist()
         mixed = [places[place] for place in order]
         together = source.take(places)
         require(torch.equal(source.take(mixed), together[order]), f"{what} mixes up indices out of order")
-        require(torch.equal(source.take(tuple(places)), together), f"{what} takes a list and a tuple apart")
+        require(torch.equal(source.take(tuple(places)), together), f"{what} differs for a list and a tuple")
         start = range(min(3, len(source)))
-        require(torch.equal(source.take(start), source.take([*start])), f"{what} takes a range otherwise")
+        require(
+            torch.equal(source.take(start), source.take([*start])), f"{what} differs for a list and a range"
+        )
         kept = together.clone()
         together.fill_(0)
         require(
             torch.equal(source.take(places), kept),
-            f"{what} hands out its own memory: whoever changes a batch changes the data set; return a copy",
+            f"{what} returns its own memory, and a change of a batch changes it; return a copy",
         )
         _require_end(dataset, split)
 
@@ -148,12 +153,12 @@ def loads_the_same_elsewhere(trial: Trial) -> None:
         require(same, f"another process loads other images in split '{split}'")
         require(
             here[split] == there[split],
-            f"another process loads split '{split}' in another order; sort what it is made of",
+            f"another process loads split '{split}' in another order; sort the images, for example by name",
         )
 
 
 def keeps_splits_apart(trial: Trial) -> None:
-    """No image stands in two splits, but for the share that the component's Check allows, with a reason."""
+    """No image is in two splits, except for the fraction that the component's Check allows, with a reason."""
     contents = read_contents(load(trial))
     for looked_at, other in (("test", "train"), ("validation", "train"), ("test", "validation")):
         known = set(contents[other].digests)
@@ -161,14 +166,14 @@ def keeps_splits_apart(trial: Trial) -> None:
         count = len(contents[looked_at].digests)
         require(
             shared <= trial.check.tolerance * count,
-            f"{shared} of {count} images of '{looked_at}' are in '{other}' as well; remove them there, or, "
-            "where the source itself is so, allow their share in Check(tolerance=..., reason=...)",
+            f"{shared} of {count} images of '{looked_at}' are in '{other}' as well; remove them there. If "
+            "the source itself has them, allow this fraction in Check(tolerance=..., reason=...)",
         )
     _note_what_was_left_out(contents)
 
 
 def leaves_global_state_alone(trial: Trial) -> None:
-    """Neither loading nor taking images draws from the global random state, or reseeds it."""
+    """Neither loading nor taking images draws from the global random state or sets it."""
     load(trial)
     with global_state_left_alone("loading"):
         dataset = trial.make(trial)
@@ -192,17 +197,17 @@ def _require_end(dataset: Dataset, split: str) -> None:
         source.take([len(source)])
     except Exception:
         return
-    raise CheckFailed(f"split '{split}' says that it has {len(source)} images, and gives one more")
+    raise CheckFailed(f"split '{split}' has the length {len(source)}, but returns one more image")
 
 
 def _require_same(found: Dataset, expected: Dataset, contents: dict[str, Contents], what: str) -> None:
     for split, other in read_contents(found).items():
         require(contents[split].same_images(other), f"{what} differ in split '{split}'")
         require(contents[split] == other, f"{what} differ in the order of split '{split}'")
-    require(found.info == expected.info, f"{what} describe themselves differently")
+    require(found.info == expected.info, f"{what} have different descriptions")
 
 
 def _note_what_was_left_out(contents: dict[str, Contents]) -> None:
     parts = [f"{len(found.digests):,} of '{split}'" for split, found in contents.items() if not found.whole]
     if parts:
-        raise PassedWithNote(f"not all images were looked at, but {', '.join(parts)}")
+        raise PassedWithNote(f"only some of the images were checked: {', '.join(parts)}")

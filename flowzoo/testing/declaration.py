@@ -15,11 +15,11 @@ MAPS_IMAGES: tuple[Kind, ...] = ("transform", "bijector", "split", "network", "m
 TAKES_CONTEXT: tuple[Kind, ...] = ("bijector", "network")
 
 MOST_VALUES = 1024
-"""Values of an image that checks are made on, at most: the Jacobian has the square of it."""
+"""Largest number of values of an image in checks; the Jacobian has the square of it."""
 
 
 def declares_a_sensible_trial(trial: Trial) -> None:
-    """The trial can find faults: images of some size, a small tolerance, and a reason for what is lax."""
+    """The trial can find faults: images are large enough, tolerances are small, exceptions have reasons."""
     component, check = trial.component, trial.check
     _require_shapes(component.kind, check)
     _require_tolerance(component.kind, check)

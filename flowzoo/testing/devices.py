@@ -1,4 +1,4 @@
-"""Checks that no device and no precision is written into a component's code."""
+"""Checks that a component works on any device and in any precision."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from flowzoo.testing.subject import Subject
 from flowzoo.testing.trial import Trial
 
 _ROUNDING = 1e-9
-"""Largest difference that the other device may make, in float64."""
+"""Largest difference on the other device, in float64."""
 
 
 @torch.no_grad()
 def runs_elsewhere(kind: type[Subject], trial: Trial) -> None:
-    """It runs on another device than the CPU, even if there is none (:mod:`flowzoo.testing.elsewhere`).
+    """It works on another device than the CPU, simulated if there is none (:mod:`flowzoo.testing.elsewhere`).
 
-    Operations that such a device does not know are no finding, nor is a refusal; tensors that stayed behind
-    on the CPU are.
+    Operations that such a device lacks are no finding, nor is a refusal. Tensors that stayed
+    on the CPU are a finding.
     """
     subject = kind.ready(trial)
     x, context = subject.images(), subject.context()
@@ -46,7 +46,7 @@ def runs_elsewhere(kind: type[Subject], trial: Trial) -> None:
         except FlowzooError:
             return
         except (NotImplementedError, RuntimeError, TypeError) as error:
-            require("numpy" not in str(error), "tensors on another device than the CPU are handed to NumPy")
+            require("numpy" not in str(error), "a tensor on another device than the CPU is passed to NumPy")
             return
     for name, value in found.items():
         require(value.device != x.device, f"'{name}' is on the CPU for input on another device")
@@ -56,9 +56,9 @@ def runs_elsewhere(kind: type[Subject], trial: Trial) -> None:
 
 @torch.no_grad()
 def computes_in_double(kind: type[Subject], trial: Trial) -> None:
-    """Given float64, everything is computed in float64: no constant and no value is rounded to less.
+    """For input in float64, everything is computed in float64: no constant and no value has fewer digits.
 
-    Draws are exempt, for the run rounds them such that they are the same in all precisions, and so are
+    Draws are exempt, since they are rounded so that they are the same in all precisions, and so are
     values that are exact in any precision, such as those of masks.
     """
     subject = kind.ready(trial)
@@ -68,8 +68,8 @@ def computes_in_double(kind: type[Subject], trial: Trial) -> None:
         subject.minimise(x, context, Draws(mode="train"))
     require(
         not rounding.found,
-        f"{rounding.found} takes values in {rounding.dtype} into a computation in float64; make constants "
-        "in the dtype of the input",
+        f"{rounding.found} uses values in {rounding.dtype} in a computation in float64; make constants in "
+        "the dtype of the input",
     )
 
 
@@ -79,13 +79,13 @@ def _send(tensor: Tensor) -> Tensor:
 
 @final
 class _Rounding(TorchDispatchMode):
-    """Notices where values of lower precision, which were not drawn, are brought to float64."""
+    """Finds values of lower precision, which were not drawn, that are converted to float64."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.found = ""
         self.dtype: torch.dtype | None = None
-        # By where they lie in memory; held, so that nothing else comes to lie there.
+        # By their place in memory. They are kept alive, so that no other tensor gets the same place.
         self._drawn: dict[int, Tensor] = {}
 
     def __torch_dispatch__(
@@ -111,5 +111,5 @@ class _Rounding(TorchDispatchMode):
 
 
 def _is_rounded(tensor: Tensor) -> bool:
-    """Whether some values need all the digits that there are, as 0.1 does and 0.5 does not."""
+    """Whether some values need all digits of their format, as 0.1 does and 0.5 does not."""
     return not torch.equal(tensor.bfloat16().to(tensor.dtype), tensor)

@@ -14,21 +14,22 @@ from flowzoo.testing.subject import Subject
 from flowzoo.testing.trial import Trial
 
 _STEPS = (1e-5, 1e-6, 1e-7, 1e-8, 1e-4)
-"""One that fits is enough: a step across a kink misleads, and a much shorter one does not cross it."""
+"""Steps of the differences. One that fits is enough, since a step may cross a kink that a shorter one does
+not."""
 
 _DIGITS = 1e-15
-"""Rounding of a value in float64, of which a short step makes much."""
+"""Rounding of a value in float64, which is divided by the step."""
 
 _ROUNDING = 1e-6
-"""What central differences in float64 are exact to."""
+"""Relative accuracy of central differences in float64."""
 
 
 def has_right_gradients(kind: type[Subject], trial: Trial) -> None:
-    """The gradient of every objective is its slope, in the input, the context and the parameters.
+    """The gradient of every objective agrees with finite differences, for input, context and parameters.
 
     Slopes are central differences in training mode, along random directions, with the same draws. In a phase
     of the training a parameter that gets no gradient counts as frozen, and only parameters are looked at,
-    since what stands before the component may be frozen as well.
+    since what comes before the component may be frozen as well.
     """
     subject = kind.ready(trial)
     for phase in ("", *subject.phases):
@@ -46,7 +47,7 @@ class _Slopes:
     draws: Draws
 
     def hold(self) -> None:
-        """Hold the gradients by each group of tensors to the slope along one direction for all of them."""
+        """Compare the gradients of each group of tensors with the slope along one common direction."""
         x, context = self.subject.images().requires_grad_(), self.subject.context()
         given = {"the input": x}
         if context is not None:
@@ -80,7 +81,7 @@ class _Slopes:
     def _problem(
         self, compute: Callable[[], Tensor], group: Mapping[str, Tensor], gradients: Mapping[str, Tensor]
     ) -> str:
-        """Return what is wrong with the gradients by these tensors; nothing, if they give the slope."""
+        """Return what is wrong with the gradients of these tensors; empty if they agree with the slope."""
         directions = {
             name: draw_noise(each.detach(), seed=place) for place, (name, each) in enumerate(group.items())
         }
@@ -93,14 +94,14 @@ class _Slopes:
             rounding = _DIGITS * max(abs(after), abs(before)) / step
             if abs(slope - expected) <= allowed * (1.0 + abs(expected)) + rounding:
                 return ""
-        return f"gives a slope of {expected:.6g} where differences find {slope:.6g}"
+        return f"gives a slope of {expected:.6g}, but finite differences give {slope:.6g}"
 
 
 @torch.no_grad()
 def _values(
     compute: Callable[[], Tensor], group: Mapping[str, Tensor], directions: Mapping[str, Tensor], step: float
 ) -> tuple[float, float]:
-    """Return the values a step along a direction and a step back; the tensors are put back as they were."""
+    """Return the values one step forward and one step back along a direction. The tensors are restored."""
     before = {name: each.clone() for name, each in group.items()}
     values = []
     for sign in (1.0, -1.0):

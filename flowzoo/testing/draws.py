@@ -1,4 +1,4 @@
-"""Repeatable random numbers for the checks, none of them from the global random state."""
+"""Repeatable random numbers for the checks, which do not use the global random state."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BATCH = 3
 
 @dataclass(frozen=True)
 class Draws:
-    """A call that can be made again: the same generators from their start, one for each image.
+    """A call that can be repeated: the same generators from their start, one for each image.
 
     Attributes:
         seed: Seed of all the generators.
@@ -39,7 +39,7 @@ class Draws:
     phase: str = ""
 
     def call(self) -> Call:
-        """Return a fresh call."""
+        """Return a new call."""
         generators = per_image_generators(self.seed, self.indices)
         return Call(mode=self.mode, generator=generators, solver=Solving(exact=self.exact, phase=self.phase))
 
@@ -82,7 +82,7 @@ def global_state_left_alone(what: str) -> Iterator[None]:
 
 
 def global_states() -> dict[str, object]:
-    """Return the global random states of torch, NumPy and Python, such that they can be compared."""
+    """Return the global random states of torch, NumPy and Python, in a form that can be compared."""
     return {**_global_states(), "Python": random.getstate()}
 
 

@@ -1,4 +1,4 @@
-"""A device that is not the CPU, on any machine: tensors that say so, and hold tensors of the CPU.
+"""A simulated device for machines without a GPU: tensors that report another device, and hold CPU tensors.
 
 Operations that mix them with tensors of the CPU fail, as they do on a GPU. Unlike tensors of torch's own
 device ``meta``, these have values, so that code may read and compare them.
@@ -16,11 +16,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 _CLAIMED = torch.device("lazy")
-"""The device that the tensors claim to be on: one that torch knows on every machine, and nobody uses."""
+"""The device that the tensors report: one that torch has on every machine, and nobody uses."""
 
 _COPIES = ("aten::copy_", "aten::_to_copy")
 _MAY_MIX = (*_COPIES, "aten::index", "aten::index_put", "aten::index_put_")
-"""What may take tensors of two devices: copies, and the CPU's indices into another device's tensors."""
+"""Operations that may mix devices: copies, and indices on the CPU into tensors of another device."""
 
 
 class MixedDevices(RuntimeError):
@@ -57,7 +57,7 @@ class Elsewhere(Tensor):
 
 
 class _OtherDevice(TorchDispatchMode):
-    """Has tensors that are made on the other device be of :class:`Elsewhere`."""
+    """Makes tensors on the other device instances of :class:`Elsewhere`."""
 
     def __torch_dispatch__(
         self,
@@ -78,7 +78,8 @@ def _apply(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """Apply an operation to the tensors that are held.
 
     Raises:
-        MixedDevices: Some of the tensors are on the CPU and others are not; numbers ``()`` may be anywhere.
+        MixedDevices: Some of the tensors are on the CPU and others are not. Tensors ``()`` may be on any
+            device.
     """
     name = func.name().split(".")[0]
     tensors = [each for each in tree_leaves((args, kwargs)) if isinstance(each, Tensor)]
@@ -92,7 +93,7 @@ def _apply(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         goes_there = isinstance(args[0], Elsewhere)
     if asked is not None:
         kwargs = {**kwargs, "device": torch.device("cpu")}
-    # What works in place returns the very tensor that it got.
+    # Operations in place return the tensor that they got.
     known = {id(each.held): each for each in there}
 
     def wrap(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""All integer images of a tiny model: their probabilities add up to what the density holds, at most to 1."""
+"""The probabilities of all integer images of a tiny model: their sum is the density's integral, at most 1."""
 
 from __future__ import annotations
 
@@ -19,36 +19,37 @@ from flowzoo.testing.result import require
 from flowzoo.testing.trial import Trial
 
 SIZES: dict[Shape, int] = {(1, 2, 2): 2, (1, 2, 1): 3}
-"""Bins by shape; the kit takes the first shape that a model can be built for."""
+"""Number of bins by shape. The kit uses the first shape that a model can be built for."""
 
 NODES = {2: (12, 24), 4: (4, 6, 9, 13, 18)}
-"""Of the quadrature, along each dimension, by the number of dimensions; more until nothing changes."""
+"""Nodes of the quadrature along each dimension, by the number of dimensions. More are tried if needed."""
 
 ROUNDS = 16
-"""A density that is narrow beside a pixel's bin takes many draws."""
+"""Largest factor on the draws: a density that is narrow compared with a bin needs many."""
 
 PASSES = 3
-"""Of the quadrature over a model that draws part of what its levels see."""
+"""Nodes of the quadrature for a model that draws part of what its levels see."""
 
 ROWS = 4096
-"""Images at once."""
+"""Number of images at once."""
 
 ERRORS = 5.0
-"""Standard errors that are tolerated, and :data:`SLACK` for quadrature and solvers."""
+"""Number of standard errors that are tolerated; :data:`SLACK` comes on top for quadrature and solvers."""
 
 SLACK = 1e-2
-"""Relative to the mass."""
+"""Error that is tolerated for quadrature and solvers, relative to the density's integral."""
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is drawn.
+    """The number of draws and samples.
 
     Attributes:
         draws: ``K``, how many draws of noise a bound is taken over; several.
-        repeats: Bounds at most draws, over which their expectation is estimated.
-        samples: Of the model.
-        precision: Of the sum, relative: more is drawn, up to :data:`ROUNDS` times as much, until it is met.
+        repeats: Number of bounds with the most draws, over which their expectation is estimated.
+        samples: Number of samples of the model.
+        precision: Relative precision of the sum. More is drawn until it is reached, up to :data:`ROUNDS`
+            times as much.
     """
 
     draws: tuple[int, ...] = (1, 4, 16)
@@ -63,7 +64,7 @@ class Effort:
 
 
 EFFORT = Effort()
-"""What the kit spends: a second or so of a continuous flow's time, next to nothing of a coupling's."""
+"""The effort of the kit: about a second for a continuous flow, almost nothing for a coupling."""
 
 
 class Totals:
@@ -72,7 +73,7 @@ class Totals:
     Args:
         flow: The model, in float64, initialised, for images of few values.
         effort: How much is drawn.
-        seed: Of everything drawn.
+        seed: Seed of everything that is drawn.
 
     Attributes:
         mass: The model's probability of ``[0, 1)^D``, by quadrature, and its error.
@@ -83,7 +84,7 @@ class Totals:
 
     def __init__(self, flow: Flow, effort: Effort = EFFORT, seed: int = 0) -> None:
         generator = torch.Generator().manual_seed(seed)
-        # What a proposal never draws is lost to the density, and not to the samples.
+        # What a proposal never draws is missing in the density, but not in the samples.
         self.complete = not flow.stochastic
         self.mass = _quadrature(flow, generator)
         log_probs = _draw(flow, effort, generator)
@@ -100,7 +101,7 @@ class Totals:
 
 @torch.no_grad()
 def adds_up_to_its_mass(kind: type[Model], trial: Trial) -> None:
-    """The probabilities of all integer images add up to what density and samples say, at most to 1."""
+    """The probabilities of all integer images add up to the density's integral over [0, 1), at most 1."""
     for shape in SIZES:
         subject = tiny(kind, trial, shape)
         if subject is not None:
@@ -116,17 +117,17 @@ def require_that_they_add_up(totals: Totals) -> None:
     slack = SLACK * mass
     require(
         mass <= 1.0 + ERRORS * mass_error + slack,
-        f"the density holds a probability of {mass:.4f} in [0, 1), and no density holds more than 1",
+        f"the density has a probability of {mass:.4f} in [0, 1), but it must be at most 1",
     )
     require(
         abs(found - mass) <= ERRORS * (error + mass_error) + slack,
-        f"the probabilities of all integer images add up to {found:.4f} ± {error:.2g}, and the density "
-        f"holds {mass:.4f}",
+        f"the probabilities of all integer images add up to {found:.4f} ± {error:.2g}, but the density's "
+        f"integral is {mass:.4f}",
     )
     missing = sampled - mass if totals.complete else min(0.0, sampled - mass)
     require(
         abs(missing) <= ERRORS * (sampled_error + mass_error) + slack,
-        f"{sampled:.4f} ± {sampled_error:.2g} of the samples lie in [0, 1), and the density holds {mass:.4f}",
+        f"{sampled:.4f} ± {sampled_error:.2g} of the samples lie in [0, 1), but the density's is {mass:.4f}",
     )
     for draws, (bound, spread) in totals.bounds.items():
         require(
@@ -136,11 +137,11 @@ def require_that_they_add_up(totals: Totals) -> None:
         )
     most = max(totals.bounds)
     loosest, tightest = totals.bounds[min(totals.bounds)], totals.bounds[most]
-    # How fast more draws tighten a bound is the density's own: where it is narrow beside a bin, 16 do little.
+    # How fast more draws tighten a bound depends on the density: if it is narrow, 16 change little.
     require(
         tightest[0] >= loosest[0] - ERRORS * (tightest[1] + loosest[1]) - slack,
-        f"{most} draws loosen the bounds' sum to {tightest[0]:.4f}, from {loosest[0]:.4f} with "
-        f"{min(totals.bounds)}",
+        f"with {most} draws the bounds add up to {tightest[0]:.4f}, less than the {loosest[0]:.4f} with "
+        f"{min(totals.bounds)}; more draws must not loosen a bound",
     )
 
 

@@ -1,4 +1,4 @@
-"""Checks at values that no other check tries: far out, negative, and nearly all the same."""
+"""Checks at unusual values: very large, negative, and nearly all the same."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _SPREADS = (1e-3, 3.0, 30.0)
 _FURTHEST = f"noise of spread {_SPREADS[-1]:g}"
 
 _FAR_TOLERANCE = 1e-6
-"""Far out, where a function is steep, a round trip loses digits."""
+"""Tolerance at large values, where a function is steep and a round trip loses digits."""
 
 
 def holds_far_out(kind: type[Invertible], trial: Trial) -> None:
-    """Round trip and ``log_det`` hold wherever a component has values, or far out it refuses them.
+    """Round trip and ``log_det`` hold for all values in a component's domain; it may refuse large values.
 
     Noise of spread 0.001, 3 and 30 is tried, as data and as what is inverted; where the domain is ``[0, 1)``,
     values at both of its ends. In float32 the same values give finite results.
@@ -67,7 +67,7 @@ def _stay_finite(subject: Invertible, x: Images, name: str) -> None:
 
 
 def _values(subject: Invertible) -> dict[str, Images]:
-    """Return what is tried, by what it is called."""
+    """Return the values to try, by name."""
     like = subject.images()
     if subject.takes_all_reals:
         return {f"noise of spread {spread:g}": spread * draw_noise(like) for spread in _SPREADS}

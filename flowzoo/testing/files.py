@@ -1,4 +1,4 @@
-"""What a data set needs that does not come with its package: a folder of files."""
+"""Files that a data set needs and that do not come with its package."""
 
 from __future__ import annotations
 
@@ -22,13 +22,11 @@ def load(trial: Trial) -> Dataset:
 
     Raises:
         NeedsFiles: Its files were not given.
-        CheckFailed: What was built is no data set.
+        CheckFailed: The builder did not return a data set.
     """
     missing = missing_options(trial.component, trial.check.options)
     if missing:
-        raise NeedsFiles(
-            f"needs files: give the option {', '.join(missing)}, where {trial.component.name} lies"
-        )
+        raise NeedsFiles(f"needs files: set {', '.join(missing)} to the folder of {trial.component.name}")
     dataset = trial.build()
     if not isinstance(dataset, Dataset):
         raise CheckFailed(f"the builder returned a {type(dataset).__name__}, expected a Dataset")
@@ -36,9 +34,9 @@ def load(trial: Trial) -> Dataset:
 
 
 def missing_options(component: Component, given: Mapping[str, Any]) -> list[str]:
-    """Return the options without which a data set's images are not at hand: those required, and paths.
+    """Return the options that a data set needs to find its images: the required ones, and paths.
 
-    Without a path that has a default, a data set may ask the network, which no check does.
+    Without its optional path, a data set may use the network, which no check does.
     """
     paths = path_options(component)
     needed = [name for name, option in options_of(component).items() if option.required or name in paths]
@@ -57,7 +55,7 @@ def given_folders(trial: Trial) -> dict[str, Path]:
 
 @contextmanager
 def listed_backwards() -> Iterator[None]:
-    """Let folders list their files in the reverse order of their names: none is promised."""
+    """Let folders list their files in the reverse order of their names, since systems promise no order."""
     listdir, scandir = os.listdir, os.scandir
 
     def backwards(path: Any = ".") -> list[Any]:
@@ -72,13 +70,13 @@ def listed_backwards() -> Iterator[None]:
 
 
 class _Scanned(list[Any]):
-    """What :func:`os.scandir` returns: entries, and something to close."""
+    """The result of :func:`os.scandir`: entries, in a context manager."""
 
     def __enter__(self) -> _Scanned:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """There is nothing to close."""
+        """Do nothing: there is nothing to close."""
 
     def __next__(self) -> Any:
         if not self:
@@ -86,4 +84,4 @@ class _Scanned(list[Any]):
         return self.pop(0)
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing: there is nothing to close."""

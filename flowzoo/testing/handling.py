@@ -13,11 +13,11 @@ from flowzoo.testing.subject import Subject
 from flowzoo.testing.trial import Trial
 
 _ROUNDING = 1e-9
-"""Largest difference that another layout in memory may make, in float64: sums are taken in another order."""
+"""Largest difference for another layout in memory, in float64: the order of sums may differ."""
 
 
 def takes_any_layout(kind: type[Subject], trial: Trial) -> None:
-    """What is computed does not depend on how a tensor lies in memory: it may be any view of another."""
+    """Results do not depend on how a tensor lies in memory: it may be any view of another tensor."""
     subject = kind.ready(trial)
     x, context = subject.images(), subject.context()
     for name, (as_usual, laid_out) in _LAYOUTS.items():
@@ -29,7 +29,7 @@ def takes_any_layout(kind: type[Subject], trial: Trial) -> None:
 
 
 def leaves_inputs_alone(kind: type[Subject], trial: Trial) -> None:
-    """Neither images nor contexts nor what is inverted are changed, nor is a result by the next call."""
+    """A call changes neither its images, contexts and latents, nor the result of the call before."""
     given: list[tuple[Tensor, Tensor]] = []
 
     def remember(tensor: Tensor) -> Tensor:
@@ -49,14 +49,14 @@ def leaves_inputs_alone(kind: type[Subject], trial: Trial) -> None:
 
 
 def ignores_module_modes(kind: type[Subject], trial: Trial) -> None:
-    """The run says whether this is training; ``module.train()`` and ``module.eval()`` change nothing."""
+    """``module.train()`` and ``module.eval()`` change nothing: only the call's mode counts."""
     subject = kind.ready(trial)
     x, context = subject.images(), subject.context()
     subject.module.eval()
     expected = _everything(subject, x, context)
     subject.module.train()
     found = _everything(subject, x, context)
-    require_equal(found, expected, "after module.train(), which must make no difference (the run has a mode)")
+    require_equal(found, expected, "after module.train(), which must change nothing (only call.mode counts)")
 
 
 @torch.no_grad()
@@ -82,7 +82,7 @@ def _batch_innermost(tensor: Tensor) -> Tensor:
 
 
 def _strided(tensor: Tensor) -> Tensor:
-    # What lies between belongs to somebody else.
+    # The values in between belong to another tensor.
     return torch.stack([tensor, torch.full_like(tensor, torch.nan)], dim=-1).flatten(-2)[..., ::2]
 
 

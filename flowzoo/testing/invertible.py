@@ -1,4 +1,4 @@
-"""Checks of what is invertible with a log-determinant: transforms, bijectors and whole models."""
+"""Checks of invertible functions with a log-determinant: transforms, bijectors and whole models."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from flowzoo.testing.subject import Subject
 from flowzoo.testing.trial import Trial
 
 _ESTIMATES = 256
-"""Draws over which an estimate is averaged."""
+"""Number of draws over which an estimate is averaged."""
 
 _STANDARD_ERRORS = 6.0
 
@@ -41,26 +41,26 @@ class Invertible(Subject):
 
     @abstractmethod
     def inverse(self, y: Images, context: Images | None, draws: Draws) -> Images:
-        """Return the ``x`` of which ``y`` is the image."""
+        """Return the ``x`` that is mapped to ``y``."""
 
     @property
     def exact_on_request(self) -> bool:
-        """Whether its log-determinant is exact where the call requests that."""
+        """Whether its log-determinant is exact if the call requests that."""
         return True
 
     @property
     def takes_all_reals(self) -> bool:
-        """Whether every finite value can be tried, and not those in ``[0, 1)`` alone."""
+        """Whether every finite value can be tried, not only those in ``[0, 1)``."""
         return True
 
     @property
     @abstractmethod
     def exactness(self) -> Exactness:
-        """What the component says that its log-determinant is worth in evaluation."""
+        """The exactness that the component states for its log-determinant in evaluation."""
 
     @abstractmethod
     def other_outputs(self, y: Images) -> Images:
-        """Return values like ``y`` that are the image of no ``x`` already tried."""
+        """Return values like ``y`` that do not come from any ``x`` that was tried."""
 
     @final
     def outputs(self, x: Images, context: Images | None, draws: Draws) -> dict[str, Tensor]:
@@ -88,7 +88,7 @@ def has_shapes(kind: type[Invertible], trial: Trial) -> None:
 
 @torch.no_grad()
 def inverts(kind: type[Invertible], trial: Trial) -> None:
-    """``inverse(forward(x)) = x``, and the other way round where it is a bijection."""
+    """``inverse(forward(x)) = x``, and ``forward(inverse(y)) = y`` if it is a bijection."""
     subject = kind.ready(trial)
     tolerance = trial.check.tolerance
     x, context = subject.images(), subject.context()
@@ -104,14 +104,14 @@ def inverts(kind: type[Invertible], trial: Trial) -> None:
 def has_exact_log_det(kind: type[Invertible], trial: Trial) -> None:
     """``log_det`` equals ``log |det dy/dx|`` of the whole Jacobian, in evaluation and in training.
 
-    What says that it is exact must be so without a request, and whatever is drawn. What says that it is an
-    estimate must be right on average, and exact on request where it promises that.
+    A component that states an exact one must have it without a request, and for all draws. One that states an
+    estimate must be right on average, and exact on request if it promises that.
     """
     subject = kind.ready(trial)
     stated = subject.exactness
     require(
         stated <= Exactness.UNBIASED,
-        f"its exactness is '{stated}', and its component declares exact=True",
+        f"its exactness is '{stated}', but its component declares exact=True",
     )
     modes: tuple[Mode, ...] = ("evaluate", "train")
     for mode in modes:
@@ -131,7 +131,7 @@ def _keep_to_draws(subject: Invertible, x: Images, expected: PerImage, log_det: 
     """Require that ``log_det`` is the same for other draws, or that the mean over many draws is right."""
     if subject.exactness is Exactness.EXACT:
         _, other = subject.forward(x, subject.context(), Draws(seed=1))
-        what = "log_det with other draws, of a component that says it is exact,"
+        what = "log_det with other draws, for a component that is declared exact,"
         require_close(other, log_det, subject.check.tolerance, what)
         return
     context = subject.context()
@@ -152,7 +152,7 @@ def draws_its_log_det(kind: type[Invertible], trial: Trial) -> None:
     subject = kind.ready(trial)
     require(
         subject.exactness > Exactness.UNBIASED,
-        f"its exactness is '{subject.exactness}', and its component declares exact=False",
+        f"its exactness is '{subject.exactness}', but its component declares exact=False",
     )
     x, context = subject.images(), subject.context()
     _, log_det = subject.forward(x, context, Draws())

@@ -1,4 +1,4 @@
-"""Which checks a kind must pass, and how they are run."""
+"""The checks that each kind must pass, and how they are run."""
 
 from __future__ import annotations
 
@@ -66,9 +66,10 @@ def check_component(
     Args:
         kind: The component's kind.
         name: Its registered name.
-        seed: Of weights and images.
-        told: Is told of each result as it comes.
-        options: Besides those that it declares for its trials; a data set's ``root``, for one.
+        seed: Seed of weights and images.
+        told: Called with each result.
+        options: Options besides those that the component declares for its trials, such as a data set's
+            ``root``.
 
     Returns:
         A result for each check and trial; :func:`~flowzoo.testing.result.findings` sums them up.
@@ -99,7 +100,7 @@ def run_check(trial: Trial, check: str) -> CheckResult:
     """Run one check.
 
     Args:
-        trial: Of the component; see :func:`~flowzoo.testing.trial.trial_of`.
+        trial: A trial of the component; see :func:`~flowzoo.testing.trial.trial_of`.
         check: One of :func:`checks_for` its kind.
 
     Raises:
@@ -125,7 +126,7 @@ def _outcome(made: TrialCheck, trial: Trial, check: str) -> CheckResult:
         return CheckResult(check, False, str(missing), needs_files=True)
     except PassedWithNote as remark:
         return CheckResult(check, True, note=str(remark))
-    except (Exception, SystemExit) as error:  # whatever a component raises is a finding about it
+    except (Exception, SystemExit) as error:  # any exception of a component is a finding about it
         return CheckResult(check, False, _describe(error), cause=_describe(error))
     return CheckResult(check, True)
 

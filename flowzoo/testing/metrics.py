@@ -1,4 +1,4 @@
-"""Checks of metrics, on a tiny model that has been through a training of a few steps' worth of log."""
+"""Checks of metrics, on a tiny model with the log of a training of a few steps."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ from flowzoo.testing.trial import Trial
 T = TypeVar("T")
 
 BINS = 17
-"""Fewer than bytes have, and odd, so that what takes images for bytes is found."""
+"""Fewer bins than bytes have, and an odd number, so that code that assumes bytes is found."""
 
 _NEAR = 0.3
-"""Bits/dim within which a figure is taken for another one, computed with another number of bins."""
+"""Two figures that differ by less than this, in bits/dim, count as the same."""
 
 IMAGES = 48
-"""In each split."""
+"""Number of images in each split."""
 
 TRAINING: Mapping[str, Any] = {
     "batch_size": 8,
@@ -60,7 +60,7 @@ TRAINING: Mapping[str, Any] = {
     "validation_images": 16,
     "validation_batch_size": 16,
 }
-"""Every option of the trainer; the kit stands beside training and does not import it."""
+"""All options of the training. The kit does not import the training code."""
 
 LOG: tuple[Mapping[str, Any], ...] = (
     {"step": 0, "seconds": 0.1, "stage": "all levels", "loss": 5.0},
@@ -71,12 +71,12 @@ LOG: tuple[Mapping[str, Any], ...] = (
 
 
 def tiny_trained(shape: Shape, bins: int = BINS, seed: int = 0) -> Trained:
-    """Return a model of two levels that needs no plugin, and what a metric is told of its training.
+    """Return a model of two levels that needs no plugin, with what a metric gets of its training.
 
     Args:
         shape: ``(C, H, W)`` of its images, with an even height and width.
         bins: How many integers a value of the images can take.
-        seed: Of its weights and images.
+        seed: Seed of its weights and images.
     """
     dataset = _smooth_images(shape, bins, seed)
     coarse = shape[0]
@@ -96,10 +96,10 @@ def measures_a_model(trial: Trial) -> None:
 
 
 def gives_a_figure_or_says_why_not(trial: Trial) -> None:
-    """Figure and error are finite; where there is none, or none to be ranked, objections say why."""
+    """Figure and error are finite. If there is no figure, or it must not be ranked, objections say why."""
     found = _measure(trial)
     if found.value is None:
-        require(bool(found.objections), "there is no value, and no objection says why")
+        require(bool(found.objections), "the value is None, but no objection says why")
     else:
         _require_number("value", found.value)
     if found.error is not None:
@@ -107,8 +107,8 @@ def gives_a_figure_or_says_why_not(trial: Trial) -> None:
         require(found.error >= 0, f"error is {found.error}, expected at least 0")
     require(
         found.valid == (not found.objections),
-        f"valid is {found.valid} with objections {list(found.objections)}; "
-        "a figure is valid unless there are some",
+        f"valid is {found.valid} with the objections {list(found.objections)}; "
+        "a figure is valid if there are none",
     )
 
 
@@ -124,7 +124,7 @@ def states_its_unit(trial: Trial) -> None:
 
 
 def is_plain_data(trial: Trial) -> None:
-    """What stands beside the figure comes back from JSON as it was, so that a record can hold it."""
+    """The conditions and details of the figure survive JSON, so that a record can hold them."""
     found = asdict(_measure(trial))
     for field in ("conditions", "details"):
         value = found[field]
@@ -132,14 +132,14 @@ def is_plain_data(trial: Trial) -> None:
             read = json.loads(json.dumps(value, allow_nan=False))
         except (TypeError, ValueError) as error:
             require(False, f"{field} cannot be written as JSON: {error}")
-        require(read == value, f"{field} comes back from JSON as {read}, was {value}")
+        require(read == value, f"{field} is {value}, and {read} after it was written as JSON and read again")
         require(all(value), f"{field} has an empty name")
 
 
 def repeats_itself(trial: Trial) -> None:
-    """A metric that declares to repeat gives the same again, whatever the global random state.
+    """A metric that declares that it repeats gives the same figure again, whatever the global random state.
 
-    So it does if one object measures twice, for nothing may stay from the model before.
+    This includes one object that measures twice: it must keep nothing of the model before.
     """
     metric = _build(trial)
     found = []
@@ -148,10 +148,10 @@ def repeats_itself(trial: Trial) -> None:
             found.append(_measure(trial, measuring))
     first = found[0]
     for other, again in zip(found[1:], ("a second one", "the first one again"), strict=True):
-        require(first.repeats == other.repeats, "it repeats at one time and not at another")
+        require(first.repeats == other.repeats, "its field repeats differs between two measurements")
         require(
             not first.repeats or first == other,
-            f"it declares to repeat, and gives {first}, then, {again}, {other}",
+            f"it declares repeats=True, but returns {first} and then, {again}, {other}",
         )
 
 
@@ -174,7 +174,7 @@ def leaves_global_state_alone(trial: Trial) -> None:
 
 
 def leaves_the_model_alone(trial: Trial) -> None:
-    """The model, its mode, its parameters, the data and what is known of the training stay as they were."""
+    """The model, its mode, its parameters, the data and the record of the training stay as they were."""
 
     def compared(trained: Trained) -> None:
         before = _noted(trained)
@@ -187,7 +187,7 @@ def leaves_the_model_alone(trial: Trial) -> None:
 
 
 def assumes_no_bins(trial: Trial) -> None:
-    """Nothing is computed as if the data had 256 levels; a metric for 256 alone refuses other numbers."""
+    """Nothing is computed as if the data had 256 bins. A metric for 256 bins only refuses other numbers."""
     trained = tiny_trained(trial.check.shape, BINS, trial.seed)
     seen: list[Tensor] = []
     trained.flow.pixels.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
@@ -198,12 +198,12 @@ def assumes_no_bins(trial: Trial) -> None:
         return
     known = {each for split in SPLITS for each in _digests(_all(trained.dataset.split(split)))}
     for x in seen:
-        for name, levels in (("256", (256 * x).floor()), ("255", (255 * x).round())):
-            as_bytes = levels.clamp(0, 255).to(torch.uint8)
+        for name, values in (("256", (256 * x).floor()), ("255", (255 * x).round())):
+            as_bytes = values.clamp(0, 255).to(torch.uint8)
             require(
                 not known & set(_digests(as_bytes)),
-                f"it divides the images by {name}, and they have {BINS} levels; use flow.bits_per_dim, or "
-                "dequantise(images, flow.bins), or refuse with a FlowzooError what has not 256 levels",
+                f"it divides the images by {name}, but they have {BINS} bins; use flow.bits_per_dim, or "
+                "dequantise(images, flow.bins), or raise a FlowzooError if there are not 256 bins",
             )
     if found.value is not None and "bits" in found.unit:
         off = math.log2(256 / BINS)
@@ -212,16 +212,16 @@ def assumes_no_bins(trial: Trial) -> None:
                 own = float(trained.flow.bits_per_dim(_all(trained.dataset.split(split))).mean())
             require(
                 abs(found.value - own - off) > _NEAR,
-                f"it gives {found.value:.3f} {found.unit}, which is the model's {own:.3f} bits/dim of "
-                f"'{split}' images and log2(256 / {BINS}) more, as if they had 256 levels; use flow.bins",
+                f"it gives {found.value:.3f} {found.unit}: the model's {own:.3f} bits/dim of '{split}' "
+                f"images plus log2(256 / {BINS}), as if they had 256 bins; use flow.bins",
             )
 
 
 def runs_elsewhere(trial: Trial) -> None:
-    """It measures a model on another device than the CPU, even where there is none.
+    """It measures a model on another device than the CPU. The device is simulated if there is none.
 
-    See :mod:`flowzoo.testing.elsewhere`. What such a device does not know is no finding; tensors that are on
-    the CPU beside those of the model are, and so is NumPy given a tensor of another device.
+    See :mod:`flowzoo.testing.elsewhere`. Operations that such a device lacks are no finding. Tensors that
+    are on the CPU beside those of the model are, and so is NumPy given a tensor of another device.
     """
 
     def on_the_cpu(trained: Trained) -> tuple[Measurement, int]:
@@ -246,7 +246,7 @@ def runs_elsewhere(trial: Trial) -> None:
         value = math.nan if found.value is None else found.value
         both = math.isnan(value) and math.isnan(expected.value)
         same = both or math.isclose(value, expected.value, rel_tol=1e-3, abs_tol=1e-5)
-        require(same, f"it gives {expected.value} on the CPU, and {found.value} on another device")
+        require(same, f"it gives {expected.value} on the CPU, but {found.value} on another device")
 
 
 def _build(trial: Trial) -> Metric:
@@ -263,10 +263,10 @@ def _measure(trial: Trial, metric: Metric | None = None) -> Measurement:
 
 
 def _try_on(trial: Trial, act: Callable[[Trained], T]) -> T:
-    """Do something with a model of few bins or, if the metric refuses that, with one of 256.
+    """Call a function with a model of few bins or, if the metric refuses that, with one of 256.
 
     Raises:
-        PassedWithNote: It refuses both; the message is that for 256.
+        PassedWithNote: The metric refuses both; the message is that for 256.
     """
     try:
         return act(tiny_trained(trial.check.shape, BINS, trial.seed))
@@ -278,7 +278,7 @@ def _try_on(trial: Trial, act: Callable[[Trained], T]) -> T:
 
 
 def _noted(trained: Trained) -> dict[str, Any]:
-    """Return what a metric must not change, such that it can be compared."""
+    """Return what a metric must not change, in a form that can be compared."""
     flow = trained.flow
     modules = dict(flow.named_modules())
     hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")

@@ -29,7 +29,7 @@ from flowzoo.units import bits_per_dim
 
 @final
 class Model(Invertible):
-    """A model on trial: ``y`` is all latents in one, ``log_det`` is ``log p(x) - log N(y; 0, I)``."""
+    """A model on trial: ``y`` holds all latents, and ``log_det`` is ``log p(x) - log N(y; 0, I)``."""
 
     module: Flow
 
@@ -91,7 +91,7 @@ def has_terms_that_add_up(kind: type[Model], trial: Trial) -> None:
     terms = flow.terms(x, Draws().call())
     require(
         len(terms.levels) == len(flow.latent_shapes),
-        f"{len(terms.levels)} sets of terms, one a level expected",
+        f"it has {len(terms.levels)} sets of terms, expected one for each level",
     )
     rows = [terms.pixels, *(term for level in terms.levels for term in level)]
     for row in rows:
@@ -100,7 +100,7 @@ def has_terms_that_add_up(kind: type[Model], trial: Trial) -> None:
 
 
 def has_level_losses(kind: type[Model], trial: Trial) -> None:
-    """A level's loss is the same whether computed alone or with the others'."""
+    """A level's loss is the same, computed alone or with the losses of the others."""
     flow, x = _flow_and_images(kind, trial)
     together = flow.loss(x, Draws().call())
     for place, loss in enumerate(together):
@@ -111,7 +111,7 @@ def has_level_losses(kind: type[Model], trial: Trial) -> None:
 
 
 def samples(kind: type[Model], trial: Trial) -> None:
-    """Samples are finite, repeat with their seed, differ with another, and leave the global state alone."""
+    """Samples are finite, repeat with the same seed and differ with another. The global state stays."""
     flow, _ = _flow_and_images(kind, trial)
     with global_state_left_alone("sampling"):
         first, again, other = flow.sample(2, seed=1), flow.sample(2, seed=1), flow.sample(2, seed=2)
@@ -135,7 +135,7 @@ def saves_and_loads(kind: type[Model], trial: Trial) -> None:
 
 
 def gives_bits_per_dim(kind: type[Model], trial: Trial) -> None:
-    """Bits per dimension of integer images are finite, and those of the dequantised images' ``log p``."""
+    """Bits per dimension of integer images are finite, and agree with ``log p`` of the dequantised images."""
     flow, _ = _flow_and_images(kind, trial)
     images = _integers(trial, flow.bins)
     found = flow.bits_per_dim(images, Draws().call())
@@ -146,7 +146,7 @@ def gives_bits_per_dim(kind: type[Model], trial: Trial) -> None:
 
 
 def with_other_pixels(*checks: Callable[[type[Model], Trial], None]) -> Callable[[type[Model], Trial], None]:
-    """Return a check that makes others with pixels in logit space, where a level's values may be any."""
+    """Return a check that repeats others with pixels in logit space, where values have no bounds."""
 
     def every(kind: type[Model], trial: Trial) -> None:
         pixels = {"name": "logit", "alpha": 0.05}
@@ -161,7 +161,7 @@ def with_other_pixels(*checks: Callable[[type[Model], Trial], None]) -> Callable
 
 
 def counts_other_bins(kind: type[Model], trial: Trial) -> None:
-    """The model works for data of another number of bins than bytes have."""
+    """The model works for data with a number of bins other than 256."""
     for bins in (2, 17):
         variant = trial.with_check(options={**trial.check.options, "bins": bins})
         flow, _ = _flow_and_images(kind, variant)
@@ -173,9 +173,9 @@ def counts_other_bins(kind: type[Model], trial: Trial) -> None:
 
 
 def keeps_parameters_apart(kind: type[Model], trial: Trial) -> None:
-    """No two parameters or buffers lie in the same memory: a copy, a move or a load would part them.
+    """No two parameters or buffers share memory: a copy, a move or a load would separate them.
 
-    A parameter that stands in two places is one parameter, and stays so.
+    One parameter that is used in two places is allowed: it stays one parameter.
     """
     flow: Flow = trial.build()
     places = [
@@ -193,7 +193,7 @@ def keeps_parameters_apart(kind: type[Model], trial: Trial) -> None:
 
 
 def trains_levels_apart(kind: type[Model], trial: Trial) -> None:
-    """Where levels can be trained one by one, a level's loss depends on no other level's parameters."""
+    """If levels can be trained one by one, a level's loss does not depend on other levels' parameters."""
     flow, x = _flow_and_images(kind, trial)
     if not flow.separable:
         return
@@ -210,7 +210,7 @@ def trains_levels_apart(kind: type[Model], trial: Trial) -> None:
 
 
 def refuses_bad_images(kind: type[Model], trial: Trial) -> None:
-    """Images of a wrong shape, type or range are refused, by the error that says so."""
+    """Images of a wrong shape, type or range are refused with the right error."""
     flow, x = _flow_and_images(kind, trial)
     integers = _integers(trial, flow.bins)
     one, below, not_a_number = x.clone(), x.clone(), x.clone()
@@ -226,7 +226,7 @@ def refuses_bad_images(kind: type[Model], trial: Trial) -> None:
 
 
 def leaves_global_state_alone_when_created(kind: type[Model], trial: Trial) -> None:
-    """Creating a model leaves the global random state alone, and one seed gives the same weights again."""
+    """Creating a model does not change the global random state, and a seed always gives the same weights."""
     with global_state_left_alone("creation"):
         trial.make(trial)
     weights = []
@@ -249,7 +249,7 @@ def _integers(trial: Trial, bins: int) -> IntegerImages:
 
 
 def _extent(tensor: Tensor) -> tuple[int, int, int]:
-    """Return in which memory a tensor lies, from which byte to which."""
+    """Return the memory of a tensor, with its first and last byte."""
     size = tensor.element_size()
     start = int(tensor.storage_offset()) * size
     sizes = zip(tensor.shape, tensor.stride(), strict=True)

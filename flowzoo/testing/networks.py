@@ -26,12 +26,12 @@ _ROUNDING = 1e-9
 
 @final
 class Net(Subject):
-    """A network on trial; one that is timed gets another time for each image."""
+    """A network on trial. If it takes a time, each image gets a different one."""
 
     module: Network
 
     def first_pass(self, seed: int = 0) -> None:
-        """Networks take nothing from data."""
+        """Do nothing: networks take no state from data."""
 
     def outputs(self, x: Images, context: Images | None, draws: Draws) -> dict[str, Tensor]:
         return {"the output": self.module(x, context, self._times(x, draws))}
@@ -47,7 +47,7 @@ class Net(Subject):
 
 
 def in_all_variants(check: Callable[[type[Net], Trial], None]) -> Callable[[type[Net], Trial], None]:
-    """Return a check that is made with and without a context and a time, as far as the network takes them."""
+    """Return a check that runs with and without a context and a time, unless the network refuses that."""
 
     def every(kind: type[Net], trial: Trial) -> None:
         for variant in _variants(trial):
@@ -66,7 +66,7 @@ def has_network_shapes(kind: type[Net], trial: Trial) -> None:
 
 
 def uses_its_time(kind: type[Net], trial: Trial) -> None:
-    """One time for all images is as good as the same time for each, and another time gives another output."""
+    """One time for all images gives the same as that time for each, and another time changes the output."""
     if not trial.timed:
         return
     subject = kind.ready(trial)
@@ -78,10 +78,10 @@ def uses_its_time(kind: type[Net], trial: Trial) -> None:
 
 
 def pushes_tangents(kind: type[Net], trial: Trial) -> None:
-    """The prepared network computes the network, and pushes tangents as the brute-force Jacobian does.
+    """The prepared network computes the network, and its ``jvp`` agrees with the brute-force Jacobian.
 
-    So it does for one tangent, for several, and for several that all images share; and what comes out has the
-    gradients with respect to the image, the context and the parameters that the brute-force product has.
+    This holds for one tangent, for several, and for several that all images have in common. The results have
+    the gradients with respect to the image, the context and the parameters that the brute-force product has.
     """
     if not trial.timed:
         return
@@ -119,7 +119,7 @@ def pushes_tangents(kind: type[Net], trial: Trial) -> None:
 
 @torch.no_grad()
 def prepares_anew(kind: type[Net], trial: Trial) -> None:
-    """What is prepared follows the parameters and the context, and leaves what it is given alone."""
+    """The prepared network follows the parameters and the context, and does not change its arguments."""
     if not trial.timed:
         return
     subject = kind.ready(trial)
@@ -145,22 +145,22 @@ def prepares_anew(kind: type[Net], trial: Trial) -> None:
 
 @torch.no_grad()
 def reads_no_values(kind: type[Net], trial: Trial) -> None:
-    """Nothing is decided by the values of the input: forward mode and ``vmap`` cannot go through that."""
+    """No branch depends on the values of the input, since forward mode and ``vmap`` cannot handle that."""
     subject = kind.ready(trial)
     x, context = subject.images(), subject.context()
     with Readings([x] if context is None else [x, context]) as readings:
         subject.outputs(x, context, Draws())
     require(
         not readings.found,
-        f"what it computes is decided by values of the input, by {readings.found}; use torch.where instead",
+        f"a decision depends on values of the input: {readings.found}; use torch.where instead",
     )
 
 
 def stays_within_its_reach(kind: type[Net], trial: Trial) -> None:
-    """Pixels further off than the declared receptive radius do not count, on an image that has such pixels.
+    """Pixels beyond the declared receptive radius do not change the output.
 
-    The image is as many times larger than the trial's as it takes; outputs at its corners, at the middles of
-    its sides and at its centre are looked at.
+    The image is made large enough to have such pixels. Outputs at its corners, at the middles of
+    its sides and at its centre are compared.
     """
     radius = kind.ready(trial).module.receptive_radius
     if radius is None:
@@ -176,12 +176,12 @@ def stays_within_its_reach(kind: type[Net], trial: Trial) -> None:
         furthest = int((distance * (gradient != 0).any(1).any(0)).max())
         require(
             furthest <= radius,
-            f"the output depends on pixels {furthest} off; the declared receptive radius is {radius}",
+            f"the output depends on pixels {furthest} away, but the declared receptive radius is {radius}",
         )
 
 
 def _gradients(values: Sequence[Tensor], inputs: Sequence[Tensor]) -> Sequence[Tensor]:
-    """Return the gradients of a function of all values, zero with respect to what they do not depend on."""
+    """Return the gradients of a function of all values; zeros for tensors that it does not depend on."""
     total = torch.stack([(value * draw_noise(value)).sum() for value in values]).sum()
     if not total.requires_grad:
         return [torch.zeros_like(each) for each in inputs]
@@ -202,7 +202,7 @@ def _enlarged(trial: Trial, size: int) -> Trial:
 
 
 def _variants(trial: Trial) -> list[Trial]:
-    """Return the trials of all variants that the network's builder does not refuse; one it must build."""
+    """Return the trials of all variants that the builder accepts; it must accept at least one."""
     contexts = {trial.check.context_shape, None}
     wanted = [
         replace(trial.with_check(context_shape=context), timed=timed)

@@ -1,4 +1,4 @@
-"""Loading a data set in another process, where sets and mappings of text come in another order."""
+"""Loads a data set in another process, where sets of text have another order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PROGRAM = "import sys; from flowzoo.testing.other_process import main; main(sys
 
 
 def digests_in_another_process(trial: Trial) -> dict[str, list[str]]:
-    """Return the digests of each split's images, and the revision, as another process finds them.
+    """Return the digests of each split's images, and the revision, as another process computes them.
 
     Raises:
         CheckFailed: The data set cannot be loaded there.

@@ -1,4 +1,4 @@
-"""Whether values are moved and nothing else."""
+"""Checks that values are only moved."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from flowzoo.testing.result import require
 
 
 def numbered(shape: Shape) -> Images:
-    """Return images whose values are all different, and say where they stand."""
+    """Return images whose values are all different and give their own places."""
     values = (BATCH, *shape)
     return torch.arange(torch.Size(values).numel(), dtype=torch.float64).reshape(values)
 
 
 def require_moves(move: Callable[[Images], Sequence[Images]], shape: Shape) -> None:
-    """Require that ``move`` takes every value to one place, whatever the values are.
+    """Require that ``move`` takes every value to one place, which does not depend on the values.
 
     Args:
-        move: From images to their parts.
+        move: Maps images to their parts.
         shape: ``(C, H, W)`` of the images.
     """
     parts = move(numbered(shape))
@@ -34,7 +34,7 @@ def require_moves(move: Callable[[Images], Sequence[Images]], shape: Shape) -> N
 
 
 def require_permutation(parts: Sequence[Images], shape: Shape) -> None:
-    """Require that the parts hold the values of :func:`numbered` images once each, alike in every image."""
+    """Require that the parts hold each value of :func:`numbered` images once, at one place in all."""
     values = _in_a_row(parts)
     complete = torch.equal(values.sort(dim=1).values, numbered(shape).flatten(1))
     require(complete, "the values that come out are not those that went in, each of them once")

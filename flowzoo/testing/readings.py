@@ -19,21 +19,21 @@ _READS = {
     "unique_dim": "torch.unique",
     "_unique2": "torch.unique",
 }
-"""Operations whose result, or its shape, is known only once the values are, and what they are in code."""
+"""Operations that need the values of a tensor, and what they look like in code."""
 
 
 @final
 class Readings(TorchDispatchMode):
-    """While it is entered, notes operations that read what was computed from some tensors.
+    """Inside its block, records operations that read values which were computed from some tensors.
 
     Args:
-        tensors: Whose values must not be read.
+        tensors: The tensors whose values must not be read.
     """
 
     def __init__(self, tensors: Sequence[Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.found = ""
-        # By where they lie in memory; held, so that nothing else comes to lie there.
+        # By their place in memory. They are kept alive, so that no other tensor gets the same place.
         self._followed = {place_in_memory(each): each for each in tensors}
 
     def __torch_dispatch__(
@@ -56,7 +56,7 @@ class Readings(TorchDispatchMode):
 
 
 def place_in_memory(tensor: Tensor) -> int:
-    """Return where a tensor's values lie, which its views share."""
+    """Return where a tensor's values lie in memory, the same for all its views."""
     return tensor.untyped_storage().data_ptr()
 
 

@@ -1,4 +1,4 @@
-"""What a check finds, and how it says that something is wrong."""
+"""The result of a check, and functions that fail it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ class CheckResult:
         passed: Whether the component passed it. False as well where it could not be run.
         detail: What is wrong; empty for a pass.
         needs_files: Whether it could not be run because the component declares files that were not given.
-        note: Why a check that passed says little, such as a metric that refuses the model it is tried on.
-        trial: Which of the component's trials it was made in; empty where there is one only.
-        cause: The exception behind what is wrong; empty if there was none. What has one cause is one finding.
+        note: Why a check that passed shows little, for example since a metric refuses the model it is tried
+            on.
+        trial: The trial of the component in which it was made; empty if there is only one.
+        cause: The exception behind the failure; empty if there was none. Failures with one cause are one
+            finding.
     """
 
     name: str
@@ -35,7 +37,7 @@ class CheckResult:
 
     @property
     def fault(self) -> str:
-        """What is wrong, the same for all results that have one cause."""
+        """A key that is the same for all results that have one cause."""
         return self.cause or self.detail
 
     @property
@@ -51,7 +53,7 @@ class Finding:
     Attributes:
         checks: Their titles.
         detail: What is wrong.
-        needs_files: Whether nothing is known to be wrong, but files are missing.
+        needs_files: Whether the checks could not be run since files are missing.
     """
 
     checks: tuple[str, ...]
@@ -65,7 +67,7 @@ class Finding:
 
 
 def findings(results: Iterable[CheckResult]) -> list[Finding]:
-    """Return what is wrong, each thing once, however many checks it makes fail."""
+    """Return what is wrong, each fault once, however many checks it makes fail."""
     found: dict[str, list[CheckResult]] = {}
     for each in results:
         if not each.passed:
@@ -85,7 +87,7 @@ class NeedsFiles(Exception):
 
 
 class PassedWithNote(Exception):
-    """Nothing is wrong, but the check has seen less than all: the message says what."""
+    """The check has found nothing wrong, but could not test everything: the message says what."""
 
 
 def require(condition: bool, detail: str) -> None:
@@ -112,7 +114,7 @@ def require_equal(found: dict[str, Tensor], expected: dict[str, Tensor], what: s
 
 
 def _looks(found: Tensor, expected: Tensor) -> str:
-    """Return what a difference of two numbers an image looks like, to be set behind a message."""
+    """Return what the difference of two numbers for each image looks like, to append it to a message."""
     if found.ndim != 1:
         return ""
     phrase = describe_discrepancy(found.tolist(), expected.tolist())

@@ -1,4 +1,4 @@
-"""A check of data sets: their revision follows their images, and nothing else."""
+"""A check of data sets: their revision depends on their images, and on nothing else."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from flowzoo.testing.result import require
 from flowzoo.testing.trial import Trial
 
 MOST_BYTES = 2**27
-"""Size of a folder of files that is copied to try what becomes of it, at most."""
+"""Largest size of a folder of files that the check copies."""
 
 MOST_FILES = 2000
 
 TRIED = 3
-"""Files that are replaced, one after another, until one of them changes the images."""
+"""Largest number of files that are replaced, one after another, until one of them changes the images."""
 
 
 def has_a_revision_of_its_images(trial: Trial) -> None:
-    """Other images have another revision; the same files in another folder have the same one.
+    """Other images have another revision. The same files in another folder have the same revision.
 
     Other images come from other options, and from a copy of the folder in which one file replaces another.
     """
@@ -37,7 +37,7 @@ def has_a_revision_of_its_images(trial: Trial) -> None:
             other = load(_with_options(trial, **{name: value}))
             held = read_contents(other)
         except FlowzooError:
-            continue  # it need not take every value
+            continue  # it may refuse some values
         _require_another_revision(first, contents, other, held, f"with {name}={value!r}")
     for name, root in given_folders(trial).items():
         _try_files(trial, name, root, first, contents)
@@ -92,7 +92,7 @@ def _require_another_revision(
 
 
 def _alternatives(trial: Trial) -> Iterator[tuple[str, Any]]:
-    """Yield options with other values than the trial's, as far as the options say what else there is."""
+    """Yield options with other values than the trial's, if their types list such values."""
     for name, option in options_of(trial.component).items():
         current = trial.check.options.get(name, option.default)
         for value in _values(option):

@@ -59,7 +59,7 @@ def merges_what_it_split(kind: type[Split], trial: Trial) -> None:
 
 
 def permutes(kind: type[Split], trial: Trial) -> None:
-    """Every value goes to one place, the same for all images and values, so the log-determinant is 0."""
+    """Every value goes to one place, the same in all images, so the log-determinant is 0."""
     split = kind.ready(trial).module
 
     def move(y: Images) -> Sequence[Images]:
@@ -69,7 +69,7 @@ def permutes(kind: type[Split], trial: Trial) -> None:
 
 
 def is_fitted_first(kind: type[Split], trial: Trial) -> None:
-    """A policy that ``fit`` decides cannot be used before, and names a stand-in for gathering scores."""
+    """A policy that ``fit`` decides refuses use before ``fit``, and ``unscored()`` returns a replacement."""
     subject = kind(trial.build(), trial)
     x = subject.images()
     before, unfitted = subject.state(), _outputs_unless_refused(subject, x)
@@ -80,12 +80,12 @@ def is_fitted_first(kind: type[Split], trial: Trial) -> None:
         require(unfitted is None, "fit decides the split, but it can be used before")
         require(
             subject.module.unscored() is not None,
-            "fit decides the split, but unscored() names no stand-in to gather scores with",
+            "fit decides the split, but unscored() returns None; return a split that keeps everything",
         )
 
 
 def keeps_all_while_unscored(kind: type[Split], trial: Trial) -> None:
-    """What stands in for a policy while scores are gathered keeps everything, at the same resolution."""
+    """The replacement of a policy while scores are gathered keeps everything, at the same resolution."""
     split = kind.ready(trial).module
     stand_in = split.unscored()
     if stand_in is None:

@@ -1,4 +1,4 @@
-"""What all components that map images have in common, as far as the checks are concerned."""
+"""The interface through which checks use any component that maps images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from flowzoo.testing.draws import Draws, draw_images
 from flowzoo.testing.trial import Trial
 
 FIRST_BATCH = 64
-"""Images in each batch of the first pass over data: more than a tiny image has dimensions."""
+"""Number of images in each batch of the first pass over data: more than a tiny image has dimensions."""
 
 
 HandOver = Callable[[Tensor], Tensor]
@@ -34,12 +34,12 @@ class Subject(ABC):
         self.module = module.double()
         self.trial = trial
         self.hand_over: HandOver = _as_it_is
-        """What is done to every tensor before the component gets it, for checks of how it is laid out."""
+        """Changes every tensor before the component gets it, for checks of the layout in memory."""
 
     @final
     @property
     def check(self) -> Check:
-        """What the component declares about its trial."""
+        """The component's declaration of the trial."""
         return self.trial.check
 
     @final
@@ -61,20 +61,20 @@ class Subject(ABC):
         return None if shape is None else draw_images(shape, seed=self.trial.mixed(seed + 1000))
 
     def stated_shapes(self) -> object:
-        """Return what the component states about the shapes that come out.
+        """Return the shapes of the outputs that the component states.
 
         Raises:
-            ShapeError: It does not take images of the trial's shape.
+            ShapeError: The component refuses images of the trial's shape.
         """
         return self.check.shape
 
     @abstractmethod
     def first_pass(self, seed: int = 0) -> None:
-        """Let the component see data."""
+        """Make the first pass over data."""
 
     @abstractmethod
     def outputs(self, x: Images, context: Images | None, draws: Draws) -> dict[str, Tensor]:
-        """Return everything that the component computes in evaluation, one row for each image."""
+        """Return all results of the component in evaluation, one row for each image."""
 
     @abstractmethod
     def objectives(self, x: Images, context: Images | None, draws: Draws) -> dict[str, Tensor]:
@@ -88,7 +88,7 @@ class Subject(ABC):
 
     @final
     def minimise(self, x: Images, context: Images | None, draws: Draws) -> dict[str, Tensor]:
-        """Return the :meth:`objectives`, with :attr:`hand_over` done to what they are computed from."""
+        """Return the :meth:`objectives`, with :attr:`hand_over` applied to their inputs."""
         return self.objectives(self.hand_over(x), self._handed_over(context), draws)
 
     @property

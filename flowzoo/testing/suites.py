@@ -27,7 +27,7 @@ from flowzoo.training.stage import plan_stages
 
 @dataclass(frozen=True)
 class _Images:
-    """What planning needs to know of a data set."""
+    """The facts about a data set that planning needs."""
 
     shape: Shape
     bins: int
@@ -35,12 +35,12 @@ class _Images:
 
 
 def builds(trial: Trial) -> None:
-    """The builder returns a mapping, or the path of a YAML file, that holds what a suite holds."""
+    """The builder returns a suite: a mapping, or the path of a YAML file."""
     _suite(trial)
 
 
 def asks_for_what_exists(trial: Trial) -> None:
-    """Every model, data set and metric is installed, every option is known and in its range."""
+    """Every model, data set and metric is installed, and every option exists and is in its range."""
     suite = _suite(trial)
     cells = cells_of(suite)
     require(bool(cells), "no row of the suite is installed, so there is nothing to run")
@@ -50,9 +50,9 @@ def asks_for_what_exists(trial: Trial) -> None:
 
 
 def can_be_planned(trial: Trial) -> None:
-    """Every model can be built for every data set, and every budget is enough for the training's stages.
+    """Every model can be built for every data set, and every budget is large enough for all stages.
 
-    A data set whose files are not at hand is planned for by the shape that its Check declares, if it does.
+    For a data set without its files, the shape that its Check declares is used, if there is one.
     """
     suite = _suite(trial)
     images: dict[str, _Images | None] = {}
@@ -71,7 +71,7 @@ def can_be_planned(trial: Trial) -> None:
             raise CheckFailed(f"{cell.title}: {error}") from error
     unknown = [label for label, known in images.items() if known is None]
     if unknown:
-        raise PassedWithNote(f"not planned for {', '.join(unknown)}, whose files are not at hand")
+        raise PassedWithNote(f"needs files to plan the cells for {', '.join(unknown)}")
 
 
 def _suite(trial: Trial) -> Suite:
@@ -84,7 +84,7 @@ def _plan(cell: Cell, images: _Images) -> None:
 
 
 def _build(cell: Cell, images: _Images) -> Flow:
-    """Build a cell's model, without memory for its weights where its builders allow that."""
+    """Build a cell's model, without memory for its weights if its builders allow that."""
     asked, registry = cell.experiment, default_registry()
     pixels = asked.pixels if asked.pixels is not None else images.pixels
     given = (asked.model, images.shape, images.bins, pixels, asked.seed, asked.options)
@@ -92,7 +92,7 @@ def _build(cell: Cell, images: _Images) -> Flow:
         with torch.device("meta"):
             return assemble(registry, *given)
     except FlowzooError:
-        # What is wrong is said by a build with real weights: some builders compute with them.
+        # A build with real weights gives the true error, since some builders compute with them.
         return assemble(registry, *given)
 
 
@@ -102,7 +102,7 @@ def _images(cell: Cell) -> _Images | None:
         try:
             info = load_dataset(cell.experiment.data, **cell.experiment.data_options).info
         except DataError:
-            pass  # a package or the network that it needs is not there
+            pass  # a package that it needs is not installed, or there is no network
         else:
             return _Images(info.shape, info.bins, info.pixels)
     check = component.checks[0]
@@ -110,7 +110,7 @@ def _images(cell: Cell) -> _Images | None:
 
 
 def _missing_options(cells: list[Cell]) -> Iterator[str]:
-    """Say which options without a default are left out; folders of files are given when the suite is run."""
+    """Raise for options without a default that are left out, except folders, which the user gives."""
     registry = default_registry()
     asked: list[tuple[Any, str, Mapping[str, Any]]] = []
     for cell in cells:
@@ -131,7 +131,7 @@ def _missing_options(cells: list[Cell]) -> Iterator[str]:
 
 
 def _unknown_figures(suite: Suite) -> Iterator[str]:
-    """Say where published figures are asked for by a name that nearly is one."""
+    """Raise if the name for published figures is a misspelt one."""
     known = {each.data for model in default_registry().components("model") for each in model.published}
     for data in suite.data:
         hint = did_you_mean(data.published, known)

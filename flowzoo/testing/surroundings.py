@@ -1,4 +1,4 @@
-"""What checks and components share without saying so: random states and settings of the whole process."""
+"""Settings and random states of the whole process, which checks and components have in common."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from flowzoo.testing.result import CheckFailed
 
 @contextmanager
 def apart_from_others(check: str) -> Iterator[None]:
-    """Make a check independent of what ran before it, and what runs afterwards independent of it.
+    """Make a check independent of earlier checks, and later checks independent of it.
 
-    The global random states are set to values that follow from the check's name, so that no check finds the
-    state that another one left; afterwards everything is as it was.
+    The global random states are set to values that depend on the check's name, so that no check uses the
+    state that another one left. Afterwards all states are restored.
 
     Args:
         check: The check's name.

@@ -20,13 +20,13 @@ from flowzoo.testing.variants import takes
 from flowzoo.transform import ResolutionTransform
 
 _SMALL = ((1, 2, 2), (1, 2, 4), (1, 4, 4), (2, 4, 4))
-"""Shapes of which the smallest that fits is taken, to see how draws are distributed."""
+"""Shapes on which the distribution of draws is tested; the smallest that the transform accepts is used."""
 
 _DRAWS = 16384
 _FEW = 4
 _STANDARD_ERRORS = 6.0
 _WIDEST = 0.25
-"""A density is about even over the box, so the average cannot be off by more unless something is wrong."""
+"""Largest relative error of the average. The density is nearly constant over the box, so it is small."""
 
 
 @final
@@ -58,14 +58,14 @@ class Transform(Invertible):
         self.module(x, Call(mode="initialise", ledger=Ledger()))
 
     def objectives(self, x: Images, context: Images | None, draws: Draws) -> dict[str, Tensor]:
-        # What follows a transform weighs its outputs anyhow.
+        # What follows a transform weights its outputs in any way.
         y, log_det = self.forward(x, context, draws)
         return {"a function of its outputs": (y * draw_noise(y)).sum() + log_det.sum()}
 
 
 @torch.no_grad()
 def moves_values(kind: type[Transform], trial: Trial) -> None:
-    """A transform that declares to permute moves every value to one place, the same for all images."""
+    """A transform that declares ``permutes`` moves every value to one place, the same in all images."""
     subject = kind.ready(trial)
     if subject.module.traits.permutes:
         require_moves(lambda x: [subject.forward(x, None, Draws())[0]], trial.check.shape)
@@ -73,7 +73,7 @@ def moves_values(kind: type[Transform], trial: Trial) -> None:
 
 @torch.no_grad()
 def draws_from_a_density(kind: type[Transform], trial: Trial) -> None:
-    """``exp(-log_det)`` is the density of what is drawn: over a box, its inverse averages to the box's size.
+    """``exp(-log_det)`` is the density of the draws: the mean of its inverse over a box is the box's size.
 
     That is ``E[1_box(c) / q(c)] = |box|``, for a box around the middle half of the draws. It is tried on the
     smallest image that the transform takes, where few values are drawn.
@@ -88,7 +88,7 @@ def draws_from_a_density(kind: type[Transform], trial: Trial) -> None:
     values = y.flatten(1)
     drawn = values[:, (values != values[:1]).any(0)]
     if drawn.shape[1] > _FEW or drawn.shape[1] != values.shape[1] - x[0].numel():
-        return  # more is drawn than a box can hold, or it is mixed with the image
+        return  # the draws have too many values for a box, or are mixed with the image
     low, high = torch.quantile(drawn, torch.tensor([0.25, 0.75], dtype=drawn.dtype), dim=0)
     inside = ((drawn > low) & (drawn < high)).all(1)
     weights = torch.where(inside, log_det.exp(), 0.0) / (high - low).prod()
@@ -102,7 +102,7 @@ def draws_from_a_density(kind: type[Transform], trial: Trial) -> None:
 
 @torch.no_grad()
 def draws_if_it_says_so(kind: type[Transform], trial: Trial) -> None:
-    """``traits.stochastic`` says whether anything is drawn; ``exactness`` and ``Component.exact`` agree."""
+    """``traits.stochastic`` is true exactly if something is drawn; ``exactness`` agrees with it."""
     subject = kind.ready(trial)
     stated = subject.module.traits.stochastic
     x = subject.images()
@@ -113,18 +113,20 @@ def draws_if_it_says_so(kind: type[Transform], trial: Trial) -> None:
         drawn = not (torch.equal(y, other) and torch.equal(log_det, other_log_det))
         says = f"its traits.stochastic is {stated}"
         require(
-            drawn == stated, f"{'something' if drawn else 'nothing'} is drawn in mode '{mode}', and {says}"
+            drawn == stated, f"{'something' if drawn else 'nothing'} is drawn in mode '{mode}', but {says}"
         )
     require(
         stated != trial.component.exact,
-        f"its traits.stochastic is {stated} and its component declares exact={trial.component.exact}",
+        f"its traits.stochastic is {stated}, but its component declares exact={trial.component.exact}",
     )
     bounded = subject.exactness >= Exactness.BOUND
-    require(bounded == stated, f"its traits.stochastic is {stated}, and its exactness '{subject.exactness}'")
+    require(
+        bounded == stated, f"its traits.stochastic is {stated}, but its exactness is '{subject.exactness}'"
+    )
     if subject.module.traits.dequantises:
-        require(stated, "it says that it dequantises, and not that it draws")
+        require(stated, "its traits.dequantises is True, but traits.stochastic is False")
         _, log_det = subject.forward(x, None, Draws())
         require(
             torch.equal(log_det, log_det[:1].expand_as(log_det)),
-            "it dequantises, and its draw is not uniform",
+            "its traits.dequantises is True, but its draw is not uniform",
         )

@@ -1,4 +1,4 @@
-"""A component on trial: what it declares, and how to build it afresh."""
+"""A component on trial: what it declares, and how to build a new one."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Trial:
 
     Attributes:
         component: What the component declares; of its checks, the one that is tried.
-        make: Builds it for a trial; called anew for every check.
+        make: Builds it for a trial; called for every check.
         timed: Whether a network is built to be given a time.
-        name: Under which it is found: its own, qualified where several plugins bring one of that name.
-        seed: Of everything that is random in the trial: weights, images, contexts and draws of directions.
-        title: What tells this trial from the component's others; empty where it has one trial only.
+        name: Its name, qualified by the distribution if several plugins bring one of that name.
+        seed: Seed of everything that is random in the trial: weights, images, contexts and directions.
+        title: What distinguishes this trial from the component's others; empty if it has only one.
     """
 
     component: Component
@@ -47,7 +47,7 @@ class Trial:
             return self.make(self)
 
     def mixed(self, seed: int) -> int:
-        """Return a seed for this trial, from one for any."""
+        """Return a seed for this trial, from a seed for all trials."""
         return seed + 1_000_003 * self.seed
 
     def with_check(self, **changes: Any) -> Trial:
@@ -61,8 +61,8 @@ def trials_of(kind: Kind, name: str, seed: int = 0, **options: Any) -> tuple[Tri
     Args:
         kind: The component's kind.
         name: Its registered name.
-        seed: Of weights and images.
-        options: Instead of, or besides, the options that the component declares for its trials.
+        seed: Seed of weights and images.
+        options: Options that are added to those that the component declares for its trials, or replace them.
 
     Raises:
         UnknownNameError: There is no such component.

@@ -1,4 +1,4 @@
-"""Checks of a data set's values: their number, their layout and their order, as far as images show them."""
+"""Checks of a data set's values: their number, their layout and their order."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from flowzoo.testing.result import require
 from flowzoo.testing.trial import Trial
 
 FEWEST = 100
-"""Images of a data set from which something can be said of their values."""
+"""Smallest number of images whose values can be judged."""
 
 LOOK_AT = 2000
-"""Images of a split by whose values layout and order are judged, evenly spread and in their order."""
+"""Number of images of a split whose layout and order are judged, evenly spread and in their order."""
 
 SMOOTHER = 0.8
-"""Another layout is taken for the true one if neighbouring values then differ by less than this share."""
+"""Another layout is probably the true one if it reduces the differences of neighbours to this fraction."""
 
 BLOCKS = 10
-"""Stretches of a split that are compared with each other."""
+"""Number of stretches of a split that are compared with each other."""
 
 MOST_EXPLAINED = 0.1
-"""Share of the images' variance that may lie between stretches, beyond chance. Real sets have 0.02 at most,
-and those sorted by their class 0.2 and more."""
+"""Fraction of the images' variance that may lie between stretches, beyond chance. Real sets have 0.02 at
+most, and those sorted by their class 0.2 and more."""
 
 
 def uses_its_bins(trial: Trial) -> None:
-    """The values are those of the stated number of bins, not fractions in disguise or of another scale."""
+    """The values use the stated number of bins: they are not cut fractions or on another scale."""
     dataset = load(trial)
     counts = torch.zeros(256, dtype=torch.long)
     images = 0
@@ -48,7 +48,8 @@ def uses_its_bins(trial: Trial) -> None:
     bins = dataset.info.bins
     require(
         len(used) > 1,
-        f"every value is {used[0]}; were fractions in [0, 1) cut to integers? scale them to 0..{bins - 1}",
+        f"every value is {used[0]}, as if fractions in [0, 1) had been cut to integers; scale them to "
+        f"0..{bins - 1}",
     )
     step = math.gcd(*used)
     require(
@@ -56,7 +57,7 @@ def uses_its_bins(trial: Trial) -> None:
         f"all values are multiples of {step}, so most of the {bins} bins cannot occur; divide the values by "
         f"{step} and state bins={used[-1] // step + 1}",
     )
-    # Whoever states another number than 256 has it from the data; bytes need not reach their largest value.
+    # A number of bins other than 256 comes from the data. Bytes need not use their largest value.
     reached = used[-1] >= bins // 2 if bins == 256 else used[-1] == bins - 1
     require(
         reached,
@@ -66,7 +67,7 @@ def uses_its_bins(trial: Trial) -> None:
 
 
 def has_its_layout(trial: Trial) -> None:
-    """Neighbouring values are neighbours: no other layout of the same numbers makes smoother images."""
+    """The layout is right: no other layout of the same numbers gives smoother images."""
     dataset = load(trial)
     images = torch.cat([_look(dataset.split(split)) for split in SPLITS])
     count, channels, height, width = images.shape
@@ -79,13 +80,13 @@ def has_its_layout(trial: Trial) -> None:
         found = _roughness(other)
         require(
             found >= SMOOTHER * stated,
-            f"its values look laid out as {name}: read so, neighbours differ by {found:.1f} on average, and "
-            f"as (channels, height, width) by {stated:.1f}; transpose the images where they are read",
+            f"its values look like {name}: then neighbours differ by {found:.1f} on average, but by "
+            f"{stated:.1f} as (channels, height, width); transpose the images when they are read",
         )
 
 
 def comes_mixed(trial: Trial) -> None:
-    """A split's first images are like its others: validation and quick figures look at the first ones."""
+    """A split's first images are like its others, since validation uses the first ones."""
     dataset = load(trial)
     for split in SPLITS:
         images = _look(dataset.split(split))
@@ -94,8 +95,8 @@ def comes_mixed(trial: Trial) -> None:
         share = _between_stretches(images)
         require(
             share <= MOST_EXPLAINED,
-            f"split '{split}' is sorted: {share:.0%} of what its images differ by depends on where they "
-            "stand in it, as if classes came one after another; shuffle it once, with a seed of its own",
+            f"split '{split}' seems to be sorted: {share:.0%} of the variance of its images depends on their "
+            "place in it, as if classes came one after another; shuffle it once, with a fixed seed",
         )
 
 
@@ -111,7 +112,7 @@ def _roughness(images: torch.Tensor) -> float:
 
 
 def _between_stretches(images: IntegerImages) -> float:
-    """Return the share of the variance between stretches of images, less what chance puts there."""
+    """Return the fraction of the variance between stretches of images, minus what is expected by chance."""
     size = len(images) // BLOCKS
     features = F.adaptive_avg_pool2d(images[: BLOCKS * size].double(), 4).flatten(1)
     features = features - features.mean(0)

@@ -1,4 +1,4 @@
-"""Checks of a component under other options and for other shapes than those of its trial."""
+"""Checks of a component with other options and shapes than those of its trial."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ S = TypeVar("S", bound=Subject)
 CheckOf = Callable[[type[S], Trial], None]
 
 _MANY = 4
-"""Larger ends of ranges are not tried: they may cost any amount of time."""
+"""Largest end of a range that is tried: larger values may take very long."""
 
 
 def for_other_shapes(*checks: CheckOf[S]) -> CheckOf[S]:
-    """Return a check that makes others for images that are high, wide, or have a channel more.
+    """Return a check that repeats others for images that are high, wide, or have one more channel.
 
-    Shapes that the component refuses are passed over.
+    Shapes that the component refuses are skipped.
     """
 
     def every(kind: type[S], trial: Trial) -> None:
@@ -40,10 +40,10 @@ def for_other_shapes(*checks: CheckOf[S]) -> CheckOf[S]:
 
 
 def under_other_options(*checks: CheckOf[S]) -> CheckOf[S]:
-    """Return a check that makes others under every other value of an option that lists its values.
+    """Return a check that repeats others with every other value of an option that lists its values.
 
-    So it does at the ends of an option's range, where they are small. One option is changed at a time, on
-    images twice as large if those of the trial do not fit. Values that the component refuses are passed over,
+    The ends of an option's range are tried too, if they are small. One option is changed at a time, on
+    images twice as large if those of the trial do not fit. Values that the component refuses are skipped,
     and so are options that its :class:`~flowzoo.component.Check` holds fixed.
     """
 
@@ -60,7 +60,7 @@ def under_other_options(*checks: CheckOf[S]) -> CheckOf[S]:
 
 
 def takes(kind: type[S], variant: Trial) -> bool:
-    """Whether a component can be built so, and takes images of the trial's shape."""
+    """Whether a component can be built for this trial, and accepts images of its shape."""
     try:
         kind(variant.build(), variant).stated_shapes()
     except (OptionError, ShapeError):
@@ -73,7 +73,7 @@ def _make(checks: Sequence[CheckOf[S]], kind: type[S], variant: Trial, what: str
         try:
             check(kind, variant)
         except OptionError:
-            return  # some options are found out not to work when they are used
+            return  # some options fail only when they are used
         except CheckFailed as failure:
             raise CheckFailed(f"{what}: {failure}") from failure
         except Exception as error:

@@ -1,4 +1,4 @@
-"""An exponential average of the weights, which is what is validated and kept."""
+"""An exponential average of the weights; the averaged weights are validated and kept."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class WeightAverage:
     """``average <- decay * average + (1 - decay) * weights``, the decay rising in the first steps.
 
     Args:
-        flow: Whose weights are averaged; its buffers are followed as they are.
+        flow: The model whose weights are averaged. Its buffers are copied as they are.
         decay: 0 keeps the latest weights.
 
     Attributes:

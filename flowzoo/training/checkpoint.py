@@ -1,4 +1,4 @@
-"""All that training needs to go on after an interruption, in one safetensors file."""
+"""Everything that training needs to continue after an interruption, in one safetensors file."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from flowzoo.errors import SavedModelError
 from flowzoo.files import write_atomically
-from flowzoo.formats import Format
+from flowzoo.formats import Format, FormatError
 
 
 @dataclass(frozen=True)
 class Position:
-    """Where training stands.
+    """The position of a training.
 
     Attributes:
         fingerprint: The experiment's fingerprint.
         stage: Index of the stage, a group of levels that train together.
-        stage_step: Steps taken in the stage.
-        stage_seconds: Seconds spent in the stage.
-        step: Steps taken in all.
-        seconds: Seconds spent in all.
-        validations: Validations done in the stage.
+        stage_step: Number of steps in the stage.
+        stage_seconds: Time spent in the stage, in seconds.
+        step: Number of steps in all.
+        seconds: Time spent in all, in seconds.
+        validations: Number of validations in the stage.
         best: Lowest validation figure of the stage's levels, in this stage and their phases before it; None
             before the first validation.
         batches: State of the shuffled batches.
@@ -53,11 +54,17 @@ class Position:
 
 
 def _with_warm_start(record: dict[str, Any]) -> dict[str, Any]:
-    """Return a record of format 1, in which the warm start is called memory, as one of format 2."""
-    return {"warm_start": record.pop("memory"), **record}
+    """Return a record of format 1 as one of format 2.
+
+    In format 1 the warm start is called memory, and the oldest records have none.
+    """
+    return {"warm_start": record.pop("memory", {}), **record}
 
 
-FORMAT = Format("format", Position.format, {1: _with_warm_start}, unstated=1)
+FORMAT = Format(
+    "format", Position.format, "Delete it to train from the start", {1: _with_warm_start}, unstated=1
+)
+_POSITION = TypeAdapter(Position)
 
 
 def save_checkpoint(path: Path, position: Position, groups: Mapping[str, Mapping[str, Tensor]]) -> None:
@@ -65,7 +72,7 @@ def save_checkpoint(path: Path, position: Position, groups: Mapping[str, Mapping
 
     Args:
         path: Path of the file.
-        position: Where training stands.
+        position: The position of the training.
         groups: Tensors by group and name.
     """
     flat = {
@@ -85,14 +92,14 @@ def load_checkpoint(path: Path) -> tuple[Position, dict[str, dict[str, Tensor]]]
     groups: dict[str, dict[str, Tensor]] = {}
     try:
         with safe_open(path, framework="pt") as file:
-            position = Position(**FORMAT.upgrade(json.loads(file.metadata()["position"])))
+            position = FORMAT.read(json.loads((file.metadata() or {})["position"]), _POSITION)
             for key in file.keys():  # noqa: SIM118 - safe_open is no mapping
                 group, name = key.split("/", 1)
                 groups.setdefault(group, {})[name] = file.get_tensor(key)
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise SavedModelError(
-            f"the checkpoint {path} cannot be read ({error}); delete it to train from the start"
-        ) from error
+    except FormatError as error:
+        raise SavedModelError(f"the checkpoint {path} {error}") from error
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise SavedModelError(f"the checkpoint {path} is damaged ({error}). {FORMAT.remedy}") from error
     return position, groups
 
 
@@ -107,7 +114,7 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Give an optimiser the state that :func:`optimiser_tensors` returned."""
+    """Set an optimiser to the state that :func:`optimiser_tensors` returned."""
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         index, name = key.split(".", 1)

@@ -13,7 +13,7 @@ class TrainingLog:
     """Appends records to a JSONL file.
 
     Args:
-        path: Of the file; made when the first record is written.
+        path: The file, which is made when the first record is written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -28,7 +28,7 @@ class TrainingLog:
         append_line(self.path, json.dumps(record, allow_nan=False))
 
     def read(self) -> list[dict[str, Any]]:
-        """Return the records up to the first line that is none, such as a last one that was cut short."""
+        """Return the records up to the first line that is damaged, such as a last one that was cut short."""
         if not self.path.exists():
             return []
         records: list[dict[str, Any]] = []

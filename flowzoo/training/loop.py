@@ -34,16 +34,16 @@ from flowzoo.training.stop import Interrupted, requested, saving_first
 from flowzoo.warm_start import WarmStart
 
 LOG_EVERY = 10
-"""Steps between two records of the training loss."""
+"""Number of steps between two records of the training loss."""
 
 TRAIN_PER_VALIDATION = 5.0
-"""Under a budget in seconds, time spent on training for each second of validation, at least."""
+"""Smallest ratio of training time to validation time, for a budget in seconds."""
 
 CHECKPOINT_SECONDS = 60.0
-"""Longest stretch of training that an interruption can cost, give or take a step."""
+"""Longest time in seconds between two checkpoints, up to one step."""
 
 FEW_IMAGES = 32
-"""A first pass over fewer images is the first suspect where a model gives no finite loss from the start."""
+"""If the loss is not finite from the start, a first pass over fewer images than this is the likely cause."""
 
 TensorGroups = Mapping[str, Mapping[str, Tensor]]
 """A checkpoint's tensors, by group and name."""
@@ -51,14 +51,14 @@ TensorGroups = Mapping[str, Mapping[str, Tensor]]
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What all stages of a training share.
+    """What all stages of a training have in common.
 
     Attributes:
         dataset: The data to validate on.
         batches: The data to train on.
         generator: Draws the noise.
         folder: Where model, log and checkpoint go.
-        experiment: Its training options are used.
+        experiment: The experiment, whose training options are used.
         stages: Number of stages of the training.
         reporter: Receives the progress.
     """
@@ -77,13 +77,13 @@ class TrainingLoop:
 
     Args:
         flow: The model, trained in place.
-        stage: Which of its levels train, in which phase.
+        stage: The levels that train, and their phase.
         budget: Budget of this stage.
-        position: Where to begin.
-        around: Data, options and where things go.
+        position: The position at which to begin.
+        around: Data, options and folder of the training.
 
     Attributes:
-        position: Where training stands.
+        position: The position of the training.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class TrainingLoop:
         self._peak = options.learning_rate * stage.phase.rate
         warm_start = WarmStart(flow, position.warm_start)
         self._step = TrainingStep(flow, stage, options, around.generator, warm_start)
-        # A budget that was raised since the checkpoint leaves validations to do.
+        # If the budget was raised since the checkpoint, there are validations to do.
         used = budget.used(position.stage_step, position.stage_seconds)
         done = min(position.validations, int(used * options.validations))
         self._start = self.position = replace(position, validations=done)
@@ -110,15 +110,15 @@ class TrainingLoop:
         self._probe: Probe | None = None
 
     def restore(self, saved: TensorGroups) -> None:
-        """Take optimiser and weight average from a checkpoint."""
+        """Restore optimiser and weight average from a checkpoint."""
         restore_optimiser(self._step.optimiser, saved.get("optimiser", {}))
         self._step.average.restore(saved["average"])
 
     def run(self, checkpointed: Callable[[Position], object]) -> Position:
-        """Train until the budget is used up and return where that is.
+        """Train until the budget is used up, and return the final position.
 
         Args:
-            checkpointed: Receives every position that training can go on from.
+            checkpointed: Called with every position from which training can continue.
 
         Raises:
             NumericalError: The loss was not finite, or no validation figure was.
@@ -130,7 +130,8 @@ class TrainingLoop:
 
     def _run(self) -> Position:
         if self.position.stage_step == 0:
-            # Before a model of this stage replaces the best of the stage before, which this one starts from.
+            # Before a model of this stage replaces the best one of the stage before, from which this stage
+            # starts.
             self._save_checkpoint()
         while not self._finished():
             signal = requested()
@@ -142,7 +143,7 @@ class TrainingLoop:
             except NumericalError as problem:
                 if not self._stage.continues or self.position.best is None:
                     raise
-                # The best model of the phases before stands.
+                # The best model of earlier phases is kept.
                 self._log.append(
                     {"step": self.position.step, "stage": self._stage.name, "ended": str(problem)}
                 )
@@ -182,11 +183,11 @@ class TrainingLoop:
         if used < (self.position.validations + 1) / self._options.validations:
             return False
         if self._budget.seconds is None:
-            return True  # whatever the clock says, so that the same steps give the same model
+            return True  # independent of the clock, so that the same steps give the same model
         return time.monotonic() - self._validated >= TRAIN_PER_VALIDATION * self._validation_seconds
 
     def _take_step(self) -> tuple[float, Ledger, float]:
-        """Take one step; return the loss in bits/dim, what was reported on the way, and images a second."""
+        """Take one step. Return the loss in bits/dim, the reports of components, and images per second."""
         began = time.monotonic()
         images = next(self._around.batches)
         try:
@@ -202,10 +203,10 @@ class TrainingLoop:
         return loss, ledger, len(images) / (time.monotonic() - began)
 
     def _advice(self) -> str:
-        """Return what may help where the loss or its gradient is not finite."""
+        """Return advice for a loss or gradient that is not finite."""
         if self.position.step:
             return "try a lower training.learning_rate or training.clip"
-        # Nothing has trained yet, so nothing about the training of weights can be at fault.
+        # Nothing has trained yet, so the training cannot be the cause.
         seen = min(self._options.initial_images, len(self._around.dataset.split("train")))
         if seen < FEW_IMAGES:
             return (
@@ -223,7 +224,7 @@ class TrainingLoop:
         return rate
 
     def _read_clock(self) -> None:
-        """Bring the position's clocks up to date."""
+        """Update the times of the position."""
         elapsed = time.monotonic() - self._began
         self.position = replace(
             self.position,
@@ -267,7 +268,7 @@ class TrainingLoop:
         self._around.reporter.update(replace(self._progress, bits_per_dim=bits, validated_at=step))
 
     def _validate(self) -> None:
-        """Measure the averaged weights and keep them where they are the best so far."""
+        """Measure the averaged weights, and keep them if they are the best so far."""
         record = {
             "step": self.position.step,
             "seconds": round(self.position.seconds, 3),
@@ -310,5 +311,5 @@ class TrainingLoop:
 
 
 def _images(before: Probe | None, flow: Flow) -> Tensor | None:
-    """Return the images of the probe before, which need not be drawn anew."""
+    """Return the images of the last probe, so that they need not be drawn again."""
     return None if before is None or before.reason else images_of(before, flow)

@@ -1,4 +1,4 @@
-"""The number format in which training multiplies; weights, likelihoods and evaluation stay in float32."""
+"""The number format of products in training. Weights, likelihoods and evaluation stay in float32."""
 
 from __future__ import annotations
 

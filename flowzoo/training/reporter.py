@@ -1,4 +1,4 @@
-"""Where a training's progress goes."""
+"""The progress of a training, and the interface that receives it."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where training stands.
+    """The progress of a training.
 
     Attributes:
-        stage: Which levels train, and in which phase where there are several.
-        step: Steps taken in all stages.
-        used: Share of the stage's budget that is used up; of ``work``, the share that is done.
-        seconds: Spent so far, in all stages.
-        seconds_left: How long the stage, or ``work``, will still take at this pace.
-        loss: Loss of the last step in bits/dim, regularisers included; a distance under flow matching; None
-            where nothing trains.
+        stage: The levels that train, and their phase if there are several.
+        step: Number of steps in all stages.
+        used: Fraction of the stage's budget that is used up; with ``work``, the fraction that is done.
+        seconds: Time spent so far in all stages, in seconds.
+        seconds_left: Estimated time until the end of the stage, or of ``work``, in seconds.
+        loss: Loss of the last step in bits/dim, with regularisers; in flow matching a squared distance; None
+            if nothing trains.
         images_per_second: Speed over the last steps.
         bits_per_dim: Bits/dim of the last validation, None before the first.
-        steps: Steps of the whole training, of all stages; None under a budget in seconds.
+        steps: Number of steps of the whole training, in all stages; None for a budget in seconds.
         validated_at: Step of the last validation, None before the first.
-        stages: How many stages the training has.
+        stages: Number of stages of the training.
         work: What is done between steps, such as ``validation``; empty after a step or a validation.
     """
 
@@ -45,25 +45,25 @@ class Progress:
 
 
 class Reporter:
-    """Receives how far a training is. This one shows nothing; override what is of interest."""
+    """Receives the progress of a training. This one does nothing; override the methods that you need."""
 
     def inspected(self, done: int, total: int) -> None:
-        """Receive how many images have been read to look for damaged ones, before anything is trained."""
+        """Receive the number of images that were checked for damage, before training begins."""
 
     def begins(self, record: RunRecord) -> None:
         """Receive the run's record when training begins; ``data_report`` says what is in the data."""
 
     def update(self, progress: Progress) -> None:
-        """Receive the progress after every step and every validation, and now and then in between."""
+        """Receive the progress after every step and every validation, and sometimes in between."""
 
 
 class WorkReport:
-    """Reports how far work between two steps is, such as a validation.
+    """Reports the progress of work between two steps, such as a validation.
 
     Args:
-        reporter: Gets the progress.
-        work: What is done.
-        before: Where training stood when the work began.
+        reporter: Receives the progress.
+        work: Name of the work.
+        before: The progress of the training when the work began.
     """
 
     def __init__(self, reporter: Reporter, work: str, before: Progress) -> None:
@@ -72,7 +72,7 @@ class WorkReport:
         self._began = time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:
-        """Report that so many images of so many are done."""
+        """Report the number of images that are done, and of all."""
         elapsed = time.monotonic() - self._began
         self._reporter.update(
             replace(

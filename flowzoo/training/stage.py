@@ -24,10 +24,10 @@ class Stage:
     """Levels that train together, for one of the phases that they go through.
 
     Attributes:
-        levels: Their places, 0 being the finest.
-        whole: Whether they are all of the model's.
-        scoring: Whether it is the model that gathers scores which trains; it is not kept.
-        share: Of the budget.
+        levels: Places of the levels, 0 being the finest.
+        whole: Whether they are all levels of the model.
+        scoring: Whether the model that gathers scores trains; it is not kept.
+        share: Part of the budget.
         phases: What the levels go through, a stage each; a scoring model the first one only.
         turn: Which of the phases this stage is.
     """
@@ -91,8 +91,8 @@ def plan_stages(flow: Flow, options: TrainingOptions) -> list[Stage]:
     A model whose splits need scores begins with a scoring stage; one without parameters has no other.
 
     Raises:
-        OptionError: Levels shall be trained separately and depend on each other, or bijectors that train
-            together ask for different phases.
+        OptionError: Levels that depend on each other are to be trained separately, or bijectors that train
+            together have different phases.
     """
     places = range(len(flow.levels))
     if options.order == "jointly":

@@ -1,4 +1,4 @@
-"""Starting a run, or going on with one: from names and options to a trained model in a run folder."""
+"""Starts or continues a run: from names and options to a trained model in a run folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from flowzoo.data.given import IN_MEMORY
 from flowzoo.data.inspection import inspect_dataset
 from flowzoo.data.load import load_dataset
 from flowzoo.device import prepare_device
-from flowzoo.errors import FileError, OptionError
+from flowzoo.errors import DataError, FileError, OptionError
 from flowzoo.experiment.budget import Budget
 from flowzoo.experiment.experiment import Experiment
 from flowzoo.flow import Flow
@@ -41,8 +41,8 @@ def start_run(
     """Train a model on a data set into a new run folder.
 
     Args:
-        folder: Where the run goes; new or empty.
-        experiment: What to train, as :func:`~flowzoo.experiment.parse.parse_experiment` returns it.
+        folder: Folder for the run; new or empty.
+        experiment: The experiment, as :func:`~flowzoo.experiment.parse.parse_experiment` returns it.
         device: A device, as :func:`~flowzoo.device.prepare_device` takes it.
         reporter: Receives the progress.
 
@@ -52,7 +52,8 @@ def start_run(
     Raises:
         FlowzooError: A name, an option, the data or the folder is not right.
         InUseError: Another process is training in the folder.
-        FileError: A file cannot be written, for want of room, say; :func:`resume_run` goes on from there.
+        FileError: A file cannot be written, for example since the disk is full. :func:`resume_run` continues
+            then.
         NumericalError: The loss is not finite.
         Interrupted: Ctrl-C or SIGTERM stopped it; all steps until then are saved.
 
@@ -67,10 +68,10 @@ def start_run(
 def train_into(
     folder: Path | str, experiment: Experiment, flow: Flow, dataset: Dataset, reporter: Reporter | None = None
 ) -> RunRecord:
-    """Train a model that is there already, in place; returns and errors as in :func:`start_run`.
+    """Train a given model in place; returns and errors as in :func:`start_run`.
 
     Args:
-        folder: Where the run goes; new or empty.
+        folder: Folder for the run; new or empty.
         experiment: The experiment; model, options and pixels are taken from the model's recipe.
         flow: The model, on its device.
         dataset: The images.
@@ -97,7 +98,7 @@ def train_into(
     )
 
     def keep(error: BaseException) -> bool:
-        # Where a disk is full, making room and resuming is all that is needed.
+        # If a disk is full, it is enough to free space and resume.
         return trainer.steps > 0 or (isinstance(error, FileError) and run_folder.checkpoint.exists())
 
     with run_folder.created(keep):
@@ -114,27 +115,33 @@ def resume_run(
     reporter: Reporter | None = None,
     check: bool = True,
 ) -> RunRecord:
-    """Go on with a run that was interrupted, or that is to be trained for longer.
+    """Continue a run that was interrupted, or that is to be trained for longer.
 
     Args:
         folder: Folder of the run.
-        budget: A larger budget in all, in the unit of the old one; by default the run's own.
-        data_options: Options of the data set that say where its files are, where they have moved; by default
+        budget: A larger total budget, in the unit of the old one; by default the run's own.
+        data_options: Options of the data set that say where its files are, if they have moved; by default
             the run's own. The images to train and to validate on have to be the same.
         device: A device, as :func:`~flowzoo.device.prepare_device` takes it.
         reporter: Receives the progress.
-        check: Refuse a model that computes something else than when training stopped, though every revision
+        check: Refuse a model that computes something else than when training stopped, although every revision
             is the same (:mod:`flowzoo.registry.probe`).
 
     Raises:
         FlowzooError: The folder holds no run, or what it needs has changed since: a component has another
             revision, or the images are others.
+        DataError: The run was trained on images that were given in Python, which are not stored.
         OptionError: The budget is smaller than the run's, or in another unit.
         InUseError: Another process is training in it.
         FileError: As in :func:`start_run`.
     """
     run_folder = RunFolder(folder)
-    run_folder.read()
+    if run_folder.read().experiment.data == IN_MEMORY:
+        path = str(run_folder.path)
+        raise DataError(
+            f"{path} cannot go on: its images were given in Python, and they are not stored with it. "
+            f"Train its model in a new folder: flowzoo.train(flowzoo.load_model({path!r}), images, out=...)"
+        )
     reporter = reporter or Reporter()
     where = prepare_device(device)
     with run_folder.locked():
@@ -159,8 +166,8 @@ def resume_run(
         trainer = _trainer(experiment, flow, data.dataset, run_folder, reporter, registry)
         if trainer.stages > 1 and budget != before:
             raise OptionError(
-                f"the budget of this run cannot be changed: its stages were given their shares of {before}. "
-                "Start a new run"
+                f"the budget of this run, {before}, cannot be changed, because it was divided among several "
+                "stages. Start a new run"
             )
         trainer.restore(then if check else None)
         return _train_to_the_end(trainer, run_folder, record)
@@ -184,12 +191,12 @@ def _require_no_less(budget: Budget, before: Budget) -> None:
 
 
 def _provenance_of_model(folder: RunFolder) -> Provenance:
-    """Return what is known of a run from before records said it: what its best model was made with."""
+    """Return what the best model of a run was made with, for records that do not state it."""
     return saved_provenance(folder.model) if folder.model.exists() else Provenance()
 
 
 def _with_provenance(record: RunRecord, then: Provenance, now: Provenance, folder: RunFolder) -> RunRecord:
-    """Return the record of a run that goes on with what is installed now; say which versions are others."""
+    """Return the record of a run that continues with what is installed now, and log changed versions."""
     others = changes(then, now, files=False)
     if not others:
         return replace(record, provenance=now)
@@ -198,7 +205,7 @@ def _with_provenance(record: RunRecord, then: Provenance, now: Provenance, folde
 
 
 def _report(dataset: Dataset) -> DataReport:
-    """Return what loading a data set alone says of it."""
+    """Return the part of a data report that is known after loading the data set."""
     info = dataset.info
     return DataReport(dict(info.sizes), dict(info.revisions), dict(info.skipped), dict(info.changed))
 

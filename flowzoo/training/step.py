@@ -27,23 +27,23 @@ OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 
 
 class NotFiniteError(NumericalError):
-    """A loss, or its gradient, that is not finite; what to do depends on how far training is."""
+    """A loss or gradient that is not finite. The advice depends on the progress of the training."""
 
 
 class TrainingStep:
-    """Takes steps of one stage, and holds what they change.
+    """Takes steps of one stage, and holds the optimiser, the average and the warm start.
 
     Args:
         flow: The model, trained in place.
-        stage: Which of its levels train, in which phase.
-        options: Of the training.
+        stage: The levels that train, and their phase.
+        options: Options of the training.
         generator: Draws the noise.
         warm_start: What components keep from batch to batch.
 
     Attributes:
-        optimiser: Of the stage's parameters.
-        average: Of the weights.
-        warm_start: As given.
+        optimiser: Optimiser of the stage's parameters.
+        average: Average of the weights.
+        warm_start: The warm start.
     """
 
     def __init__(
@@ -68,15 +68,15 @@ class TrainingStep:
         """Take one step.
 
         Args:
-            images: ``(B, C, H, W)``, on whatever device.
-            learning_rate: Of this step.
+            images: ``(B, C, H, W)``, on any device.
+            learning_rate: Learning rate of this step.
 
         Returns:
-            The loss in bits/dim, and what components reported on the way.
+            The loss in bits/dim, and the reports of components.
 
         Raises:
-            NotFiniteError: The loss or its gradient is not finite; the weights are as before then.
-            NumericalError: A component could not compute it.
+            NotFiniteError: The loss or its gradient is not finite; the weights are not changed then.
+            NumericalError: A component could not compute the loss.
         """
         ledger = Ledger()
         call = Call(

@@ -1,4 +1,4 @@
-"""Stopping a training by Ctrl-C or SIGTERM, such that nothing of it is lost."""
+"""Stops a training after Ctrl-C or SIGTERM, so that nothing is lost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DEFAULTS: dict[signal.Signals, Any] = {
     signal.SIGINT: signal.default_int_handler,
     signal.SIGTERM: signal.SIG_DFL,
 }
-"""Signals that stop a training, with the handlers that are replaced; a program's own are left in place."""
+"""Signals that stop a training, with the handlers that are replaced. A program's own handlers are kept."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -34,7 +34,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class _Request:
-    """What the handler and the training share: signals belong to the whole process."""
+    """The state of handler and training; it is global, since signals belong to the whole process."""
 
     patient = False
     number: int | None = None
@@ -59,7 +59,7 @@ def stoppable() -> Iterator[None]:
 
 @contextmanager
 def saving_first() -> Iterator[None]:
-    """Let the first signal wait until :func:`requested` is called; a second one raises at once."""
+    """Delay the first signal until :func:`requested` is called; a second one raises at once."""
     before, _Request.patient = _Request.patient, True
     try:
         yield
@@ -68,7 +68,7 @@ def saving_first() -> Iterator[None]:
 
 
 def requested() -> int | None:
-    """Return the number of the signal that waits, if one does."""
+    """Return the number of the delayed signal; None if there is none."""
     return _Request.number
 
 

@@ -55,7 +55,8 @@ def train(
         steps: How long to train, in steps. Give either steps or seconds.
         seconds: How long to train, in seconds.
         out: The run folder to write: the model, the log and the checkpoints. It is new or empty. Without it,
-            nothing is kept but the model that is returned.
+            nothing is kept but the model that is returned. ``flowzoo train --resume`` goes on with a run,
+            unless its images were given in memory, since these are not stored.
         seed: Seed of the weights, of the noise and of the order of the data.
         options: Options of the model where its name is given, ``pixels`` among them, as
             :func:`flowzoo.create_model` takes them.

@@ -1,4 +1,4 @@
-"""The trainer: takes a model through the first pass over the data and its stages."""
+"""The trainer: makes the first pass over the data, and trains the stages of a model."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from flowzoo.training.stage import Stage, plan_stages
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What training used.
+    """The cost of a training.
 
     Attributes:
-        steps: Steps taken in all.
-        seconds: Seconds spent in all, the first pass over the data and validation included.
+        steps: Number of steps in all.
+        seconds: Time spent in all, with the first pass over the data and validation.
     """
 
     steps: int
@@ -50,18 +50,18 @@ class Trainer:
     Args:
         flow: The model; trained in place, and left with the best weights.
         make_scoring: Makes the model that gathers the scores which splits of ``flow`` may need.
-        dataset: Its train and validation splits are used.
-        folder: Where model, log and checkpoint go.
+        dataset: The data set; its train and validation splits are used.
+        folder: Folder for model, log and checkpoint.
         experiment: Its training options, budget and seed are used; the stages share the budget. A checkpoint
             of another experiment is refused.
         reporter: Receives the progress.
 
     Attributes:
-        steps: Steps taken so far, those before a checkpoint included.
+        steps: Number of steps so far, including those before a checkpoint.
 
     Raises:
         OptionError: Levels that depend on each other are to be trained separately, bijectors that train
-            together ask for different phases, or the budget is fewer steps than there are stages.
+            together have different phases, or the budget has fewer steps than there are stages.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Trainer:
         return None
 
     def restore(self, then: Provenance | None) -> None:
-        """Make :meth:`train` go on from the checkpoint, if there is one.
+        """Let :meth:`train` continue from the checkpoint, if there is one.
 
         Args:
             then: What the run was trained with, which the error names if the model computes something else
@@ -121,8 +121,8 @@ class Trainer:
         position, saved = load_checkpoint(self._folder.checkpoint)
         if position.fingerprint != self._fingerprint:
             raise SavedModelError(
-                f"{self._folder.path}/run.json holds another experiment than its checkpoint was trained for. "
-                "Undo the change, or start a new run"
+                f"{self._folder.path}/run.json holds another experiment than its checkpoint was trained for: "
+                "it was edited, or a very early flowzoo wrote it. Undo the edit, or start a new run"
             )
         flow = self._flow_of(self._stages[position.stage])
         flow.load_state_dict(saved["model"])
@@ -143,10 +143,10 @@ class Trainer:
 
     @naming_the_component()
     def train(self, checkpointed: Callable[[Position], object]) -> TrainingResult:
-        """Train to the end of the budget.
+        """Train until the budget is used up.
 
         Args:
-            checkpointed: Receives every position that training can go on from.
+            checkpointed: Called with every position from which training can continue.
 
         Raises:
             NumericalError: The loss is not finite; the best model so far and the checkpoint stay.
@@ -179,7 +179,7 @@ class Trainer:
                     self.steps = loop.position.step
             saved = None
             position = self._finish(stage, position)
-        if not self._folder.model.exists():  # nothing of it trains
+        if not self._folder.model.exists():  # it has nothing to train
             save_model(self._flow, self._folder.model)
         return TrainingResult(position.step, position.seconds)
 
@@ -189,13 +189,13 @@ class Trainer:
         first = self._flow_of(self._stages[0]) if self._stages else self._flow
         self._first_pass(first)
         if first is not self._flow:
-            # Fails at once where the model cannot be scored, not after the scoring model has trained.
+            # Fails at once if the model cannot be scored, not after the scoring model has trained.
             self._gather_scores(images=2)
         elapsed = time.monotonic() - began
         return Position(self._fingerprint, 0, 0, 0.0, 0, elapsed, 0, None, self._batches.state(), {})
 
     def _finish(self, stage: Stage, position: Position) -> Position:
-        """Take what a stage leaves, and return where the next one begins."""
+        """Finish a stage, and return the position at which the next one begins."""
         began = time.monotonic()
         if stage.scoring:
             fit_splits(self._flow, self._gather_scores(self._options.scoring_images, position))

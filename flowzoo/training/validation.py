@@ -21,7 +21,7 @@ from flowzoo.units import bits_per_dim, nats_to_bits
 from flowzoo.warm_start import WarmStart
 
 SEED = 1
-"""Noise and probes of the validation are the same every time, so that its figures can be compared."""
+"""Seed of noise and probes: the same for every validation, so that its figures can be compared."""
 
 
 @torch.no_grad()
@@ -36,16 +36,16 @@ def validate(
 ) -> tuple[float, float]:
     """Return bits/dim and their standard error.
 
-    What components keep of a pilot, such as a solver's grid, is frozen before any image is measured. Where
-    they keep nothing, the pilot's figures stand.
+    The calibration on pilot images, such as a solver's grid, is frozen before any image is measured. If
+    components calibrate nothing, the figures of the pilot images are used.
 
     Args:
         flow: The model.
         source: Images of the validation split.
-        levels: Whose shares are summed; a share of some levels leaves out the pixels' rows.
-        images: How many images to use.
-        batch_size: How many at once.
-        progress: Called with how many images of how many are done.
+        levels: The levels whose terms are summed. For some of the levels only, the pixels' rows are left out.
+        images: Number of images to use.
+        batch_size: Number of images at once.
+        progress: Called with the number of images that are done, and with the number of all.
 
     Raises:
         DataError: There are no images.
@@ -73,7 +73,7 @@ def validate(
 def _bits(
     flow: Flow, source: ImageSource, indices: Sequence[int], levels: Sequence[int], warm_start: WarmStart
 ) -> PerImage:
-    """Return the images' bits/dim, or the levels' share of them, on the CPU."""
+    """Return the images' bits/dim, or the part of the given levels, on the CPU."""
     call = Call(generator=per_image_generators(SEED, indices), solver=Solving(warm_start=warm_start))
     x = dequantise(source.take(indices), flow.bins, call)
     if len(levels) == len(flow.levels):

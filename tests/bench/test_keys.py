@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from flowzoo.bench.cell import cells_of
-from flowzoo.bench.plan import Planner
+from flowzoo.bench.plan import Planner, described_metric
+from flowzoo.bench.result import read_result
 from flowzoo.bench.suite import parse_suite
 from flowzoo.bench.suites import find_suite
+from flowzoo.experiment.training_options import TrainingOptions
 
-QUICK = Path(__file__).parents[2] / "benchmarks" / "results" / "suites" / "quick"
+RECORDED = Path(__file__).parents[2] / "benchmarks" / "results" / "suites"
+QUICK = RECORDED / "quick"
 
 SECONDS = {"gaussian": "a435532e2d81576e", "glow": "1afe6aba9bbe3915", "rnode": "1312a5a8ad970ac8"}
 """Keys of the suite equal-time, whose budget is in seconds."""
@@ -40,6 +44,41 @@ def test_recorded_results_have_the_keys_of_their_cells() -> None:
     cells = [cell for cell in cells_of(find_suite("quick")) if cell.label in FAST]
     assert {cell.label: planner.plan(cell).key for cell in cells} == recorded
     assert recorded.keys() == FAST
+
+
+@pytest.mark.parametrize("suite", sorted(path.name for path in RECORDED.iterdir()))
+def test_recorded_results_give_their_keys_again(suite: str) -> None:
+    cells = {
+        (cell.data_label or cell.experiment.data, cell.label, cell.experiment.seed): cell
+        for cell in cells_of(find_suite(suite))
+    }
+    for path in sorted((RECORDED / suite).glob("*.json")):
+        result = read_result(json.loads(path.read_text()))
+        cell, data = cells[result.row[1:]], result.data
+        metrics = [described_metric(label, *asked) for label, asked in cell.metrics.items()]
+        if json.loads(path.read_text())["schema"] == 1:  # from before the density audit
+            likelihood = next(each for each in metrics if each["name"] == "bits-per-dim")
+            likelihood["revision"] = 1
+            del likelihood["options"]["audit_seconds"]
+        assert result.environment is not None
+        key = result.experiment.key(
+            components=result.components,
+            data=[data.name, data.revision, data.shape, data.bins],
+            metrics=metrics,
+            device=result.environment.device,
+            threads=cell.threads,
+        )
+        assert key == result.key, path.name
+
+
+def test_a_training_option_that_is_added_changes_no_key_at_its_default() -> None:
+    class Later(TrainingOptions):
+        later: ClassVar[frozenset[str]] = frozenset({"clip_twice"})
+        clip_twice: bool = False
+
+    before, same = TrainingOptions(batch_size=8), Later(batch_size=8)
+    assert before.decisive() == before.model_dump()
+    assert same.decisive() == before.decisive() != Later(batch_size=8, clip_twice=True).decisive()
 
 
 def test_keys_of_budgets_in_seconds_stay() -> None:

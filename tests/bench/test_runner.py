@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import time
 from dataclasses import asdict
@@ -47,9 +48,13 @@ class Told(SilentWatcher):
     def __init__(self) -> None:
         self.ran: list[str] = []
         self.found: list[str] = []
+        self.stages: list[tuple[str, float]] = []
 
     def ended(self, cell: Cell, result: Result) -> None:
         self.ran.append(cell.label)
+
+    def progressed(self, cell: Cell, stage: str, done: float, bits_per_dim: float | None) -> None:
+        self.stages.append((stage, done))
 
     def skipped(self, cell: Cell, result: Result) -> None:
         self.found.append(cell.label)
@@ -97,6 +102,7 @@ def test_a_model_that_hangs_is_ended_and_goes_on_when_asked_again(odd_plugin: Pa
     assert failure is not None
     assert failure.cause == "time-out"
     assert "took more than 15 s" in failure.reason
+    assert re.search(r"training \d+ s", failure.reason)
 
     again, told = run(tmp_path / "out", cells("odd-hangs"), timeout=15.0)
     assert told.found == ["odd-hangs"]
@@ -285,7 +291,11 @@ def test_a_plugin_may_bring_suites(odd_plugin: Path) -> None:
 
 
 def test_records_state_what_they_hold(odd_plugin: Path, tmp_path: Path) -> None:
-    found, _ = run(tmp_path / "out", cells("odd-good"))
+    found, told = run(tmp_path / "out", cells("odd-good"))
+
+    # The second of two metrics: its images move the bar from the middle to the end.
+    assert ("measuring bits-per-dim", 0.5) in told.stages
+    assert ("measuring bits-per-dim, images", 1.0) in told.stages
 
     result = found["odd-good"]
     assert result.data.name == "digits"

@@ -65,7 +65,7 @@ def test_all_mistakes_are_named_at_once() -> None:
         ({"models": [{"name": "../b"}]}, "models.0"),
         ({"models": [{"name": "b", "label": "a/b"}]}, "models.0"),
         ({"models": [3]}, "models.0: must be a mapping"),
-        ({"name": "other"}, "leave out the key 'name'"),
+        ({"name": "other"}, "Leave out the key 'name'"),
         ({"budget": {"steps": 10**30}}, "budget.steps"),
         ({"timeout": 1e10}, "timeout"),
         ({"budget": {}}, "exactly one"),

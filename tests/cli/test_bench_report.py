@@ -121,7 +121,7 @@ def test_unsteady_speeds_estimates_and_bounds_are_marked_and_explained(tmp_path:
     assert "~70" not in text
     assert "bound, K=4" in text
     assert "bound, K=n: " in text
-    assert "† rests on Hutchinson" in text
+    assert "† computed with Hutchinson" in text
     assert "~ half the interquartile range is more than 20% of the figure" in text
     steady = bench("report", write(tmp_path / "other", result("b", 2.5))).output
     assert "†" not in steady

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from flowzoo.cli.app import app
 from flowzoo.evaluation.image_bits import bits_file, read_bits, write_bits
 from flowzoo.evaluation.likelihood import evaluate_likelihood
+from flowzoo.evaluation.observer import Observer
 from flowzoo.rundata import load_run_data
 from flowzoo.runfolder import RunFolder
 
@@ -47,7 +48,13 @@ def bits_of(run: Path, images: int) -> torch.Tensor:
     folder, found = RunFolder(run), list[torch.Tensor]()
     source = load_run_data(folder.read()).dataset.split("test")
     flow = folder.load_model()
-    evaluate_likelihood(flow, source, limit=images, audit=False, measured=lambda _, bits: found.append(bits))
+    evaluate_likelihood(
+        flow,
+        source,
+        limit=images,
+        audit=False,
+        observer=Observer(measured=lambda _, bits: found.append(bits)),
+    )
     return found[0]
 
 

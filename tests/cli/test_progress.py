@@ -138,3 +138,18 @@ def test_a_suite_without_a_terminal_says_now_and_then_what_it_does(
         suite.progressed(cell, "training, all levels", 0.6, 2.5)
     (line,) = capsys.readouterr().err.splitlines()
     assert line == f"0 of 3 cells done; {cell.title}: training, all levels (50%), 2.500 bits/dim"
+
+
+@pytest.mark.parametrize("columns", ["80", "200"])
+def test_on_a_terminal_the_figures_leave_room_for_the_bar(
+    columns: str, clock: Clock, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flowzoo.cli.training_progress.animated", lambda: True)
+    for name, value in {"FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": columns}.items():
+        monkeypatch.setenv(name, value)
+    with TrainingBar() as bar:
+        bar.update(training(200, bits_per_dim=3.5, validated_at=180))
+    shown = capsys.readouterr().err
+    for said in ("all levels", "━━━━", "step 200 of 400", "loss 3.250", "validation 3.500", "3:20 left"):
+        assert said in shown
+    assert ("812 images/s" in shown) is (columns == "200")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -74,14 +75,33 @@ def test_a_few_images_do_not_replace_the_figure_of_the_whole_split(tmp_path: Pat
 
 def test_the_figure_is_written_before_the_audit(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stopped(*arguments: Any) -> Any:
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr("flowzoo.evaluation.likelihood.audit_density", stopped)
-    assert flowzoo("evaluate", run, "--images", "6").exit_code == 130
+    result = flowzoo("evaluate", run, "--images", "6")
+    assert result.exit_code == 130
+    (line,) = result.stderr.splitlines()
+    assert str(run / "evaluation-test-images6.json") in line
+    assert "again" in line
     found = json.loads((run / "evaluation-test-images6.json").read_text())
     assert found["bits_per_dim"] > 0
     assert found["valid"] is False
     assert any("not audited" in each for each in found["objections"])
+
+
+def test_evaluate_says_that_nothing_is_kept_if_it_is_stopped_before_the_figure(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*arguments: Any) -> Any:
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("flowzoo.evaluation.likelihood.calibrate_on_pilot", stopped)
+    result = flowzoo("evaluate", run, "--images", "8")
+    assert result.exit_code == 143
+    (line,) = result.stderr.splitlines()
+    assert "nothing is kept" in line
+    assert "again" in line
+    assert not (run / "evaluation-test-images8.json").exists()
 
 
 def test_evaluate_shows_the_figure_where_the_floor_fails(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

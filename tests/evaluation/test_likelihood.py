@@ -16,7 +16,8 @@ from flowzoo.data.load import load_dataset
 from flowzoo.dequantisation import dequantise
 from flowzoo.errors import OptionError
 from flowzoo.evaluation.floor import fit_gaussian
-from flowzoo.evaluation.likelihood import evaluate_likelihood
+from flowzoo.evaluation.likelihood import Likelihood, evaluate_likelihood
+from flowzoo.evaluation.observer import Observer
 from flowzoo.exactness import Exactness
 from flowzoo.flow import Flow
 
@@ -134,3 +135,32 @@ def test_models_that_draw_nothing_have_no_joint_figure() -> None:
     found = evaluate_likelihood(tiny(), load_dataset("digits").split("test"), limit=2, audit=False)
     assert found.joint_bits_per_dim is None
     assert found.proposal == ""
+
+
+def test_an_observer_follows_images_and_audit_and_gets_the_figure_between_them() -> None:
+    told: list[tuple[str, float]] = []
+    found: list[tuple[Likelihood, torch.Tensor]] = []
+
+    def measured(before: Likelihood, bits: torch.Tensor) -> None:
+        told.append(("measured", 0.0))
+        found.append((before, bits))
+
+    after = evaluate_likelihood(
+        tiny(),
+        load_dataset("digits").split("test"),
+        limit=5,
+        batch_size=2,
+        observer=Observer(
+            images=lambda done, total: told.append((f"images of {total}", done)),
+            audit=lambda share: told.append(("audit", share)),
+            measured=measured,
+        ),
+    )
+
+    assert told[:4] == [("images of 5", 2), ("images of 5", 4), ("images of 5", 5), ("measured", 0.0)]
+    shares = [share for what, share in told[4:]]
+    assert {what for what, _ in told[4:]} == {"audit"}
+    assert shares[-1] == 1.0
+    ((before, bits),) = found
+    assert before.density is None
+    assert before.bits_per_dim == after.bits_per_dim == float(bits.mean())

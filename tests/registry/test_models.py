@@ -182,7 +182,7 @@ def test_models_are_listed_and_described(toy):
 
 
 INEXACT = """
-    from flowzoo.api import Component, Spec, hookimpl, cascade
+    from flowzoo.api import CascadeOptions, Component, Spec, cascade_model, hookimpl
     from flowzoo.api import BijectorTraits, Exactness, TransformTraits
     from flowzoo.builtin.affine import Affine
     from flowzoo.builtin.identity import IdentityTransform
@@ -201,9 +201,8 @@ INEXACT = """
 
     def build_guess(shape, builder, *, transform: str = "identity", bijector: str = "identity"):
         split = Spec("halves")
-        return cascade(
-            shape, builder, levels=2, transform=Spec(transform), split=split, bijector=Spec(bijector)
-        )
+        parts = {"transform": Spec(transform), "split": split, "bijector": Spec(bijector)}
+        return cascade_model(shape, builder, options=CascadeOptions(levels=2, **parts))
 
     def build_bijector(shape, context_shape, builder):
         bijector = Affine()

@@ -215,7 +215,7 @@ def test_what_is_no_saved_model_is_not_overwritten(flow, folder, tmp_path):
     with pytest.raises(SavedModelError, match="holds other files"):
         save_model(flow, tmp_path / "photos")
     (tmp_path / "photos" / "config.json").write_text("{}")
-    with pytest.raises(SavedModelError, match="not that of a saved model"):
+    with pytest.raises(SavedModelError, match="states no format"):
         save_model(flow, tmp_path / "photos")
     (tmp_path / "file").touch()
     with pytest.raises(SavedModelError, match="is a file"):
@@ -246,9 +246,7 @@ def test_missing_and_damaged_folders(folder, tmp_path):
 
 def test_a_format_of_another_version(folder):
     edit(folder, lambda config: config.update(format=2, flowzoo="9.0"))
-    assert f"format 2, written by flowzoo 9.0; flowzoo {flowzoo.__version__} reads format 1" in refused(
-        folder
-    )
+    assert "config.json has format 2" in refused(folder)
 
 
 def test_a_recipe_that_lacks_something(folder):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from flowzoo.bijector import ConditionalBijector, Phase
 from flowzoo.call import EVALUATION, Call
-from flowzoo.cascade import cascade
+from flowzoo.cascade import CascadeOptions, cascade_model
 from flowzoo.component import BijectorSpec, Builder, Component, Spec
 from flowzoo.errors import NumericalError
 from flowzoo.hooks import API_VERSION, hookimpl
@@ -78,12 +78,14 @@ def build_cascade(
     bijector: BijectorSpec = Spec("phased"),
     last: BijectorSpec = Spec("phased"),
 ) -> list[Level]:
-    return cascade(
+    return cascade_model(
         image_shape,
         builder,
-        levels=2,
-        transform=Spec("haar"),
-        split=Spec("keep-first-channels", divisor=4),
-        bijector=bijector,
-        last=last,
+        options=CascadeOptions(
+            levels=2,
+            transform=Spec("haar"),
+            split=Spec("keep-first-channels", divisor=4),
+            bijector=bijector,
+            last=last,
+        ),
     )

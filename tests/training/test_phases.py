@@ -226,7 +226,7 @@ def test_a_budget_of_fewer_steps_than_phases_is_refused(train: Train, tmp_path: 
 
 def test_phases_keep_their_shares_of_the_budget(train: Train, tmp_path: Path) -> None:
     train(tmp_path / "run", "a:0.5:1 b:0.5:1")
-    with pytest.raises(OptionError, match="shares of 8 steps"):
+    with pytest.raises(OptionError, match="8 steps"):
         resume_run(tmp_path / "run", budget=Budget(steps=60), device="cpu")
 
 
@@ -238,7 +238,7 @@ def test_a_checkpoint_without_memory_is_refused_in_one_line(train: Train, tmp_pa
         position = json.loads(file.metadata()["position"])
     del position["warm_start"]
     save_file(load_file(path), path, metadata={"position": json.dumps(position)})
-    with pytest.raises(SavedModelError, match=r"'warm_start'.* delete it to train from the start"):
+    with pytest.raises(SavedModelError, match=r"checkpoint\.safetensors.*warm_start"):
         resume_run(tmp_path / "run", device="cpu")
 
 

@@ -229,7 +229,7 @@ def test_images_that_the_levels_do_not_divide_are_refused(start: Start, tmp_path
 def test_a_folder_with_something_in_it_is_not_written_to(start: Start, tmp_path: Path) -> None:
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "thesis.txt").write_text("done")
-    with pytest.raises(SavedModelError, match="no empty folder"):
+    with pytest.raises(SavedModelError, match="not an empty folder"):
         start(tmp_path / "precious")
     start(tmp_path / "run", steps=1)
     with pytest.raises(SavedModelError, match="--resume"):
@@ -255,7 +255,7 @@ def test_a_checkpoint_that_was_cut_short_is_refused(start: Start, tmp_path: Path
     start(tmp_path / "run")
     checkpoint = tmp_path / "run" / "checkpoint.safetensors"
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
-    with pytest.raises(SavedModelError, match="delete it to train from the start"):
+    with pytest.raises(SavedModelError, match=r"checkpoint\.safetensors"):
         resume_run(tmp_path / "run", budget=Budget(steps=9), device="cpu")
 
 
@@ -284,14 +284,14 @@ def test_a_record_edited_to_nonsense_is_refused_in_one_line(start: Start, tmp_pa
     for key, value in (("training", None), ("options", 3), ("data", 5), ("model", None), ("budget", [])):
         path.write_text(before)
         edit(path, **{key: value})
-        with pytest.raises(SavedModelError, match=f"damaged \\({key}: ") as caught:
+        with pytest.raises(SavedModelError, match=rf"damaged \(experiment\.{key}\W") as caught:
             resume_run(tmp_path / "run", device="cpu")
         assert "\n" not in str(caught.value)
 
 
 def test_levels_that_trained_separately_keep_their_shares(start: Start, tmp_path: Path) -> None:
     start(tmp_path / "run", training={"order": "separately"})
-    with pytest.raises(OptionError, match="shares of 6 steps"):
+    with pytest.raises(OptionError, match="6 steps"):
         resume_run(tmp_path / "run", budget=Budget(steps=60), device="cpu")
 
 

@@ -12,6 +12,7 @@ import flowzoo
 from flowzoo.errors import DataError, OptionError, SavedModelError, ShapeError
 from flowzoo.runfolder import RunFolder
 from flowzoo.training.reporter import Progress
+from flowzoo.training.start import resume_run
 
 SMALL = {"levels": 1, "last": {"checkerboard": 2, "channel": 0, "network": {"hidden": 4, "blocks": 0}}}
 QUICK = {"batch_size": 8, "validations": 2, "validation_images": 8, "initial_images": 32}
@@ -73,6 +74,20 @@ def test_images_in_memory_are_trained_and_evaluated(tmp_path: Path, kind: type) 
     assert flowzoo.evaluate(tmp_path / "run", images, audit=False).bits_per_dim == found.bits_per_dim
     splits = {"train": images[:30], "test": images[30:]}
     assert flowzoo.evaluate(model, splits, audit=False).images == 10
+
+
+def test_a_run_on_images_in_memory_goes_on_in_a_new_folder_alone(tmp_path: Path) -> None:
+    run, images = tmp_path / "run", np.random.default_rng(0).integers(0, 256, (40, 1, 8, 8), dtype=np.uint8)
+    flowzoo.train("realnvp", images, steps=2, options=SMALL, training=QUICK, out=run)
+    record = (run / "run.json").read_bytes()
+    with pytest.raises(DataError, match=rf"{run}.*flowzoo\.train\(flowzoo\.load_model"):
+        resume_run(run, device="cpu")
+    with pytest.raises(SavedModelError, match=f"{run} holds a run already"):
+        flowzoo.train("realnvp", images, steps=4, options=SMALL, training=QUICK, out=run)
+    assert (run / "run.json").read_bytes() == record
+    again = flowzoo.train(flowzoo.load_model(run), images, steps=2, training=QUICK, out=tmp_path / "next")
+    assert RunFolder(tmp_path / "next").read().status == "finished"
+    assert again.bins == 256
 
 
 def test_a_data_set_with_options_is_found_again(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""What is measured of a trained model: one metric a file."""
+"""The built-in metrics, one in each file."""

@@ -13,6 +13,7 @@ from flowzoo.bench.result import DENSITY
 from flowzoo.evaluation.density.audit import SECONDS
 from flowzoo.evaluation.density.outcome import DensityAudit
 from flowzoo.evaluation.likelihood import Likelihood, evaluate_likelihood
+from flowzoo.evaluation.observer import Observer
 from flowzoo.metric import Measurement, Metric, Trained
 
 _SEEN = {
@@ -20,6 +21,9 @@ _SEEN = {
     "validation": "measured on the images by which its weights were chosen",
 }
 """Why figures on other splits than the test split are not ranked."""
+
+_BEFORE_AUDIT = 0.5
+"""Share of the progress that the images make; the audit makes the rest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,20 +33,21 @@ class BitsPerDim(Metric):
     split: Annotated[Literal["train", "validation", "test"], Field(description="Split to measure on.")] = (
         "test"
     )
-    images: Annotated[int | None, Field(ge=1, description="Number of images, the first; None: all.")] = None
-    draws: Annotated[int, Field(ge=1, description="Draws of noise and of coarse images, for each image.")] = 1
+    images: Annotated[int | None, Field(ge=1, description="Use only the first N images. None: all.")] = None
+    draws: Annotated[int, Field(ge=1, description="Random samples of noise for each image.")] = 1
     exact: Exact = None
     batch_size: BatchSize = 100
     audit: Annotated[
         bool,
-        Field(description="Check that it is a density, and the solver's error; never ranked without."),
+        Field(description="Audit the density and the solver. Without it, figures are not ranked."),
     ] = True
     audit_seconds: Annotated[
-        float, Field(gt=0, allow_inf_nan=False, description="Time for the audit's Jacobians, roughly.")
+        float, Field(gt=0, allow_inf_nan=False, description="Approximate time for the audit's Jacobians.")
     ] = SECONDS
     seed: Annotated[int, Field(ge=0, description="Seed of noise and probes, the same for every model.")] = 0
 
     def measure(self, trained: Trained) -> Measurement:
+        before_audit = _BEFORE_AUDIT if self.audit else 1.0
         found = evaluate_likelihood(
             trained.flow,
             trained.dataset.split(self.split),
@@ -53,7 +58,11 @@ class BitsPerDim(Metric):
             seed=self.seed,
             audit=self.audit,
             audit_seconds=self.audit_seconds,
-            measured=lambda before, _: trained.keep(self._measurement(before)),
+            observer=Observer(
+                images=lambda done, total: trained.progress(before_audit * done / total, "images"),
+                audit=lambda share: trained.progress(before_audit + (1 - before_audit) * share, "audit"),
+                measured=lambda before, _: trained.keep(self._measurement(before)),
+            ),
         )
         return self._measurement(found)
 
@@ -90,7 +99,7 @@ def _conditions(found: Likelihood) -> Mapping[str, Any]:
 
 
 def _density(found: DensityAudit) -> Mapping[str, Any]:
-    """Return the outcome as JSON holds it, without its seconds, which do not repeat."""
+    """Return the outcome as plain data, without its seconds, which do not repeat."""
     plain = {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in asdict(found).items()

@@ -1,4 +1,4 @@
-"""A batch of test images that goes through a model as in an evaluation, for metrics that measure that."""
+"""A batch of test images that goes through a model as in an evaluation, for metrics."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from flowzoo.metric import Trained
 from flowzoo.shapes import Images, PerImage
 from flowzoo.solving import Solving
 
-BatchSize = Annotated[int, Field(ge=1, description="Images in a batch.")]
+BatchSize = Annotated[int, Field(ge=1, description="Number of images in a batch.")]
 
 Exact = Annotated[
-    bool | None, Field(description="Compute exact log-determinants; None: up to 64 dimensions.")
+    bool | None, Field(description="Compute exact log-determinants. None: up to 64 dimensions.")
 ]
 
 
@@ -29,7 +29,7 @@ class EvaluationBatch:
 
     Args:
         trained: The model.
-        size: Images in the batch; the split's are repeated where there are fewer.
+        size: Number of images in the batch. If the split has fewer, they are repeated.
         exact: As :func:`~flowzoo.evaluation.likelihood.evaluate_likelihood` takes it.
     """
 
@@ -46,7 +46,7 @@ class EvaluationBatch:
 
     @property
     def conditions(self) -> Mapping[str, Any]:
-        """Trace and solver, as the calls so far have stated them."""
+        """Trace and solver, as the calls so far have noted them."""
         return {name: stated(self._ledger, name) for name in ("trace", "solver")}
 
     @property

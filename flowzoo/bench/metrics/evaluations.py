@@ -1,4 +1,4 @@
-"""How often vector fields are evaluated."""
+"""Counts the evaluations of vector fields."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from flowzoo.flow import Flow
 from flowzoo.metric import Measurement, Metric, Trained
 
 SETTLING = 3
-"""Training steps before the counted ones: solvers settle their steps in them."""
+"""Training steps before the counted ones: solvers find their number of steps in them."""
 
 COUNTED = 5
-"""Training steps that are averaged."""
+"""Number of training steps that are averaged."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class Evaluations(Metric):
     """Evaluations of all vector fields for one batch of likelihoods; 0 for models without an ODE.
 
     The details state those of a training step, on average over :data:`COUNTED` of them, and of sampling.
-    Counted are the evaluations of solvers: one in which the trace is computed counts once, whatever the
+    The evaluations of solvers are counted. One that also computes the trace counts once, whatever the
     trace costs, and a step of flow matching, which solves nothing, counts none.
     """
 

@@ -1,4 +1,4 @@
-"""How many parameters a model trains."""
+"""Counts the parameters that a model trains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much memory a step of training takes."""
+"""Measures the memory that a training step needs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from flowzoo.metric import Measurement, Metric, Trained
 MIB = 2**20
 
 STEPS = 3
-"""The first makes the gradients and the optimiser's state; a solver's needs may grow after it."""
+"""Number of steps. The first makes gradients and the optimiser's state; a solver may need more later."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class PeakMemory(Metric):
         if steps is None:
             return nothing_trains("MiB", "lower")
         about = {"batch_size": steps.batch_size, "steps": STEPS, **steps.conditions}
-        # Nothing of the steps that warmed up may stay, or the measured ones would not need it again.
+        # Memory of the warm-up steps must be freed, or the measured steps would not need it again.
         del steps
         trained.flow.zero_grad(set_to_none=True)
         found = _measure(train, trained.flow.device)
@@ -66,7 +66,7 @@ def _measure(train: Callable[[], object], device: torch.device) -> Measurement:
         before = torch.mps.driver_allocated_memory()
         train()
         torch.mps.synchronize()
-        # There is no peak to read, but the driver gives nothing back until the cache is emptied.
+        # There is no peak to read, but the driver frees nothing until the cache is emptied.
         counts = "what the driver holds after the steps, the model included"
         return _found(device, before, torch.mps.driver_allocated_memory(), counts)
     growth = measure_growth(train)
@@ -74,7 +74,7 @@ def _measure(train: Callable[[], object], device: torch.device) -> Measurement:
     found = _found(device, growth.before, growth.peak, counts, threads=torch.get_num_threads())
     if growth.whole:
         return found
-    lower = "a lower bound: this system does not forget the process's earlier peak"
+    lower = "a lower bound, since this system cannot reset the process's earlier peak"
     return replace(found, valid=False, objections=(lower,))
 
 

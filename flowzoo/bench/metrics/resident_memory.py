@@ -1,4 +1,4 @@
-"""How much memory of the machine, beyond what it held, a process needs for a call."""
+"""Measures how much memory a process needs for a call."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Growth:
     """Resident memory, in bytes.
 
     Attributes:
-        before: Held before the call.
-        peak: Of all that was held at once during the call, above ``before``.
-        whole: Whether the peak before the call could be forgotten; where not, ``peak`` is a lower bound.
+        before: Memory that was held before the call.
+        peak: Largest amount that was held at once during the call, above ``before``.
+        whole: Whether the peak could be reset before the call; if not, ``peak`` is a lower bound.
     """
 
     before: int
@@ -42,7 +42,7 @@ def measure_growth(call: Callable[[], object]) -> Growth:
     finds ready would not be seen to be needed by it. So a call's growth hardly depends on what ran before.
 
     Raises:
-        FlowzooError: The system does not tell.
+        FlowzooError: This system cannot report it.
     """
     gc.collect()
     _give_back()
@@ -53,7 +53,7 @@ def measure_growth(call: Callable[[], object]) -> Growth:
 
 
 def _give_back() -> None:
-    """Let the C library return freed memory, which it otherwise keeps; only glibc knows how."""
+    """Let the C library return freed memory, which it otherwise keeps; only glibc can do that."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
@@ -67,7 +67,7 @@ def _forget_peak() -> bool:
 
 
 def _peak() -> int:
-    """Return the largest resident memory since the process began, or since the peak was last forgotten."""
+    """Return the largest resident memory since the process began, or since the peak was last reset."""
     try:
         found = re.search(r"^VmHWM:\s*(\d+) kB$", _STATUS.read_text(), re.MULTILINE)
     except OSError:

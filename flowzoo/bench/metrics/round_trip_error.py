@@ -1,4 +1,4 @@
-"""How far from an image its own latents lead back."""
+"""Measures the error of decoding an image's own latents."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from flowzoo.metric import Measurement, Metric, Trained
 class RoundTripError(Metric):
     """Largest ``|decode(encode(x)) - x|`` over the values of test images, pixels in ``[0, 1)``.
 
-    The model computes in its own dtype, float32 as a rule. Solvers take the steps of an evaluation on the way
+    The model computes in its own dtype, mostly float32. Solvers take the steps of an evaluation on the way
     to the latents, and steps of their own on the way back, as in sampling. Coarse images that a stochastic
     transform draws are decoded as they were drawn.
     """

@@ -1,4 +1,4 @@
-"""How fast a model trains, evaluates likelihoods, draws images and decodes latents, in images a second."""
+"""Measures how many images a second a model trains on, evaluates, draws and decodes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Speed(Metric):
 
 @dataclass(frozen=True, kw_only=True)
 class SampleSpeed(_Speed):
-    """Images drawn as ``flowzoo sample`` draws them, at temperature 1."""
+    """Images per second in sampling, as ``flowzoo sample`` draws them, at temperature 1."""
 
     def measure(self, trained: Trained) -> Measurement:
         def draw() -> object:
@@ -41,9 +41,9 @@ class SampleSpeed(_Speed):
 
 @dataclass(frozen=True, kw_only=True)
 class DecodeSpeed(_Speed):
-    """Latents of test images decoded, where sampling starts from drawn latents.
+    """Images per second in decoding the latents of test images.
 
-    A solver that chooses its steps may need more or fewer of them than for samples.
+    A solver that chooses its steps may need more or fewer steps than for samples.
     """
 
     @torch.no_grad()
@@ -58,7 +58,7 @@ class DecodeSpeed(_Speed):
 
 @dataclass(frozen=True, kw_only=True)
 class LogProbSpeed(_Speed):
-    """Test images evaluated as in an evaluation: one draw of noise, after the pilot images."""
+    """Images per second in evaluating test images with one draw of noise, after the pilot images."""
 
     exact: Exact = None
 
@@ -69,9 +69,9 @@ class LogProbSpeed(_Speed):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSpeed(_Speed):
-    """Images of training steps, without validation, with the trained weights.
+    """Images per second in training steps, without validation, with the trained weights.
 
-    Where training has stages, such as phases or levels one by one, the steps are the last stage's.
+    If training has stages, such as phases or levels one by one, the steps are those of the last stage.
     """
 
     batch_size: StepSize = None  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""How long training took to reach a figure, from its log."""
+"""Measures how long training took to reach given bits/dim, from its log."""
 
 from __future__ import annotations
 
@@ -21,27 +21,29 @@ _NONE = Measurement(None, unit="s", better="lower", repeats=False, valid=False)
 
 @dataclass(frozen=True, kw_only=True)
 class TimeToBpd(Metric):
-    """Seconds of training, validation included, until the validation figure is at or below a level."""
+    """Seconds of training, validation included, until the validation figure is at or below a target."""
 
     levels: Annotated[
         tuple[float, ...],
-        Field(description="Bits/dim to reach, the lowest for the figure; none: the model's own best."),
+        Field(description="Bits/dim to reach. The figure is for the lowest. Default: the model's own best."),
     ] = ()
     within: Annotated[
-        float, Field(ge=0, description="Bits/dim above its own best that count as having reached it.")
+        float, Field(ge=0, description="Bits/dim above the model's own best that still count as reached.")
     ] = 0.05
 
     def measure(self, trained: Trained) -> Measurement:
         options = parse_training_options(trained.training)
         if any(not stage.whole for stage in plan_stages(trained.flow, options)):
-            parts = "the levels trained one by one, and the figure of a level is no figure of the model"
+            parts = (
+                "the levels were trained one by one, so there are no validation figures of the whole model"
+            )
             return replace(_NONE, objections=(parts,))
         curve = _curve(trained)
         if not curve:
             return replace(_NONE, objections=("the training log holds no validation figure",))
         best = min(bits for _, bits in curve)
         hardest = min(self.levels) if self.levels else best + self.within
-        own = f"the best validation figure, {best:.4f}, and {self.within:g} more"
+        own = f"the best validation figure, {best:.4f}, plus {self.within:g}"
         seconds = _first(curve, hardest)
         late = f"{hardest:g} bits/dim was not reached in {trained.seconds:.0f} s"
         return replace(
@@ -49,7 +51,8 @@ class TimeToBpd(Metric):
             value=seconds,
             valid=seconds is not None,
             objections=(late,) if seconds is None else (),
-            # Sooner at a target of its own is no better: a model that learns little is soon at its best.
+            # Earlier is not better if the target is the model's own: a model that learns little is soon at
+            # its best.
             better="lower" if self.levels else "",
             conditions={
                 "bits_per_dim": hardest,

@@ -1,4 +1,4 @@
-"""How speeds are measured: warm up, wait for the device, repeat, and state the median and the spread."""
+"""Measures speeds: warm up, wait for the device, repeat, and return the median and the spread."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Seconds = Annotated[
 ]
 
 FEWEST = 3
-"""Timed repetitions, however slow they are."""
+"""Smallest number of timed repetitions, however slow they are."""
 
 WARM_UP = 3
-"""Calls before the first timed one: they compile, allocate, and let solvers settle their steps."""
+"""Number of calls before the first timed one: they compile, allocate, and let solvers find their steps."""
 
 WARM_UP_PART = 1 / 3
 """Part of the time limit after which no further warm-up call begins."""
@@ -32,12 +32,12 @@ WARM_UP_PART = 1 / 3
 
 @dataclass(frozen=True)
 class Speed:
-    """Images a second.
+    """Speeds in images per second.
 
     Attributes:
-        rates: One for each timed repetition.
-        batch_size: Images in a repetition.
-        warm_up: Calls before the timed ones.
+        rates: One speed for each timed repetition.
+        batch_size: Number of images in a repetition.
+        warm_up: Number of calls before the timed ones.
         device: Device that did the work.
     """
 

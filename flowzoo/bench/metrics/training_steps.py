@@ -1,4 +1,4 @@
-"""Steps of training, as the training loop takes them, for metrics that measure one."""
+"""Training steps, as the training loop takes them, for metrics that measure one."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ from flowzoo.training.stage import Stage, plan_stages
 from flowzoo.training.step import TrainingStep
 from flowzoo.warm_start import WarmStart
 
-StepSize = Annotated[int | None, Field(ge=1, description="Images a step; None: as many as in training.")]
+StepSize = Annotated[
+    int | None, Field(ge=1, description="Number of images in a step. None: as many as in training.")
+]
 
 
 class TrainingSteps:
     """Steps of a stage: dequantisation, loss, gradients, clipping, optimiser and weight average.
 
-    The learning rate is zero, so that every step meets the weights that training has led to; a solver needs
+    The learning rate is zero, so that every step uses the trained weights, and a solver needs
     as many evaluations in the last of them as in the first.
 
     Args:
         trained: The model; its gradients are overwritten, its weights stay as they are.
         stage: Stage of the training.
-        batch_size: Images a step; None for the training's.
+        batch_size: Number of images in a step; None for the training's.
     """
 
     def __init__(self, trained: Trained, stage: Stage, batch_size: int | None = None) -> None:

@@ -33,9 +33,9 @@ class Column:
     """Heading of a column.
 
     Attributes:
-        name: What it holds.
+        name: Name of the column.
         unit: Unit of its numbers.
-        numeric: Whether it holds numbers, which stand to the right.
+        numeric: Whether it holds numbers, which are aligned to the right.
         arrow: Points towards the better numbers.
     """
 
@@ -50,9 +50,9 @@ class Block:
     """A small table.
 
     Attributes:
-        title: Empty for the ranking itself.
-        columns: Headings.
-        rows: Texts, one for each column.
+        title: Title; empty for the ranking itself.
+        columns: Headings of the columns.
+        rows: The rows, each with one text for each column.
         warned: Numbers of rows to read with caution.
     """
 
@@ -66,12 +66,12 @@ MODEL, QUALITY_COLUMN, WHY = Column("model"), Column(BITS, numeric=True), Column
 
 
 def blocks(board: Leaderboard, costs: Sequence[str], errors: bool = False) -> Iterator[Block]:
-    """Yield the ranking, then what stands apart from it; tables without rows are left out.
+    """Yield the ranking, then the tables of rows that are not ranked; tables without rows are left out.
 
     Args:
         board: The leaderboard.
-        costs: Metrics to show beside the quality; see :func:`telling_costs` and :func:`all_costs`.
-        errors: State the error of each, rather than mark the large ones.
+        costs: Metrics to show with the quality; see :func:`telling_costs` and :func:`all_costs`.
+        errors: State the error of each figure, instead of marking the large ones.
     """
     ranking = _ranking(board, costs, errors)
     if ranking.rows:
@@ -80,7 +80,7 @@ def blocks(board: Leaderboard, costs: Sequence[str], errors: bool = False) -> It
 
 
 def apart(board: Leaderboard, costs: Sequence[str] | None = None, errors: bool = False) -> Iterator[Block]:
-    """Yield the tables of what stands apart from the ranking; ``costs`` are all by default."""
+    """Yield the tables of rows that are not ranked; ``costs`` are all by default."""
     costs = all_costs(board) if costs is None else costs
     there = [row for row in board.rows if row.elsewhere]
     shown = [name for name in costs if any(row.is_apart(name) for row in there)]
@@ -103,7 +103,7 @@ def apart(board: Leaderboard, costs: Sequence[str] | None = None, errors: bool =
 
 
 def legend(board: Leaderboard, costs: Sequence[str], errors: bool = False) -> Iterator[str]:
-    """Yield what the words and signs in the tables mean, those that occur."""
+    """Yield the meanings of the words and signs that occur in the tables."""
     rows = [each.row for each in board.ranked]
     figures = [row.figures[name] for row in rows for name in costs if name in row.figures]
     if any(row.quality is not None for row in board.rows):
@@ -112,15 +112,15 @@ def legend(board: Leaderboard, costs: Sequence[str], errors: bool = False) -> It
         yield "sd: standard deviation over seeds"
     if any(row.is_floor for row in rows):
         yield (
-            "floor: the Gaussian, fitted in closed form with a full covariance matrix; a model that is worse "
-            "than it has learnt nothing beyond means and covariances"
+            "floor: the Gaussian, fitted in closed form with a full covariance matrix; a model with "
+            "higher bits/dim has learnt less than means and covariances"
         )
     if any(row.is_bound for row in board.rows):
         yield "bound, K=n: an upper bound of the true bits/dim, from n draws of coarse images for each image"
     if any(row.estimated for row in rows):
-        yield f"{ESTIMATED} rests on Hutchinson's unbiased estimate of the trace"
+        yield f"{ESTIMATED} computed with Hutchinson's unbiased estimate of the trace"
     if any(row.elsewhere for row in board.rows):
-        yield f"{ELSEWHERE_SIGN} measured on another machine or with other versions: its speeds are set apart"
+        yield f"{ELSEWHERE_SIGN} measured on another machine or with other versions: speeds are shown apart"
     if any(figure.value is not None and not figure.valid for figure in figures):
         yield f"{INVALID_SIGN} the figure is not valid"
     if errors and any(each.error is not None and not each.repeats for each in figures):
@@ -130,7 +130,7 @@ def legend(board: Leaderboard, costs: Sequence[str], errors: bool = False) -> It
 
 
 def telling_costs(board: Leaderboard) -> tuple[str, ...]:
-    """Return the metrics that say what the ranked rows cost, the most telling first."""
+    """Return the metrics of the cost of the ranked rows, the most important first."""
     known = {name for each in board.ranked for name, one in each.row.figures.items() if one.value is not None}
     there = [name for name in _COSTS if name in board.metrics]
     others = [name for name in board.metrics if name not in (*there, QUALITY)]
@@ -157,8 +157,8 @@ def arrow_of(board: Leaderboard, metric: str) -> str:
 def cost_text(board: Leaderboard, row: Row, metric: str, errors: bool = False) -> str:
     """Return a row's figure for a metric, marked with ``!`` where it is not valid.
 
-    Its error is stated, or else marked with ``~`` where it is large. In place of a figure that does not
-    compare with those of the other rows stands ``‡``.
+    Its error is stated, or a large error is marked with ``~``. A figure that cannot be
+    compared with those of the other rows is replaced by ``‡``.
     """
     return ELSEWHERE_SIGN if row.is_apart(metric) else _figure(board, row, metric, errors)
 
@@ -175,7 +175,7 @@ def rank_text(ranked: Ranked) -> str:
 
 
 def status_text(ranked: Ranked) -> str:
-    """Return what must stand beside a ranked row."""
+    """Return the remarks of a ranked row."""
     below = ["worse than the Gaussian floor"] if ranked.below_floor else []
     return "; ".join([*below, *ranked.row.remarks])
 

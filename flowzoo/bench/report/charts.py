@@ -1,4 +1,4 @@
-"""What the page's charts are drawn from, as plain data."""
+"""The data of the page's charts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CURVE = "time-to-bpd"
 """The metric whose details hold ``curve``, pairs of seconds and bits/dim."""
 
 POINTS = 300
-"""At most so many of a curve are drawn."""
+"""Largest number of points of a curve that are drawn."""
 
 
 def chart_data(report: Report) -> list[dict[str, Any]]:
@@ -45,7 +45,7 @@ def _board(board: Leaderboard, colours: Mapping[str, int]) -> dict[str, Any]:
                 "quality": row.bits,
                 "error": row.quality.error if row.quality else None,
                 "costs": [_cost(row, name) for name in costs],
-                # Seconds of another machine are other seconds.
+                # Times of another machine cannot be compared.
                 "curves": [] if row.elsewhere else _curves(row),
             }
             for row in rows
@@ -59,7 +59,7 @@ def _curves(row: Row) -> list[list[list[float]]]:
 
 
 def curve_of(details: Mapping[str, Any]) -> list[list[float]]:
-    """Return the points of a curve, thinned out; empty if there is none, or what is there is none."""
+    """Return some of the points of a curve; empty if there is no valid curve."""
     given = details.get("curve")
     if not isinstance(given, list | tuple):
         return []

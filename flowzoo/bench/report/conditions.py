@@ -1,4 +1,4 @@
-"""Conditions of measurements that decide which figures may stand beside which."""
+"""Conditions of measurements, which decide whether figures may be compared."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from flowzoo.bench.result import QUALITY as QUALITY
 from flowzoo.bench.result import Result
 
 CONDITIONS = ("split", "images", "dequantisation", "unit")
-"""What makes two likelihoods comparable: three conditions, and the unit."""
+"""The conditions that must be equal to compare two likelihoods: three conditions, and the unit."""
 
 TARGET = "bits_per_dim"
-"""The condition that states what a metric waited for, such as the seconds to so many bits/dim."""
+"""The condition that states the target of a metric, such as bits/dim to reach."""
 
 Conditions = tuple[str, ...]
-"""A value for each of :data:`CONDITIONS`; empty where it is not stated."""
+"""A value for each of :data:`CONDITIONS`; empty if it is not stated."""
 
 
 def conditions_of(cell: Result) -> Conditions:
-    """Return on what a cell's likelihood was measured."""
+    """Return the conditions under which a cell's likelihood was measured."""
     measured = cell.metrics.get(QUALITY)
     if measured is None or measured.value is None:
         return ("",) * len(CONDITIONS)
@@ -27,7 +27,7 @@ def conditions_of(cell: Result) -> Conditions:
 
 
 def other_conditions(ours: Conditions, usual: Conditions) -> str:
-    """Return what is not as usual.
+    """Return the conditions that differ from the usual ones.
 
     >>> other_conditions(("test", "100", "uniform", "bits/dim"), ("test", "297", "uniform", "bits/dim"))
     'images: 100, not 297'
@@ -45,7 +45,7 @@ def stated(cells: Iterable[Result], metric: str, condition: str) -> list[str]:
 
 
 def own_targets(cells: Iterable[Result]) -> frozenset[str]:
-    """Return the metrics that waited for something else in one cell than in another."""
+    """Return the metrics whose targets differ between cells."""
     cells = list(cells)
     metrics = {name for cell in cells for name in cell.metrics}
     return frozenset(name for name in metrics if len(stated(cells, name, TARGET)) > 1)

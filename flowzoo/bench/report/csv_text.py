@@ -12,7 +12,7 @@ from flowzoo.bench.report.row import Row
 from flowzoo.bench.report.wording import clean, shape_text
 
 _LONGEST = 10_000
-"""Characters of a cell; a spreadsheet holds three times as many."""
+"""Largest number of characters in a cell; a spreadsheet allows three times as many."""
 
 
 def csv_text(report: Report) -> str:
@@ -25,7 +25,7 @@ def csv_text(report: Report) -> str:
     apostrophe.
     """
     lines = [line for board in report.boards for line in _lines(board)]
-    # A line has three parts: what it is about, its figures, and what is left to say.
+    # A line has three parts: its subject, its figures, and remarks.
     parts = [dict.fromkeys(name for each in part for name in each) for part in zip(*lines, strict=True)]
     columns = [name for part in parts for name in part]
     text = io.StringIO()
@@ -38,7 +38,7 @@ def csv_text(report: Report) -> str:
 
 
 def _cell(value: Any) -> Any:
-    """Return text as one line that no spreadsheet computes; numbers stay what they are."""
+    """Return text as one line that a spreadsheet does not take for a formula; numbers do not change."""
     if not isinstance(value, str):
         return value
     line = clean(value, _LONGEST)

@@ -1,4 +1,4 @@
-"""All that a record states, as names and texts; and what differs between two records."""
+"""The facts of a record as names and texts, and the differences of two records."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from flowzoo.bench.result import Result
 Facts = list[tuple[str, str]]
 
 LONGEST = 12
-"""Of a longer list, such as a curve, only the length is stated."""
+"""A longer list, such as a curve, is replaced by its length."""
 
-KEY_ALONE = "the keys differ, and nothing that is stated here does"
+KEY_ALONE = "the keys differ, but all recorded facts are the same"
 
 _SHOWN = ("suite", "label", "status", "published", "failure", "samples", "schema")
-"""Fields that a report shows elsewhere."""
+"""Fields that a report shows in another place."""
 
 
 def facts_of(cell: Result) -> Iterator[tuple[str, Facts]]:
@@ -52,13 +52,13 @@ def differences(first: Result, second: Result) -> tuple[str, ...]:
 
 
 def _settings(cell: Result) -> dict[str, Any]:
-    """Return all that may explain why figures differ, without the figures."""
+    """Return all facts that may explain why figures differ, without the figures."""
     plain = cell.plain()
     names = ("model", "parameters", "options", "pixels", "training", "components")
     kept = {name: getattr(cell, name) for name in names} | {"budget": cell.budget}
     data = {name: getattr(cell.data, name) for name in ("shape", "bins")}
     where = {name: value for name, value in (plain["environment"] or {}).items() if name != "fingerprints"}
-    # Nested conditions, such as the audit, are figures again.
+    # Nested conditions, such as the audit, are figures too.
     measured = {
         name: {key: value for key, value in each.conditions.items() if not isinstance(value, Mapping)}
         for name, each in cell.metrics.items()

@@ -9,15 +9,16 @@ from statistics import fmean, stdev
 from flowzoo.metric import Measurement
 
 UNSTEADY_FROM = 0.2
-"""Part of a figure from which on its error is large."""
+"""An error is large from this fraction of its figure."""
 
 
 @dataclass(frozen=True)
 class Figure(Measurement):
-    """What a row of a report states for one metric: a measurement, averaged.
+    """The figure of one metric in a row of a report: an average of measurements.
 
-    The error is the mean of the seeds' errors: seeds are measured on the same images, whose choice errs all
-    of them alike, so more seeds do not make it smaller. One seed that is not valid spoils the mean.
+    The error is the mean of the seeds' errors: all seeds are measured on the same images, whose choice
+    affects all of them alike, so more seeds do not make it smaller. If one seed is not valid, neither is the
+    mean.
 
     Attributes:
         spread: Standard deviation over seeds; None for one seed.
@@ -36,7 +37,7 @@ class Figure(Measurement):
 
 
 def average(by_seed: Mapping[int, Measurement]) -> Figure:
-    """Average the measurements of one metric; there is at least one.
+    """Average the measurements of one metric, at least one.
 
     >>> average({0: Measurement(2.0, "s"), 1: Measurement(3.0, "s")}).value
     2.5

@@ -1,4 +1,4 @@
-"""Which results may share a leaderboard."""
+"""Groups results into leaderboards."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _UNKNOWN = ("", "")
 
 
 def comparable(results: Iterable[Result]) -> list[list[Result]]:
-    """Group by suite, by all that makes images the same, and by kind of device and precision.
+    """Group results by suite, by images, and by kind of device and precision.
 
-    Images are the same where data set, revision, shape and bins are.
+    Images are the same if data set, revision, shape and bins are.
     """
     groups: dict[tuple[Any, ...], list[Result]] = {}
     early = []
@@ -25,7 +25,7 @@ def comparable(results: Iterable[Result]) -> list[list[Result]]:
         else:
             early.append(each)
     found = [groups[key] for key in sorted(groups, key=str)]
-    # A cell that failed before its data was read or its device known stands with those it may belong to.
+    # A cell that failed before its data or its device was known goes into a group that it may belong to.
     for each in early:
         nearest = (group for group in found if _may_belong(each, group[0]))
         group = max(nearest, key=lambda group: sum(each.label == one.label for one in group), default=None)

@@ -1,4 +1,4 @@
-"""One leaderboard for each suite, data set, kind of device and precision; unranked rows stand apart."""
+"""One leaderboard for each suite, data set, kind of device and precision, with other rows below."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Leaderboard:
     Attributes:
         suite: Its name.
         data: The data set: all cells have the same name, revision, shape and number of bins.
-        platform: Kind of device and precision of all cells; empty where unknown.
+        platform: Kind of device and precision of all cells; empty if unknown.
         ranked: Rows with a valid likelihood, best first.
         apart: The other rows, by the reasons in :data:`APART`.
         metrics: Names of all metrics: quality, parameters, seconds of training, then the others by name.
-        own_targets: Metrics of which each row has a target of its own, so that they do not compare.
-        conditions: Under which the ranked rows were measured.
-        notes: What to know before rows are compared.
-        heading: Suite, data set, and what else it takes to tell the report's leaderboards apart.
+        own_targets: Metrics for which each row has its own target, so that they cannot be compared.
+        conditions: The conditions under which the ranked rows were measured.
+        notes: Remarks to read before rows are compared.
+        heading: Suite, data set, and more if the report's leaderboards need it to be distinguished.
         title: The same with the revision of the data, its shape and number of bins.
     """
 
@@ -62,7 +62,7 @@ class Leaderboard:
 
     @property
     def standings(self) -> Iterator[tuple[str, Row]]:
-        """Every row once, with what it counts as."""
+        """Every row once, with its status."""
         for each in self.ranked:
             yield ("floor" if each.rank is None else "ranked"), each.row
         for reason in APART:
@@ -70,7 +70,7 @@ class Leaderboard:
                 yield reason, row
 
     def other_conditions(self, row: Row) -> str:
-        """Return what a row's likelihood was measured on that those of the ranked rows were not."""
+        """Return the conditions of a row's likelihood that differ from those of the ranked rows."""
         return clean(other_conditions(row_conditions(row), self.conditions))
 
     def name(self, row: Row) -> str:
@@ -84,11 +84,11 @@ class Report:
 
     Attributes:
         boards: By suite, data set, kind of device and precision.
-        cells: How many results they are made of.
-        failed: How many of these failed.
-        skipped: Files that held no result.
-        superseded: Older results that were left out.
-        made: When, UTC.
+        cells: Number of results.
+        failed: Number of failed cells.
+        skipped: Files that are not results.
+        superseded: Number of older results that were left out.
+        made: Time when the report was made, UTC.
     """
 
     boards: tuple[Leaderboard, ...]
@@ -103,7 +103,7 @@ def make_report(results: Results, suite: str | None = None) -> Report:
     """Sort results into leaderboards.
 
     Args:
-        results: As read.
+        results: The results.
         suite: The only suite to report; None for all.
 
     Raises:
@@ -150,7 +150,7 @@ def _board(results: list[Result]) -> Leaderboard:
 
 
 def _fault(row: Row) -> str:
-    """Return why a row cannot be ranked, whatever the others are; empty if it can."""
+    """Return why a row cannot be ranked, independent of other rows; empty if it can."""
     if not row.finished:
         return FAILED
     if row.quality is None:
@@ -161,7 +161,7 @@ def _fault(row: Row) -> str:
 
 
 def _marked(rows: Sequence[Row]) -> tuple[Row, ...]:
-    """Return the rows, each with what differs for it from most of them; the floor does not count there."""
+    """Return the rows, each with its differences from most rows; the floor does not count as a row here."""
     counted = [row.finished for row in rows if not row.is_floor]
     usual = usual_facts(counted if any(counted) else [row.finished for row in rows])
     return tuple(replace(row, elsewhere=tuple(unusual(row.finished, usual))) for row in rows)
@@ -174,7 +174,7 @@ def _metrics(rows: Iterable[Row]) -> tuple[str, ...]:
 
 
 def _told_apart(boards: Sequence[Leaderboard]) -> tuple[Leaderboard, ...]:
-    """Give leaderboards headings that tell them apart, and no longer ones than that takes."""
+    """Give leaderboards headings that distinguish them, as short as possible."""
     made = []
     for board in boards:
         data, platform = board.data, ", ".join(filter(None, board.platform))

@@ -1,4 +1,4 @@
-"""What a reader has to know before comparing the rows of a leaderboard."""
+"""Notes to read before the rows of a leaderboard are compared."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _SPEED, _WHOLE = "train-speed", "all levels"
 
 
 def notes_of(rows: Sequence[Row], apart: Sequence[Row]) -> Iterator[str]:
-    """Yield what is not the same for all of the rows, or is not as it seems.
+    """Yield the conditions that differ between rows, and other remarks.
 
     Args:
-        rows: Those that are ranked.
+        rows: The ranked rows.
         apart: Other rows with figures.
     """
     models = [row for row in rows if not row.is_floor]
@@ -63,7 +63,7 @@ def _budget(cell: Result) -> dict[str, float]:
 
 
 def _parts_of_training(rows: Sequence[Row]) -> Iterator[str]:
-    """Say which part of training the speeds are of, for all rows but those of the most common part."""
+    """Say to which part of training the speeds belong, except for rows with the most common part."""
     parts = {row.label: part for row in rows if (part := _part(row))}
     counts = Counter(parts.values()).most_common()
     if len(counts) > 1:
@@ -89,14 +89,14 @@ def _elsewhere(rows: Sequence[Row]) -> Iterator[str]:
     for odd, labels in groups.items():
         yield (
             f"{listed(sorted(set(labels)))}: measured on another machine or with other versions than most "
-            f"({'; '.join(odd)}), so speeds and times are set apart"
+            f"({'; '.join(odd)}), so speeds and times are shown apart"
         )
     if groups and any("seconds" in _budget(cell) for row in rows for cell in row.finished):
         yield "trainings that are given seconds get further on a faster machine, so bits/dim depend on it too"
 
 
 def _floors(rows: Sequence[Row]) -> Iterator[str]:
-    """Say what makes a floor worth little."""
+    """Say what makes a floor weak."""
     for row in rows:
         data, images = row.finished[0].data, row.finished[0].data.sizes.get("train")
         if images and data.shape and row.quality is not None:

@@ -1,4 +1,4 @@
-"""A report as one HTML page that needs nothing else: no network, no other file."""
+"""A report as one HTML page that needs no network and no other file."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ from flowzoo.bench.report.samples import samples_of
 from flowzoo.bench.store import Results
 
 SCRIPTS = ("plot.js", "state.js", "table.js", "room.js", "charts.js", "main.js")
-"""In the order in which they need each other; ``plot.js`` is Observable Plot, with its licences."""
+"""The scripts, in the order in which they need each other; ``plot.js`` is Observable Plot with its
+licences."""
 
 
 def page(report: Report, results: Results) -> str:
     """Return the page.
 
-    Names, reasons and outputs come from plugins and from others' files. The template escapes them, the
-    charts' data is made safe within its element, and the page's policy lets no script run but its own.
+    Names, reasons and outputs come from plugins and from files of others. The template escapes them, the
+    data of charts is made safe within its element, and the page's policy allows only its own scripts.
 
     Args:
-        report: What to show.
-        results: From which it was made, to find the pictures.
+        report: The report.
+        results: The results that it was made from, to find the pictures.
     """
     style = _asset("page.css")
     script = '(() => {\n"use strict";\n' + "\n".join(map(_asset, SCRIPTS)) + "})();\n"
@@ -94,7 +95,7 @@ _CHART_STYLE = """:where(.chart-svg) {
 :where(.chart-svg tspan) {
   white-space: pre;
 }"""
-"""What Observable Plot writes into each of its charts, and the policy must allow."""
+"""The style that Observable Plot writes into each of its charts, which the policy must allow."""
 
 
 def _hash(text: str) -> str:

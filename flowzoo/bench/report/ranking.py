@@ -1,4 +1,4 @@
-"""Rows in the order of their likelihoods, as far as these are of the same images."""
+"""Ranks rows by their likelihoods on the same images."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Ranked:
     """A row with its rank.
 
     Attributes:
-        rank: From 1, equal figures alike; None for the Gaussian floor, which has no number among the others.
+        rank: Rank from 1, the same for equal figures; None for the Gaussian floor, which has no rank.
         row: The row.
-        below_floor: Whether its bits/dim are no better than the floor's.
+        below_floor: Whether its bits/dim are not better than the floor's.
     """
 
     rank: int | None
@@ -33,7 +33,7 @@ def rank(rows: Sequence[Row]) -> tuple[Ranked, ...]:
     models = [row.bits for row in rows if not row.is_floor]
     return tuple(
         Ranked(
-            # Equal figures share the rank of the first of them.
+            # Equal figures have the rank of the first of them.
             rank=None if row.is_floor else models.index(row.bits) + 1,
             row=row,
             below_floor=not row.is_floor and floor is not None and row.bits >= floor,
@@ -43,14 +43,15 @@ def rank(rows: Sequence[Row]) -> tuple[Ranked, ...]:
 
 
 def row_conditions(row: Row) -> Conditions:
-    """Return on what a row's likelihood was measured; its seeds have that in common."""
+    """Return the conditions of a row's likelihood, which are the same for its seeds."""
     return conditions_of(row.finished[0])
 
 
 def usual_conditions(rows: Sequence[Row]) -> Conditions:
-    """Return the conditions to rank by: the test split's where there is any, then those of most rows.
+    """Return the conditions to rank by: those of the test split if possible, otherwise those of most rows.
 
-    Where several are as common, the floor's count, then those of most images. The unit is always bits/dim.
+    If several are equally common, those of the floor count, then those with most images. The unit is always
+    bits/dim.
     """
     split, images, unit = (CONDITIONS.index(name) for name in ("split", "images", "unit"))
     rows = [row for row in rows if row_conditions(row)[unit] == BITS]

@@ -1,4 +1,4 @@
-"""A row of a leaderboard: one model as one suite trains it, on one kind of device, over its seeds."""
+"""A row of a leaderboard: one model in one suite, on one kind of device, with its seeds."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from flowzoo.exactness import Exactness
 from flowzoo.metric import NOT_AUDITED, Measurement
 
 FLOOR = "gaussian"
-"""The model that every other has to beat."""
+"""The model that every other model should beat."""
 
 PARAMETERS, TRAINING_SECONDS = "parameters", "training-seconds"
 
 
 @dataclass(frozen=True)
 class Row:
-    """Cells that differ in their seed alone.
+    """Cells that differ only in their seed.
 
     Attributes:
-        label: As the suite calls it.
+        label: Label in the suite.
         model: Registered name.
         platform: Kind of device and precision.
         finished: Cells with figures, by seed.
         failures: Cells without.
-        figures: Averages by metric; parameters and seconds of training are among them.
-        remark: What tells it apart from another row of the same label.
-        elsewhere: What of its machine and versions is not as for most rows; empty where all is.
+        figures: Averages by metric, including parameters and seconds of training.
+        remark: What distinguishes it from another row of the same label.
+        elsewhere: How its machine and versions differ from those of most rows; empty if they do not.
     """
 
     label: str
@@ -52,7 +52,7 @@ class Row:
 
     @property
     def bits(self) -> float:
-        """Its bits/dim; only for rows that have them."""
+        """Its bits/dim, for rows that have them."""
         assert self.quality is not None
         assert self.quality.value is not None
         return self.quality.value
@@ -63,13 +63,13 @@ class Row:
         return self.model == FLOOR
 
     def is_apart(self, metric: str) -> bool:
-        """Whether a figure is a speed or the like, of another machine or versions than those of most rows."""
+        """Whether a figure is a speed or a time from another machine or other versions than most rows'."""
         figure = self.figures.get(metric)
         return bool(self.elsewhere) and figure is not None and figure.value is not None and not figure.repeats
 
     @property
     def joint(self) -> float | None:
-        """Mean ``joint_bpd`` over seeds, which is no likelihood of the images; None where there is none."""
+        """Mean ``joint_bpd`` over seeds, which is not a likelihood of the images; None if there is none."""
         measured = (cell.metrics[QUALITY] for cell in self.finished if QUALITY in cell.metrics)
         found = (each.details.get("joint_bpd") for each in measured)
         numbers = [float(each) for each in found if isinstance(each, int | float)]
@@ -77,7 +77,7 @@ class Row:
 
     @property
     def estimated(self) -> bool:
-        """Whether its likelihood rests on an estimate of a log-determinant."""
+        """Whether its likelihood was computed with an estimate of a log-determinant."""
         return self.quality is not None and self.quality.estimated
 
     @property
@@ -100,7 +100,7 @@ class Row:
 
     @property
     def published(self) -> tuple[Published, ...]:
-        """What papers state, each once."""
+        """The figures of papers, each once."""
         return tuple(dict.fromkeys(each for cell in self.cells for each in cell.published))
 
     @property
@@ -110,7 +110,7 @@ class Row:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What must stand beside its figures, in few words."""
+        """Remarks on its figures, in few words."""
         quality, seeds = self.quality, len(self.finished)
         remarks = [self.remark]
         if self.is_bound:
@@ -126,10 +126,10 @@ class Row:
 
 
 def rows_of(results: Iterable[Result]) -> tuple[Row, ...]:
-    """Group the cells of one suite and data set to rows, in the order of their labels.
+    """Group the cells of one suite and data set into rows, in the order of their labels.
 
     Seeds that ran with other options, components, training or budget, or whose likelihood was measured on
-    other images, are not averaged with the rest. A failed cell joins the row of its other seeds.
+    other images, are not averaged with the rest. A failed cell belongs to the row of its other seeds.
     """
     variants: dict[tuple[str, Platform], dict[str, list[Result]]] = {}
     failed = []
@@ -176,7 +176,7 @@ def _figures(cells: list[Result]) -> dict[str, Figure]:
 
 
 def _settings(result: Result) -> str:
-    """Return all that decides the figures but seed and data, as one string."""
+    """Return everything that decides the figures, except seed and data, as one string."""
     training = {name: value for name, value in result.training.items() if name != "seed"}
     decides = [result.model, result.options, result.pixels, training, result.components, result.budget]
     decides.append([*conditions_of(result), str(result.audited)])

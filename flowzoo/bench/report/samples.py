@@ -12,7 +12,7 @@ from flowzoo.bench.report.row import Row
 from flowzoo.bench.store import Results
 
 LARGEST = 4 * 2**20
-"""Bytes of a picture; a page holds dozens of them."""
+"""Largest size of a picture in bytes; a page contains dozens of pictures."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -22,10 +22,10 @@ class Sample:
     """A row's picture.
 
     Attributes:
-        name: The row's.
+        name: Name of the row.
         row: The row.
         uri: The picture as a ``data:`` URI; empty if it cannot be shown.
-        remark: Why not, or the seed of the cell that drew it.
+        remark: Why it cannot be shown, or the seed of the cell that drew it.
     """
 
     name: str
@@ -44,7 +44,7 @@ def samples_of(board: Leaderboard, results: Results) -> Iterator[Sample]:
 
 
 def _shown(path: Path | None) -> tuple[str, str]:
-    """Return the picture's URI, or why there is none."""
+    """Return the picture's URI, or the reason why there is none."""
     if path is None:
         return "", "the picture is not beside the result"
     try:

@@ -1,4 +1,4 @@
-"""What every kind of report ends with: how much it is made of, and what was left out."""
+"""The end of every report: the number of cells, and the files that were left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where and with what cells ran: which of it differs, and which rows therefore have speeds of their own."""
+"""Machines and versions of cells, and their differences: speeds of other machines are shown separately."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flowzoo.bench.report.wording import clean
 from flowzoo.bench.result import Environment, Result
 
 SAME_MEMORY = 0.05
-"""Memory that differs by no more than this part is the same: systems keep a little of it for themselves."""
+"""Relative difference of memory that does not count: systems reserve a little of it."""
 
 Facts = Mapping[str, str]
 
@@ -17,7 +17,7 @@ _NAMES = {"memory_gib": "memory in GiB", "gpu_memory_gib": "GPU memory in GiB", 
 
 
 def machine_of(environment: Environment) -> Facts:
-    """Return what decides how fast the same software is, by name."""
+    """Return the facts that decide how fast the same software is, by name."""
     running = {"threads": environment.threads, "cells at the same time": environment.jobs}
     return _texts({**environment.hardware, **running})
 
@@ -29,7 +29,7 @@ def software_of(environment: Environment) -> Facts:
 
 
 def usual_facts(rows: Sequence[Sequence[Result]]) -> Facts:
-    """Return each fact of machine and versions as most of the rows that state it do; of several, the newest.
+    """Return the most common value of each fact of machine and versions; if there are several, the newest.
 
     Args:
         rows: The cells of each row.
@@ -57,7 +57,7 @@ def unusual(row: Sequence[Result], usual: Facts) -> Iterator[str]:
 
 
 def differing(first: Facts, second: Facts) -> Iterator[tuple[str, str, str]]:
-    """Yield the name and both values of each fact that both state and that is not the same.
+    """Yield the name and both values of each fact that both state and that differs.
 
     >>> list(differing({"cores": "2", "memory in GiB": "23.5"}, {"cores": "4", "memory in GiB": "23.4"}))
     [('cores', '2', '4')]

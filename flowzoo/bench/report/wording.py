@@ -1,4 +1,4 @@
-"""How numbers and names are written in every kind of report."""
+"""Formats numbers and names for every kind of report."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from flowzoo.bench.report.figure import Figure
 BITS = "bits/dim"
 
 ARROWS = {"lower": "↓", "higher": "↑", "": ""}
-"""Which way the better figures lie."""
+"""Arrows that show which figures are better."""
 
 
 def figure_text(figure: Figure, with_error: bool = True, with_unit: bool = False) -> str:
-    """Return a figure as people read it, a hyphen where there is none.
+    """Return a figure as text; a hyphen if there is none.
 
     >>> figure_text(Figure(2.5, "bits/dim", error=0.0123))
     '2.500 ± 0.012'
@@ -43,7 +43,7 @@ def bits(value: float, error: float | None = None) -> str:
 
 
 def compact(value: float) -> str:
-    """Write a number with three figures.
+    """Write a number with three digits.
 
     >>> [compact(each) for each in (0, 7, 12345, 1.5e6, 0.04567)]
     ['0', '7', '12.3k', '1.50M', '0.0457']
@@ -75,7 +75,7 @@ def counted(count: int, noun: str) -> str:
 def listed(names: Iterable[str], limit: int = 8) -> str:
     """Return names parted by commas, in quotation marks where they hold commas themselves.
 
-    Of more than ``limit`` names the first are listed and the others counted.
+    If there are more than ``limit`` names, the first are listed and the others counted.
 
     >>> listed(["glow", "glow, wide"])
     "glow, 'glow, wide'"
@@ -95,6 +95,6 @@ def _three(value: float) -> str:
 
 
 _LARGE = 1000
-"""Bits/dim from here on come from a training that failed, and decimals say nothing."""
+"""Larger bits/dim come from a training that failed, and their decimals mean nothing."""
 
 _THOUSANDS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))

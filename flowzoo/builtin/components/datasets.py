@@ -9,7 +9,7 @@ DATASETS = (
         kind="dataset",
         name="digits",
         build="flowzoo.data.digits:build_digits",
-        summary="1,797 handwritten digits, grey, 8x8, 17 levels; needs no download",
+        summary="1,797 handwritten digits, grey, 8x8, 17 bins; needs no download",
         reference="Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, 1998",
     ),
     Component(

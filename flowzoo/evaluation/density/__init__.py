@@ -1,4 +1,4 @@
-"""The density audit: whether what a model states is a density, judged by its own ``encode`` and ``decode``.
+"""The density audit: checks by ``encode`` and ``decode`` alone that a model's figure is that of a density.
 
     log p(x)  against  log N(encode(x); 0, I) + log |det d encode / d x|
 

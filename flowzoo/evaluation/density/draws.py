@@ -1,4 +1,4 @@
-"""What stochastic transforms draw, recorded and given again, so that it can be differentiated by."""
+"""Records what stochastic transforms draw, and gives it to them again, so that a Jacobian can include it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from flowzoo.flow import Flow
 
 @dataclass
 class Noise:
-    """The noise of one pass through all stochastic transforms, in the order in which it is asked for.
+    """The noise of one pass through all stochastic transforms, in the order in which they draw it.
 
     Attributes:
-        values: ``(B, ...)`` each.
+        values: The noise of each draw, ``(B, ...)``.
         log_prob: Log-density of all values together, ``(B,)``, nats.
-        given: Whether the values are given, rather than recorded.
-        used: How many of the given values have been asked for.
+        given: Whether the values are given; otherwise they are recorded.
+        used: Number of given values that have been used.
     """
 
     values: list[Tensor] = field(default_factory=list)
@@ -49,10 +49,10 @@ class Noise:
 @final
 @dataclass(frozen=True)
 class _NoisyRun(Call):
-    """A run whose continuous draws are recorded, or given.
+    """A call whose continuous draws are recorded, or given.
 
-    It stands in for :class:`~flowzoo.call.Call` where a transform draws, since what is drawn has to be
-    something that a Jacobian can be taken by.
+    It replaces the :class:`~flowzoo.call.Call` of a stochastic transform, since its draws have to be
+    variables of the Jacobian.
     """
 
     noise: Noise = field(default_factory=Noise)
@@ -73,7 +73,7 @@ class _NoisyRun(Call):
         return value
 
     def rademacher(self, like: Tensor) -> Tensor:
-        raise NumericalError("it draws signs, by which no density can be differentiated")
+        raise NumericalError("it draws signs, which have no density")
 
     def _given(self, like: Tensor) -> Tensor | None:
         if not self.noise.given:
@@ -90,9 +90,9 @@ class _NoisyRun(Call):
 
 @contextmanager
 def noise_in(flow: Flow, noise: Noise) -> Iterator[None]:
-    """Have the stochastic transforms of a model record what they draw, or take what is given.
+    """Let the stochastic transforms of a model record what they draw, or use what is given.
 
-    Other parts draw as ever: the probes of an estimated trace are no part of a density.
+    Other parts draw as usual: the probes of an estimated trace are not part of a density.
     """
 
     def swap(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -115,5 +115,5 @@ def noise_in(flow: Flow, noise: Noise) -> Iterator[None]:
 
 
 def with_noise(call: Call, noise: Noise) -> Call:
-    """Return a run that records its draws in ``noise``, or takes them from there."""
+    """Return a call that records its draws in ``noise``, or takes them from there."""
     return _NoisyRun(**{each.name: getattr(call, each.name) for each in fields(Call)}, noise=noise)

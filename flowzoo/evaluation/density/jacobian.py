@@ -1,4 +1,4 @@
-"""``log |det J|`` of a map, by brute force: a column, or a row, of the Jacobian at a time."""
+"""``log |det J|`` of a map by brute force: one column, or one row, of the Jacobian at a time."""
 
 from __future__ import annotations
 
@@ -24,39 +24,39 @@ AGREE = 1e-3
 """Relative distance up to which a derivative and a finite difference count as the same."""
 
 COTANGENTS = 8
-"""Random rows by which reverse mode is compared with finite differences."""
+"""Number of random rows for which reverse mode is compared with finite differences."""
 
 FEW_ROWS, NOTICEABLE = 8, 0.2
-"""Rows by which a map is timed first, and seconds that are no mere overhead."""
+"""Number of rows with which a map is timed first, and a time in seconds that is more than overhead."""
 
 SINGULAR = 1e-15
-"""Share of the largest pivot below which double precision cannot tell the smallest from zero."""
+"""Fraction of the largest pivot below which double precision cannot distinguish the smallest from zero."""
 
 VALUES_AT_ONCE = 2**15
-"""Of all rows that go through a map together; fewer in reverse mode, which keeps what it computes."""
+"""Number of values in the rows of one batch; fewer in reverse mode, which keeps what it computes."""
 
 
 @runtime_checkable
 class RowMap(Protocol):
-    """A map of vectors, differentiable, which treats the rows of a batch alike and apart."""
+    """A differentiable map of vectors. It treats all rows of a batch alike, and each by itself."""
 
     @property
     def start(self) -> Tensor:
-        """Where its Jacobians are wanted, ``(N, n)``, float64."""
+        """The points at which its Jacobians are wanted, ``(N, n)``, float64."""
 
     @property
     def room(self) -> Tensor:
         """How far each value may be moved, ``(N, n)``."""
 
     def __call__(self, rows: Tensor, image: int) -> Tensor:
-        """Map ``(B, n)`` to ``(B, m)``; every row belongs to the image of that place."""
+        """Map ``(B, n)`` to ``(B, m)``; all rows belong to one image, given by its place."""
 
 
 class Derivative(NamedTuple):
     """How a map is differentiated.
 
     Attributes:
-        way: By what.
+        way: How it is differentiated.
         error: Relative distance from finite differences in a random direction.
         remark: Why it is not forward mode, empty if it is.
     """
@@ -71,14 +71,14 @@ def choose_derivative(mapping: RowMap, seed: int = 0) -> Derivative:
 
     Args:
         mapping: At the start of its first image.
-        seed: Of the random direction.
+        seed: Seed of the random direction.
     """
     start, room = mapping.start[0], mapping.room[0]
     generator = torch.Generator().manual_seed(seed)
     signs = torch.randint(0, 2, start.shape, generator=generator).to(start) * 2 - 1
     direction = signs * room
     differences = [_difference(mapping, 0, start[None], direction[None], step)[0] for step in STEPS]
-    # Several, since a single wrong number may come near the right one by chance.
+    # Several, since a single wrong number may be near the right one by chance.
     cotangents = torch.randn((COTANGENTS, len(differences[0])), generator=generator, dtype=torch.float64)
     cotangents = cotangents.to(start.device)
     remarks = []
@@ -93,7 +93,7 @@ def choose_derivative(mapping: RowMap, seed: int = 0) -> Derivative:
                     _distance(pulled, cotangents @ each, COTANGENTS**0.5 * each.norm())
                     for each in differences
                 )
-        except Exception as problem:  # a stranger's code may fail in any way
+        except Exception as problem:  # the code of others may fail in any way
             remarks.append(f"{way} fails ({type(problem).__name__})")
             continue
         if error <= AGREE:
@@ -108,10 +108,10 @@ def log_abs_det(
     """Return ``log |det J|`` at one image's start; minus infinity where ``J`` is singular to rounding.
 
     Args:
-        mapping: Of as many outputs as inputs.
-        image: Its place.
-        way: How to differentiate.
-        tick: Told how many products with the Jacobian were computed.
+        mapping: A map with as many outputs as inputs.
+        image: Place of the image.
+        way: The way to differentiate.
+        tick: Called with the number of products with the Jacobian that were computed.
 
     Raises:
         NumericalError: The map is not square, or its Jacobian is not finite.

@@ -1,4 +1,4 @@
-"""The judge of a model's ``log p(x)``: which Jacobian can be had in the time, and what it says."""
+"""Computes ``log p(x)`` from the Jacobian, as far as the time allows, and compares it with the model's."""
 
 from __future__ import annotations
 
@@ -23,39 +23,39 @@ from flowzoo.evaluation.density.stopwatch import Stopwatch
 from flowzoo.flow import Flow
 
 LEAST_IMAGES = 2
-"""Judged in any case; a method that is too slow for as many is not chosen."""
+"""Number of images that are always judged. A method that is too slow for so many is not chosen."""
 
 MORE_IMAGES = 0.25
-"""Share of the budget within which more images are judged."""
+"""Fraction of the budget in which more images than that are judged."""
 
 HOPELESS = 1.5
-"""Times the budget: a guess of the seconds above it, from a few passes through encode, rules a model out."""
+"""If the estimated time is this many times the budget, the model is not tried at all."""
 
 TOGETHER = 50.0
-"""At most so many times faster are rows that go through a model together than one by itself."""
+"""Rows that go through a model together are at most this many times faster than one by itself."""
 
 PRODUCT_COSTS = 3.0
-"""Passes through encode that a product with its Jacobian is reckoned at before it is timed."""
+"""A product with the Jacobian is assumed to cost this many passes through encode, until it is timed."""
 
 OPERATIONS_A_SECOND = 4e9
-"""In double precision, of one core that decomposes matrices."""
+"""Operations per second of one core that decomposes matrices in double precision."""
 
 Progress = Callable[[float], None]
-"""Told which share of the products has been computed."""
+"""Called with the fraction of the products that has been computed."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What a model states and what is right, ``(N,)`` each, nats.
+    """What a model states and what is right: ``(N,)`` each, in nats.
 
     Attributes:
-        method: ``whole`` or ``by level``.
-        settings: With which the model computed.
-        whole: The model as one map.
-        stated: Its own ``log p``.
-        latents: ``log N(z; 0, I)``, less the density of noise that was drawn.
-        log_det: Judged ``log |det J|``.
-        derivative: How it was differentiated; the worst of the parts.
+        method: Whether the Jacobian was that of the ``whole`` model, or computed ``by level``.
+        settings: The settings with which the model computed.
+        whole: The whole model as one map.
+        stated: The model's own ``log p``.
+        latents: ``log N(z; 0, I)`` minus the log-density of the noise that was drawn.
+        log_det: ``log |det J|`` of the Jacobian.
+        derivative: How it was differentiated; that of the worst part.
     """
 
     method: str
@@ -68,25 +68,25 @@ class Judged:
 
     @property
     def log_prob(self) -> Tensor:
-        """Judged ``log p``."""
+        """``log p`` from the Jacobian."""
         return self.latents + self.log_det
 
 
 class NotSquare(Exception):
-    """A model gives another number of latents than it takes values."""
+    """The number of a model's latents differs from its number of values."""
 
 
 def judge(
     flow: Flow, x: Tensor, settings: Settings, exact: bool, seconds: float, progress: Progress
 ) -> Judged | None:
-    """Judge a model's likelihoods of some images; None if that would take too long.
+    """Judge a model's likelihoods of some images. Return None if that would take too long.
 
     Args:
         flow: The model, in float64.
         x: ``(N, C, H, W)``, float64.
-        settings: With which the model computes.
-        exact: Whether it is asked for exact log-determinants.
-        seconds: Budget.
+        settings: The settings with which the model computes.
+        exact: Whether exact log-determinants are requested.
+        seconds: Time that may be spent.
         progress: See :data:`Progress`.
 
     Raises:
@@ -114,9 +114,9 @@ def judge(
 
 
 def _is_hopeless(flow: Flow, x: Tensor, settings: Settings, seconds: float) -> bool:
-    """Whether a few passes through encode tell that there is no time for its Jacobian."""
+    """Whether a few passes through encode show that there is no time for its Jacobian."""
     passes = LEAST_IMAGES * PRODUCT_COSTS * flow.dimensions
-    flow.encode(x[:1], settings.call([0]))  # whatever loads at the first call is no fault of the model
+    flow.encode(x[:1], settings.call([0]))  # what is loaded in the first call must not count
     watch = Stopwatch()
     flow.encode(x[:1], settings.call([0]))
     alone = watch.seconds()
@@ -131,11 +131,11 @@ def _is_hopeless(flow: Flow, x: Tensor, settings: Settings, seconds: float) -> b
 
 @dataclass(frozen=True)
 class _Budget:
-    """Seconds that may be spent.
+    """The time that may be spent.
 
     Attributes:
-        seconds: In all.
-        progress: Told how far it is.
+        seconds: Number of seconds in all.
+        progress: Called with the fraction that is done.
     """
 
     seconds: float

@@ -1,4 +1,4 @@
-"""Which part of a model states a wrong log-determinant, and what the error looks like."""
+"""Finds the part of a model that states a wrong log-determinant, and what the error looks like."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from flowzoo.evaluation.density.stopwatch import Stopwatch
 from flowzoo.flow import Flow
 
 IMAGES = 2
-"""On which a part is judged: enough to tell a factor from a constant."""
+"""Number of images on which a part is judged: enough to distinguish a factor from a constant."""
 
 NOTICEABLE = 1e-3
-"""Relative to one plus the size of the log-determinant: from there on it counts as wrong."""
+"""A log-determinant is wrong if its error, relative to one plus its size, is larger than this."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,13 @@ class Fault:
 def locate_fault(
     flow: Flow, parts: Iterator[Part], settings: Settings, exact: bool, seconds: float
 ) -> Fault | None:
-    """Return the first part that is wrong, as deep inside as it can be found; None if none was found in time.
+    """Return the innermost part that is wrong, the first if there are several; None if none is found in time.
 
     Args:
         flow: The model, in float64.
-        parts: Of it.
-        settings: Of the judge's passes.
-        exact: Whether parts are asked for exact log-determinants.
+        parts: Parts of the model.
+        settings: Settings of the passes.
+        exact: Whether exact log-determinants are requested from the parts.
         seconds: When to give up.
     """
     watch = Stopwatch()

@@ -1,4 +1,4 @@
-"""A model as maps of vectors: all of ``encode`` at once, or part by part with everything else fixed."""
+"""A model as maps of vectors: all of ``encode`` at once, or one part at a time with the others fixed."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Generators = tuple[torch.Generator, ...]
 
 @dataclass(frozen=True)
 class Settings:
-    """With which settings a model computes while it is judged.
+    """The settings with which a model computes while it is judged.
 
     Attributes:
-        generators: One for each image, at the state in which the model gets them.
-        solver: What the parts that solve get.
+        generators: One for each image, in the state in which the model gets them.
+        solver: Settings for parts that solve an equation.
     """
 
     generators: Generators
@@ -47,7 +47,7 @@ class Whole:
     Args:
         flow: The model, in float64.
         x: Images, ``(N, C, H, W)``.
-        settings: Of the judge's passes.
+        settings: Settings of the passes.
     """
 
     def __init__(self, flow: Flow, x: Tensor, settings: Settings) -> None:
@@ -68,7 +68,7 @@ class Whole:
         return torch.cat([z.flatten(1) for z in latents], dim=1)
 
     def latents(self) -> Tensor:
-        """Return ``log N(encode(x); 0, I)`` less the log-density of the noise, ``(N,)``, nats."""
+        """Return ``log N(encode(x); 0, I)`` minus the log-density of the noise, ``(N,)``, nats."""
         with self._noise_of(self.start) as x:
             latents = self._flow.encode(x, self._settings.call())
         total = -self._log_noise
@@ -90,7 +90,7 @@ class Whole:
 
     @contextmanager
     def _noise_of(self, rows: Tensor) -> Iterator[Tensor]:
-        """Give the images that rows hold, and meanwhile give the transforms the rows' noise."""
+        """Yield the images that rows hold. Inside the block, the transforms draw the rows' noise."""
         pixels = self._shape.numel()
         with noise_in(self._flow, self._noise.replayed(rows[:, pixels:])):
             yield rows[:, :pixels].reshape(len(rows), *self._shape)
@@ -101,14 +101,14 @@ class Part:
     """One part of a model, as a map of vectors with everything before it fixed.
 
     Attributes:
-        name: Such as ``level 0, conditional``.
-        module: What computes it.
-        start: What reaches it, ``(N, n)``.
+        name: Name such as ``level 0, conditional``.
+        module: The module that computes it.
+        start: Its input, ``(N, n)``.
         room: How far each value may be moved, ``(N, n)``.
         apply: Maps rows, given the image that they belong to.
-        stated: What the part says of its ``log_det``, ``(N,)``, nats.
-        latents: ``log N(z; 0, I)`` where it makes latents, ``(N,)``; zeros elsewhere.
-        noise: Log-density of the noise that it draws, ``(N,)``; zeros where it draws none.
+        stated: The ``log_det`` that the part states, ``(N,)``, nats.
+        latents: ``log N(z; 0, I)`` if its output is a latent, ``(N,)``; otherwise zeros.
+        noise: Log-density of the noise that it draws, ``(N,)``; zeros if it draws none.
     """
 
     name: str
@@ -129,13 +129,13 @@ def parts_of(flow: Flow, x: Tensor, settings: Settings, exact: bool) -> Iterator
 
     Given what a level keeps, the Jacobian of ``encode`` is block triangular, so the parts' log-determinants
     add up to the whole's, and each part may be judged with its context fixed. The noise of a stochastic
-    transform counts as part of what reaches it.
+    transform counts as part of its input.
 
     Args:
         flow: The model, in float64.
         x: Images, ``(N, C, H, W)``.
-        settings: Of the judge's passes.
-        exact: Whether parts are asked for exact log-determinants.
+        settings: Settings of the passes.
+        exact: Whether exact log-determinants are requested from the parts.
     """
     generators = tuple(each.clone_state() for each in settings.generators)
     call = Call(generator=generators, solver=replace(settings.solver, exact=exact))
@@ -191,7 +191,7 @@ def _part(
 
 
 def pixel_room(x: Tensor) -> Tensor:
-    """Return how far pixels may be moved, ``(N, n)``: near 0 and 1, where logits are steep, little."""
+    """Return how far pixels may be moved, ``(N, n)``: less near 0 and 1, where logits are steep."""
     return torch.minimum(x, 1.0 - x).flatten(1).clamp(min=1e-9)
 
 

@@ -1,4 +1,4 @@
-"""A smaller model of the same recipe, to be judged where the model itself has too many dimensions."""
+"""A smaller model of the same recipe, which is judged if the model itself has too many dimensions."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def smaller_sizes(flow: Flow) -> Iterator[tuple[int, int]]:
 def rebuild(
     flow: Flow, source: ImageSource, size: tuple[int, int], seed: int, trained: bool
 ) -> Rebuilt | None:
-    """Return the same recipe on smaller images; None if it cannot be built so on this size.
+    """Return a model of the same recipe for smaller images; None if it cannot be built for this size.
 
     It goes through its first pass on crops of the data. Then it gets the weights of the model, if they do not
     depend on the size of the image; otherwise it gets those that do not, and noise is added to all.
@@ -59,8 +59,8 @@ def rebuild(
         flow: A model with a recipe.
         source: Images of the model's size.
         size: Height and width.
-        seed: Of what is random.
-        trained: Whether all weights of the model have to fit; otherwise some must not.
+        seed: Seed of everything that is random.
+        trained: Whether all weights of the model have to fit the smaller one; otherwise some must not fit.
     """
     recipe = flow.recipe
     assert recipe is not None, "only models with recipes can be built again"

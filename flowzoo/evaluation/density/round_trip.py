@@ -1,4 +1,4 @@
-"""Whether ``decode`` undoes ``encode``, at images and at drawn latents, and drops what was drawn."""
+"""Whether ``decode`` inverts ``encode``, for images and for drawn latents."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from flowzoo.flow import Flow
 def image_error(flow: Flow, x: Tensor, settings: Settings) -> float:
     """Return the largest error of ``decode(encode(x))``.
 
-    What a stochastic transform draws is dropped on the way back, so ``x`` comes back whatever was drawn.
+    What a stochastic transform draws is dropped on the way back, so ``x`` does not depend on it.
 
     Args:
         flow: The model, in float64.
         x: ``(N, C, H, W)``, float64.
-        settings: Of both passes.
+        settings: Settings of both passes.
     """
     latents = flow.encode(x, settings.call())
     return float((flow.decode(latents, settings.call()) - x).abs().max())
@@ -35,12 +35,12 @@ def latent_error(flow: Flow, images: int, seed: int, settings: Settings) -> floa
 
     Args:
         flow: The model, in float64.
-        images: How many to draw.
-        seed: Of the latents.
-        settings: Of both passes.
+        images: Number of images to draw.
+        seed: Seed of the latents.
+        settings: Settings of both passes.
 
     Raises:
-        NumericalError: They decode to something that is not finite.
+        NumericalError: A decoded value is not finite.
     """
     owners = [place % len(settings.generators) for place in range(images)]
     generator = torch.Generator().manual_seed(seed)

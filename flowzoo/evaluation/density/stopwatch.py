@@ -1,4 +1,4 @@
-"""Seconds of work, on a machine that may be busy with other things too."""
+"""Measures seconds of work, on a machine that may do other work at the same time."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import final
 
 @final
 class Stopwatch:
-    """Measures the seconds since it was made: of the clock or of the processor, whichever are fewer.
+    """Measures the seconds since it was made, by the clock or by the processor: the smaller number counts.
 
-    Beside other processes the clock runs while nothing is computed here; on several threads the processor's
-    seconds are more than the clock's.
+    If other processes compute, the clock goes on while nothing is computed here. With several threads, the
+    processor's seconds are more than the clock's.
     """
 
     def __init__(self) -> None:

@@ -168,7 +168,7 @@ def test_extreme_inputs_in_float32_come_back() -> None:
     back = layer.inverse(z)
     assert back.dtype == torch.float32
     # Rounding in float32, stretched by the slope of the steepest bin; how it rounds depends on the processor.
-    torch.testing.assert_close(back, x, atol=1e-4, rtol=0)
+    torch.testing.assert_close(back, x, atol=3e-4, rtol=0)
 
 
 class Bounded(Network):

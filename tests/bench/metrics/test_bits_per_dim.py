@@ -67,3 +67,15 @@ def test_the_figure_is_kept_before_its_audit(load: Any, runs: Any, monkeypatch: 
     assert before.value is not None
     assert not before.valid
     assert before.conditions["images"] == 10
+
+
+@pytest.mark.parametrize(("audit", "parts"), [(True, ["images", "audit"]), (False, ["images"])])
+def test_it_shows_how_far_it_is(load: Any, audit: bool, parts: list[str]) -> None:
+    told: list[tuple[float, str]] = []
+    trained = replace(load("gaussian"), progress=lambda share, what: told.append((share, what)))
+    build_component("metric", "bits-per-dim", images=10, batch_size=5, audit=audit).measure(trained)
+
+    shares = [share for share, _ in told]
+    assert list(dict.fromkeys(what for _, what in told)) == parts
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0

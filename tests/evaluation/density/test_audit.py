@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from flowzoo.data.memory import in_memory
-from flowzoo.evaluation.density.audit import audited_images
+from flowzoo.evaluation.density.figure import audited_images
 from flowzoo.evaluation.density.outcome import CLOSED_FORM, DensityAudit
 from flowzoo.evaluation.likelihood import evaluate_likelihood
 from flowzoo.flow import Flow

@@ -13,7 +13,7 @@ from flowzoo.call import Call, per_image_generators
 from flowzoo.data.dataset import ImageSource
 from flowzoo.data.load import load_dataset
 from flowzoo.dequantisation import dequantise
-from flowzoo.evaluation.density import audit, judge
+from flowzoo.evaluation.density import judge, verdict
 from flowzoo.evaluation.density.jacobian import choose_derivative, log_abs_det
 from flowzoo.evaluation.density.maps import Settings, Whole, parts_of
 from flowzoo.evaluation.density.outcome import DensityAudit
@@ -108,7 +108,7 @@ def _rebuilt(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> DensityAudit:
     def impatient(judged: Flow, *rest: Any) -> Any:
         return None if judged.dimensions > 16 else honest(judged, *rest)
 
-    monkeypatch.setattr(audit, "judge", impatient)
+    monkeypatch.setattr(verdict, "judge", impatient)
     return audited(flow)
 
 
@@ -190,7 +190,7 @@ def test_a_model_without_recipe_and_time_cannot_be_audited() -> None:
     assert found is not None
     assert not found.passed
     assert "could not be audited" in found.objections[0]
-    assert "no recipe" in found.objections[0]
+    assert "recipe" in found.objections[0]
 
 
 def test_a_solver_that_errs_is_told_from_a_density_that_is_none() -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from flowzoo.api import Builder, Level, Shape, Spec, cascade
+from flowzoo.api import Builder, CascadeOptions, Level, Shape, Spec, cascade_model
 from flowzoo_planted.coupling import Mistake
 
 
@@ -19,11 +19,13 @@ def build_model(
     """Build two levels, each of two couplings after a standardisation."""
     couplings = [Spec("planted", mistake=mistake, odd=odd) for odd in (False, True)]
     parts = [{"name": each.name, **each.options} for each in couplings]
-    return cascade(
+    return cascade_model(
         shape,
         builder,
-        levels=2,
-        transform=Spec("haar"),
-        split=Spec("keep-first-channels"),
-        bijector=Spec("stack", parts=[{"name": "actnorm"}, *parts]),
+        options=CascadeOptions(
+            levels=2,
+            transform=Spec("haar"),
+            split=Spec("keep-first-channels"),
+            bijector=Spec("stack", parts=[{"name": "actnorm"}, *parts]),
+        ),
     )

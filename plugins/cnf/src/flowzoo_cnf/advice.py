@@ -1,20 +1,20 @@
-"""What a user can do about a slow solve, given what a block measured of itself."""
+"""Advice about slow solves, from the measurements of a block."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 LARGE_KINETIC_ENERGY = 1.0
-"""For each dimension: what moving standard normal values straight onto unrelated ones costs."""
+"""Kinetic energy for each dimension of moving standard normal values straight to unrelated ones."""
 
 LARGE_JACOBIAN_NORM = 9.0
-"""Squared, for each dimension: that of a field which stretches every dimension by ``e^3``."""
+"""Squared norm for each dimension of the Jacobian of a field that stretches every dimension by ``e^3``."""
 
 _LIMITS = {"kinetic energy": LARGE_KINETIC_ENERGY, "Jacobian norm": LARGE_JACOBIAN_NORM}
 
 
 def advise(figures: Mapping[str, int | float]) -> Sequence[str]:
-    """Return sentences of advice, none where there is nothing to advise.
+    """Return sentences of advice; none if there is nothing to advise.
 
     >>> [sentence] = advise({"kinetic energy": 2.0, "Jacobian norm": 8.0})
     >>> sentence.partition(",")[0]

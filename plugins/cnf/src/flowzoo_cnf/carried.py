@@ -1,4 +1,4 @@
-"""Steps that are carried from batch to batch of a training, and audited at intervals."""
+"""Keeps the number of steps from batch to batch of a training, and audits the error at intervals."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from flowzoo_cnf.runge_kutta import Errors, Problem, Solution
 from flowzoo_cnf.solver import Solver
 
 AUDIT_EVERY = 200
-"""Batches."""
+"""Number of batches between two audits."""
 
 AUDITED_IMAGES = 4
 
 
 @dataclass(frozen=True)
 class Carried:
-    """What one block's next solve is told by the last.
+    """What a block's next solve gets from the last one.
 
     Attributes:
-        steps: To begin with.
-        fewest: Steps that the estimates are not trusted below, after an audit found them too low.
-        batches: Solved so far.
+        steps: Number of steps to begin with.
+        fewest: Smallest number of steps, after an audit found the error estimates too low.
+        batches: Number of batches solved so far.
     """
 
     steps: int = 1
@@ -33,23 +33,23 @@ class Carried:
 def solve_carried(
     solver: Solver, problem: Problem, start: float, end: float, carried: Carried, judge: Solver
 ) -> tuple[Solution, Carried, float | None]:
-    """Solve in as few steps as the tolerance allows; every now and then see whether it is kept indeed.
+    """Solve with as few steps as the tolerance allows, and sometimes check that the error is really so small.
 
     Args:
-        solver: With a tolerance that its own estimates control.
+        solver: A solver with a tolerance and error estimates.
         problem: What to solve.
         start: Time to begin at.
         end: Time to end at.
-        carried: From the batch before.
-        judge: Solves a few images far more tightly in an audit. Where it finds more error than the tolerance,
-            the block is solved in at least twice the steps until the next audit.
+        carried: The state from the batch before.
+        judge: Solves a few images far more accurately in an audit. If the error is larger than the tolerance,
+            the block uses at least twice as many steps until the next audit.
 
     Returns:
-        The solution, what to carry on, and the audited error, in the units of the tolerance, where there was
-        an audit.
+        The solution, the state for the next batch, and the audited error, in the units of the tolerance, if
+        there was an audit.
 
     Raises:
-        NumericalError: No number of steps will do.
+        NumericalError: No number of steps is enough.
     """
     found, steps = solver.solve_in_steps(problem, start, end, carried.steps)
     batches, fewest, error = carried.batches + 1, carried.fewest, None

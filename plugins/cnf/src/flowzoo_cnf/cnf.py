@@ -37,32 +37,32 @@ from flowzoo_cnf.settings import LIKELIHOOD, Settings
 from flowzoo_cnf.solver import Solver
 
 ROUGH = Solver("midpoint", steps=2)
-"""For the first pass over the data, in which only the statistics of what comes out count."""
+"""The solver of the first pass over the data, in which only the statistics of the output count."""
 
 JUDGES = {
     torch.float32: Solver("torchdiffeq-dopri8", 1e-5),
     torch.float64: Solver("torchdiffeq-dopri8", 1e-7),
 }
-"""For answers that others are judged by, far tighter than others are set."""
+"""The solver of tight solves, which judge others: its tolerance is much smaller than usual ones."""
 
 UNTRUSTING_UP_TO = 16
-"""Dimensions up to which a judge computes the whole Jacobian."""
+"""Number of dimensions up to which a tight solve computes the whole Jacobian."""
 
 
 class CNF(ConditionalBijector):
-    """A stack of neural ODEs, each run for one unit of time.
+    """A stack of neural ODEs, each solved over one unit of time.
 
         dv/dt = f_k(v, t | c),   log_det = sum over blocks of the integral of tr(df_k/dv) dt
 
-    A dimension's share of ``log_det`` is the integral of its entry on the Jacobian's diagonal, or of the
-    estimate ``(J e)_i e_i`` by the one probe of the trace. Earlier contributions stay where they are.
+    A dimension's contribution to ``log_det`` is the integral of its entry on the Jacobian's diagonal, or of
+    the estimate ``(J e)_i e_i`` by the one probe of the trace. Earlier contributions stay where they are.
 
-    What ``call.solver`` keeps: in training the number of steps of each block; in evaluation the times of each
+    ``call.solver`` keeps the number of steps of each block in training, and in evaluation the times of each
     block's steps, found for the first batch that it is given.
 
     Args:
         blocks: The vector fields, in the order in which data meet them; each maps ``(v, c, t)`` to ``dv/dt``.
-        settings: How it is trained and solved.
+        settings: Settings of training and of the solvers.
 
     References:
         Grathwohl et al., "FFJORD", 2019 (the flow and its trace); Finlay et al., "How to Train Your Neural
@@ -89,7 +89,7 @@ class CNF(ConditionalBijector):
     def extra_repr(self) -> str:
         return f"objective={self.settings.objective}, evaluation: {self.settings.evaluation}"
 
-    @uncompiled  # a solver's loop ends when its errors allow it, which no graph can hold
+    @uncompiled  # the end of a solver's loop depends on its errors, which a graph cannot represent
     def forward(
         self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, PerImage]:
@@ -99,7 +99,7 @@ class CNF(ConditionalBijector):
         ``log_det`` is then that of the drawn end times.
 
         Raises:
-            NumericalError: The solver did not get to the end.
+            NumericalError: The solver did not finish.
         """
         x = self._enter(x)
         z, (log_det,) = self._through_blocks(x, (x.new_zeros(x.shape[0]),), context, call)
@@ -112,7 +112,7 @@ class CNF(ConditionalBijector):
         """See :meth:`flowzoo.api.ConditionalBijector.forward_with_contributions`; steps are forward's.
 
         Raises:
-            NumericalError: The solver did not get to the end.
+            NumericalError: The solver did not finish.
         """
         x = self._enter(x)
         z, (_, contributions) = self._through_blocks(
@@ -125,7 +125,7 @@ class CNF(ConditionalBijector):
         """See :meth:`flowzoo.api.ConditionalBijector.inverse`.
 
         Raises:
-            NumericalError: The solver did not get to the end.
+            NumericalError: The solver did not finish.
         """
         z = self._enter(z)
         for place in reversed(range(len(self.blocks))):
@@ -141,7 +141,7 @@ class CNF(ConditionalBijector):
     def _through_blocks(
         self, x: Images, totals: Rate, context: Images | None, call: Call
     ) -> tuple[Images, Rate]:
-        """Run the blocks one after another; add up ``log_det`` and its contributions, if asked for."""
+        """Solve the blocks one after another. Add up ``log_det`` and its contributions, if requested."""
         for place in range(len(self.blocks)):
             if call.mode == "initialise":
                 x = self._transport(place, x, context, 0.0, 1.0, call)
@@ -153,7 +153,7 @@ class CNF(ConditionalBijector):
     def _analyse(
         self, place: int, x: Images, with_contributions: bool, context: Images | None, call: Call
     ) -> tuple[Images, Rate]:
-        """Run one block forward, with its log-determinant and, if wanted, each dimension's share of it.
+        """Solve one block forward, with its log-determinant and, if requested, each dimension's contribution.
 
         In training its regularisers are reported.
         """
@@ -162,7 +162,8 @@ class CNF(ConditionalBijector):
             call.solver.exact or (settings.trace if call.training else settings.evaluation_trace) == "exact"
         )
         regularise = call.training and settings.regularised
-        # Where somebody listens, the regularisers are measured in evaluation too, if they come for nothing.
+        # If measurements are collected, the regularisers are measured in evaluation too, if that costs
+        # nothing.
         measure = call.solver.findings is not None and not call.training and not use_exact
         with _full_precision(x, call):
             dynamics = self._dynamics(
@@ -177,7 +178,7 @@ class CNF(ConditionalBijector):
             )
             found = self._solve(place, dynamics, 0.0, self._end_time(x, call), call)
         if regularise:
-            # The papers weigh the regularisers against bits per dimension.
+            # The papers weight the regularisers against bits per dimension.
             unit = x.shape[1:].numel() * math.log(2.0)
             call.penalise("kinetic", settings.kinetic * unit * found.integrals[-2])
             call.penalise("jacobian", settings.jacobian * unit * found.integrals[-1])
@@ -187,7 +188,7 @@ class CNF(ConditionalBijector):
     def _transport(
         self, place: int, v: Images, context: Images | None, start: float, end: float, call: Call
     ) -> Images:
-        """Run one block in either direction, without its log-determinant."""
+        """Solve one block in either direction, without its log-determinant."""
         with _full_precision(v, call):
             return self._solve(place, self._dynamics(place, v, context, call), start, end, call).v
 
@@ -205,7 +206,7 @@ class CNF(ConditionalBijector):
         )
 
     def _solve(self, place: int, dynamics: Dynamics, start: float, end: float, call: Call) -> Solution:
-        """Solve one block on steps that fit the run, keep them for the next batch, and say how it went."""
+        """Solve one block with the steps of this call, keep them for the next batch, and report the solve."""
         solver = self._solver(dynamics.like.dtype, call)
         if call.training and solver.tableau is not None:
             key = f"block {place}"
@@ -230,7 +231,7 @@ class CNF(ConditionalBijector):
         return found
 
     def _report(self, row: str, solver: Solver, dynamics: Dynamics, found: Solution, call: Call) -> None:
-        """Say how a solve went: totals in training, and everything where a diagnosis listens."""
+        """Report a solve: totals in training, and all measurements if a diagnosis collects them."""
         calls = dynamics.calls.count
         call.note("solver", str(solver))
         call.count("evaluations", calls)
@@ -267,7 +268,7 @@ class CNF(ConditionalBijector):
         return call.rademacher(x) if self.settings.probes == "rademacher" else call.normal(x)
 
     def _colours(self, place: int, x: Images, norm: bool, call: Call) -> Tensor:
-        # A judge takes no network's word for its reach where it can afford not to.
+        # A tight solve does not rely on the declared receptive radius if it can avoid that.
         trusting = not (call.solver.tight and x.shape[1:].numel() <= UNTRUSTING_UP_TO)
         return colour(x, self.blocks[place].receptive_radius if trusting else None, norm)
 
@@ -278,7 +279,7 @@ class CNF(ConditionalBijector):
         return 1.0 + self.settings.steer * (2.0 * float(draw) - 1.0)
 
     def _enter(self, x: Images) -> Images:
-        """Bring data to a precision in which a solver's errors can be told from rounding."""
+        """Convert data to a precision in which a solver's errors are larger than rounding."""
         dtype = floating_dtype(self.blocks)
         if dtype is not None and dtype.itemsize < 4:
             name = str(dtype).removeprefix("torch.")
@@ -290,8 +291,8 @@ class CNF(ConditionalBijector):
 
 
 def _full_precision(v: Images, call: Call) -> AbstractContextManager[Any]:
-    """Return a context in which evaluation computes as if there were no ``torch.autocast`` around it.
+    """Return a context in which evaluation ignores a surrounding ``torch.autocast``.
 
-    With products rounded to half precision no step would keep a solver's tolerance.
+    With products in half precision no step would meet a solver's tolerance.
     """
     return nullcontext() if call.training else torch.autocast(v.device.type, enabled=False)

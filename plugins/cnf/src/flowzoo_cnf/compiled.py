@@ -1,4 +1,4 @@
-"""torch.compile: for functions that models share, and around what it cannot take."""
+"""torch.compile for functions that several models use, and around code that it cannot compile."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ R = TypeVar("R")
 
 
 def uncompiled(function: Callable[P, R]) -> Callable[P, R]:
-    """Let ``torch.compile`` leave a function and all that it calls as they are, as a part of a model may be.
+    """Keep ``torch.compile`` from compiling a function and all that it calls, inside a compiled model.
 
-    What is compiled inside for itself, by :class:`CompiledApart`, stays so.
+    Functions inside that are compiled by :class:`CompiledApart` stay compiled.
     """
     disabled: Callable[P, R] = torch.compiler.disable(function)
     return disabled
@@ -27,17 +27,17 @@ def uncompiled(function: Callable[P, R]) -> Callable[P, R]:
 
 @final
 class CompiledApart(Generic[P, R]):
-    """A function, compiled for one of its users alone, when it is first called.
+    """A function that is compiled for one user, when it is first called.
 
-    torch limits how often a piece of code may be compiled anew, counting all its users together; each has
-    shapes of its own, and so gets a copy. What was compiled stays in its process: a copy of the user, or one
+    torch limits how often one piece of code may be compiled, for all its users together. Each user has
+    different shapes, and so gets its own copy. Compiled code stays in its process: a copy of the user, or one
     that was pickled, compiles again.
 
     Args:
         function: A plain function of a module.
 
     Raises:
-        OptionError: On a call, where nothing can be compiled.
+        OptionError: On a call, if compiling is not possible.
     """
 
     def __init__(self, function: Callable[P, R]) -> None:

@@ -17,16 +17,16 @@ from flowzoo_cnf.softplus import push_softplus
 class ConvField(Network):
     """``f(v, t | c)``: convolutions with softplus between them; the last starts at zero.
 
-    The time stands as one more input channel of every convolution, and the context as further input
+    The time is one more input channel of every convolution, and the context gives further input
     channels of the first.
 
     Args:
-        channels: Of ``v``.
-        output_channels: Of the result.
-        context_channels: Of ``c``; 0 without a context.
+        channels: Number of channels of ``v``.
+        output_channels: Number of channels of the result.
+        context_channels: Number of channels of ``c``; 0 without a context.
         timed: Whether a time is given.
-        hidden: Channels between the convolutions.
-        layers: How many convolutions.
+        hidden: Number of channels between the convolutions.
+        layers: Number of convolutions.
 
     References:
         Finlay et al., "How to Train Your Neural ODE", 2020; Voleti et al., "Multi-Resolution Continuous
@@ -76,8 +76,8 @@ class ConvField(Network):
 class TimedConv(nn.Module):
     """A 3x3 convolution over ``[x, t]``, in which the time's channel is constant over the image.
 
-    A constant channel convolves to ``t`` times one map, the same for every image, which costs next to nothing
-    beside a convolution of 65 channels.
+    The convolution of a constant channel is ``t`` times one map, the same for every image. That costs very
+    little compared with a convolution of 65 channels.
     """
 
     def __init__(self, channels: int, output_channels: int, timed: bool) -> None:
@@ -97,7 +97,7 @@ class TimedConv(nn.Module):
         return y + time.to(x.dtype).reshape(-1, 1, 1, 1) * time_map
 
     def time_map(self, like: Images) -> Tensor | None:
-        """Return what the time is multiplied with, ``(1, C_out, H, W)``."""
+        """Return the map that the time is multiplied with, ``(1, C_out, H, W)``."""
         if self.time_weight is None:
             return None
         ones = torch.ones((1, 1, *like.shape[-2:]), dtype=like.dtype, device=like.device)
@@ -105,7 +105,7 @@ class TimedConv(nn.Module):
 
 
 class PreparedConvField(Prepared):
-    """The field during one solve: what the context and the time contribute is computed beforehand.
+    """The field during one solve: the contributions of context and time are computed once.
 
     Values and tangents go through the convolutions side by side, as one batch.
     """
@@ -172,7 +172,7 @@ class PreparedConvField(Prepared):
 
 
 def _channels_last(x: Images) -> Images:
-    """Lay images out as convolutions are quickest with."""
+    """Return images in the memory layout that is fastest for convolutions."""
     return x.contiguous(memory_format=torch.channels_last)
 
 

@@ -13,11 +13,11 @@ from torch import Tensor
 from flowzoo.api import Images, PerImage, Prepared, Time
 
 CHUNK = 2**16
-"""Pixels, of all images and probes together, that the exact trace pushes through the field at once."""
+"""Largest number of pixels, of all images and probes, that the exact trace computes at once."""
 
 
 class Divergence(NamedTuple):
-    """A field's value and what is known of its Jacobian ``J = df/dv`` there.
+    """A field's value, and its Jacobian ``J = df/dv`` as far as it was computed.
 
     Attributes:
         value: ``f(v)``, ``(B, C, H, W)``.
@@ -48,15 +48,15 @@ def hutchinson(field: Prepared, v: Images, time: Time, probe: Images) -> Diverge
 
 
 def exact(field: Prepared, v: Images, time: Time, colours: Tensor) -> Divergence:
-    """Push the sums of the unit vectors of each colour through the field.
+    """Compute the products of the Jacobian with the sum of the unit vectors of each colour.
 
-    They go in chunks, as many at a time as keep memory bounded.
+    They are computed in chunks, so that memory stays bounded.
 
     Args:
-        field: Whose Jacobian it is.
+        field: The field.
         v: ``(B, C, H, W)``.
-        time: Of the solve.
-        colours: See :func:`colour`; of one for the diagonal, the squared norm means nothing.
+        time: Time of the solve.
+        colours: See :func:`colour`. With colours for the diagonal only, the squared norm has no meaning.
     """
     diagonal, norm = torch.zeros_like(v), v.new_zeros(len(v))
     chunk = max(1, CHUNK // max(1, len(v) * v.shape[-2] * v.shape[-1]))
@@ -72,13 +72,13 @@ def exact(field: Prepared, v: Images, time: Time, colours: Tensor) -> Divergence
 def colour(like: Images, receptive_radius: int | None, norm: bool) -> Tensor:
     """Colour the dimensions of an image so that those of one colour can be probed together.
 
-    Where a pixel reaches no further than ``r`` pixels, unit vectors ``r + 1`` pixels apart do not meet on the
-    Jacobian's diagonal, and one product with their sum gives the entries of all of them; ``2 r + 1`` pixels
-    apart they meet nowhere, and the sum's squared norm is the sum of theirs.
+    If a pixel affects no pixel further than ``r`` away, unit vectors ``r + 1`` pixels apart do not overlap
+    on the Jacobian's diagonal, and one product with their sum gives the entries of all of them; ``2 r + 1``
+    pixels apart they do not overlap at all, and the sum's squared norm is the sum of theirs.
 
     Args:
         like: ``(B, C, H, W)``.
-        receptive_radius: Of the field (:attr:`flowzoo.api.Network.receptive_radius`).
+        receptive_radius: Receptive radius of the field (:attr:`flowzoo.api.Network.receptive_radius`).
         norm: Whether the squared norm is wanted too.
 
     Returns:

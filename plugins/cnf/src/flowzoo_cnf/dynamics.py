@@ -18,32 +18,33 @@ Estimate = Callable[[Prepared, Images, Time, Images], Divergence]
 
 @dataclass
 class Calls:
-    """How often fields were evaluated."""
+    """Counts evaluations of fields."""
 
     count: int = 0
 
 
 @dataclass(frozen=True)
 class Dynamics:
-    """A vector field, and what is integrated along its path: from a time and ``v`` to their rates.
+    """A vector field with the integrals along its path: maps a time and ``v`` to their rates of change.
 
-    The rates are ``dv/dt`` and, where the divergence is wanted, ``tr J``, each dimension's share of it, the
-    kinetic energy ``1/2 mean |f|^2`` and the Jacobian's norm ``|J|_F^2 / D``, as far as asked for.
+    The rates are ``dv/dt`` and, as far as requested, the divergence ``tr J``, each dimension's part of it,
+    the kinetic energy ``1/2 mean |f|^2`` and the Jacobian's norm ``|J|_F^2 / D``.
 
     Attributes:
-        block: The field.
+        block: The vector field.
         like: ``(B, C, H, W)``, the state at the start.
-        context: Given to the field.
-        probe: Of the Hutchinson estimate, laid out as ``like``; for the exact trace, or for no trace, None.
-        colours: Of the exact trace (:func:`~flowzoo_cnf.divergence.colour`).
-        contributions: Whether each dimension's share of the divergence is integrated.
-        energy: Whether the kinetic energy and the Jacobian's norm are.
-        checkpointing: Compute activations anew for the gradient instead of keeping them.
+        context: Context for the field.
+        probe: Probe of the Hutchinson estimate, laid out as ``like``; None for the exact trace or without a
+            trace.
+        colours: Colours for the exact trace (:func:`~flowzoo_cnf.divergence.colour`).
+        contributions: Whether each dimension's part of the divergence is integrated.
+        energy: Whether the kinetic energy and the Jacobian's norm are integrated.
+        checkpointing: Compute activations again for the gradient instead of storing them.
         prepared_once: Whether the field is prepared for the whole solve; the adjoint method differentiates
             each evaluation by itself, preparations and all.
         estimate: :func:`~flowzoo_cnf.divergence.hutchinson`, or what it was compiled to.
         calls: Counts evaluations, those of parts of the batch included.
-        call: Handed on to the field.
+        call: Passed on to the field.
     """
 
     block: Network
@@ -62,7 +63,7 @@ class Dynamics:
 
     def __post_init__(self) -> None:
         prepared = self._prepare(self.like) if self.prepared_once else None
-        object.__setattr__(self, "_prepared", prepared)  # it follows from the fields of a frozen record
+        object.__setattr__(self, "_prepared", prepared)  # computed from the fields of a frozen record
 
     def __call__(self, t: Time, v: Images) -> Rate:
         """Return the rates at a time and a state."""
@@ -73,7 +74,7 @@ class Dynamics:
         return result
 
     def part(self, images: Tensor) -> Dynamics:
-        """Return the dynamics of some images of the batch, ``(B,)`` truth values."""
+        """Return the dynamics of the images of the batch that a mask ``(B,)`` selects."""
         return replace(
             self,
             like=self.like[images],
@@ -83,7 +84,7 @@ class Dynamics:
 
     @property
     def integrals(self) -> Rate:
-        """Zeros of the integrals' shapes."""
+        """Zeros in the shapes of the integrals."""
         zero = self.like.new_zeros(len(self.like))
         if self.probe is None and self.colours is None:
             return ()

@@ -17,8 +17,8 @@ def flow_matching_loss(
     """Return half the squared distance of the fields from the velocity of a straight line, ``(B,)``.
 
     The path is ``v(t) = (1 - t) x + t z`` with ``z ~ N(0, I)``, its velocity ``z - x``. Block ``k`` of ``K``
-    owns the times ``[k/K, (k+1)/K]`` and runs through them in unit time, so its field is held against
-    ``(z - x) / K`` and its loss weighted by ``K^2``.
+    has the times ``[k/K, (k+1)/K]`` and passes them in unit time, so its field is compared with
+    ``(z - x) / K``, and its loss is weighted by ``K^2``.
 
     Times are stratified over the batch, which puts the images of a block next to each other: the batch is
     expected in random order.
@@ -26,7 +26,7 @@ def flow_matching_loss(
     Args:
         blocks: The fields, in the order in which data meet them.
         x: ``(B, C, H, W)``, data.
-        context: Given to every field.
+        context: Context for every field.
         call: Its generator draws the noise and the times; the fields get it too.
         pairing: Which noise goes with which image of the batch: as drawn, or by
             :func:`~flowzoo_cnf.pairing.pair`, which makes the paths straighter.

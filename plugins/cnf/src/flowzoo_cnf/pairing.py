@@ -11,10 +11,10 @@ from torch import Tensor
 from flowzoo.api import Images
 
 SHARE = 0.01
-"""Of a batch's pairs of images: how many gain from swapping their noises where these keep their contexts."""
+"""Fraction of a batch's pairs of images that gain from swapping their noises, at the chosen weight."""
 
 ROUNDING = 1e-12
-"""Of a squared distance between two contexts, as a share of the squared lengths that it is computed from."""
+"""Relative rounding of a squared distance between two contexts, compared with their squared lengths."""
 
 
 @torch.no_grad()
@@ -24,13 +24,13 @@ def pair(x: Images, z: Images, context: Images | None = None) -> Images:
         minimise over permutations s:   sum_i |x_i - z_s(i)|^2 + w |c_i - c_s(i)|^2
 
     Each noise keeps the context beside which it was drawn, so that it changes hands between images of similar
-    contexts only: sampling draws noise without a look at the context, and training has to do so too. Images
-    of the same context exchange their noises freely. Else ``w`` is the weight at which 1% of the pairs of
-    images gain from a swap; where that is less than one pair, as in batches of fewer than 15 images that all
-    have contexts of their own, no noise moves. The paper counts the noises that an image would rather have
-    than its own; whether a swap gains does not depend on the noises' lengths, which no order changes.
+    contexts only: sampling draws noise independently of the context, and training has to do that too. Images
+    of the same context exchange their noises freely. Otherwise ``w`` is the weight at which 1% of the pairs
+    of images gain from a swap; if that is less than one pair, as in batches of fewer than 15 images that
+    all have contexts of their own, no noise moves. The paper counts the noises that an image would rather
+    have than its own; whether a swap gains does not depend on the noises' lengths, which no order changes.
 
-    What remains biased: the noise leans towards what its context foretells of the image, the more the fewer
+    A bias remains: the noise is correlated with what its context predicts of the image, the more the fewer
     contexts are alike. Measured in batches of 64, as the slope of the noise on the mean of ``x`` given ``c``,
     which is 0 without a bias: 0.00 (0.87 where contexts are ignored) for numbers ``x = c + n`` with
     ``c ~ N(0, 1)`` and ``n ~ N(0, 1/4)``, but 0.08 (0.29) for the details of 8x8 digits given their 16 coarse

@@ -1,4 +1,4 @@
-"""Solving by torchdiffeq, so that the answer is right at the end point."""
+"""Solves by torchdiffeq, so that the result is correct at the end point."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def solve_by_torchdiffeq(
 
     Args:
         method: Its name there.
-        tolerance: Relative and absolute, of each step and of the worst image of the batch.
-        rates: From a time and ``v`` to the rates.
-        v: At ``start``.
-        integrals: Zeros of their shapes.
+        tolerance: Relative and absolute tolerance, for each step and for the worst image of the batch.
+        rates: Maps a time and ``v`` to the rates.
+        v: The state at ``start``.
+        integrals: Zeros in the shapes of the integrals.
         start: Time to begin at.
         end: Time to end at.
         adjoint_of: Differentiate by the adjoint method, with gradients for these tensors and for ``v``; by
             default through the steps.
 
     Raises:
-        NumericalError: The solver did not get to the end.
+        NumericalError: The solver did not finish.
 
     References:
         Chen et al., "Neural Ordinary Differential Equations", 2018 (the adjoint method).
@@ -72,9 +72,10 @@ def solve_by_torchdiffeq(
 
 
 def worst_image_norm(errors: tuple[Tensor, ...]) -> Tensor:
-    """The largest error of any image: an image is solved to the tolerance whatever batch it stands in.
+    """The largest error of any image, so that each image is solved to the tolerance in any batch.
 
-    Of the state and, where it is integrated, the log-density; what else is, makes no difference to the steps.
+    The error is that of the state and of the log-density, if it is integrated. Other integrals do not affect
+    the steps.
     """
     per_image = [each.reshape(each.shape[0], -1).square().mean(1).sqrt() for each in errors[:2]]
     return torch.stack(per_image).max()

@@ -1,7 +1,7 @@
-"""Explicit Runge-Kutta steps through which autograd differentiates: on a given grid, or on one that is found.
+"""Explicit Runge-Kutta steps that autograd can differentiate, on a given grid or on a chosen one.
 
-The state is an image ``v`` and integrals along its path, such as the log-determinant, on which nothing else
-depends: stages need their rates, never their values.
+The state is an image ``v`` and integrals along its path, such as the log-determinant. Nothing depends on the
+integrals, so stages need only their rates.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Rates = Callable[[Time, Images], Rate]
 
 @runtime_checkable
 class Problem(Protocol):
-    """What a solver is given: rates, and the state at the start for a batch of images."""
+    """The input of a solver: rates, and the state at the start for a batch of images."""
 
     @property
     def like(self) -> Images:
@@ -33,28 +33,28 @@ class Problem(Protocol):
 
     @property
     def integrals(self) -> Rate:
-        """Zeros of the integrals' shapes."""
+        """Zeros in the shapes of the integrals."""
 
     def __call__(self, t: Time, v: Images) -> Rate:
         """Return the rates."""
 
     def part(self, images: Tensor) -> Problem:
-        """Return the problem for some images of the batch, ``(B,)`` truth values."""
+        """Return the problem for the images of the batch that a mask ``(B,)`` selects."""
 
 
 MOST_STEPS = 1000
-"""A solve that needs more is given up."""
+"""Largest number of steps; a solve that needs more fails."""
 
 SHORTEST_STEP = 1e-6
-"""Of the whole time; a solve that needs shorter ones is given up."""
+"""Shortest step, as a fraction of the whole time; a solve that needs shorter ones fails."""
 
 
 class Errors(NamedTuple):
     """Estimates of a solve's error, ``(B,)`` each.
 
     Attributes:
-        state: Of ``v``: root mean square over its values, each over one plus its size.
-        log_det: Of the first integral, nats per dimension of ``v``.
+        state: Error of ``v``: root mean square over its values, each divided by one plus its size.
+        log_det: Error of the first integral, in nats per dimension of ``v``.
     """
 
     state: PerImage
@@ -80,15 +80,15 @@ class Errors(NamedTuple):
 
 @dataclass(frozen=True)
 class Solution:
-    """Where a solve ended.
+    """The result of a solve.
 
     Attributes:
-        v: At the end.
-        integrals: Over the whole time.
-        errors: Estimates of their errors, zeros for a method that has none.
+        v: The state at the end.
+        integrals: Integrals over the whole time.
+        errors: Estimates of the errors; zeros for a method without estimates.
         grid: The times between which the steps were taken.
-        rejected: Steps that were tried and taken back.
-        refined: Images that were solved again in shorter steps.
+        rejected: Number of steps that were tried and rejected.
+        refined: Number of images that were solved again with shorter steps.
     """
 
     v: Images
@@ -99,7 +99,7 @@ class Solution:
     refined: int = 0
 
     def with_part(self, images: Tensor, part: Solution) -> Solution:
-        """Return this solution with that of some images, ``(B,)`` truth values, in its place."""
+        """Return this solution with the results of some images replaced; a mask ``(B,)`` selects them."""
 
         def put(whole: Tensor, new: Tensor) -> Tensor:
             return whole.index_put((images,), new)
@@ -139,10 +139,10 @@ def integrate(
 
     Args:
         tableau: The method.
-        rates: From a time and ``v`` to the rates.
-        v: At ``grid[0]``.
-        grid: Rising or falling times.
-        estimates: Whether the errors are wanted.
+        rates: Maps a time and ``v`` to the rates.
+        v: The state at ``grid[0]``.
+        grid: Increasing or decreasing times.
+        estimates: Whether to estimate the errors.
     """
     errors = _no_errors(v)
     integrals: Rate = ()
@@ -161,17 +161,17 @@ def adapt(tableau: Tableau, rates: Rates, v: Images, start: float, end: float, t
 
     Args:
         tableau: A method with an error estimate.
-        rates: From a time and ``v`` to the rates.
-        v: At ``start``.
+        rates: Maps a time and ``v`` to the rates.
+        v: The state at ``start``.
         start: Time to begin at.
-        end: Time to end at, which the last step meets exactly.
-        tolerance: Of the worst image, in the units of :class:`Errors`.
+        end: Time to end at; the last step ends there exactly.
+        tolerance: Tolerance for the worst image, in the units of :class:`Errors`.
 
     Raises:
-        NumericalError: There is no getting to the end.
+        NumericalError: The solver cannot reach the end.
     """
     whole = end - start
-    share = 0.25  # of the whole, that the next step takes
+    share = 0.25  # fraction of the whole time that the next step takes
     done = 0.0
     grid = [start]
     errors = _no_errors(v)
@@ -184,7 +184,7 @@ def adapt(tableau: Tableau, rates: Rates, v: Images, start: float, end: float, t
                 f"{tableau.name}, tolerance {tolerance:g}, did not get from t={start:g} to t={end:g}, only "
                 f"to t={grid[-1]:g}; train with a lower learning rate, or loosen the tolerance"
             )
-        # What is left is taken in one step, or in two of a kind, never with a sliver at the end.
+        # The rest is done in one step, or in two equal ones, so that no tiny step is left at the end.
         left = 1.0 - done
         share = left if share > 0.99 * left else min(share, 0.5 * left) if share > 0.5 * left else share
         after = 1.0 if share == left else done + share
@@ -218,13 +218,13 @@ def _step(
 
     Args:
         tableau: The method.
-        rates: From a time and ``v`` to the rates.
-        v: At ``t``.
+        rates: Maps a time and ``v`` to the rates.
+        v: The state at ``t``.
         t: Time to begin at.
-        h: Length, negative to go back.
-        first: The rates at ``t``, where the step before has them.
-        last: Of the last step, where a last stage that stands at the end is for the estimate only: whether
-            one is wanted.
+        h: Length of the step; negative to go back.
+        first: The rates at ``t``, if the step before has computed them.
+        last: For the last step, whose last stage may be needed for the error estimate only: whether
+            an estimate is requested.
     """
     stages = [rates(t, v) if first is None else first]
     at_end = v

@@ -49,7 +49,7 @@ class Settings:
     ] = "random"
     likelihood_share: Annotated[
         float,
-        Field(gt=0, lt=1, description="flow-matching+likelihood: share of the budget for the likelihood."),
+        Field(gt=0, lt=1, description="flow-matching+likelihood: part of the budget for the likelihood."),
     ] = 0.2
     likelihood_rate: Annotated[
         float,
@@ -127,7 +127,7 @@ class Settings:
                 "steer draws the end times of solves, and flow matching solves nothing; "
                 f"set objective={LIKELIHOOD} or {MATCHING}+{LIKELIHOOD}"
             )
-        # Both are made here, so that options which contradict each other are refused at once.
+        # Both are made here, so that contradicting options are refused at once.
         assert self.training.tolerance
         assert self.evaluation.tolerance
 

@@ -44,7 +44,7 @@ def push_softplus(a: Tensor, da: Tensor) -> Tensor:
         ``(2B, C, H, W)``; its gradient cannot be differentiated once more.
     """
     if torch.is_grad_enabled() and (a.requires_grad or da.requires_grad):
-        # torch leaves apply without types.
+        # torch gives apply no types.
         result: Tensor = _PushSoftplus.apply(a, da)  # type: ignore[no-untyped-call]
         return result
     return torch.cat([F.softplus(a), torch.sigmoid(a) * da])

@@ -1,4 +1,4 @@
-"""How an ODE is solved: by which method, and how many steps it takes."""
+"""Solves an ODE by a method, with a tolerance or a number of steps."""
 
 from __future__ import annotations
 
@@ -40,23 +40,24 @@ TABLEAUS = {tableau.name: tableau for tableau in (DOPRI5, BOSH3, MIDPOINT, RK4)}
 PREFIX = "torchdiffeq-"
 
 SLACK = 3.0
-"""Tolerances that an image's estimate may reach on a grid found for others; its error is far less."""
+"""Largest estimate, in tolerances, of an image on the grid of others; its true error is much smaller."""
 
 
 @dataclass(frozen=True)
 class Solver:
-    """A method, and what sets its number of steps.
+    """A method, with a tolerance or a number of steps.
 
     Attributes:
         method: Our own Runge-Kutta methods, through whose steps autograd differentiates, or torchdiffeq's.
-        tolerance: Of our own, the largest sum of the steps' estimated errors, of the state (root mean square,
-            each value over one plus its size) and of the log-density (nats per dimension); in training of the
-            batch, otherwise of every image. Of torchdiffeq's, relative and absolute, a step.
-        steps: Take so many equal steps, whatever their errors.
-        adjoint: Get the gradient by solving backwards, torchdiffeq only.
+        tolerance: For our own methods, the largest sum of the steps' estimated errors, of the state (root
+            mean square, each value over one plus its size) and of the log-density (nats per dimension); in
+            training of the batch, otherwise of every image. For torchdiffeq's, the relative and absolute
+            tolerance of a step.
+        steps: Take this number of equal steps, without regard to errors.
+        adjoint: Compute the gradient by solving backwards; torchdiffeq only.
 
     Raises:
-        OptionError: The method does not go with the rest.
+        OptionError: The method does not fit the other settings.
     """
 
     method: Method
@@ -90,7 +91,7 @@ class Solver:
 
     @property
     def tableau(self) -> Tableau | None:
-        """The method's coefficients, None for torchdiffeq's."""
+        """The method's coefficients; None for torchdiffeq's."""
         return TABLEAUS.get(self.method)
 
     def solve(
@@ -104,17 +105,17 @@ class Solver:
     ) -> Solution:
         """Solve on steps that keep every image's estimated error within the tolerance, or on a grid.
 
-        An image for which the grid turns out too coarse is solved again in steps of half the length.
+        An image for which the grid is too coarse is solved again with steps of half the length.
 
         Args:
             problem: What to solve.
             start: Time to begin at.
             end: Time to end at; before ``start`` to integrate backwards.
-            grid: That of an earlier solution.
-            adjoint_of: What the rates depend on and gradients are wanted for, if the adjoint method is.
+            grid: The grid of an earlier solution.
+            adjoint_of: Tensors that the rates depend on and whose gradients the adjoint method computes.
 
         Raises:
-            NumericalError: The solver did not get to the end.
+            NumericalError: The solver did not finish.
         """
         tableau, v = self.tableau, problem.like
         if tableau is None:
@@ -135,22 +136,22 @@ class Solver:
         return adapt(tableau, problem, v, start, end, self.tolerance)
 
     def solve_in_steps(self, problem: Problem, start: float, end: float, steps: int) -> tuple[Solution, int]:
-        """Solve in equal steps, as few as keep the batch's estimated error within the tolerance.
+        """Solve in equal steps, as few as the tolerance allows for the batch's estimated error.
 
-        Batches of one training need about as many steps as the one before, so that it is cheaper to begin
-        with as many and to start again, should the estimate not allow it, than to look for each step.
+        Batches of one training need about as many steps as the batch before. So it is cheaper to begin
+        with that number, and to start again if the estimate is too large, than to choose each step.
 
         Args:
             problem: What to solve.
             start: Time to begin at.
             end: Time to end at.
-            steps: To begin with.
+            steps: Number of steps to begin with.
 
         Returns:
-            The solution, and with how many steps to begin at the next batch.
+            The solution, and the number of steps to begin with for the next batch.
 
         Raises:
-            NumericalError: No number of steps will do.
+            NumericalError: No number of steps is enough.
         """
         tableau, v = self.tableau, problem.like
         assert tableau is not None, "torchdiffeq's solvers choose their own steps"
@@ -161,7 +162,7 @@ class Solver:
         excess = found.errors.typical() / self.tolerance
         if excess <= 1.0:
             return found, min(steps, _steps_for(0.5, excess, steps, tableau))
-        del found  # and with it what its gradient would have needed
+        del found  # and so frees what its gradient would have needed
         rejected = 0
         with torch.no_grad():
             _require_finite(problem(start, v), start)
@@ -181,7 +182,7 @@ class Solver:
 
     def _solve_on(self, tableau: Tableau, problem: Problem, grid: Sequence[float]) -> Solution:
         found = integrate(tableau, problem, problem.like, grid)
-        # A comparison that NaN fails.
+        # NaN fails this comparison too.
         beyond = ~(found.errors.larger() <= SLACK * self.tolerance)
         if not tableau.errors or not bool(beyond.any()):
             return found
@@ -201,7 +202,7 @@ def _require_finite(rates: Rate, time: float) -> None:
 
 
 def _steps_for(target: float, excess: float, steps: int, tableau: Tableau) -> int:
-    """Return how many steps should bring the estimate to a share of the tolerance."""
+    """Return the number of steps that should bring the estimate to a fraction of the tolerance."""
     if not math.isfinite(excess):
         return 4 * steps
     growth: float = (excess / target) ** (1.0 / tableau.error_order)

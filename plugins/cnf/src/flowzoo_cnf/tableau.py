@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Tableau:
-    """An explicit method, with an embedded one of lower order where it can estimate its error.
+    """An explicit method, with an embedded one of lower order if it can estimate its error.
 
     A stage is ``k_i = f(t + c_i h, v + h sum_j a_ij k_j)``, a step ``v + h sum_i b_i k_i``.
 
     Attributes:
-        name: In options and reports.
-        order: Of the method: the error at the end falls with this power of the step.
-        nodes: ``c``.
-        stages: ``a``, a row a stage; the first is empty.
-        weights: ``b``.
+        name: Name in options and reports.
+        order: Order of the method: the error at the end falls with this power of the step.
+        nodes: The times of the stages, ``c``.
+        stages: The coefficients ``a``, one row for each stage; the first is empty.
+        weights: The weights ``b``.
         errors: ``b`` minus the embedded method's; empty without one.
-        error_order: Of the embedded method.
+        error_order: Order of the embedded method.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Tableau:
 
     @property
     def ends_in_next(self) -> bool:
-        """Whether the last stage stands at the end of the step, and so is the next one's first."""
+        """Whether the last stage is at the end of the step, so that it is also the next step's first."""
         return self.nodes[-1] == 1.0 and self.stages[-1] == self.weights[:-1]
 
 

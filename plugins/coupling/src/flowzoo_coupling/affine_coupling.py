@@ -30,13 +30,13 @@ class AffineCoupling(ConditionalBijector):
         z_b = x_b exp(s) + t,   z_a = x_a,   (raw, t) = network(x_a | c),   s = s_max tanh(raw)
         log_det = sum of s
 
-    Where nothing is left to be seen the network gets an image of ones, so that ``s`` and ``t`` depend on the
-    context and the place alone.
+    If no value is left to be seen, the network gets an image of ones, so that ``s`` and ``t`` depend only on
+    the context and the place.
 
     Args:
-        network: From ``x_a`` to ``raw`` and ``t``, one channel of each for each channel that moves; to ``t``
-            alone if additive.
-        partition: Parts ``x`` into ``x_a``, which is seen, and ``x_b``, which moves.
+        network: Maps ``x_a`` to ``raw`` and ``t``, with one channel of each for each channel that changes;
+            only to ``t`` if additive.
+        partition: Divides ``x`` into ``x_a``, which the network sees, and ``x_b``, which changes.
         scale_limit: ``s_max``, the largest ``|s|``.
         additive: Whether ``s = 0``, which preserves volume.
 
@@ -86,7 +86,7 @@ class AffineCoupling(ConditionalBijector):
         return self.partition.join(seen, moved if log_scale is None else moved * torch.exp(-log_scale))
 
     def _affine(self, seen: Images, context: Images | None, call: Call) -> tuple[Images | None, Images]:
-        """Return ``s`` (None: zero throughout) and ``t``, laid out as what moves."""
+        """Return ``s`` (None: zero everywhere) and ``t``, laid out as the values that change."""
         if not self.partition.seen_channels:
             batch, _, height, width = seen.shape
             seen = seen.new_ones((batch, 1, height, width))

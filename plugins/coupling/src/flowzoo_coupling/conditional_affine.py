@@ -28,17 +28,18 @@ from flowzoo_coupling.inputs import resized
 
 @final
 class ConditionalAffine(ConditionalBijector):
-    """Standardises by a mean and a spread that the context gives.
+    """Standardises by a mean and a spread that are functions of the context.
 
         z = (x - mean) exp(-log_std),   (mean, raw) = network(c)
         log_std = s_max tanh(slope raw / s_max)
         log_det = -sum of log_std
 
-    Without a context mean and spread are parameters, one of each for each channel.
+    Without a context, mean and spread are parameters, one of each for each channel.
 
     Args:
         channels: ``C``.
-        network: From the context, brought to the size of ``x``, to ``mean`` and ``raw``; None without one.
+        network: Maps the context, resized to the size of ``x``, to ``mean`` and ``raw``; None without a
+            context.
         scale_limit: ``s_max``, the largest ``|log_std|``. Glow's 2 is too small for data whose spread changes
             a hundredfold from place to place, as that of details of photographs does.
         slope: How fast ``log_std`` changes with the network's output at 0; None for ``s_max``, as in Glow.
@@ -77,7 +78,7 @@ class ConditionalAffine(ConditionalBijector):
         return z * torch.exp(log_std) + mean
 
     def _moments(self, x: Images, context: Images | None, call: Call) -> tuple[Images, Images]:
-        """Return ``mean`` and ``log_std`` of the shape of ``x``."""
+        """Return ``mean`` and ``log_std`` in the shape of ``x``."""
         if self.network is None:
             assert self.constant is not None, "without a network there are parameters"
             batch, _, height, width = x.shape

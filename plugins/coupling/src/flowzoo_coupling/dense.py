@@ -23,11 +23,11 @@ class Dense(Network):
 
     Args:
         shape: ``(C, H, W)`` of the image.
-        output_channels: Of the result.
-        context_shape: Of the context, which is brought to this size; None without one.
+        output_channels: Number of channels of the result.
+        context_shape: Shape of the context, which is resized to the image's size; None without one.
         timed: Whether a time is given.
         hidden: Width of the hidden layers.
-        layers: How many of them.
+        layers: Number of hidden layers.
     """
 
     def __init__(

@@ -39,8 +39,8 @@ def build_glow(
 ) -> ConditionalBijector:
     """Build Glow's steps: ActNorm, invertible 1x1 convolution, affine coupling over halves of the channels.
 
-    The couplings take the context. A single channel has no halves: it is scaled and shifted given the context
-    and the place alone.
+    The couplings use the context. A single channel has no halves: its scale and shift depend only on the
+    context and the place.
 
     References:
         Kingma and Dhariwal, Glow, 2018, section 3.

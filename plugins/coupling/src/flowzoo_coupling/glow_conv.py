@@ -18,9 +18,9 @@ class GlowConv(Network):
     """Convolutions of 3x3, 1x1 and 3x3 with the leaky ReLU between them; the last starts at zero.
 
     Args:
-        channels: Of everything that is seen, context and time included.
-        output_channels: Of the result.
-        hidden: Channels in between.
+        channels: Number of input channels, with those of context and time.
+        output_channels: Number of channels of the result.
+        hidden: Number of channels between the convolutions.
 
     References:
         Kingma and Dhariwal, Glow, 2018, section 3.3 and appendix B; without its ActNorm layers.

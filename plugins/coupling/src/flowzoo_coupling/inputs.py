@@ -1,4 +1,4 @@
-"""What a network sees: an image, a context and a time."""
+"""The input of a network: an image, a context and a time."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from flowzoo.api import Images, Shape
 
 
 def input_channels(shape: Shape, context_shape: Shape | None, timed: bool) -> int:
-    """Return how many channels :func:`join_inputs` gives."""
+    """Return the number of channels that :func:`join_inputs` returns."""
     return shape[0] + (context_shape[0] if context_shape else 0) + int(timed)
 
 
 def join_inputs(x: Images, context: Images | None, time: Tensor | None) -> Images:
-    """Return the image, the context at its size, and the time as a constant image, as channels of one."""
+    """Return the channels of the image, of the resized context and of the time, joined."""
     channels = [x]
     if context is not None:
         channels.append(resized(context, x.shape[-2:]).to(x.dtype))
@@ -26,10 +26,10 @@ def join_inputs(x: Images, context: Images | None, time: Tensor | None) -> Image
 
 
 def channels_last(x: Images) -> Images:
-    """Return the same image, on the CPU with each pixel's channels side by side in memory.
+    """Return the same image; on the CPU with the channels of each pixel next to each other in memory.
 
-    Convolutions there are up to 1.7 times faster so, forwards and backwards. The layout is made by permuting,
-    which ``torch.func.vmap`` can follow; it cannot follow a memory format.
+    On the CPU, convolutions are up to 1.7 times faster with this layout, forward and backward. It is made by
+    permuting, which ``torch.func.vmap`` can handle; it cannot handle a memory format.
     """
     if x.device.type != "cpu":
         return x
@@ -37,5 +37,5 @@ def channels_last(x: Images) -> Images:
 
 
 def resized(context: Images, size: tuple[int, ...]) -> Images:
-    """Return the context with height and width ``size``, each pixel that of the nearest place."""
+    """Return the context resized to the height and width ``size``, by the nearest pixel."""
     return context if context.shape[-2:] == size else F.interpolate(context, size=size, mode="nearest")

@@ -24,7 +24,7 @@ from flowzoo.api import (
 
 @final
 class InvertibleConv(ConditionalBijector):
-    """Mixes the channels of each pixel by a matrix that is kept in factors, so that its determinant is cheap.
+    """Mixes the channels of each pixel by a matrix in factors, so that its determinant is cheap.
 
         z = W x,   W = P L (U + diag(sign exp(log_s))),   log_det = H W sum(log_s)
 
@@ -80,7 +80,7 @@ class InvertibleConv(ConditionalBijector):
         ]
 
     def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
-        # The matrix is small beside the pixels: it is inverted, in double precision, and mixes them.
+        # The matrix is small compared with the image, so it is inverted, in double precision.
         lower, upper = (factor.to(widest_dtype(z.device)) for factor in self._triangles())
         identity = torch.eye(len(lower), dtype=lower.dtype, device=lower.device)
         half = torch.linalg.solve_triangular(lower, identity, upper=False, unitriangular=True)

@@ -18,7 +18,7 @@ class OffsetSplit(SplitPolicy):
 
     Args:
         kept: The two places, by their raster order in the block.
-        name: What to call the split in errors.
+        name: Name of the split in errors.
     """
 
     def __init__(self, kept: tuple[int, int], name: str) -> None:

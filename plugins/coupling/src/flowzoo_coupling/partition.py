@@ -1,4 +1,4 @@
-"""Which values a coupling sees, and which it moves."""
+"""Divides the values of a coupling into those that the network sees and those that change."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from flowzoo.api import Images, Shape
 
 
 class Partition(nn.Module, ABC):
-    """Parts an image into values that stay, which the network sees, and values that move.
+    """Divides an image into values that stay, which the network sees, and values that change.
 
     Attributes:
-        seen_channels: Of the image that holds the values that stay; 0 where there are none.
-        moved_channels: Of the image that holds the values that move.
+        seen_channels: Number of channels of the image with the values that stay; 0 if there are none.
+        moved_channels: Number of channels of the image with the values that change.
     """
 
     seen_channels: int
@@ -29,20 +29,20 @@ class Partition(nn.Module, ABC):
 
     @abstractmethod
     def join(self, seen: Images, moved: Images) -> Images:
-        """Undo :meth:`part`, after ``moved`` has changed where :meth:`clear` leaves values."""
+        """Undo :meth:`part`, after ``moved`` has changed at the places that :meth:`clear` keeps."""
 
     @abstractmethod
     def clear(self, values: Images) -> Images:
-        """Set to zero whatever stands, in an image laid out as ``moved``, at places that do not move."""
+        """Set to zero all places that do not change, in an image laid out as ``moved``."""
 
 
 @final
 class Checkerboard(Partition):
-    """Every second pixel moves, with all of its channels; ``moved`` is the whole image.
+    """Every second pixel changes, with all of its channels; ``moved`` is the whole image.
 
     Args:
         channels: ``C``.
-        parity: Pixels with ``(row + column) % 2 == parity`` move, whatever the size of the image.
+        parity: Pixels with ``(row + column) % 2 == parity`` change, for any size of the image.
 
     References:
         Dinh et al., Density Estimation Using Real NVP, 2017, section 3.4.
@@ -73,11 +73,11 @@ class Checkerboard(Partition):
 
 @final
 class Halves(Partition):
-    """One half of the channels moves, the other is seen; a single channel moves, and nothing is seen.
+    """One half of the channels changes, and the network sees the other; a single channel changes by itself.
 
     Args:
         channels: ``C``.
-        parity: 0: the last ``C - C // 2`` channels move; 1: the first ``C // 2``.
+        parity: With 0 the last ``C - C // 2`` channels change, with 1 the first ``C // 2``.
 
     References:
         Dinh et al., Density Estimation Using Real NVP, 2017, section 3.4.

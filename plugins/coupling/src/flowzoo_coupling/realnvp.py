@@ -38,11 +38,11 @@ class RealNVP(ConditionalBijector):
 
         penalty = weight_scale_penalty * D log 2 * sum of weight_scale^2     (nats; D = C H W)
 
-    so that the coefficient is weighed against bits per dimension of what the bijector maps.
+    so that the coefficient is weighted against bits per dimension of the bijector's input.
 
     Args:
         parts: In the order in which data meet them.
-        weight_scale_penalty: The coefficient.
+        weight_scale_penalty: Coefficient of the penalty.
 
     References:
         Dinh et al., Density Estimation Using Real NVP, 2017, sections 3.4 to 3.6 and 4.1.
@@ -107,11 +107,11 @@ def build_realnvp(
     """Build a :class:`RealNVP` whose networks are found by name.
 
     Odd heights and widths are not squeezed. A single pixel has no checkerboard and a single channel no
-    halves: each then gets the other kind of coupling, and a single value is scaled and shifted given the
-    context alone.
+    halves: each then gets the other kind of coupling, and the scale and shift of a single value depend on the
+    context only.
 
     Raises:
-        OptionError: There is no coupling at all.
+        OptionError: There is no coupling.
     """
     if not checkerboard + channel:
         raise OptionError("realnvp: checkerboard=0 and channel=0 leave no coupling; for none use 'identity'")

@@ -18,14 +18,15 @@ from flowzoo_coupling.zero_conv import zero_conv
 class ResidualConv(Network):
     """A 3x3 convolution, residual blocks, and a last 3x3 convolution that starts at zero.
 
-    ``h <- h + conv3x3(act(conv1x1(act(h))))`` in each block, ``act`` being the leaky ReLU. There is no batch
-    normalisation: with the statistics of a batch an image has no density of its own.
+    Each block is ``h <- h + conv3x3(act(conv1x1(act(h))))``, where ``act`` is the leaky ReLU. There is no
+    batch
+    normalisation: with statistics of a batch, a single image has no density.
 
     Args:
-        channels: Of everything that is seen, context and time included.
-        output_channels: Of the result.
-        hidden: Channels in between.
-        blocks: How many residual blocks.
+        channels: Number of input channels, with those of context and time.
+        output_channels: Number of channels of the result.
+        hidden: Number of channels between the convolutions.
+        blocks: Number of residual blocks.
 
     References:
         Dinh et al., Density Estimation Using Real NVP, 2017, section 3.4.
@@ -53,7 +54,7 @@ class ResidualBlock(nn.Module):
     """``h + conv3x3(act(conv1x1(act(h))))``.
 
     Args:
-        hidden: Channels.
+        hidden: Number of channels.
     """
 
     def __init__(self, hidden: int) -> None:

@@ -12,19 +12,19 @@ from flowzoo.api import Images
 
 START = 2.0**0.5
 SCALE = "weight_scale"
-"""What a parameter that holds a layer's scales is called; see :func:`weight_scales`."""
+"""Name of the parameter with a layer's scales; see :func:`weight_scales`."""
 
 
 @final
 class WeightNormConv(nn.Module):
-    """A convolution whose filters have their length as a parameter of its own: ``w = g v / |v|``.
+    """A convolution whose filters have a length that is a separate parameter: ``w = g v / |v|``.
 
-    ``g`` starts at ``sqrt(2)``, which keeps the spread of what passes a rectifier and then the layer.
+    ``g`` starts at ``sqrt(2)``, so that a rectifier and the layer together keep the spread of values.
 
     Args:
-        channels: Of the input.
-        output_channels: Of the output, one ``g`` each.
-        kernel_size: Odd; the borders are padded with zeros.
+        channels: Number of channels of the input.
+        output_channels: Number of channels of the output; each has one ``g``.
+        kernel_size: Size of the kernel, odd; the borders are padded with zeros.
 
     References:
         Salimans and Kingma, Weight Normalization, 2016, equation 2.
@@ -44,9 +44,9 @@ class WeightNormConv(nn.Module):
 
 
 def weight_scales(module: nn.Module) -> list[Tensor]:
-    """Return the scales of the weight-normalised layers of any module, whoever wrote it.
+    """Return the scales of the weight-normalised layers of any module, also of other plugins.
 
-    They are its parameters called ``weight_scale``, at whatever depth, or what stands for such a parameter:
+    They are its parameters called ``weight_scale``, at any depth, or what replaces such a parameter:
     a parametrisation of it, or its copy in a replica of ``torch.nn.DataParallel``.
     """
     found = (getattr(each, SCALE, None) for each in module.modules())

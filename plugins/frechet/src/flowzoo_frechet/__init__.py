@@ -1,1 +1,1 @@
-"""The metric ``frechet`` for flowzoo: how far samples are from test images, as a network sees them."""
+"""The metric ``frechet`` for flowzoo: the distance of samples from test images, in a network's features."""

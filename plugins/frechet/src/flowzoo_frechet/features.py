@@ -22,11 +22,11 @@ class Features(nn.Module, ABC):
     """A network from integer images to features.
 
     Attributes:
-        name: What must stand beside every distance between its features.
-        unit: Of such a distance.
-        num_features: ``F``; called so because torchmetrics asks for it.
-        enough_images: From how many on distances are stated; None for more than there are features.
-        objections: Why distances between the features say nothing, if so.
+        name: Name of the features, which is stated with every distance.
+        unit: Unit of such a distance.
+        num_features: ``F``. torchmetrics requires this name.
+        enough_images: Smallest number of images for a distance; None for more than there are features.
+        objections: Why distances between the features mean nothing; empty if they do.
     """
 
     name: str
@@ -48,8 +48,9 @@ class InceptionFeatures(Features):
     """The 2,048 features of the Inception network that FID is defined by, from torch-fidelity's weights.
 
     Args:
-        bins: Integers that a value can take; images are scaled to ``0 .. 255``, grey ones become colour.
-        device: Where to compute.
+        bins: Number of integers that a value can take. Images are scaled to ``0 .. 255``; grey ones become
+            colour.
+        device: The device to compute on.
 
     Raises:
         DataError: The weights cannot be loaded.
@@ -84,10 +85,10 @@ class InceptionFeatures(Features):
 
 
 class ImportedFeatures(Features):
-    """A network of the user's, which maps images, ``(B, C, H, W)`` uint8, to features, ``(B, F)``.
+    """A network of the user that maps images, ``(B, C, H, W)`` uint8, to features, ``(B, F)``.
 
     Args:
-        path: ``package.module:callable``; called without arguments it returns the network.
+        path: ``package.module:callable``, which returns the network if it is called without arguments.
         shape: ``(C, H, W)`` of the images.
 
     Raises:
@@ -118,7 +119,7 @@ class ImportedFeatures(Features):
 
 
 def _digest(network: Any) -> str:
-    """Return a hash of a network's weights; nothing for one that has none, or is no module."""
+    """Return a hash of a network's weights; empty for a network without weights, or for another callable."""
     if not isinstance(network, nn.Module) or not network.state_dict():
         return ""
     digest = hashlib.sha256()

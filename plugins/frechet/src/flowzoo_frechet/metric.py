@@ -1,4 +1,4 @@
-"""How far samples are from test images, as a network sees them."""
+"""The distance of samples from test images, in the features of a network."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from flowzoo_frechet.trained_features import TrainedFeatures
 BATCH = 100
 
 Batches = Iterable[Tensor]
-"""Of integer images, ``(B, C, H, W)``, on the CPU; they may differ in size."""
+"""Batches of integer images, ``(B, C, H, W)``, on the CPU; batches may differ in size."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,15 +65,17 @@ class Frechet(Metric):
         dataset, flow = trained.dataset, trained.flow
         test, train = dataset.split("test"), dataset.split("train")
         count = min(self.images, len(test))
-        features = self._features(dataset, flow.device)
-        to_test = distance_to(features, (images for _, images in sequential_batches(test, BATCH, count)))
+        progress = _Progress(trained, count)
+        features = self._features(dataset, flow.device, progress.features)
+        real = (images for _, images in sequential_batches(test, BATCH, count))
+        to_test = distance_to(features, progress.through(real, "test images"))
         chosen = spread(len(train), count)
         batches = (train.take(chosen[at : at + BATCH]) for at in range(0, len(chosen), BATCH))
         needed = features.enough_images or features.num_features + 1
         few = f"{count} images are too few for {features.num_features} features; it takes {needed:,}"
         objections = ((few,) if count < needed else ()) + features.objections
         return Measurement(
-            value=to_test(_samples(flow, count, trained.seed)),
+            value=to_test(progress.through(_samples(flow, count, trained.seed), "samples")),
             unit=features.unit,
             better="lower",
             valid=not objections,
@@ -85,22 +87,44 @@ class Frechet(Metric):
                 "temperature": 1.0,
                 "seed": trained.seed,
             },
-            details={"training_images": to_test(batches)},
+            details={"training_images": to_test(progress.through(batches, "training images"))},
         )
 
-    def _features(self, dataset: Dataset, device: torch.device) -> Features:
+    def _features(
+        self, dataset: Dataset, device: torch.device, progress: Callable[[float], object]
+    ) -> Features:
         if self.features == "trained":
-            return TrainedFeatures(dataset, self.steps, self.seed)
+            return TrainedFeatures(dataset, self.steps, self.seed, progress)
         if self.features == "inception":
             return InceptionFeatures(dataset.info.bins, device)
         return ImportedFeatures(self.features, dataset.info.shape)
 
 
+class _Progress:
+    """How far the metric is. Features, test images, samples and training images have a quarter each."""
+
+    def __init__(self, trained: Trained, count: int) -> None:
+        self._tell = trained.progress
+        self._count = count
+        self._seen = 0
+
+    def features(self, share: float) -> None:
+        """Show which share of the features' training is done."""
+        self._tell(share / 4, "features")
+
+    def through(self, batches: Batches, what: str) -> Iterator[IntegerImages]:
+        """Go through batches and show how many images are done."""
+        for images in batches:
+            yield images
+            self._seen += len(images)
+            self._tell((1 + self._seen / self._count) / 4, what)
+
+
 def distance_to(features: Features, real: Batches) -> Callable[[Batches], float]:
-    """Return a function that measures how far images are from the real ones.
+    """Return a function that measures the distance of images from the real ones.
 
     Args:
-        features: In which they are compared.
+        features: The features in which they are compared.
         real: Batches of images.
 
     Raises:
@@ -115,12 +139,12 @@ def distance_to(features: Features, real: Batches) -> Callable[[Batches], float]
         for images in others:
             distance.update(images, real=False)
         reason = "the features of some images are not finite"
-        # LAPACK ends the whole process on some processors where it is given values that are not finite.
+        # On some processors LAPACK ends the whole process if it gets values that are not finite.
         product = distance.real_features_cov_sum @ distance.fake_features_cov_sum
         if bool(torch.isfinite(product).all()):
             try:
                 found = float(distance.compute())
-            except RuntimeError as error:  # LAPACK's, of values that are not finite
+            except RuntimeError as error:  # raised by LAPACK for values that are not finite
                 reason = str(error)
             else:
                 if math.isfinite(found):

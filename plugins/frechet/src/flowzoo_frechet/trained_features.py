@@ -1,4 +1,4 @@
-"""Features of a small network that has learnt, on the data set itself, what was done to an image.
+"""Features of a small network that has learnt, on the data set itself, to recognise changes of images.
 
 They need no labels and no download, and exist for images of every size.
 """
@@ -6,6 +6,7 @@ They need no labels and no download, and exist for images of every size.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -15,44 +16,45 @@ from flowzoo.api import Dataset, Images, IntegerImages, NumericalError, Shuffled
 from flowzoo_frechet.features import FeatureRows, Features
 
 WIDTH = 64
-"""Features."""
+"""Number of features."""
 
 LARGEST = 64
-"""Height and width above which images are scaled down, for the sake of time."""
+"""Height and width above which images are scaled down to save time."""
 
 BATCH = 64
 
 LOUDEST = 0.3
-"""Standard deviation of the most noise that is added, where pixels go from -1 to 1."""
+"""Largest standard deviation of added noise, for pixels from -1 to 1."""
 
 SCALED_BY = 1000
-"""Training images whose features have a standard deviation of 1."""
+"""Number of training images over which features are scaled to a standard deviation of 1."""
 
 QUIETEST = 0.1
-"""Share of the largest standard deviation by which a feature is divided at least."""
+"""Smallest divisor of a feature, as a fraction of the largest standard deviation."""
 
 EXAMINED_ON = 200
-"""Test images on which the network shows what it has learnt."""
+"""Number of test images on which the network is tested."""
 
 LEAST = 1.5
-"""Times the accuracy of a guess, below which it has learnt too little."""
+"""The network has learnt too little if its accuracy is less than this multiple of guessing."""
 
 
 class TrainedFeatures(Features):
     """Means over the image of the last convolution's channels, in double precision on the CPU.
 
-    The network is trained to tell what was done to an image: nothing, a quarter turn, half a turn, three
-    quarters of one (half a turn alone where height and width differ), noise added, blurred, or its halves
-    exchanged. Turns by themselves teach it nothing about textures, which look the same from all sides.
+    The network is trained to recognise how an image was changed: not at all, a quarter turn, half a turn,
+    three quarters of one (only half a turn if height and width differ), noise added, blurred, or its
+    halves exchanged. Turns by themselves teach it nothing about textures, which look the same from all sides.
 
-    Every feature is divided by its standard deviation over training images, or by a tenth of the largest if
-    that is more. A network that tells changes of test images hardly better than a guess says so in
-    ``objections``.
+    Every feature is divided by its standard deviation over training images, or by a tenth of the largest one
+    if that is more. If the network recognises changes of test images hardly better than guessing, it says so
+    in ``objections``.
 
     Args:
-        dataset: On whose training images it is trained.
-        steps: Of training, with 64 images each.
-        seed: Of weights, order and changes: the same for all models that are to be compared.
+        dataset: The data set, on whose training images it is trained.
+        steps: Number of training steps, with 64 images each.
+        seed: Seed of weights, order and changes. Use the same for all models that are compared.
+        progress: Called with the share of the training that is done.
 
     References:
         Gidaris, Singh and Komodakis, "Unsupervised Representation Learning by Predicting Image Rotations",
@@ -62,7 +64,13 @@ class TrainedFeatures(Features):
 
     num_features = WIDTH
 
-    def __init__(self, dataset: Dataset, steps: int, seed: int) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        steps: int,
+        seed: int,
+        progress: Callable[[float], object] = lambda share: None,
+    ) -> None:
         super().__init__()
         info = dataset.info
         channels, height, width = info.shape
@@ -86,7 +94,8 @@ class TrainedFeatures(Features):
             )
             self._head = nn.Linear(WIDTH, len(self._ways))
         train = dataset.split("train")
-        self._train(ShuffledBatches(train, BATCH, seed), steps, torch.Generator().manual_seed(seed))
+        generator = torch.Generator().manual_seed(seed)
+        self._train(ShuffledBatches(train, BATCH, seed), steps, generator, progress)
         self.double().requires_grad_(False)
         self._spread: Tensor | float = 1.0
         found = self(train.take(spread(len(train), min(SCALED_BY, len(train))))).std(0)
@@ -95,7 +104,7 @@ class TrainedFeatures(Features):
         accuracy, chance = self.accuracy(test.take(range(min(EXAMINED_ON, len(test))))), 1 / len(self._ways)
         if accuracy < LEAST * chance:
             self.objections = (
-                f"the features tell {accuracy:.0%} of changes, {chance:.0%} by chance; give them more steps",
+                f"the features recognise {accuracy:.0%} of changes, guessing {chance:.0%}; raise steps",
             )
 
     def forward(self, images: IntegerImages) -> FeatureRows:
@@ -103,7 +112,7 @@ class TrainedFeatures(Features):
 
     @torch.no_grad()
     def accuracy(self, images: IntegerImages) -> float:
-        """Return for what share of images, each changed in all ways, the change is recognised.
+        """Return the fraction of changes that are recognised, with each image changed in all ways.
 
         By chance it is one in seven, or in five where height and width differ.
         """
@@ -115,9 +124,15 @@ class TrainedFeatures(Features):
         return float(torch.stack(found).double().mean())
 
     @torch.enable_grad()
-    def _train(self, batches: ShuffledBatches, steps: int, generator: torch.Generator) -> None:
+    def _train(
+        self,
+        batches: ShuffledBatches,
+        steps: int,
+        generator: torch.Generator,
+        progress: Callable[[float], object],
+    ) -> None:
         optimiser = torch.optim.Adam(self.parameters(), lr=1e-3)
-        for _ in range(steps):
+        for step in range(steps):
             x = self._scale(next(batches))
             places = torch.randint(len(self._ways), (len(x),), generator=generator)
             parts = [_change(x[places == place], way, generator) for place, way in enumerate(self._ways)]
@@ -129,6 +144,7 @@ class TrainedFeatures(Features):
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
+            progress((step + 1) / steps)
 
     def _features(self, x: Images) -> FeatureRows:
         found: Tensor = self._body(x)
@@ -140,7 +156,7 @@ class TrainedFeatures(Features):
 
 
 def _change(x: Images, way: str, generator: torch.Generator) -> Images:
-    """Change images in one of the ways."""
+    """Change images in one way."""
     if way.startswith("turn"):
         return x.rot90(int(way[-1]), (2, 3))
     if way == "noise":

@@ -15,8 +15,8 @@ from flowzoo_lcma.squeeze_all import SqueezeAll
 class ByContribution(SplitPolicy):
     """Keeps two pixels of each 2x2 block of each channel and factors out the other two.
 
-    A pixel's score ``L`` is its mean share of the log-determinant of all layers before the split. The four
-    pixels of a block are ranked by it, ties in raster order; the first two ranks go on. ``(C, H, W)`` to
+    A pixel's score ``L`` is its mean contribution to the log-determinant of all layers before the split. The
+    four pixels of a block are ranked by it, ties in raster order; the first two ranks go on. ``(C, H, W)`` to
     ``kept`` and ``factored`` of ``(2C, H/2, W/2)`` each, channel ``rank * C + c``.
 
     The ranks are decided once, by :meth:`fit`, and saved, with the scores, in the buffers ``order`` and
@@ -32,8 +32,8 @@ class ByContribution(SplitPolicy):
 
     References:
         Das et al., "Likelihood Contribution based Multi-scale Architecture for Generative Flows", 2019,
-        section 3. Its max- and min-pooling of a block would keep one pixel each; two and two is the reading
-        that fits the shapes it states.
+        section 3. Its max- and min-pooling of a block would keep one pixel each; two and two is the
+        interpretation that fits the shapes it states.
     """
 
     order: Tensor
@@ -81,7 +81,7 @@ class ByContribution(SplitPolicy):
 
     @staticmethod
     def _rearrange(squeezed: Images, order: Tensor) -> Images:
-        """Move each block's pixels, which stand in quarters of the channels, to the places in ``order``."""
+        """Move each block's pixels, which lie in quarters of the channels, to the places in ``order``."""
         blocks = squeezed.reshape(-1, *order.shape)
         return blocks.gather(1, order.expand(blocks.shape)).flatten(1, 2)
 
@@ -92,5 +92,5 @@ def build_lcma(shape: Shape, builder: Builder) -> ByContribution:
 
 
 def build_lcma_high(shape: Shape, builder: Builder) -> ByContribution:
-    """Build :class:`ByContribution` that factors out what contributes most."""
+    """Build :class:`ByContribution` that factors out the pixels that contribute most."""
     return ByContribution(shape, keep_highest=False)

@@ -26,14 +26,14 @@ def flowzoo_components() -> list[Component]:
             kind="split",
             name="lcma",
             build="flowzoo_lcma.by_contribution:build_lcma",
-            summary="Of each 2x2 block, factors out the two pixels that contribute least to the likelihood",
+            summary="Factors out the two pixels of each 2x2 block that contribute least to the likelihood",
             reference=PAPER,
         ),
         Component(
             kind="split",
             name="lcma-high",
             build="flowzoo_lcma.by_contribution:build_lcma_high",
-            summary="Of each 2x2 block, factors out the two pixels that contribute most: a control for lcma",
+            summary="Factors out the two pixels of each 2x2 block that contribute most: a control for lcma",
             reference=PAPER,
         ),
         Component(

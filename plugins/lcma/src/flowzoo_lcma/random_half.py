@@ -1,4 +1,4 @@
-"""A split that knows nothing."""
+"""A random split, as a control."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from flowzoo.api import EVALUATION, Builder, Call, Images, Shape, SplitPolicy, a
 class RandomHalf(SplitPolicy):
     """Permutes all values of an image, keeps the first half and factors out the second.
 
-    ``(C, H, W)`` to ``kept`` and ``factored`` of ``(2C, H/2, W/2)`` each, in which neighbours are none in the
-    image. The permutation is saved with the model.
+    ``(C, H, W)`` to ``kept`` and ``factored`` of ``(2C, H/2, W/2)`` each. Their neighbours are not
+    neighbours in the image. The permutation is saved with the model.
 
     Args:
         shape: ``(C, H, W)``.
-        seed: Of the permutation.
+        seed: Seed of the permutation.
 
     Raises:
         ShapeError: Height or width is odd.

@@ -1,4 +1,4 @@
-"""Proposals: the noise that takes the block means of an image to its coarse image."""
+"""Proposals: the noise that turns the block means of an image into its coarse image."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from flowzoo.api import (
 )
 
 SMALLEST_WIDTH = 1e-6
-"""Stands in for the width where no block of the first batch has any details."""
+"""The width if no block of the first batch has any details."""
 
 
 class Proposal(nn.Module, ABC):
@@ -34,7 +34,7 @@ class Proposal(nn.Module, ABC):
         """Draw noise.
 
         Args:
-            mean: Of each block, ``(B, C, H, W)``.
+            mean: Mean of each block, ``(B, C, H, W)``.
             bands: The four pixels of each block, ``(B, 4C, H, W)``, offset-major.
             call: Draws the noise; the first pass over data may set the width.
 
@@ -47,11 +47,11 @@ class Proposal(nn.Module, ABC):
 class Uniform(Proposal):
     """``U[-1/2, 1/2) w``, ``log q = -D log w`` for ``D`` coarse values.
 
-    Centred: with ``U[0, w)`` the coarse images would drift up, level by level.
+    The noise is centred, since with ``U[0, w)`` the coarse images would drift up, level by level.
 
     Args:
         width: ``w``, greater than 0, in units of the image; None stands for ``1 / bins``.
-        bins: Integers that a value of the data can take.
+        bins: Number of integers that a value of the data can take.
     """
 
     def __init__(self, width: float | None, bins: int) -> None:
@@ -72,12 +72,12 @@ class Gaussian(Proposal):
 
     Args:
         width: ``w``, greater than 0, in units of the image; None: the root mean square distance of the
-            pixels from their block mean, in the first batch of data, so that the coarse image tells as much
-            of a block's mean as one of its pixels does.
-        learned: Whether ``w`` is trained on from there.
+            pixels from their block mean, in the first batch of data. Then the coarse image says as much
+            about a block's mean as one of its pixels does.
+        learned: Whether ``w`` is trained, starting from that width.
 
     Raises:
-        NotInitialisedError: On use before the first pass, where that sets the width.
+        NotInitialisedError: On use before the first pass, if that pass sets the width.
     """
 
     log_width: Tensor

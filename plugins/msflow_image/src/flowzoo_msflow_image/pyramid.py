@@ -1,4 +1,4 @@
-"""The pyramid: an image beside a coarse image that is drawn."""
+"""The pyramid: an image together with a coarse image that is drawn."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Pyramid(ResolutionTransform):
 
         y = [c, squeeze(x)],   c = mean(x) + noise ~ q(c | x),   log_det = -log q(c | x)
 
-    ``(C, H, W)`` to ``(5C, H/2, W/2)``: the coarse image is redundant, so this is no bijection. For a density
-    ``p(c, x)`` of the levels that follow, ``E[p(c, x) / q(c | x)]`` is at most ``p(x)``, and so
+    ``(C, H, W)`` to ``(5C, H/2, W/2)``: the coarse image is redundant, so this is not a bijection. For a
+    density ``p(c, x)`` of the levels that follow, ``E[p(c, x) / q(c | x)]`` is at most ``p(x)``, and so
     ``E[log p(c, x) + log_det] <= log p(x)``.
 
     Args:
@@ -39,7 +39,7 @@ class Pyramid(ResolutionTransform):
 
     References:
         "Multi-Scale Continuous Normalizing Flows", INNF+ 2021, sections 2.2 and 5, which states the joint
-        density without ``q`` and concedes that it is no likelihood of the image.
+        density without ``q``, and says that it is not a likelihood of the image.
     """
 
     def __init__(self, proposal: Proposal) -> None:

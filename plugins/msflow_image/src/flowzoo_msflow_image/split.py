@@ -13,7 +13,7 @@ from flowzoo.api import EVALUATION, Builder, Call, Images, Shape, ShapeError, Sp
 class PyramidSplit(SplitPolicy):
     """Keeps the coarse image in front, ``(C, H/2, W/2)``, and factors out the fine one, ``(C, H, W)``.
 
-    What is kept and what is factored out differ in resolution; only their values' places do.
+    Kept and factored values have different resolutions. The split only moves values.
     """
 
     def __init__(self) -> None:
@@ -32,8 +32,8 @@ class PyramidSplit(SplitPolicy):
         channels, height, width = shape
         if channels % 5:
             raise ShapeError(
-                f"the split 'pyramid' parts a coarse image from four bands of the fine one, "
-                f"a multiple of 5 channels; got {channels}; use transform=pyramid before it"
+                f"the split 'pyramid' needs a multiple of 5 channels (a coarse image and four bands of "
+                f"the fine one), got {channels}. Use transform=pyramid before it"
             )
         coarse = channels // 5
         return (coarse, height, width), (coarse, 2 * height, 2 * width)

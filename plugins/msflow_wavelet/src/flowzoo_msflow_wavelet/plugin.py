@@ -11,7 +11,7 @@ FIGURES = {
     "ImageNet 32": {2: 3.92, 3: 4.00, 4: 4.02},
     "ImageNet 64": {3: 4.04},
 }
-"""By number of scales."""
+"""Published figures by number of scales."""
 
 
 @hookimpl

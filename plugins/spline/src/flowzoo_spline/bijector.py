@@ -33,7 +33,7 @@ def build_spline(
         Field(description=("Network from the values that stay to the splines of those that move.")),
     ] = Spec("residual-conv"),
 ) -> Stack:
-    """Build a stack of :class:`~flowzoo_spline.coupling.SplineCoupling`, which take turns in what they move.
+    """Build a stack of :class:`~flowzoo_spline.coupling.SplineCoupling` that change different values in turn.
 
     References:
         Durkan et al., "Neural Spline Flows", 2019.

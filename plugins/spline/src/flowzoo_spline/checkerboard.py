@@ -1,4 +1,4 @@
-"""Which values a coupling layer moves."""
+"""Selects the values that a coupling layer changes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from flowzoo.api import Shape
 def moving_places(shape: Shape, parity: int) -> Int[Tensor, " moving"]:
     """Return the places, in raster order, of the values with ``(channel + row + column) % 2 == parity``.
 
-    On this checkerboard in three dimensions a value that moves sees its neighbours in space as well as its
-    pixel's neighbouring channels; a single pixel parts its channels. A value that is all alone always moves.
+    On this checkerboard in three dimensions, the spline of a value depends on its neighbours in space and on
+    its pixel's neighbouring channels. For a single pixel, the channels are divided. A single value always
+    changes.
 
     >>> moving_places((2, 1, 3), parity=0)
     tensor([0, 2, 4])

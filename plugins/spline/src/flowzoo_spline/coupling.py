@@ -22,23 +22,23 @@ from flowzoo_spline.checkerboard import moving_places
 from flowzoo_spline.rational_quadratic import RationalQuadratic
 
 Places = Int[Tensor, " moving"]
-"""Of the values that a layer moves, in raster order."""
+"""The values that a layer changes, in raster order."""
 
 Moving = Float[Tensor, "batch moving"]
 """One number for each of those values."""
 
 Parameters = Float[Tensor, "batch moving parameters"]
-"""Their splines."""
+"""The parameters of their splines."""
 
 
 @final
 class SplineCoupling(ConditionalBijector):
-    """Moves every second value, each by a spline of its own, given the others and the context.
+    """Changes every second value by its own spline, given the other values and the context.
 
         z_b = g(x_b; theta(x_a, c)),   z_a = x_a,   log_det = sum over b of log g'(x_b)
 
     Args:
-        parity: Which values move; see :func:`~flowzoo_spline.checkerboard.moving_places`.
+        parity: Selects the values that change; see :func:`~flowzoo_spline.checkerboard.moving_places`.
         network: Maps ``x_a``, with zeros for ``x_b``, and ``c`` to ``theta``: its channel ``c P + p`` is
             parameter ``p`` of channel ``c``'s values.
         spline: ``g``, with ``P`` parameters.

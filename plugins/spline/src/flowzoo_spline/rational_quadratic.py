@@ -1,4 +1,4 @@
-"""Monotone rational-quadratic splines, one for each value, with an inverse that never gives up."""
+"""Monotone rational-quadratic splines, one for each value, with an inverse that always works."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Values = Float[Tensor, "*values"]
 Parameters = Float[Tensor, "*values parameters"]
 
 SLOPE_OF_ONE = math.log(math.expm1(1.0 - DEFAULT_MIN_DERIVATIVE))
-"""The parameter from which nflows makes a slope of 1."""
+"""The parameter that nflows turns into a slope of 1."""
 
 HALVINGS = 64
-"""Of ``[-bound, bound]``, down to the rounding of float64."""
+"""Number of bisections of ``[-bound, bound]``, down to the rounding of float64."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class RationalQuadratic:
     parameters 0 it is the identity.
 
     Attributes:
-        bins: Pieces of the spline.
-        bound: Where the linear tails begin.
+        bins: Number of pieces of the spline.
+        bound: Values beyond ``[-bound, bound]`` do not change.
 
     References:
         Durkan et al., "Neural Spline Flows", 2019, section 3.1.
@@ -46,18 +46,18 @@ class RationalQuadratic:
 
     @property
     def parameters(self) -> int:
-        """How many parameters the spline of one value has."""
+        """Number of parameters of the spline of one value."""
         return 3 * self.bins - 1
 
     def forward(self, x: Values, parameters: Parameters) -> tuple[Values, Values]:
-        """Return ``g(x)`` and ``log g'(x)``, both as ``x``."""
+        """Return ``g(x)`` and ``log g'(x)``, both in the shape of ``x``."""
         return self._spline(x, parameters)
 
     def inverse(self, y: Values, parameters: Parameters) -> Values:
-        """Return the ``x`` for which ``g(x) = y``, not a number where ``y`` or a parameter is none.
+        """Return the ``x`` for which ``g(x) = y``; NaN if ``y`` or a parameter is NaN.
 
-        It is computed in float64 where the device has it: nflows solves a quadratic equation, and refuses the
-        batch where rounding makes a discriminant negative, which in float32 it does.
+        It is computed in float64 if the device has it: nflows solves a quadratic equation, and refuses the
+        batch if rounding makes a discriminant negative, which happens in float32.
         """
         wide = widest_dtype(y.device)
         target, parameters = y.to(wide), parameters.to(wide)
@@ -71,7 +71,7 @@ class RationalQuadratic:
         return x.to(y.dtype)
 
     def _spline(self, values: Values, parameters: Parameters, inverse: bool = False) -> tuple[Values, Values]:
-        # At the bound itself nflows looks for a bin beyond the last wherever bound + 1e-6 rounds to bound.
+        # At the bound itself nflows looks for a bin beyond the last one if bound + 1e-6 rounds to bound.
         inside = values.abs() < self.bound
         widths, heights, slopes = parameters.split([self.bins, self.bins, self.bins - 1], dim=-1)
         bent, log_slope = unconstrained_rational_quadratic_spline(
@@ -94,7 +94,7 @@ class RationalQuadratic:
                 above = self._spline(middle, parameters)[0] > y
                 low, high = torch.where(above, low, middle), torch.where(above, middle, high)
             x = (low + high) / 2
-        # A step of Newton's gives the result its gradients; its value is no better than the interval.
+        # A Newton step gives the result its gradients; it does not improve the value.
         image, log_slope = self._spline(x, parameters)
         step: Tensor = (image - y) * torch.exp(-log_slope.detach())
         return x - (step - step.detach())

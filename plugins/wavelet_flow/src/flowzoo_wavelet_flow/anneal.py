@@ -47,7 +47,7 @@ def anneal(
 
 
 def _show(progress: Progress) -> None:
-    """Write one line a level, over and over."""
+    """Write one line for each level, again and again."""
     end = "\n" if progress.done == progress.total else "\r"
     text = f"level {progress.level}: {progress.done} of {progress.total}, {progress.state}  "
     print(text, end=end, file=sys.stderr, flush=True)

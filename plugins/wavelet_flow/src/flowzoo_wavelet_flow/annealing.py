@@ -25,12 +25,12 @@ from flowzoo_wavelet_flow.nuts import ADVICE, nuts
 
 
 class Progress(NamedTuple):
-    """How far annealed sampling is.
+    """The progress of annealed sampling.
 
     Attributes:
         level: Place of the level that is sampled, 0 being the finest.
-        done: Transitions of NUTS made at this level.
-        total: To be made at this level.
+        done: Number of NUTS transitions that are done at this level.
+        total: Number of transitions at this level.
         state: Step size and acceptance probability, in words.
     """
 
@@ -57,21 +57,21 @@ def annealed_sample(
 
         log target(z) = gamma log N(z; 0, I) + (gamma - 1) log |det dz/dx|  at x(z)
 
-    from ``T * N(0, I)`` on, which is the target itself where the determinant is constant. The whole is
-    ``prod_s p_s^gamma / Z_s(x_{s-1})``, which is not ``p(x)^gamma``. Where a flow has joints, each level's
-    conditional alone is annealed.
+    NUTS starts from ``T * N(0, I)``, which is already the target if the determinant is constant. The result
+    is ``prod_s p_s^gamma / Z_s(x_{s-1})``, which is not ``p(x)^gamma``. If a flow has joints, each level's
+    conditional only is annealed.
 
     The chains of the images are independent: their latents make one state, whose target is the product of
-    theirs. They share the step size and the length of each trajectory.
+    theirs. All have the same step size and the same length of each trajectory.
 
     Args:
-        flow: Trained.
-        n: How many images, a chain each.
+        flow: The trained model.
+        n: Number of images; each has its own chain.
         temperature: ``T``, greater than 0; at 1 latents are drawn without NUTS.
         seed: Makes the draw repeatable; the global random state is not touched.
         warmup: Transitions at each level that adapt the step size.
         steps: Transitions at each level after them; the state after the last is the sample.
-        progress: Is told of every transition.
+        progress: Called after every transition.
 
     Returns:
         ``(n, C, H, W)``, in ``[0, 1)`` up to what the model leaves outside.
@@ -121,10 +121,10 @@ def annealed_log_prob(
 
     Args:
         conditional: Maps data to latents.
-        context: The images given, or None.
+        context: The context images, or None.
         z: ``(n, C, H, W)``; its dtype is that of the result.
         temperature: ``T``.
-        dtype: In which the bijector computes.
+        dtype: The dtype in which the bijector computes.
     """
     gamma = temperature**-2
     call = Call(solver=Solving(exact=True))

@@ -30,7 +30,7 @@ from flowzoo_wavelet_flow.tiles import cut, whole
 
 @final
 class Crops(ConditionalBijector):
-    """A bijector that trains on crops; in all else the inner bijector on the whole image.
+    """A bijector that trains on crops, and otherwise is the inner bijector on the whole image.
 
     The image is cut into tiles. A training step draws one for each image, computes on it and a halo around
     it, and sums over the tile alone::
@@ -41,18 +41,18 @@ class Crops(ConditionalBijector):
     tiles part the image and are drawn alike, the loss is in expectation the whole image's negative
     log-likelihood. Zeros stand around a crop only where the image itself ends.
 
-    A narrower halo is cheaper and another objective: near the tile's edge the terms are those of an image
-    that ends there. The traits then say that the loss is no likelihood. Likelihoods are always those
-    of the whole image.
+    A narrower halo is cheaper, but it is another objective: near the tile's edge the terms are those of an
+    image that ends there. Then the traits declare that the loss is not a likelihood. Likelihoods are always
+    those of the whole image.
 
-    A context of another resolution is brought to the size of the data first.
+    A context of another resolution is first resized to the size of the data.
 
     Args:
-        inner: The bijector; convolutional, with ``traits.has_contributions``.
+        inner: The inner bijector. It must be convolutional, with ``traits.has_contributions``.
         shape: ``(C, H, W)`` of the data.
-        context_shape: Of the context, or None without one.
+        context_shape: Shape of the context, or None without one.
         size: Largest side of a tile.
-        halo: Width of the halo; None: as far as the inner bijector looks, which is measured.
+        halo: Width of the halo; None: as wide as the inner bijector looks, which is measured.
 
     Raises:
         OptionError: The inner bijector has no contributions, trains on something else than its
@@ -92,7 +92,7 @@ class Crops(ConditionalBijector):
 
     @property
     def tiles(self) -> int:
-        """How many tiles an image is cut into; 1: it is computed whole."""
+        """Number of tiles of an image; 1: the image is computed as a whole."""
         return self._rows.count * self._columns.count
 
     def forward(
@@ -109,7 +109,7 @@ class Crops(ConditionalBijector):
         return self.inner.inverse(z, _to_size(context, z), call)
 
     def loss(self, x: Images, context: Images | None = None, call: Call = EVALUATION) -> PerImage:
-        """Return the estimate from one tile an image in training, else the whole image's loss, ``(B,)``."""
+        """Return the loss, ``(B,)``: in training an estimate from one tile of each image, otherwise exact."""
         context = _to_size(context, x)
         if not call.training or self.tiles == 1:
             return self.inner.loss(x, context, call)
@@ -122,7 +122,7 @@ class Crops(ConditionalBijector):
         crop_context = None if context is None else _gather(context, rows, columns)
         on_crop, ledger = call.collecting()
         z, contributions = self.inner.forward_with_contributions(crop, zeros, crop_context, on_crop)
-        # Regularisers are weighed by the size of what they see.
+        # Regularisers are weighted by the size of their input.
         grown = x[0].numel() / crop[0].numel()
         ledger.penalties = {name: grown * value for name, value in ledger.penalties.items()}
         call.absorb(ledger)
@@ -170,7 +170,7 @@ def _require_croppable(inner: ConditionalBijector) -> None:
 
 
 def _to_size(context: Images | None, like: Images) -> Images | None:
-    """Bring a context to the height and width of the data."""
+    """Resize a context to the height and width of the data."""
     if context is None or context.shape[-2:] == like.shape[-2:]:
         return context
     return F.interpolate(context, size=like.shape[-2:], mode="nearest")

@@ -1,4 +1,4 @@
-"""Wavelet Flow: a cascade of Haar details, each level Glow's steps given the coarse image."""
+"""Wavelet Flow: a cascade of Haar details, which Glow's steps model given the coarse image."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from flowzoo.api import Images, NumericalError, PerImage, widest_dtype
 
 DOUBLINGS = 6
-"""Of a trajectory, at most: near a multiple of ``N(0, I)`` they turn after 4 or so."""
+"""Largest depth of a trajectory; near a multiple of ``N(0, I)`` they turn back after about 4."""
 
 ADVICE = "choose a temperature nearer to 1, or train the model for longer"
 
@@ -24,17 +24,18 @@ def nuts(
     steps: int,
     report: Callable[[int, str], object],
 ) -> Images:
-    """Move a batch of chains by NUTS: as one state, whose density is the product of theirs.
+    """Move a batch of chains by NUTS, as one state whose density is the product of theirs.
 
-    The mass matrix is the unit one, right for what is near a multiple of ``N(0, I)``.
+    The mass matrix is the identity, which is right for densities near a multiple of ``N(0, I)``.
 
     Args:
-        log_prob: Of a batch of states, ``(n,)``, nats, up to a constant.
-        start: ``(n, C, H, W)``, a chain each.
-        seed: Of pyro's draws; the global random state is left alone.
-        warmup: Transitions that adapt the step size.
-        steps: Transitions after these.
-        report: Is told of every transition: how many there were, step size and acceptance in words.
+        log_prob: Log-density of a batch of states, ``(n,)``, nats, up to a constant.
+        start: The states at the start, ``(n, C, H, W)``, one for each chain.
+        seed: Seed of pyro's draws. The global random state does not change.
+        warmup: Number of transitions that adapt the step size.
+        steps: Number of transitions after the warm-up.
+        report: Called after every transition, with the number of transitions, and step size and acceptance
+            in words.
 
     Returns:
         The state after the last transition, in the widest dtype that the device has.
@@ -52,7 +53,7 @@ def nuts(
         with torch.enable_grad():
             return -log_prob(state["z"]).sum()
 
-    # The energies of all chains add up, and their differences decide: that asks for many digits.
+    # The energies of all chains add up, and their differences decide, so many digits are needed.
     state = {"z": start.detach().to(widest_dtype(start.device))}
     if not bool(potential(state).isfinite()):
         raise NumericalError(f"the density is not finite where sampling starts; {ADVICE}")
@@ -71,7 +72,7 @@ def nuts(
 
 @contextmanager
 def _own_random_state(device: torch.device, seed: int) -> Iterator[None]:
-    """Let what draws from the global random state, as pyro does, draw from one that is put back after."""
+    """Seed the global random state, from which pyro draws, inside the block, and restore it afterwards."""
     accelerated = device.type != "cpu"
     devices = [device.index or 0] if accelerated else []
     with torch.random.fork_rng(devices, device_type=device.type if accelerated else None):

@@ -1,4 +1,4 @@
-"""How far a bijector looks, found by trying it."""
+"""Measures how far a bijector looks."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from torch import Tensor
 from flowzoo.api import Call, ConditionalBijector, Images, Ledger, OptionError
 
 LENGTHS = (64, 128, 256, 512)
-"""Of the strips that are tried, until one is longer than the bijector looks."""
+"""Lengths of the strips that are tried, until one is longer than the bijector looks."""
 
 STEPS = (2, 4, 8)
-"""Shifts that are tried; squeezes and checkerboards ask for multiples of 2, and nested ones for more."""
+"""Shifts that are tried. Squeezes and checkerboards need multiples of 2, and nested ones more."""
 
 BEYOND = (0, 2, 4, 8, 16, 32)
-"""How much further than NaNs spread the border may be felt: a network that is fed nothing but ones, say."""
+"""How much further than NaNs spread the border may have an effect, as in a network whose input is
+constant."""
 
 BREADTH = 8
-"""Of the strips: a multiple of all steps."""
+"""Width of the strips: a multiple of all steps."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class Reach:
     """How far a bijector looks, and by how much it may be shifted.
 
     Attributes:
-        halo: How far from a place its output, or its share of ``log_det``, feels the input or the border.
-        step: Shifting input and context by its multiples shifts the output along.
+        halo: Largest distance at which the input or the border affects an output or its contribution.
+        step: If input and context are shifted by a multiple of it, the output is shifted by the same.
     """
 
     halo: int
@@ -47,16 +48,16 @@ def measure_reach(bijector: ConditionalBijector, channels: int, context_channels
     """Measure how far a bijector looks.
 
     NaNs are put at one end of a strip and followed to the other: they pass through layers that start at zero
-    and through masks, so the answer holds for all weights. Then a copy with random weights is compared on a
-    part of a strip and on the whole of it, which the zeros around the part must not disturb either.
+    and through masks, so the result is true for all weights. Then a copy with random weights is compared on a
+    part of a strip and on the whole strip; the zeros around the part must make no difference either.
 
     Args:
-        bijector: Left as it is; a copy of it is tried.
-        channels: Of the data.
-        context_channels: Of the context, which comes in the size of the data; 0 without one.
+        bijector: The bijector. A copy of it is tried.
+        channels: Number of channels of the data.
+        context_channels: Number of channels of the context, which has the size of the data; 0 without one.
 
     Raises:
-        OptionError: It looks at the whole image, or not at every place alike, or does not work on another
+        OptionError: It looks at the whole image, or treats places differently, or does not work on another
             size than its own.
     """
     strips = _Strips(bijector, channels, context_channels)
@@ -91,7 +92,7 @@ class _Strips:
 
     @torch.no_grad()
     def randomise(self) -> None:
-        """Make layers that start at zero do something."""
+        """Give random weights to layers that start at zero."""
         for parameter in self._bijector.parameters():
             fan_in = max(1, parameter[0].numel()) if parameter.ndim else 1
             noise = torch.randn(parameter.shape, dtype=parameter.dtype, generator=self._generator)
@@ -100,7 +101,7 @@ class _Strips:
     def halo(self, length: int) -> int | None:
         """Return how far NaNs spread along a strip, in the direction in which they spread furthest.
 
-        None if they reach its other end.
+        Return None if they spread to its other end.
         """
         furthest = 0
         for turned in (False, True):
@@ -117,7 +118,7 @@ class _Strips:
         return furthest if furthest < length - BREADTH else None
 
     def moves_along(self, reach: Reach) -> bool:
-        """Whether the inside of a part of a strip comes out as it does in the whole strip."""
+        """Whether the output inside a part of a strip is the same as in the whole strip."""
         halo, step = reach.aligned(reach.halo), reach.step
         part = slice(step, step + 2 * halo + BREADTH)
         inside = slice(halo, halo + BREADTH)
@@ -135,7 +136,7 @@ class _Strips:
         return True
 
     def _noise(self, count: int, length: int) -> tuple[Tensor, Tensor | None]:
-        """Return data and context: strips that run down the rows."""
+        """Return data and context: strips along the rows."""
 
         def draw(channels: int) -> Tensor:
             shape = (count, channels, length, BREADTH)
@@ -144,7 +145,7 @@ class _Strips:
         return draw(self._channels), draw(self._context_channels) if self._context_channels else None
 
     def _contributions(self, x: Images, context: Images | None, turned: bool) -> tuple[Images, Images]:
-        """Return ``z`` and the contributions of strips, in training; ``turned`` ones lie down meanwhile."""
+        """Return ``z`` and the contributions of strips, in training; transposed if ``turned``."""
         if turned:
             x, context = x.mT, context if context is None else context.mT
         with _refusing(f"how far {self.name} looks cannot be measured"):
@@ -156,7 +157,7 @@ class _Strips:
 
 @contextmanager
 def _refusing(what: str) -> Iterator[None]:
-    """Turn whatever a bijector raises into a sentence; compute without gradients."""
+    """Turn exceptions of a bijector into a sentence; compute without gradients."""
     try:
         with torch.no_grad():
             yield

@@ -1,4 +1,4 @@
-"""How an image is cut into tiles, each with a halo around it."""
+"""Cuts an image into tiles, each with a halo around it."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from torch import Tensor
 from flowzoo_wavelet_flow.reach import Reach
 
 Places = Integer[Tensor, "batch places"]
-"""Rows or columns of each image's window."""
+"""Places of the rows or columns in each image's window."""
 
 
 @dataclass(frozen=True)
 class Axis:
     """The tiles along height or width: parts of ``[0, length)`` that follow one another without a gap.
 
-    A tile lies in a window that reaches a halo further, where the image does not end before. All windows
-    have the same length, and begin where a shift does not disturb the bijector.
+    A tile lies in a window that is wider by a halo on both sides, as far as the image goes. All windows
+    have the same length, and begin at places to which the bijector can be shifted.
 
     Attributes:
-        length: Of the image.
+        length: Length of the image.
         tile: Length of a tile; the last may be shorter.
-        halo: By how much the window reaches further.
+        halo: Width of the halo.
         window: Length of a window.
     """
 
@@ -36,7 +36,7 @@ class Axis:
 
     @property
     def count(self) -> int:
-        """How many tiles there are."""
+        """Number of tiles."""
         return math.ceil(self.length / self.tile)
 
     def places(self, chosen: Integer[Tensor, " batch"]) -> tuple[Places, Bool[Tensor, "batch places"]]:
@@ -53,12 +53,12 @@ def whole(length: int) -> Axis:
 
 
 def cut(length: int, size: int, reach: Reach) -> Axis:
-    """Cut an axis into tiles of like length, at most ``size``; leave it whole where cutting saves nothing.
+    """Cut an axis into tiles of equal length, at most ``size``. Keep it whole if cutting saves nothing.
 
     Args:
-        length: Of the image.
+        length: Length of the image.
         size: Largest length of a tile; rounded down to a multiple of the step, but never to 0.
-        reach: How wide a halo is asked for, and where tiles may begin.
+        reach: The width of the halo, and the places where tiles may begin.
     """
     most = max(reach.step, size - size % reach.step)
     tile = reach.aligned(math.ceil(length / math.ceil(length / most)))

@@ -1,0 +1,36 @@
+"""What follows an evaluation while it runs: how far it is, and its figure before the audits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+Found = TypeVar("Found")
+Bits = TypeVar("Bits")
+
+
+def _nothing(*_: Any) -> None:
+    """Do nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observer(Generic[Found, Bits]):
+    """Functions that an evaluation calls while it runs. Those that are not given do nothing.
+
+    Attributes:
+        images: Called with the number of images that are measured, and the number of all.
+        audit: Called with the share of the density audit that is done.
+        floor: Called with the number of training images to which the floor is fitted, and the number of all.
+        measured: Called before the audits and the floor, which can take long: with the record as it stands
+            without them, and with the bits/dim of each image.
+    """
+
+    images: Callable[[int, int], object] = _nothing
+    audit: Callable[[float], object] = _nothing
+    floor: Callable[[int, int], object] = _nothing
+    measured: Callable[[Found, Bits], object] = _nothing
+
+
+SILENT: Observer[Any, Any] = Observer()
+"""Nobody follows."""
