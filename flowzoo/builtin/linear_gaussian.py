@@ -20,7 +20,7 @@ class LinearGaussian(NamedTuple):
         slope: ``(D, F)``.
         intercept: ``(D,)``.
         whitening: ``S^(-1/2)``, symmetric, ``(D, D)``.
-        shrinkage: What share of the correlations was replaced by none, because there were few rows.
+        shrinkage: Share of the correlations that was removed because there were few rows.
     """
 
     slope: Tensor
@@ -30,14 +30,14 @@ class LinearGaussian(NamedTuple):
 
 
 def linear_gaussian(moments: Moments, features: int) -> LinearGaussian:
-    """Fit ``y`` given ``f``, from the moments of rows ``(f, y)``.
+    """Fit ``y`` given ``f`` to the moments of rows ``(f, y)``.
 
     The covariance of the rows is shrunk (:func:`~flowzoo.builtin.shrinkage.shrink`). For the mean that is a
     ridge regression on standardised features, whose ridge is ``rho / (1 - rho)`` for a shrinkage ``rho``. The
     spread of ``y`` is at least :data:`~flowzoo.builtin.actnorm.SMALLEST_STD` in every direction.
 
     Args:
-        moments: Of at least one row.
+        moments: Moments of at least one row.
         features: ``F``; the first so many values of a row are ``f``.
 
     Raises:

@@ -11,7 +11,7 @@ from flowzoo.builtin.moments import Moments
 from flowzoo.call import Call
 
 _OPEN: WeakKeyDictionary[nn.Module, Moments] = WeakKeyDictionary()
-"""Not on the modules, whose tensors are parameters and buffers alone: a copy of one has its fit closed."""
+"""Kept beside the modules, so that a copy of a module has its fit closed."""
 
 
 def open_moments(module: nn.Module, first_pass: FirstPass, call: Call) -> Moments | None:
@@ -21,8 +21,8 @@ def open_moments(module: nn.Module, first_pass: FirstPass, call: Call) -> Moment
 
     Args:
         module: The component.
-        first_pass: Its flag; once it is set, no new fit begins.
-        call: Of the batch.
+        first_pass: The component's flag; once it is set, no new fit begins.
+        call: The call with the batch.
     """
     if call.mode != "initialise":
         _OPEN.pop(module, None)

@@ -12,7 +12,7 @@ from flowzoo.builtin.moments import Moments
 
 
 class Shrunk(NamedTuple):
-    """A covariance, ``(D, D)``, and the share ``rho`` of its correlations that was replaced by none."""
+    """A covariance, ``(D, D)``, and the share ``rho`` of its correlations that was removed."""
 
     covariance: Tensor
     share: float

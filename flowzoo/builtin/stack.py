@@ -36,8 +36,8 @@ class Stack(ConditionalBijector):
     Args:
         parts: The bijectors, in the order in which data pass them.
         training: Whether the parts train together or greedily.
-        shares: Of the budget, one for each part; 0 for parts without parameters. Greedy only; by default
-            those with parameters have equal ones.
+        shares: Shares of the budget in greedy training, one for each part; 0 for parts without parameters.
+            By default all parts with parameters have equal shares.
 
     Raises:
         OptionError: There are no parts; parts that train together do not fit: one before the last, which

@@ -18,7 +18,7 @@ class Turn:
 
     Attributes:
         phase: The stack's phase.
-        place: Of the part in the stack.
+        place: Place of the part in the stack.
         within: Name of the part's own phase; empty where it has none.
     """
 
@@ -32,7 +32,7 @@ def turns_of(parts: Sequence[ConditionalBijector], shares: Sequence[float] | Non
 
     Args:
         parts: In the order in which they train.
-        shares: Of the budget, one for each part; None for equal ones.
+        shares: Shares of the budget, one for each part; None for equal shares.
 
     Raises:
         OptionError: The shares do not fit the parts, or do not sum to 1.

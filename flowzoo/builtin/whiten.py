@@ -31,10 +31,10 @@ WHOLE = 768
 IMAGES = 4096
 
 NOTICEABLE = 0.05
-"""Shrinkage from which on a diagnosis advises more images."""
+"""Shrinkage above which a diagnosis advises more images."""
 
 _NUMBERS = 2**23
-"""That stand in memory at once while moments are gathered."""
+"""How many numbers are in memory at once while moments are gathered."""
 
 
 @final
@@ -44,28 +44,29 @@ class Whiten(ConditionalBijector):
         z = inner(w | c'),   w = S^(-1/2) (x - b - A * c'),   c' = (c - m_c) / s_c
         log_det = log_det(inner) - places / 2 log det S
 
-    ``A * c'`` is a convolution: the mean of ``x``, predicted by least squares from the neighbourhood in the
-    context. ``S`` is the covariance of what is left, of the values at one place. Places are those of the
-    context: where ``x`` has a higher resolution, the values of one place are those of a block of pixels.
-    Without a context ``A = 0``, and a place is a whole small image or one pixel of a large one. ``S^(-1/2)``
-    is symmetric, so every value keeps its place.
+    ``b + A * c'`` is the mean of ``x``, predicted by least squares: ``A`` is a convolution over the context.
+    ``S`` is the covariance of what is left, taken over the values at one place. The places are those of the
+    context. If ``x`` has a higher resolution than the context, a block of pixels belongs to one place.
+    Without a context ``A = 0``. A small image is then one place as a whole, and in a large image each pixel
+    is one.
+    ``S^(-1/2)`` is symmetric, so every value stays where it is.
 
-    The fit is in closed form, over the first images of the first pass; nothing of it trains. Places of an
-    image count like images. With few of them the correlations are shrunk
+    The fit is computed in closed form from the first images of the first pass, and nothing of it trains. Each
+    place of an image counts as a row of data. With few rows the correlations are shrunk
     (:func:`~flowzoo.builtin.linear_gaussian.linear_gaussian`), which a diagnosis shows.
 
     At the border of the context its outermost values are repeated. Along a side that is shorter than the
-    kernel the neighbourhood is the place alone: nearly all of it would be repeated values.
+    kernel, the neighbourhood is one value, since most of it would be repeated values.
 
     Args:
         inner: The bijector; it decides the loss.
         shape: ``(C, H, W)`` of the data.
-        context_shape: Of the context, or None without one.
+        context_shape: Shape of the context, or None without one.
         kernel: Side of the neighbourhood.
-        whole: Without a context, images of at most so many values are whitened as a whole.
-        images: That the fit asks for.
-        ends: Whether nothing follows, so that ``inner`` is left out of the first pass as soon as it asks for
-            no more images.
+        whole: Without a context, an image of at most this many values is whitened as a whole.
+        images: Largest number of images that the fit uses.
+        ends: Whether nothing follows this bijector. ``inner`` is then left out of the first pass as soon as
+            it asks for no more images.
 
     Raises:
         NotInitialisedError: On use before the first pass.
@@ -194,9 +195,10 @@ class Whiten(ConditionalBijector):
         features = self.slope[0].numel()
         at_once = max(1, _NUMBERS // (places * (features + len(self.intercept))))
         for start in range(0, len(values), at_once):
-            rows = values[start : start + at_once].flatten(2)
+            part = slice(start, start + at_once)
+            rows = values[part].flatten(2)
             if given is not None:
-                surroundings = self._surroundings(values, given)[start : start + at_once]
+                surroundings = self._surroundings(values, given[part])
                 rows = torch.cat([F.unfold(surroundings, self.slope.shape[2:]), rows], dim=1)
             moments.update(rows.transpose(1, 2).flatten(0, 1))
         fit = linear_gaussian(moments, features)
@@ -209,7 +211,7 @@ class Whiten(ConditionalBijector):
             call.want_more()
 
     def _initialise_inner(self, w: Images, given: Images | None, call: Call) -> Images:
-        """Let the inner bijector see a batch, where it asks for one; nothing comes of the result."""
+        """Let the inner bijector see a batch if it asks for one; the result is not used."""
         if self._inner_asks:
             own, ledger = call.collecting()
             w = checked.forward(self.inner, w, given, own)[0]

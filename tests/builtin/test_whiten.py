@@ -224,3 +224,16 @@ def test_images_of_another_shape_and_data_that_are_not_finite_are_refused() -> N
         fitted(whiten, noise(5, 3, 2, 3), None)
     with pytest.raises(NumericalError, match="NaN"):
         fitted(whiten, noise(5, 3, 2, 2) * torch.nan, None)
+
+
+def test_images_that_do_not_fit_into_memory_at_once_are_gathered_part_by_part(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    x, context = details(count=30)
+    at_once = fitted(Whiten(IdentityBijector(), (3, 6, 6), (2, 6, 6)), x, context)
+    monkeypatch.setattr("flowzoo.builtin.whiten._NUMBERS", 7 * 36 * 21)
+
+    in_parts = fitted(Whiten(IdentityBijector(), (3, 6, 6), (2, 6, 6)), x, context)
+
+    torch.testing.assert_close(in_parts.whitening, at_once.whitening)
+    torch.testing.assert_close(in_parts.slope, at_once.slope)
