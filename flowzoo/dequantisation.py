@@ -6,7 +6,7 @@ import torch
 
 from flowzoo.call import EVALUATION, Call
 from flowzoo.errors import DataError
-from flowzoo.shapes import Images, IntegerImages
+from flowzoo.shapes import Images, IntegerImages, require_tensor
 
 
 def dequantise(images: IntegerImages, bins: int, call: Call = EVALUATION) -> Images:
@@ -50,6 +50,7 @@ def check_integers(images: IntegerImages, bins: int) -> None:
     Raises:
         DataError: The images are not such integers.
     """
+    require_tensor(images)
     if images.is_floating_point() or images.is_complex() or images.dtype == torch.bool:
         raise DataError(
             f"expected integer images in 0..{bins - 1}, got {images.dtype}. "

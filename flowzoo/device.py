@@ -7,7 +7,7 @@ import torch
 from flowzoo.errors import OptionError
 
 
-def prepare_device(name: str = "auto") -> torch.device:
+def prepare_device(name: str | torch.device = "auto") -> torch.device:
     """Return a device, ready to compute on.
 
     On the CPU denormal numbers are flushed to zero from here on: small details produce them, and each can
@@ -15,11 +15,13 @@ def prepare_device(name: str = "auto") -> torch.device:
     this comes before anything is computed.
 
     Args:
-        name: ``auto`` (CUDA where there is one, else the CPU), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        name: ``auto`` (CUDA where there is one, else the CPU), ``cpu``, ``cuda``, ``cuda:1``, ``mps``, or a
+            device of torch.
 
     Raises:
         OptionError: There is no such device here.
     """
+    name = str(name)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name.split(":")[0] not in ("cpu", "cuda", "mps"):

@@ -111,12 +111,25 @@ def append_line(path: Path, line: str) -> None:
             raise
 
 
+def as_path(given: Any) -> Path:
+    """Return a path that is given as text or as a path.
+
+    Raises:
+        FileError: It is something else.
+    """
+    if not isinstance(given, str | os.PathLike):
+        raise FileError(f"a folder is given as text or as a Path, got {given!r:.60}")
+    return Path(given)
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and those above it, unless it is there.
 
     Raises:
         FileError: It cannot be made.
     """
+    if "\0" in str(path):
+        raise FileError(f"cannot make the folder {str(path)!r}: its name holds a null character. Remove it")
     with writing(path, "cannot make the folder"):
         path.mkdir(parents=True, exist_ok=True)
 

@@ -15,7 +15,7 @@ from flowzoo.flow_values import in_unit_interval
 from flowzoo.one_pass import BeginsPasses, one_pass
 from flowzoo.phases import common_phases, phase_at
 from flowzoo.precision import explains_formats
-from flowzoo.shapes import Images, IntegerImages, PerImage
+from flowzoo.shapes import Images, IntegerImages, PerImage, require_tensor
 from flowzoo.solving import Solving
 from flowzoo.stacking import LevelStack, refuse_untrainable
 from flowzoo.units import nats_to_bits
@@ -83,6 +83,9 @@ class TrainableStack(BeginsPasses, LevelStack):
             call: The call, in the mode ``train``.
             levels: The levels that train, at the cost of these only; None for all.
         """
+        require_tensor(images)
+        if not len(images):
+            raise DataError("the batch holds no images, so it has no loss. Leave out empty batches")
         x = dequantise(images.to(self.device), self.bins, call)
         if levels is None:
             losses = self.loss(x, call)
@@ -115,6 +118,7 @@ class TrainableStack(BeginsPasses, LevelStack):
     def _enter(self, x: Images, call: Call) -> tuple[Images, PerImage]:
         """Check images and transform them to the space of the finest level, in the levels' dtype."""
         self._require_values()
+        require_tensor(x)
         if x.ndim != 4 or tuple(x.shape[1:]) != self.image_shape:
             raise ShapeError(
                 f"expected images of shape (B, {', '.join(map(str, self.image_shape))}), got {tuple(x.shape)}"

@@ -74,7 +74,10 @@ def temperatures_of(temperature: Temperature, levels: int) -> list[float]:
     Raises:
         OptionError: There is another number of them, or one is out of range.
     """
-    given = torch.as_tensor(temperature, dtype=torch.float64)
+    try:
+        given = torch.as_tensor(temperature, dtype=torch.float64)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise OptionError(f"temperature: it must be a number, got {temperature!r:.60}") from error
     temperatures: list[float] = given.flip(0).tolist() if given.ndim else [float(given)] * levels
     if len(temperatures) != levels:
         raise OptionError(

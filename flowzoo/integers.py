@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 import operator
 from typing import Any
@@ -41,6 +42,22 @@ def positive_integer(name: str, value: Any) -> int:
     found = as_integer(value)
     if found is None or found < 1:
         raise OptionError(f"{name} is {value!r:.40}; give an integer of at least 1")
+    return found
+
+
+def positive_number(name: str, value: Any) -> float:
+    """Return a finite number above 0, such as a number of seconds, as Python's own.
+
+    Args:
+        name: What to call it in the error.
+        value: A number of any library.
+
+    Raises:
+        OptionError: It is something else.
+    """
+    found = plain_number(value)
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 < found < math.inf:
+        raise OptionError(f"{name} is {value!r:.40}; give a finite number above 0")
     return found
 
 

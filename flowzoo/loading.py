@@ -16,6 +16,7 @@ from flowzoo.data.load import load_dataset
 from flowzoo.device import prepare_device
 from flowzoo.errors import OptionError, SavedModelError, ShapeError
 from flowzoo.flow import Flow
+from flowzoo.mappings import names_to_values
 from flowzoo.registry import saving
 from flowzoo.registry.lookup import Registry
 from flowzoo.rundata import RunData, load_run_data
@@ -48,6 +49,11 @@ def load_model(
             installed; or the model computes something else than when it was saved.
         OptionError: There is no such device.
     """
+    if not isinstance(folder, str | os.PathLike):
+        raise SavedModelError(
+            f"a {type(folder).__name__} is no folder of a model. Give the --out of flowzoo train, or the "
+            "folder that save_model wrote"
+        )
     if is_run(folder):
         return RunFolder(Path(folder)).load_model(device, registry, check=check)
     try:
@@ -117,8 +123,8 @@ def load_images(
     Args:
         folder: The run folder or the saved model; None for a model in memory.
         flow: The model.
-        data: The name of a data set, a data set, or an array of images that are all in the split ``test``; by
-            default the data set of the run.
+        data: The name of a data set, a folder of images as a ``Path``, a data set, or an array of images
+            that are all in the split ``test``; by default the data set of the run.
         options: Options of the data set that is named. Without ``data`` they can only say where the run's
             files are now.
 
@@ -127,8 +133,9 @@ def load_images(
         ShapeError: The model was made for images of another shape.
         FlowzooError: The images cannot be loaded.
     """
-    if isinstance(data, str):
-        found = RunData(load_dataset(data, **(options or {})), dict(options or {}), {})
+    options = names_to_values(options, "data_options")
+    if isinstance(data, str | Path):
+        found = RunData(load_dataset(data, **options), options, {})
     elif data is not None:
         dataset = only_to_evaluate(data, flow.bins) if is_array(data) else as_dataset(data, flow.bins)
         found = RunData(dataset, {}, {})

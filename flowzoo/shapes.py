@@ -12,7 +12,7 @@ from typing import SupportsIndex
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from flowzoo.errors import ShapeError
+from flowzoo.errors import DataError, ShapeError
 from flowzoo.integers import as_integer
 
 Shape = tuple[int, int, int]
@@ -51,6 +51,18 @@ def as_shape(shape: Iterable[SupportsIndex], fewest_channels: int = 1) -> Shape:
         raise ShapeError(f"an image shape is (channels, height, width), three positive integers; got {given}")
     channels, height, width = (size for size in sizes if size is not None)
     return channels, height, width
+
+
+def require_tensor(images: object) -> None:
+    """Refuse images that are no tensor, such as an array of NumPy.
+
+    Raises:
+        DataError: They are something else.
+    """
+    if not isinstance(images, Tensor):
+        raise DataError(
+            f"the images are a {type(images).__name__}. Give a tensor; torch.from_numpy makes one of an array"
+        )
 
 
 def require_even(shape: Shape, asked_by: str) -> None:

@@ -39,7 +39,7 @@ def parse_yaml(text: str) -> Any:
     """
     try:
         value = yaml.load(text, Loader=_Loader)
-        _refuse_endless(value, set())
+        _refuse_endless(value)
         return value
     except RecursionError as error:
         raise yaml.YAMLError(_ENDLESS) from error
@@ -72,16 +72,20 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _refuse_endless(value: Any, above: set[int]) -> None:
-    """Refuse a mapping or list that contains itself through an alias."""
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    if id(value) in above:
-        raise yaml.YAMLError(_ENDLESS)
-    for part in parts:
-        _refuse_endless(part, above | {id(value)})
+def _refuse_endless(value: Any) -> None:
+    """Refuse what aliases make endless, or so long that nothing can be done with it."""
+    waiting, count = [value], 0
+    while waiting:
+        part = waiting.pop()
+        inner = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+        count += len(inner)
+        if count > _MOST:
+            raise yaml.YAMLError(_ENDLESS)
+        waiting.extend(inner)
 
 
-_ENDLESS = "it contains itself; write it as a plain mapping"
+_MOST = 100_000
+_ENDLESS = f"it contains itself, or more than {_MOST:,} values; write it as a plain, short mapping"
 
 _TEXT, _FLOAT = "tag:yaml.org,2002:str", "tag:yaml.org,2002:float"
 

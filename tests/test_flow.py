@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -146,10 +147,11 @@ def test_one_temperature_serves_all_levels() -> None:
         ([1.0, 1.0], "temperature"),
         (-0.5, "temperature"),
         (float("nan"), "temperature"),
+        ("hot", "temperature"),
         ([1.0, float("inf"), 1.0], "temperature"),
     ],
 )
-def test_other_temperatures_are_refused(temperature: float | list[float], message: str) -> None:
+def test_other_temperatures_are_refused(temperature: Any, message: str, as_users_run_it: None) -> None:
     with pytest.raises(OptionError, match=message):
         cascade().sample(1, temperature)
 

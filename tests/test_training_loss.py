@@ -90,6 +90,19 @@ def test_values_that_are_no_integers_are_refused() -> None:
         tiny().training_loss(images() / 17)
 
 
+@pytest.mark.usefixtures("as_users_run_it")
+def test_arrays_and_empty_batches_are_refused() -> None:
+    flow, array = tiny(), images().numpy()
+    for refused in (
+        lambda: flow.training_loss(array),
+        lambda: flow.training_loss(images()[:0]),
+        lambda: flow.log_prob(array / 17),
+        lambda: flowzoo.dequantise(array, 17),
+    ):
+        with pytest.raises(DataError):
+            refused()
+
+
 def test_phases_end_where_their_shares_do() -> None:
     phases = [Phase("a", 0.5), Phase("b", 0.5)]
     assert [phase_at(phases, done).name for done in (0.0, 0.49, 0.5, 1.0)] == ["a", "a", "b", "b"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -46,7 +47,13 @@ def test_plain_numbers_are_numbers_and_quoted_ones_are_text(text: str, value: An
     assert parse_yaml("[&x '1e-3', *x]") == ["1e-3", "1e-3"]
 
 
-@pytest.mark.parametrize("text", ["&a {x: *a}", "&a [*a]", "{a: &b {c: [*b]}}", "[" * 2000])
+LAUGHS = "a: &a [1, 1]\n" + "\n".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]" for before, name in pairwise("abcdefghi")
+)
+"""A short text that holds millions of values."""
+
+
+@pytest.mark.parametrize("text", ["&a {x: *a}", "&a [*a]", "{a: &b {c: [*b]}}", "[" * 2000, LAUGHS])
 def test_what_holds_itself_is_refused(text: str) -> None:
     with pytest.raises(yaml.YAMLError):
         parse_yaml(text)

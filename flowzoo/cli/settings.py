@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from flowzoo.errors import OptionError
+from flowzoo.mappings import names_to_values
 from flowzoo.yaml_text import parse_yaml, read_yaml
 
 IN_TRAINING = {
@@ -82,26 +83,30 @@ def read_settings(
 def _read(config: Path) -> dict[str, Any]:
     """Return the settings of a file or a run."""
     if not config.is_dir():
-        return _mapping(read_yaml(config), str(config))
+        return names_to_values(read_yaml(config), str(config))
+    from flowzoo.data.given import IN_MEMORY
     from flowzoo.experiment.settings import settings_of
     from flowzoo.runfolder import RunFolder
 
-    return settings_of(RunFolder(config).read().experiment)
+    settings = settings_of(RunFolder(config).read().experiment)
+    if settings["data"] == IN_MEMORY:
+        del settings["data"]
+    return settings
 
 
 def _sorted(values: dict[str, Any]) -> Settings:
     data = values.pop("data", None)
-    data = {"name": data} if isinstance(data, str) else _mapping(data, "data")
-    out = values.pop("out", None)
+    data = {"name": data} if isinstance(data, str) else names_to_values(data, "data")
+    out = _name(values.pop("out", None), "out")
     return Settings(
-        training=_mapping(values.pop("training", None), "training"),
+        training=names_to_values(values.pop("training", None), "training"),
         pixels=values.pop("pixels", None),
         model=_name(values.pop("model", None), "model"),
         data_name=_name(data.pop("name", None), "data.name"),
         data=data,
-        budget=_mapping(values.pop("budget", None), "budget") or None,
+        budget=names_to_values(values.pop("budget", None), "budget") or None,
         seed=values.pop("seed", None),
-        out=None if out is None else Path(str(out)).expanduser(),
+        out=None if out is None else Path(out).expanduser(),
         options=values,
     )
 
@@ -131,16 +136,8 @@ def _assign(values: dict[str, Any], keys: Sequence[str], value: Any, assignment:
 
 
 def _name(value: Any, what: str) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise OptionError(f"{what} must be a name, got {value!r:.40}")
-    return value
-
-
-def _mapping(values: Any, what: str) -> dict[str, Any]:
-    if values is None:
-        return {}
-    if not isinstance(values, Mapping) or not all(isinstance(key, str) for key in values):
+    if value is not None and (not isinstance(value, str) or not value):
         raise OptionError(
-            f"{what} must be a mapping of names to values, such as 'levels: 2'; got {type(values).__name__}"
+            f"{what} must be a name, got {value!r:.40}. Put a name that looks like a number in quotes"
         )
-    return dict(values)
+    return value

@@ -111,7 +111,9 @@ def _experiment(
             "name a data set: --data digits, or another one that flowzoo list --kind dataset shows"
         )
     if budget is None and settings.budget is None:
-        raise OptionError("say how long to train: --seconds 60, or --steps 1000")
+        raise OptionError(
+            "say how long to train: --seconds 60, or --steps 1000; in a file, budget: {steps: 1000}"
+        )
     return parse_experiment(
         {
             "model": name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -18,8 +19,8 @@ from flowzoo.errors import DataError, UnknownNameError, did_you_mean
 
 Array = NDArray[Any] | Tensor
 
-Data = str | Dataset | Array | Mapping[str, Array]
-"""A data set's name, a data set, an array of images, or arrays by split."""
+Data = str | Path | Dataset | Array | Mapping[str, Array]
+"""A data set's name, a folder of images, a data set, an array of images, or arrays by split."""
 
 IN_MEMORY = "in memory"
 """The name of a data set that was made from arrays. No registered one can have it."""
@@ -29,10 +30,10 @@ def as_dataset(data: Data, bins: int = 256) -> Dataset:
     """Return a data set to train and to evaluate on.
 
     Args:
-        data: The name of a data set; a data set; an array of images, ``(N, C, H, W)``, uint8; or a mapping of
-            ``train``, ``test`` and perhaps ``validation`` to such arrays. One array is divided: one image in
-            ten, spread evenly, is for testing. Without validation images, a tenth of those to train on is
-            held out.
+        data: The name of a data set, or a folder of images as a ``Path``; a data set; an array of images,
+            ``(N, C, H, W)``, uint8; or a mapping of ``train``, ``test`` and perhaps ``validation`` to such
+            arrays. One array is divided: one image in ten, spread evenly, is for testing. Without validation
+            images, a tenth of those to train on is held out.
         bins: Number of integers that a value of an array can take.
 
     Raises:
@@ -42,7 +43,7 @@ def as_dataset(data: Data, bins: int = 256) -> Dataset:
     """
     if isinstance(data, Dataset):
         return data
-    if isinstance(data, str):
+    if isinstance(data, str | Path):
         return load_dataset(data)
     return _described(_divided(data), bins)
 
@@ -91,7 +92,7 @@ def _images(given: Array, what: str) -> NDArray[Any]:
             f"{what} are a {type(given).__name__}. Give a NumPy array or a tensor of shape (N, C, H, W), the "
             "name of a data set, or what flowzoo.load_dataset returns"
         )
-    images = given.detach().cpu().numpy() if isinstance(given, Tensor) else given
+    images = _array_of(given, what) if isinstance(given, Tensor) else given
     if images.ndim == 3:
         raise DataError(
             f"{what} have shape {images.shape}. For grey images, add the channel: images[:, None]"
@@ -104,6 +105,16 @@ def _images(given: Array, what: str) -> NDArray[Any]:
             "images.transpose(0, 3, 1, 2) for an array, images.permute(0, 3, 1, 2) for a tensor"
         )
     return images
+
+
+def _array_of(images: Tensor, what: str) -> NDArray[Any]:
+    try:
+        return images.detach().cpu().numpy()
+    except (NotImplementedError, RuntimeError, TypeError) as error:  # sparse, without values, bfloat16
+        kind = f"{images.dtype} and layout {images.layout} on the device '{images.device}'"
+        raise DataError(
+            f"{what} are a tensor of {kind}, which is no NumPy array. Give a dense tensor of uint8"
+        ) from error
 
 
 def _described(splits: Mapping[str, NDArray[Any]], bins: int) -> Dataset:

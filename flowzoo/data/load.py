@@ -33,7 +33,7 @@ def load_dataset(name: str | Path, /, **options: Any) -> Dataset:
         DataError: The images cannot be loaded.
         PluginError: The plugin that brings it fails.
     """
-    if isinstance(name, Path) or name.startswith((".", "/", "~")):
+    if isinstance(name, Path) or (isinstance(name, str) and name.startswith((".", "/", "~"))):
         name, options = "images", {"root": str(name), **options}
     options = absolute_options(name, options)
     dataset = build_component("dataset", name, **options)

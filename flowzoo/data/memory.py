@@ -72,6 +72,10 @@ def in_memory(
 
 
 def _whole_numbers(values: NDArray[Any], bins: int, where: str) -> NDArray[np.uint8]:
+    if values.dtype.kind not in "uif":
+        raise DataError(
+            f"{where}: the values are of type {values.dtype}. Give integers in 0..{bins - 1}, of type uint8"
+        )
     if values.dtype.kind == "f":
         _require(np.isfinite(values), where, "NaN or infinite values. Correct the source")
         _require(

@@ -32,7 +32,7 @@ from flowzoo.evaluation.observer import SILENT, Observer
 from flowzoo.evaluation.pilot import calibrate_on_pilot
 from flowzoo.exactness import Exactness
 from flowzoo.flow import Flow
-from flowzoo.integers import positive_integer
+from flowzoo.integers import positive_integer, positive_number
 from flowzoo.metric import NOT_AUDITED
 from flowzoo.origin import blamed, naming_the_component
 from flowzoo.seeds import check_seed
@@ -162,8 +162,7 @@ def evaluate_likelihood(
     samples = positive_integer("importance_samples", importance_samples)
     seed = check_seed(seed)
     limit = None if limit is None else positive_integer("limit, how many images to use,", limit)
-    if not 0.0 < audit_seconds < math.inf:
-        raise OptionError(f"the seconds of the audit must be a number above 0, got {audit_seconds}")
+    audit_seconds = positive_number("audit_seconds", audit_seconds)
     use_exact = flow.dimensions <= EXACT_UP_TO if exact is None else exact
     sequence = sequential_batches(source, batch_size, limit)
     count = len(source) if limit is None else min(limit, len(source))

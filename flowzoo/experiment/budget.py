@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowzoo.errors import OptionError
-from flowzoo.integers import as_integer
+from flowzoo.integers import positive_integer, positive_number
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,10 @@ class Budget:
         if (self.steps is None) == (self.seconds is None):
             raise OptionError("give the budget either in steps or in seconds")
         if self.steps is not None:
-            steps = as_integer(self.steps)
-            if steps is None:
-                raise OptionError(f"the budget's steps are an integer, got {self.steps!r}")
-            object.__setattr__(self, "steps", steps)  # Python's own, which a record can hold
-        if not 0 < self.amount < math.inf:
-            raise OptionError(f"the budget must be positive, got {self.amount}")
+            # Python's own, which a record can hold
+            object.__setattr__(self, "steps", positive_integer("the budget in steps", self.steps))
+        else:
+            object.__setattr__(self, "seconds", positive_number("the budget in seconds", self.seconds))
 
     @property
     def amount(self) -> float:
@@ -59,7 +57,9 @@ class Budget:
         if len(amounts) != 1 or not set(given) <= set(units):
             raise OptionError(f"a budget has exactly one of {', '.join(units)}; got {dict(given)}")
         images = amounts.pop("images", None)
-        return cls(**amounts) if images is None else cls(steps=max(1, images // batch_size))
+        if images is None:
+            return cls(**amounts)
+        return cls(steps=max(1, positive_integer("the budget in images", images) // batch_size))
 
     def plain(self) -> dict[str, int | float | None]:
         """Return the budget as plain data, as JSON holds it."""

@@ -62,5 +62,5 @@ def parse_experiment(given: Mapping[str, Any]) -> Experiment:
         data_options=data_options,
         data_revision=given.get("data_revision", ""),
         training=training,
-        seed=check_seed(given.get("seed") or 0),
+        seed=0 if given.get("seed") is None else check_seed(given["seed"]),
     )

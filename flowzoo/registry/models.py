@@ -127,7 +127,10 @@ def assemble(
     model = registry.find("model", name)
     address = registry.address(model)
     resolved = resolve(registry, model, options)
-    pixel_spec = resolve_spec(registry, "bijector", pixels)
+    try:
+        pixel_spec = resolve_spec(registry, "bijector", pixels)
+    except OptionError as error:
+        raise OptionError(f"pixels: {error}") from error
     builder = ZooBuilder(registry, bins, scoring)
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         # torch.manual_seed would seed the accelerators too, which fork_rng does not restore here.

@@ -246,8 +246,9 @@ def _is(component: Component, option: Option, value: Any) -> str:
 
 
 def _unknown(component: Component, paths: Sequence[str], name: str) -> OptionError:
+    hint = did_you_mean(name, paths) or did_you_mean(name, {path.rpartition(".")[2]: None for path in paths})
     return OptionError(
-        f"{component.kind} '{component.name}' has no option '{name}'{did_you_mean(name, paths) or ';'} "
+        f"{component.kind} '{component.name}' has no option '{name}'{hint or ';'} "
         f"options: {', '.join(options_of(component)) or 'none'}"
     )
 

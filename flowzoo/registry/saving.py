@@ -156,7 +156,7 @@ def _locate(folder: str | os.PathLike[str]) -> Path:
     """Return a folder's absolute path, symlinks resolved."""
     try:
         path = Path(folder).resolve()
-    except (OSError, RuntimeError, ValueError) as error:  # a loop of symlinks, a null character
+    except (OSError, RuntimeError, TypeError, ValueError) as error:  # a loop of symlinks, a null character
         raise SavedModelError(f"{str(folder)!r:.200} is not a folder: {error}") from error
     if not os.fspath(folder) or not path.name:
         raise SavedModelError(

@@ -6,7 +6,6 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
 from pydantic_core import to_jsonable_python
@@ -18,9 +17,11 @@ from flowzoo.errors import OptionError
 from flowzoo.experiment.budget import Budget
 from flowzoo.experiment.experiment import Experiment
 from flowzoo.experiment.training_options import parse_training_options
+from flowzoo.files import as_path
 from flowzoo.flow import Flow
 from flowzoo.integers import plain_number
 from flowzoo.loading import refuse_other_images
+from flowzoo.mappings import names_to_values
 from flowzoo.registry.models import create_model
 from flowzoo.seeds import check_seed
 from flowzoo.training.reporter import Progress, Reporter
@@ -49,9 +50,9 @@ def train(
     Args:
         model: The name of a model; or a model that :func:`flowzoo.create_model` or :func:`flowzoo.load_model`
             made, which is trained in place, from the weights that it has.
-        data: The name of a data set, what :func:`flowzoo.load_dataset` returns, or images in memory: an array
-            or a tensor ``(N, C, H, W)``, uint8, which is divided into splits, or a mapping of ``train``,
-            ``test`` and perhaps ``validation`` to such.
+        data: The name of a data set, a folder of images as a ``Path``, what :func:`flowzoo.load_dataset`
+            returns, or images in memory: an array or a tensor ``(N, C, H, W)``, uint8, which is divided into
+            splits, or a mapping of ``train``, ``test`` and perhaps ``validation`` to such.
         steps: How long to train, in steps. Give either steps or seconds.
         seconds: How long to train, in seconds.
         out: The run folder to write: the model, the log and the checkpoints. It is new or empty. Without it,
@@ -73,9 +74,9 @@ def train(
         NumericalError: The loss is not finite.
     """
     budget = Budget(steps=steps, seconds=seconds)
-    training_options = parse_training_options(training or {})
+    training_options = parse_training_options(names_to_values(training, "training"))
     dataset = as_dataset(data, bins=model.bins if isinstance(model, Flow) else 256)
-    flow = _made(model, dataset, check_seed(seed), options or {})
+    flow = _made(model, dataset, check_seed(seed), names_to_values(options, "options"))
     if device is not None or not isinstance(model, Flow):
         flow = flow.to(prepare_device(device or "auto"))
     refuse_other_images(flow, dataset)
@@ -92,7 +93,7 @@ def train(
         seed=seed,
     )
     with tempfile.TemporaryDirectory() if out is None else nullcontext(out) as folder:
-        train_into(Path(folder), experiment, flow, dataset, _Calling(progress))
+        train_into(as_path(folder), experiment, flow, dataset, _Calling(progress))
     return flow
 
 

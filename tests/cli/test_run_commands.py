@@ -225,7 +225,7 @@ def test_a_finished_run_is_trained_for_longer(run: Path) -> None:
         (["train", "mrcnf", "--out", "x", "--steps", "1"], "--data digits"),
         (["train", "mrcfn", *MRCNF[2:], "--steps", "1"], "did you mean 'mrcnf'"),
         (["train", "mrcnf", "--data", "digist", "--steps", "1"], "did you mean 'digits'"),
-        ([*MRCNF, "--steps", "0"], "must be positive"),
+        ([*MRCNF, "--steps", "0"], "budget in steps"),
         ([*MRCNF, "--steps", "1", "--seconds", "1"], "either in steps or in seconds"),
         ([*MRCNF, "--steps", "1", "--set", "level=2"], "did you mean 'levels'"),
         ([*MRCNF, "--steps", "1", "--set", "levels=9"], "odd"),

@@ -98,7 +98,10 @@ def test_a_file_holds_a_whole_training(tmp_path: Path) -> None:
     assert (read_settings(path, []).data_name, read_settings(path, []).data) == ("digits", {})
 
 
-@pytest.mark.parametrize("text", ["model: 3\n", "budget: 5\n", "data: [digits]\n", "data: {name: 3}\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["model: 3", "budget: 5", "data: [digits]", "data: {name: 3}", "out: [a]", "out: 3", "out: ''"],
+)
 def test_a_part_of_the_wrong_kind_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "bad.yaml").write_text(text)
     with pytest.raises(OptionError, match=text.partition(":")[0]):

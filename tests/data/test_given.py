@@ -36,6 +36,11 @@ def test_a_name_and_a_data_set_are_taken_as_they_are():
     assert as_dataset("digits").info == digits.info
 
 
+def test_a_folder_of_images_is_taken_as_a_path(tmp_path):
+    with pytest.raises(DataError, match=tmp_path.name):
+        as_dataset(tmp_path)
+
+
 def test_all_images_of_an_array_are_evaluated():
     dataset = only_to_evaluate(images())
     assert torch.equal(dataset["test"][:], torch.from_numpy(images()))
@@ -52,6 +57,13 @@ def test_all_images_of_an_array_are_evaluated():
         (images()[0, 0], r"\(N, C, H, W\)"),
         ([1, 2], "list"),
         (images() / 256, "fractions"),
+        (images().astype(complex), "complex"),
+        (images() > 100, "bool"),
+        (images().astype(object), "object"),
+        (images().astype(str), "U"),
+        (torch.from_numpy(images()).bfloat16(), "bfloat16"),
+        (torch.from_numpy(images()).to_sparse(), "sparse"),
+        (torch.from_numpy(images()).to("meta"), "meta"),
         ({"train": images(1), "test": images()}, "validation"),
         ({"train": images()}, "'test'"),
     ],

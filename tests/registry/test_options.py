@@ -362,6 +362,7 @@ def test_what_does_not_fit_is_refused_in_one_line(options, message):
             "model 'casc' has no option 'level'; did you mean 'levels'? options: levels, bijector",
         ),
         ({"block": 2}, "model 'casc' has no option 'block'; did you mean 'bijector.blocks'?"),
+        ({"widht": 2}, "model 'casc' has no option 'widht'; did you mean 'width'?"),
         ({"blocks": 0}, "bijector 'cnf': option 'blocks' is 0"),
         ({"*.qqq": 2}, "model 'casc': '*.qqq' names no option"),
         ({"qqq": 2}, "model 'casc' has no option 'qqq'; options: levels, bijector"),

@@ -1,17 +1,29 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from flowzoo.errors import OptionError
 from flowzoo.experiment.budget import Budget
+from flowzoo.experiment.parse import parse_experiment
 
 
 @pytest.mark.parametrize(
-    "given", [{}, {"steps": 1, "seconds": 1.0}, {"steps": 0}, {"seconds": -1.0}, {"seconds": float("nan")}]
+    "given",
+    [
+        {},
+        {"steps": 1, "seconds": 1.0},
+        {"steps": 0},
+        {"seconds": -1.0},
+        {"seconds": float("nan")},
+        {"seconds": True},
+        {"seconds": "60"},
+    ],
 )
-def test_a_budget_is_one_positive_amount(given: dict[str, float]) -> None:
+def test_a_budget_is_one_positive_amount(given: dict[str, Any]) -> None:
     with pytest.raises(OptionError, match="budget"):
-        Budget(**given)  # type: ignore[arg-type]
+        Budget(**given)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +45,20 @@ def test_stages_get_whole_steps_at_least_one_and_never_more_than_there_are(
 
 def test_seconds_are_divided_as_they_are() -> None:
     assert Budget(seconds=9.0).divide([1 / 3, 2 / 3]) == [Budget(seconds=3.0), Budget(seconds=6.0)]
+
+
+@pytest.mark.parametrize("images", [True, "100", 1.5, 0])
+def test_a_number_of_images_is_an_integer(images: object) -> None:
+    with pytest.raises(OptionError, match="images"):
+        Budget.parse({"images": images}, batch_size=64)
+
+
+@pytest.mark.parametrize("seed", [False, "", 0.0])
+def test_a_seed_of_zero_is_an_integer(seed: object) -> None:
+    given = {"model": "gaussian", "data": "digits", "budget": {"steps": 1}}
+    assert parse_experiment(given).seed == 0
+    with pytest.raises(OptionError, match="seed"):
+        parse_experiment({**given, "seed": seed})
 
 
 def test_use() -> None:

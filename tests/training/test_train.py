@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import flowzoo
-from flowzoo.errors import DataError, OptionError, SavedModelError, ShapeError
+from flowzoo.cli.settings import read_settings
+from flowzoo.errors import DataError, FileError, OptionError, SavedModelError, ShapeError
 from flowzoo.runfolder import RunFolder
 from flowzoo.training.reporter import Progress
 from flowzoo.training.start import resume_run
@@ -82,6 +83,7 @@ def test_a_run_on_images_in_memory_goes_on_in_a_new_folder_alone(tmp_path: Path)
     record = (run / "run.json").read_bytes()
     with pytest.raises(DataError, match=rf"{run}.*flowzoo\.train\(flowzoo\.load_model"):
         resume_run(run, device="cpu")
+    assert read_settings(run, []).data_name is None  # so that a data set is asked for
     with pytest.raises(SavedModelError, match=f"{run} holds a run already"):
         flowzoo.train("realnvp", images, steps=4, options=SMALL, training=QUICK, out=run)
     assert (run / "run.json").read_bytes() == record
@@ -116,9 +118,24 @@ def test_a_seed_repeats_what_the_command_trains(tmp_path: Path) -> None:
         (lambda: flowzoo.train(small(bins=256), "digits", steps=1), OptionError, "17"),
         (lambda: flowzoo.evaluate(small()), OptionError, "data="),
         (lambda: flowzoo.evaluate("nowhere"), SavedModelError, "nowhere"),
+        (lambda: flowzoo.evaluate(3), SavedModelError, "int"),
+        (lambda: flowzoo.evaluate(small(), "digits", data_options=["root"]), OptionError, "data_options"),
+        (lambda: flowzoo.evaluate(small(), "digits", audit_seconds="long"), OptionError, "audit_seconds"),
+        (lambda: flowzoo.load_dataset(None), flowzoo.UnknownNameError, "None"),
+        (lambda: flowzoo.save_model(small(), 3), SavedModelError, "3"),
+        (lambda: flowzoo.train("realnvp", "digits", seconds="60"), OptionError, "'60'"),
+        (lambda: flowzoo.train("realnvp", "digits", steps=1, options="levels=2"), OptionError, "options"),
+        (lambda: flowzoo.train("realnvp", "digits", steps=1, options={2: 1}), OptionError, "options.* 2 "),
+        (lambda: flowzoo.train("realnvp", "digits", steps=1, training=[1]), OptionError, "training"),
+        (lambda: flowzoo.train(small(), "digits", steps=1, device=3), OptionError, "3"),
+        (lambda: flowzoo.train(small(), "digits", steps=1, out=3), FileError, "3"),
+        (lambda: flowzoo.train(small(), "digits", steps=1, out="a\0b"), FileError, "null"),
+        (lambda: flowzoo.create_model("realnvp", (1, 8, 8), pixels=3), OptionError, "pixels"),
     ],
 )
-def test_mistakes_are_refused(make, error: type[Exception], named: str) -> None:  # type: ignore[no-untyped-def]
+def test_mistakes_are_refused(  # type: ignore[no-untyped-def]
+    make, error: type[Exception], named: str, as_users_run_it: None
+) -> None:
     with pytest.raises(error, match=named):
         make()
 
