@@ -91,7 +91,12 @@ def _with_experiment(record: dict[str, Any]) -> dict[str, Any]:
     return {"experiment": experiment, **record}
 
 
-FORMAT = Format("format", RunRecord.format, "Train again", {1: _with_experiment})
+FORMAT = Format(
+    "format",
+    RunRecord.format,
+    "Copy it again, or train again. The folder model beside it can be used alone, as a saved model",
+    {1: _with_experiment},
+)
 _RECORD = TypeAdapter(RunRecord)
 
 
@@ -249,4 +254,4 @@ class RunFolder:
                 f"cannot read {self._record}: {error.strerror or error}; give a run folder that you may read"
             ) from error
         except ValueError as error:
-            raise SavedModelError(f"{self._record} is damaged ({error}). Train again") from error
+            raise SavedModelError(f"{self._record} is damaged ({error}). {FORMAT.remedy}") from error

@@ -235,7 +235,8 @@ def _refused(component: Component, option: Option, value: Any, error: Validation
         if isinstance(cause, OptionError):
             return cause
     said = [f" ({cause})" for cause in causes if cause is not None]
-    hint = did_you_mean(value, choices(option.schema)) if isinstance(value, str) else ""
+    texts = [each for each in choices(option.schema) if isinstance(each, str)]
+    hint = did_you_mean(value, texts) if isinstance(value, str) else ""
     return OptionError(
         f"{_is(component, option, value)}; allowed: {allowed(option.schema)}{''.join(said)}{hint.rstrip()}"
     )

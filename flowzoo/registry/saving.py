@@ -41,6 +41,9 @@ TRAIN_AGAIN = "train the model again"
 _CONFIG = "config.json"
 _WEIGHTS = "model.safetensors"
 
+_LEFT_BY_SYSTEMS = {".DS_Store", "Thumbs.db", "desktop.ini"}
+"""Files that systems put into every folder that is looked at, and nobody misses."""
+
 T = TypeVar("T")
 
 _LOGGER = logging.getLogger("flowzoo")
@@ -142,6 +145,15 @@ def saved_provenance(folder: str | os.PathLike[str]) -> Provenance:
     return _saved(source, _read_config(source)).provenance
 
 
+def check_replaceable(folder: str | os.PathLike[str]) -> None:
+    """Check, before the work that makes a model, that :func:`save_model` can write it to a folder.
+
+    Raises:
+        SavedModelError: As :func:`save_model`.
+    """
+    _refuse_to_replace(_locate(folder))
+
+
 def weights_digest(folder: str | os.PathLike[str]) -> str:
     """Return the digest of a saved model's weights, which tells it from any other.
 
@@ -226,7 +238,7 @@ def _refuse_to_replace(target: Path) -> None:
         )
     if not target.is_dir():
         raise SavedModelError(f"{target} is a file. Give a folder to save the model to")
-    found = {path.name for path in target.iterdir()}
+    found = {path.name for path in target.iterdir()} - _LEFT_BY_SYSTEMS
     if found and _CONFIG not in found:
         raise SavedModelError(f"{target} holds other files and no saved model. Choose a new folder")
     if found:

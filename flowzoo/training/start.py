@@ -25,7 +25,7 @@ from flowzoo.registry.loader import default_registry
 from flowzoo.registry.lookup import Registry
 from flowzoo.registry.models import assemble
 from flowzoo.registry.provenance import Provenance, changes, provenance_of, refuse_revisions
-from flowzoo.registry.saving import saved_provenance
+from flowzoo.registry.saving import check_replaceable, saved_provenance
 from flowzoo.rundata import load_run_data
 from flowzoo.runfolder import NEW_RUN, DataReport, RunFolder, RunRecord
 from flowzoo.training.reporter import Reporter
@@ -242,6 +242,7 @@ def _train_to_the_end(trainer: Trainer, folder: RunFolder, record: RunRecord) ->
         folder.write(noted)
         return noted
 
+    check_replaceable(folder.model)
     with stoppable():
         note("running", record.steps, record.seconds)
         result = trainer.train(lambda position: note("running", position.step, position.seconds))

@@ -110,6 +110,9 @@ def build_from_record(shape: object, *, options: Record) -> tuple[object, Record
 def build_required(*, size: int): ...
 
 
+def build_listed(*, size: Literal[1, 3] = 1): ...
+
+
 def build_keywords(**options: int): ...
 
 
@@ -376,6 +379,11 @@ def test_what_does_not_fit_is_named_where_it_stands(options, message):
     with pytest.raises(OptionError) as caught:
         resolve(ZOO, MODEL, options)
     assert message in str(caught.value)
+
+
+def test_text_for_an_option_that_lists_numbers_is_refused():
+    with pytest.raises(OptionError, match="option 'size' is 'x'"):
+        resolve(ZOO, component("metric", "listed", "build_listed"), {"size": "x"})
 
 
 def test_an_unknown_option_of_a_component_without_any():

@@ -220,6 +220,8 @@ def test_what_is_no_saved_model_is_not_overwritten(flow, folder, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(SavedModelError, match="is a file"):
         save_model(flow, tmp_path / "file")
+    (folder / ".DS_Store").touch()
+    save_model(flow, folder)
     (folder / "notes.txt").touch()
     with pytest.raises(SavedModelError, match=r"would delete 'notes\.txt'"):
         save_model(flow, folder)

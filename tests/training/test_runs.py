@@ -295,6 +295,15 @@ def test_levels_that_trained_separately_keep_their_shares(start: Start, tmp_path
         resume_run(tmp_path / "run", budget=Budget(steps=60), device="cpu")
 
 
+def test_a_model_that_cannot_be_replaced_is_refused_before_training(start: Start, tmp_path: Path) -> None:
+    start(tmp_path / "run", steps=2)
+    record = (tmp_path / "run/run.json").read_bytes()
+    (tmp_path / "run/model/notes.txt").touch()
+    with pytest.raises(SavedModelError, match=r"notes\.txt"):
+        resume_run(tmp_path / "run", budget=Budget(steps=4), device="cpu")
+    assert (tmp_path / "run/run.json").read_bytes() == record
+
+
 def test_a_run_cut_before_its_first_checkpoint_starts_its_log_anew(start: Start, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         start(tmp_path / "run", steps=20, training={"validations": 1}, reporter=StopAt(15))

@@ -130,7 +130,7 @@ def test_the_split_parts_coarse_from_fine() -> None:
 
 
 def test_the_split_says_which_transform_it_needs() -> None:
-    with pytest.raises(ShapeError, match="use transform=pyramid"):
+    with pytest.raises(ShapeError, match="transform=pyramid"):
         build_component("split", "pyramid", (4, 2, 2)).shapes((4, 2, 2))
 
 
