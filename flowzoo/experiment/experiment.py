@@ -9,6 +9,8 @@ from typing import Any
 from flowzoo.digest import digest_of
 from flowzoo.experiment.budget import Budget
 from flowzoo.experiment.training_options import TrainingOptions
+from flowzoo.registry.added import without_added
+from flowzoo.registry.loader import default_registry
 
 
 @dataclass(frozen=True)
@@ -58,4 +60,5 @@ class Experiment:
 
     @property
     def _model(self) -> dict[str, Any]:
-        return {"model": self.model, "options": self.options, "pixels": self.pixels}
+        options = without_added(default_registry(), "model", self.model, self.options)
+        return {"model": self.model, "options": options, "pixels": self.pixels}
