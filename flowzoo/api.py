@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from flowzoo.cascade import CascadeOptions as CascadeOptions
     from flowzoo.cascade import cascade_model as cascade_model
     from flowzoo.cli.console import say as say
+    from flowzoo.component import Added as Added
     from flowzoo.component import BijectorSpec as BijectorSpec
     from flowzoo.component import Builder as Builder
     from flowzoo.component import Check as Check
@@ -144,6 +145,7 @@ if TYPE_CHECKING:
     from flowzoo.warm_start import WarmStart as WarmStart
 
 _HOMES = {
+    "Added": "flowzoo.component",
     "ActNorm": "flowzoo.builtin.actnorm",
     "API_VERSION": "flowzoo.hooks",
     "as_integer": "flowzoo.integers",

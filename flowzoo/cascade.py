@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.standardise import Standardise
-from flowzoo.component import BijectorSpec, Builder, Spec, SplitSpec, TransformSpec
+from flowzoo.builtin.whiten import Whiten
+from flowzoo.component import Added, BijectorSpec, Builder, Spec, SplitSpec, TransformSpec
 from flowzoo.level import Level
 from flowzoo.shapes import Shape
 
@@ -17,6 +18,7 @@ IDENTITY = Spec("identity")
 KEEP_NOTHING = Spec("keep-nothing")
 
 
+Normalise = Literal["standardise", "whiten"]
 Transforms = Annotated[list[TransformSpec], Field(min_length=1)]
 
 
@@ -46,6 +48,14 @@ class CascadeOptions:
         BijectorSpec | None,
         Field(description="Bijector for the coarsest image. None: the one that the other levels have."),
     ] = None
+    normalise: Annotated[
+        Normalise,
+        Added(before="standardise"),
+        Field(
+            description="What is done to each level's data first: shift and scale per channel (standardise), "
+            "or whitening given the coarse image (whiten)."
+        ),
+    ] = "standardise"
 
 
 def cascade_model(image_shape: Shape, builder: Builder, *, options: CascadeOptions) -> list[Level]:
@@ -54,8 +64,8 @@ def cascade_model(image_shape: Shape, builder: Builder, *, options: CascadeOptio
     ``log p(x) = sum over levels [ladj(transform) + ladj(joint) + log p(factored | kept)]``
 
     The coarsest level has neither transform nor joint: its image is modelled by itself. The part that gets
-    an image first, the joint if there is one and otherwise the conditional, gets it standardised by
-    statistics of the data that stay fixed, and its context too.
+    an image first, the joint if there is one and otherwise the conditional, gets it standardised or whitened
+    by statistics of the data that stay fixed. Its context is standardised.
 
     A plugin registers a family that is described by its options alone without code of its own::
 
@@ -91,9 +101,21 @@ def cascade_model(image_shape: Shape, builder: Builder, *, options: CascadeOptio
         bijector = options.last if coarsest and options.last else options.bijector
         conditional = builder.bijector(bijector, factored, kept)
         if joint.name == "identity":
-            conditional = Standardise(conditional, factored, kept)
+            conditional = _normalised(options.normalise, conditional, factored, kept, ends=True)
         else:
-            mixing = Standardise(mixing, transformed)
+            mixing = _normalised(options.normalise, mixing, transformed)
         built.append(Level(step, mixing, policy, conditional))
         shape = kept or shape
     return built
+
+
+def _normalised(
+    normalise: Normalise,
+    inner: ConditionalBijector,
+    shape: Shape,
+    context_shape: Shape | None = None,
+    ends: bool = False,
+) -> ConditionalBijector:
+    if normalise == "whiten":
+        return Whiten(inner, shape, context_shape, ends=ends)
+    return Standardise(inner, shape, context_shape)

@@ -187,6 +187,20 @@ class FilePlace:
         return {**handler(schema), "format": "path"}
 
 
+@dataclass(frozen=True)
+class Added:
+    """Marks, in an annotation, an option that was added after results had been recorded.
+
+    Keys of results leave the option out where it has the value that stands for what was computed before, so
+    that recorded results keep their keys.
+
+    Attributes:
+        before: That value, as plain data.
+    """
+
+    before: Any
+
+
 @runtime_checkable
 class Builder(Protocol):
     """Builds other components by name, for a component's builder.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from torch import nn
 
@@ -18,17 +18,16 @@ WHOLE = (Phase(""),)
 def common_phases(modules: Iterable[nn.Module]) -> tuple[Phase, ...]:
     """Return the phases of modules that train together.
 
-    Bijectors without phases train in all of them.
+    Bijectors without phases train in all of them. One with phases decides for all parts inside it.
 
     Raises:
         OptionError: Two bijectors declare different phases, or a bijector's shares do not sum to 1.
     """
     asked: dict[tuple[Phase, ...], None] = {}
     for root in modules:
-        for module in root.modules():
-            if isinstance(module, ConditionalBijector) and module.phases:
-                _require_whole(module)
-                asked[tuple(module.phases)] = None
+        for bijector in _outermost(root):
+            _require_whole(bijector)
+            asked[tuple(bijector.phases)] = None
     if len(asked) > 1:
         raise OptionError(
             "bijectors that train together have different phases of training, "
@@ -53,6 +52,15 @@ def phase_at(phases: Sequence[Phase], progress: float) -> Phase:
         if progress < done:
             return phase
     return phases[-1]
+
+
+def _outermost(module: nn.Module) -> Iterator[ConditionalBijector]:
+    """Yield the bijectors with phases that stand in no other one with phases."""
+    if isinstance(module, ConditionalBijector) and module.phases:
+        yield module
+        return
+    for child in module.children():
+        yield from _outermost(child)
 
 
 def _require_whole(bijector: ConditionalBijector) -> None:

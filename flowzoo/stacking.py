@@ -151,7 +151,7 @@ def refuse_untrainable(levels: PartList[Level]) -> None:
             raise OptionError(
                 f"level {place}'s joint trains on the likelihood of the whole, and "
                 f"{who_declares(level.joint, _has_other_loss)} has another objective. "
-                "Set the joint's objective=likelihood"
+                "Set the joint's objective=likelihood, or training=jointly for a stack"
             )
         trainable_before = trainable_before or not level.separable
         if trainable_before and not level.conditional.traits.loss_is_likelihood:

@@ -1,13 +1,21 @@
-"""The recipe that all families share: its levels' shapes, and whose turn it is."""
+"""The recipe that all families share: its levels' shapes, whose turn it is, and how they are normalised."""
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
 
-from flowzoo.cascade import CascadeOptions, cascade_model
+import pytest
+import torch
+
+from flowzoo.bijector import ConditionalBijector
+from flowzoo.builtin.identity import IdentityBijector
+from flowzoo.builtin.standardise import Standardise
+from flowzoo.builtin.whiten import Whiten
+from flowzoo.cascade import CascadeOptions, Normalise, cascade_model
 from flowzoo.component import Spec
 from flowzoo.registry.build import ZooBuilder
 from flowzoo.registry.loader import default_registry
+from flowzoo.registry.models import create_model
 from flowzoo.shapes import Shape
 
 SHAPE = (4, 8, 8)
@@ -49,3 +57,32 @@ def test_several_transforms_take_turns_from_the_finest_level_on() -> None:
 def test_no_transform_at_all_is_a_mistake_of_the_plugin() -> None:
     with pytest.raises(AssertionError, match="have the identity"):
         transforms_and_kept([], 2)
+
+
+@pytest.mark.parametrize(("normalise", "first"), [("standardise", Standardise), ("whiten", Whiten)])
+def test_every_level_is_normalised_as_asked_where_it_meets_the_data(
+    normalise: Normalise, first: type[ConditionalBijector]
+) -> None:
+    builder = ZooBuilder(default_registry())
+    whole = CascadeOptions(levels=2, split=Spec("halves"), normalise=normalise, last=Spec("actnorm"))
+
+    details = cascade_model(SHAPE, builder, options=replace(whole, bijector=Spec("actnorm")))
+    layers = cascade_model(SHAPE, builder, options=replace(whole, joint=Spec("actnorm")))
+
+    assert [type(level.conditional) for level in details] == [first, first]
+    assert [type(level.joint) for level in layers] == [first, IdentityBijector]
+    assert isinstance(layers[1].conditional, first)
+
+
+@pytest.mark.parametrize("model", ["mrcnf", "msflow-image"])
+def test_whitened_levels_start_nearer_to_data_whose_channels_are_alike(model: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    gray = torch.rand(200, 1, 2, 2, generator=generator).repeat_interleave(4, 2).repeat_interleave(4, 3)
+    x = (0.8 * gray + 0.2 * torch.rand(200, 3, 8, 8, generator=generator)).clamp(max=0.999)
+
+    def nats(normalise: str) -> float:
+        flow = create_model(model, (3, 8, 8), seed=0, levels=2, normalise=normalise, bijector="actnorm")
+        flow.initialise([x])
+        return float(flow.log_prob(x).mean().detach())
+
+    assert nats("whiten") > nats("standardise") + 20.0

@@ -83,7 +83,12 @@ def _bijectors() -> list[Component]:
             name="stack",
             build="flowzoo.builtin.stack:build_stack",
             summary="Bijectors one after another",
-            check=Check(options={"parts": two_parts}),
+            check=(
+                Check(options={"parts": two_parts}),
+                Check(
+                    options={"parts": [Spec("actnorm"), Spec("actnorm")], "training": "greedy"}, name="greedy"
+                ),
+            ),
         ),
         Component(
             kind="bijector",
@@ -91,6 +96,17 @@ def _bijectors() -> list[Component]:
             build="flowzoo.builtin.standardise:build_standardise",
             summary="A bijector on data and context standardised by fixed statistics per channel",
             check=Check(options={"inner": Spec("actnorm")}),
+        ),
+        Component(
+            kind="bijector",
+            name="whiten",
+            build="flowzoo.builtin.whiten:build_whiten",
+            summary="A bijector on data whitened in closed form, given the context's neighbourhood",
+            reference=_OAS,
+            check=(
+                Check(shape=(1, 4, 8), context_shape=(2, 4, 4), options={"inner": Spec("actnorm")}),
+                Check(options={"inner": Spec("actnorm")}, name="without a context"),
+            ),
         ),
         Component(
             kind="bijector",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from typing import Annotated, final
-from weakref import WeakKeyDictionary
 
 import torch
 from pydantic import Field
@@ -14,8 +13,8 @@ from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.first_pass import FirstPass
 from flowzoo.builtin.linear_contributions import linear_contributions
 from flowzoo.builtin.log_det import log_det_dtype
-from flowzoo.builtin.moments import Moments
-from flowzoo.builtin.shrinkage import shrunk_covariance
+from flowzoo.builtin.open_fits import open_moments
+from flowzoo.builtin.shrinkage import shrink
 from flowzoo.call import EVALUATION, Call
 from flowzoo.component import Builder
 from flowzoo.errors import NumericalError, ShapeError
@@ -33,7 +32,7 @@ class Gaussian(ConditionalBijector):
     part of ``L^-1 ((c, x) - mean)`` whitens ``x`` given ``c``, whose mean is then linear in ``c``.
 
     The fit is over all batches of the first pass, of what reaches it while it is fitted; nothing trains. The
-    mean is that of the data. The covariance is shrunk (:func:`~flowzoo.builtin.shrinkage.shrunk_covariance`),
+    mean is that of the data. The covariance is shrunk (:func:`~flowzoo.builtin.shrinkage.shrink`),
     so that fewer images than dimensions give a density too; with many more images it is the data's own.
     Memory is ``D^2``: meant for small images, as the floor that every model has to beat.
 
@@ -98,18 +97,6 @@ class Gaussian(ConditionalBijector):
         return x.reshape(z.shape).to(z.dtype)
 
     @property
-    def _moments(self) -> Moments | None:
-        """Moments of the data so far, while the fit is open."""
-        return _OPEN_FITS.get(self)
-
-    @_moments.setter
-    def _moments(self, moments: Moments | None) -> None:
-        if moments is not None:
-            _OPEN_FITS[self] = moments
-        elif self in _OPEN_FITS:
-            del _OPEN_FITS[self]
-
-    @property
     def _own_factor(self) -> Tensor:
         return self.factor[self.given :, self.given :]
 
@@ -127,23 +114,15 @@ class Gaussian(ConditionalBijector):
 
     @torch.no_grad()
     def _take_in(self, rows: Tensor, call: Call) -> None:
-        """Refit during the first pass; the first use outside it closes the fit, as loading does."""
-        if call.mode != "initialise":
-            self._moments = None
+        """Refit with every batch of the first pass."""
+        moments = open_moments(self, self.first_pass, call)
+        if moments is None:
             return
-        if self._moments is None:
-            if self.first_pass.done:
-                return
-            self._moments = Moments()
-        self._moments.update(rows)
-        self.mean.copy_(self._moments.mean)
-        self.factor.copy_(_cholesky(shrunk_covariance(self._moments, self.given), self.ridge))
+        moments.update(rows)
+        self.mean.copy_(moments.mean)
+        self.factor.copy_(_cholesky(shrink(moments, self.given).covariance, self.ridge))
         self.first_pass.finish()
         call.want_more()
-
-
-_OPEN_FITS: WeakKeyDictionary[Gaussian, Moments] = WeakKeyDictionary()
-"""Not on the modules, whose tensors are parameters and buffers alone: a copy of one has its fit closed."""
 
 
 def build_gaussian(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -9,8 +11,15 @@ from flowzoo.builtin.actnorm import SMALLEST_STD
 from flowzoo.builtin.moments import Moments
 
 
-def shrunk_covariance(moments: Moments, given: int = 0) -> Tensor:
-    """Return the covariance with the correlations shrunk towards none, ``(D, D)``.
+class Shrunk(NamedTuple):
+    """A covariance, ``(D, D)``, and the share ``rho`` of its correlations that was removed."""
+
+    covariance: Tensor
+    share: float
+
+
+def shrink(moments: Moments, given: int = 0) -> Shrunk:
+    """Return the covariance with the correlations shrunk towards none.
 
     ``Sigma = s [(1 - rho) R + rho I] s``, with the spreads ``s`` and the correlations ``R`` of the dimensions
 
@@ -43,7 +52,7 @@ def shrunk_covariance(moments: Moments, given: int = 0) -> Tensor:
     share = min(oas_share(correlations, count), count / (count + 1))
     correlations *= 1.0 - share
     correlations.fill_diagonal_(1.0)
-    return correlations * spreads * spreads[:, None]
+    return Shrunk(correlations * spreads * spreads[:, None], share)
 
 
 def oas_share(covariance: Tensor, count: int) -> float:

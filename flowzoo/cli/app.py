@@ -49,7 +49,10 @@ class _Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command that arguments begin with, imported, and the other arguments."""
         name, *rest = args
-        return name, import_command(_find(name), name), rest
+        component = _find(name)
+        if component is not BUILT_IN.get(name):
+            ctx.obj = f"command '{name}' of {default_registry().plugin_of(component).distribution}"
+        return name, import_command(component, name), rest
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         try:
@@ -70,10 +73,13 @@ class _Commands(TyperGroup):
                 traceback.print_exc()
             complain(f"error: {_in_words(error)}")
             raise typer.Exit(USAGE_ERROR) from error
+        except (typer.Exit, typer.Abort):
+            raise
         except (Exception, SystemExit) as error:  # sys.exit in a plugin must not end the program unsaid
-            if ctx.params["debug"] or not raised_in(error):
+            command = ctx.obj if isinstance(error, Exception) else None
+            if ctx.params["debug"] or not (raised_in(error) or command):
                 raise
-            complain(f"error: {_fault(error)}")
+            complain(f"error: {_fault(error, command)}")
             raise typer.Exit(USAGE_ERROR) from error
         except KeyboardInterrupt as error:
             complain("interrupted")
@@ -106,10 +112,11 @@ def _in_words(error: FlowzooError | OSError) -> str:
     return f"cannot use {error.filename}: {refusal(error)}"
 
 
-def _fault(error: BaseException) -> str:
-    """Return what went wrong inside a component."""
+def _fault(error: BaseException, command: str | None = None) -> str:
+    """Return what went wrong inside a component, or in a plugin's command."""
+    failed = blamed(error) if raised_in(error) or not command else f"{command} failed: {blamed(error)}"
     return (
-        f"{blamed(error)}. This is a mistake in that component: report it to its author. "
+        f"{failed}. This is a mistake in that component: report it to its author. "
         "To see the traceback: flowzoo --debug COMMAND"
     )
 

@@ -9,6 +9,8 @@ from typing import Any
 from flowzoo.digest import digest_of
 from flowzoo.experiment.budget import Budget
 from flowzoo.experiment.training_options import TrainingOptions
+from flowzoo.registry.added import without_added
+from flowzoo.registry.loader import default_registry
 
 
 @dataclass(frozen=True)
@@ -64,5 +66,6 @@ class Experiment:
 
     @property
     def _model(self) -> dict[str, Any]:
-        model = {"model": self.model, "options": self.options, "pixels": self.pixels}
+        options = without_added(default_registry(), "model", self.model, self.options)
+        model = {"model": self.model, "options": options, "pixels": self.pixels}
         return {**model, "flips": True} if self.flips else model

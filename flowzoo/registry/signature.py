@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from pydantic import ConfigDict, TypeAdapter
 
-from flowzoo.component import Component, Spec
+from flowzoo.component import Added, Component, Spec
 from flowzoo.errors import PluginError, did_you_mean
 from flowzoo.registry.plugin import one_line
 from flowzoo.registry.suite_files import is_suite_file, suite_file
@@ -33,6 +33,7 @@ class Option:
         default: The default; it has no meaning if ``required``.
         required: Whether there is no default.
         description: What the option does, from the annotation.
+        added: The annotation's mark of an option that was added later, if it has one.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Option:
     default: Any
     required: bool
     description: str
+    added: Added | None = None
 
     @property
     def schema(self) -> Mapping[str, Any]:
@@ -127,6 +129,7 @@ def _read(build: Callable[..., Any]) -> Mapping[str, Option]:
             default=made.get(each.name, each.default),
             required=each.default is each.empty,
             description=_description(hints[each.name]),
+            added=_added(hints[each.name]),
         )
         for each in keywords
     }
@@ -182,6 +185,10 @@ def _adapter(hint: Any) -> TypeAdapter[Any]:
 def _description(hint: Any) -> str:
     found = (getattr(each, "description", None) for each in getattr(hint, "__metadata__", ()))
     return next((text for text in found if text), "")
+
+
+def _added(hint: Any) -> Added | None:
+    return next((each for each in getattr(hint, "__metadata__", ()) if isinstance(each, Added)), None)
 
 
 def _hints(build: Any, parameters: list[inspect.Parameter]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from sklearn.covariance import OAS
 
 from flowzoo.builtin.actnorm import SMALLEST_STD
 from flowzoo.builtin.moments import Moments
-from flowzoo.builtin.shrinkage import oas_share, shrunk_covariance
+from flowzoo.builtin.shrinkage import oas_share, shrink
 
 Rows = NDArray[np.float64]
 
@@ -26,7 +26,7 @@ def shrunk(rows: Rows, batch: int = 17, given: int = 0) -> Rows:
     moments = Moments()
     for part in torch.from_numpy(rows).split(batch):
         moments.update(part)
-    return np.asarray(shrunk_covariance(moments, given))
+    return np.asarray(shrink(moments, given).covariance)
 
 
 def sklearns(rows: Rows) -> Rows:

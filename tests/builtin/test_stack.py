@@ -1,13 +1,21 @@
+from typing import ClassVar
+
 import pytest
 import torch
+from torch import nn
 
+from flowzoo.bijector import ConditionalBijector, Phase
 from flowzoo.builtin.actnorm import ActNorm
 from flowzoo.builtin.affine import Affine
 from flowzoo.builtin.stack import Stack
-from flowzoo.call import Call, Ledger
+from flowzoo.builtin.standardise import Standardise
+from flowzoo.call import EVALUATION, Call, Ledger
 from flowzoo.component import Spec
 from flowzoo.errors import OptionError
+from flowzoo.phases import common_phases
 from flowzoo.registry.build import build_component
+from flowzoo.shapes import Images, PerImage
+from flowzoo.solving import Solving
 from tests.toys import OtherLoss, Wave
 
 
@@ -89,3 +97,91 @@ def test_parts_are_built_by_name() -> None:
     )
 
     torch.testing.assert_close(stack(images())[0], 4 * images())
+
+
+def greedy(*parts: ConditionalBijector, shares: list[float] | None = None) -> Stack:
+    return Stack(parts, training="greedy", shares=shares)
+
+
+def gradients(stack: Stack, phase: str) -> dict[str, bool]:
+    """Return which parameters the loss of a phase gives a gradient."""
+    stack.zero_grad()
+    stack.loss(images(), images(2, seed=1), Call(mode="train", solver=Solving(phase=phase))).sum().backward()
+    return {name: each.grad is not None for name, each in stack.named_parameters()}
+
+
+def test_greedy_parts_have_a_phase_each_and_those_with_phases_one_for_each_of_them() -> None:
+    phased = Wave()
+    phased.phases = (Phase("rough", 0.75, 3.0), Phase("fine", 0.25, 0.5))
+
+    stack = greedy(Wave(), Affine(scale=2.0), phased, shares=[0.2, 0.0, 0.8])
+
+    expected = [("part 1", 0.2, 1.0), ("part 3, rough", 0.6, 3.0), ("part 3, fine", 0.2, 0.5)]
+    found = [(each.name, each.share, each.rate) for each in stack.phases]
+    assert [each[0] for each in found] == [each[0] for each in expected]
+    assert [each[1:] for each in found] == [pytest.approx(each[1:]) for each in expected]
+    assert [each.share for each in greedy(Wave(), Affine(scale=2.0), Wave()).phases] == [0.5, 0.5]
+    assert common_phases([Standardise(stack, (1, 2, 2))]) == stack.phases
+
+
+def test_a_greedy_part_trains_alone_on_its_own_objective_and_is_told_its_own_phase() -> None:
+    class Told(OtherLoss):
+        phases = (Phase("only"),)
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.a = nn.Parameter(torch.zeros(()))
+            self.told: list[str] = []
+
+        def loss(self, x: Images, context: Images | None = None, call: Call = EVALUATION) -> PerImage:
+            self.told.append(call.solver.phase)
+            return super().loss(x, context, call) + self.a
+
+    first, last = Wave().double(), Told()
+    stack = greedy(first, last)
+
+    assert gradients(stack, "part 1") == {"parts.0.a": True, "parts.0.b": True, "parts.1.a": False}
+    assert gradients(stack, "part 2, only") == {"parts.0.a": False, "parts.0.b": False, "parts.1.a": True}
+    assert last.told == ["only"]
+    assert not stack.traits.loss_is_likelihood
+    x, context, solver = images(), images(2, seed=1), Solving(phase="part 1")
+    torch.testing.assert_close(
+        stack.loss(x, context, Call(solver=solver)), first.loss(x, context, Call(solver=solver))
+    )
+
+
+def test_parts_before_the_one_that_trains_are_evaluated() -> None:
+    class Noting(Wave):
+        modes: ClassVar[list[str]] = []
+
+        def forward(
+            self, x: Images, context: Images | None = None, call: Call = EVALUATION
+        ) -> tuple[Images, PerImage]:
+            self.modes.append(call.mode)
+            return super().forward(x, context, call)
+
+    gradients(greedy(Noting().double(), Wave().double()), "part 2")
+
+    assert Noting.modes == ["evaluate"]
+
+
+@pytest.mark.parametrize(
+    ("shares", "named"),
+    [([1.0], "shares"), ([0.0, 0.0, 1.0], "share"), ([0.5, 0.2, 0.3], "share"), ([0.5, 0.0, 0.4], "shares")],
+)
+def test_shares_that_do_not_fit_the_parts_are_refused_in_one_line(shares: list[float], named: str) -> None:
+    with pytest.raises(OptionError, match=named) as caught:
+        greedy(Wave(), Affine(scale=2.0), Wave(), shares=shares)
+    assert "\n" not in str(caught.value)
+
+
+def test_shares_of_parts_that_train_together_are_refused() -> None:
+    with pytest.raises(OptionError, match="training=greedy"):
+        Stack([Wave(), Wave()], shares=[0.5, 0.5])
+
+
+def test_a_greedy_stack_of_parts_without_parameters_is_an_ordinary_one() -> None:
+    stack = greedy(Affine(scale=2.0), Affine(shift=1.0))
+
+    assert stack.phases == ()
+    assert stack.traits.loss_is_likelihood

@@ -37,6 +37,10 @@ def greet(
     print("something that a library prints")
     if not name.isalpha():
         raise OptionError(f"'{name}' is no name")
+    if name == "Nobody":
+        raise ZeroDivisionError("division by zero")
+    if name == "Leave":
+        raise typer.Exit(7)
     say(f"Hello {name.upper() if loudly else name}")
 """
 
@@ -77,6 +81,12 @@ def test_one_that_cannot_be_imported_fails_alone():
     assert "command 'broken'" in failed.stderr
     assert "no_such_module" in failed.stderr
     run("list")
+
+
+def test_a_mistake_in_one_names_its_plugin_in_one_line():
+    (said,) = run("greet", "Nobody", code=2).stderr.splitlines()[1:]
+    assert said.startswith("error: command 'greet' of flowzoo-hello failed: ZeroDivisionError")
+    run("greet", "Leave", code=7)
 
 
 def test_a_name_of_flowzoos_own_keeps_its_meaning():

@@ -47,3 +47,17 @@ def test_it_starts_as_the_identity(context_shape: tuple[int, int, int] | None) -
     z, log_det = bijector(x, None if context_shape is None else draw(5, *context_shape).float())
     assert torch.equal(z, x)
     assert not log_det.any()
+
+
+@pytest.mark.parametrize("slope", [None, 1.0])
+def test_the_slope_says_how_fast_the_log_spread_leaves_0_and_the_limit_how_far(slope: float | None) -> None:
+    bijector = build_component(
+        "bijector", "conditional-affine", (1, 1, 1), None, scale_limit=8.0, slope=slope
+    )
+
+    def log_spread(raw: float) -> float:
+        torch.nn.init.constant_(bijector.constant[:, 1:], raw)
+        return -float(bijector(torch.zeros(1, 1, 1, 1))[1].detach())
+
+    assert log_spread(1e-3) == pytest.approx(1e-3 * (slope or 8.0), rel=1e-3)
+    assert log_spread(1e3) == pytest.approx(8.0)

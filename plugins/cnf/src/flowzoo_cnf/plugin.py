@@ -70,7 +70,10 @@ def flowzoo_components() -> list[Component]:
             kind="model",
             name="ffjord",
             build="flowzoo.api:cascade_model",
-            defaults={"bijector": Spec("cnf", blocks=2, objective="flow-matching")},
+            defaults={
+                "bijector": Spec("cnf", blocks=2, objective="flow-matching"),
+                "normalise": "standardise",
+            },
             published=FFJORD_FIGURES,
             summary="Continuous flow at one resolution",
             reference=FFJORD,
@@ -83,7 +86,8 @@ def flowzoo_components() -> list[Component]:
             defaults={
                 "bijector": Spec(
                     "cnf", blocks=2, objective="flow-matching+likelihood", kinetic=0.01, jacobian=0.01
-                )
+                ),
+                "normalise": "standardise",
             },
             published=RNODE_FIGURES,
             summary="FFJORD with kinetic-energy and Jacobian-norm regularisation",

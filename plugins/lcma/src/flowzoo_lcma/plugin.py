@@ -56,6 +56,7 @@ def flowzoo_components() -> list[Component]:
                 "split": Spec("lcma"),
                 "bijector": Spec("identity"),
                 "last": Spec("realnvp", checkerboard=4, channel=0),
+                "normalise": "standardise",
             },
             published=(
                 *(Published(data, bits, "lcma-2019", "RealNVP + LCMA") for data, bits in FIGURES.items()),

@@ -31,6 +31,7 @@ def flowzoo_components() -> list[Component]:
                 "transform": Spec("unimodular"),
                 "split": Spec("keep-first-channels", divisor=4),
                 "bijector": Spec("cnf", blocks=2, objective="flow-matching", kinetic=0.01, jacobian=0.01),
+                "normalise": "standardise",
             },
             published=tuple(Published(data, bits, "arXiv 2106.08462") for data, bits in FIGURES.items()),
             summary="Multi-resolution cascade of continuous flows, unimodular transform",

@@ -39,6 +39,7 @@ def flowzoo_components() -> list[Component]:
                 "transform": Spec("pyramid"),
                 "split": Spec("pyramid"),
                 "bijector": Spec("cnf", blocks=2, objective="flow-matching", kinetic=0.01, jacobian=0.01),
+                "normalise": "standardise",
             },
             summary="Continuous flows over a redundant pyramid of images; its figure is a bound",
             reference=REFERENCE,

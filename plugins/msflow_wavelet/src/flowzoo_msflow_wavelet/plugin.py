@@ -26,6 +26,7 @@ def flowzoo_components() -> list[Component]:
                 "transform": Spec("haar"),
                 "split": Spec("keep-first-channels", divisor=4),
                 "bijector": Spec("cnf", blocks=3, objective="flow-matching", kinetic=0.01, jacobian=0.01),
+                "normalise": "standardise",
             },
             summary="Haar wavelet cascade of continuous flows",
             published=tuple(

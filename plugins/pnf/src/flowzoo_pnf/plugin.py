@@ -37,6 +37,7 @@ def flowzoo_components() -> list[Component]:
                 "split": Spec("halves"),
                 "bijector": Spec("realnvp"),
                 "last": None,
+                "normalise": "standardise",
             },
             published=FIGURES,
             summary="Cascade that halves one axis at a time, affine couplings given the coarse image",

@@ -46,6 +46,7 @@ def flowzoo_components() -> list[Component]:
                 "last": Spec("glow", steps=8, squeeze=True, network=Spec("glow-conv", hidden=64)),
                 "crop": None,
                 "halo": None,
+                "normalise": "standardise",
             },
             summary="Haar wavelet cascade of Glow's steps",
             reference=PAPER,
