@@ -123,7 +123,8 @@ def test_gradients_are_those_of_the_answer(method: Method) -> None:
         return (found + sum(ledger.penalties.values())).sum()
 
     loss().backward()
-    for parameter in list(flow.parameters())[::5]:
+    every = 15 if method.startswith("torchdiffeq") else 5  # its solvers take small steps, and so take long
+    for parameter in list(flow.parameters())[::every]:
         step = torch.zeros_like(parameter)
         step.view(-1)[0] = 1e-5
         with torch.no_grad():
