@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -43,6 +45,19 @@ class Format:
     remedy: str
     converters: Mapping[int, Converter] = field(default_factory=dict)
     unstated: int | None = None
+
+    def read_file(self, path: Path, record: TypeAdapter[T]) -> T:
+        """Return the record that a JSON file of any version holds.
+
+        Raises:
+            FormatError: As in :meth:`read`, or the file is no JSON.
+            OSError: The file cannot be opened.
+        """
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise FormatError(f"is damaged ({error}). {self.remedy}") from error
+        return self.read(data, record)
 
     def read(self, data: Any, record: TypeAdapter[T]) -> T:
         """Return the record that plain data of any version hold.

@@ -9,7 +9,6 @@ RUN/.lock                  held by the process that trains; there while it does
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -246,12 +245,10 @@ class RunFolder:
                     f"{self.path} is not a run folder (it has no run.json); "
                     "make one with: flowzoo train MODEL --data NAME --out RUN"
                 )
-            return FORMAT.read(json.loads(self._record.read_text(encoding="utf-8")), _RECORD)
+            return FORMAT.read_file(self._record, _RECORD)
         except FormatError as error:
             raise SavedModelError(f"{self._record} {error}") from error
         except OSError as error:
             raise SavedModelError(
                 f"cannot read {self._record}: {error.strerror or error}; give a run folder that you may read"
             ) from error
-        except ValueError as error:
-            raise SavedModelError(f"{self._record} is damaged ({error}). {FORMAT.remedy}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -205,11 +204,9 @@ def read_evaluation(path: Path) -> Evaluation:
         OSError: It cannot be opened.
     """
     try:
-        return FORMAT.read(json.loads(path.read_text(encoding="utf-8")), _EVALUATION)
+        return FORMAT.read_file(path, _EVALUATION)
     except FormatError as error:
         raise FormatError(f"{path} {error}") from error
-    except ValueError as error:
-        raise FormatError(f"{path} is damaged ({error}). {FORMAT.remedy}") from error
 
 
 def evaluation_file(run: Path | str, split: str, chosen: Mapping[str, Any] | None = None) -> Path:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from flowzoo.component import Added
 from flowzoo.errors import OptionError, did_you_mean
 from flowzoo.integers import plain_number
 
@@ -69,19 +70,22 @@ class TrainingOptions(BaseModel):
         int, Field(ge=1, description="Number of images in a batch of validation.")
     ] = 128
 
-    later: ClassVar[frozenset[str]] = frozenset()
-    """Options that were added after results had been recorded. Every new option goes here."""
-
     def decisive(self) -> dict[str, Any]:
-        """Return the options for digests, without later ones that are at their default.
+        """Return the options for digests, without those marked ``Added`` that change nothing.
 
         So a new option changes no key of a recorded result, and runs that were started before it can go on.
+        Every new option is marked (:class:`~flowzoo.component.Added`).
         """
-        default = type(self)().model_dump()
+        marks = {
+            name: mark
+            for name, option in type(self).model_fields.items()
+            for mark in option.metadata
+            if isinstance(mark, Added)
+        }
         return {
             name: value
             for name, value in self.model_dump().items()
-            if name not in self.later or value != default[name]
+            if name not in marks or value != marks[name].before
         }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated
 
 import pytest
 
@@ -13,6 +13,7 @@ from flowzoo.bench.plan import Planner, described_metric
 from flowzoo.bench.result import read_result
 from flowzoo.bench.suite import parse_suite
 from flowzoo.bench.suites import find_suite
+from flowzoo.component import Added
 from flowzoo.experiment.training_options import TrainingOptions
 
 RECORDED = Path(__file__).parents[2] / "benchmarks" / "results" / "suites"
@@ -73,8 +74,7 @@ def test_recorded_results_give_their_keys_again(suite: str) -> None:
 
 def test_a_training_option_that_is_added_changes_no_key_at_its_default() -> None:
     class Later(TrainingOptions):
-        later: ClassVar[frozenset[str]] = frozenset({"clip_twice"})
-        clip_twice: bool = False
+        clip_twice: Annotated[bool, Added(before=False)] = False
 
     before, same = TrainingOptions(batch_size=8), Later(batch_size=8)
     assert before.decisive() == before.model_dump()
