@@ -116,10 +116,10 @@ class Stack(ConditionalBijector):
 
     def loss(self, x: Images, context: Images | None = None, call: Call = EVALUATION) -> PerImage:
         """Return the last part's loss; in a phase of greedy training that of the part whose turn it is."""
-        self._refuse_untrainable()
         parts = list(self.parts)
         turn = next((each for each in self._turns if each.phase.name == call.solver.phase), None)
         if turn is None:
+            self._refuse_untrainable()
             y, log_det = self._through(parts[:-1], x, context, call)
             return checked.loss(parts[-1], y, context, call) - log_det
         with torch.no_grad():
