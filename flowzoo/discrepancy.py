@@ -48,7 +48,7 @@ def describe_discrepancy(found: Sequence[float], expected: Sequence[float], valu
     if values is not None and values > 1 and _explains(pairs, lambda e: e / values):
         return "looks like a mean over the values instead of their sum"
     for factor, phrase in _KNOWN:
-        if _explains(pairs, lambda e, by=factor: by * e):  # type: ignore[misc]
+        if _explains(pairs, lambda e, by=factor: by * e):  # type: ignore[misc]  # the default binds it now
             return phrase
     return _fitted(pairs)
 

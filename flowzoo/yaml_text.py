@@ -55,7 +55,7 @@ class _Loader(yaml.SafeLoader):
     """
 
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
-        tag: str = super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
+        tag: str = super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]  # PyYAML's
         plain = kind is yaml.ScalarNode and implicit[0]
         return _FLOAT if plain and tag == _TEXT and _is_number(value) else tag
 

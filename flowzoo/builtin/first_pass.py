@@ -30,7 +30,7 @@ class FirstPass(nn.Module):
         self.advice = advice
         self.register_buffer("initialised", torch.tensor(False))
         self._known_done = False
-        self.register_load_state_dict_post_hook(_forget)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_post_hook(_forget)  # type: ignore[no-untyped-call]  # torch's
 
     @property
     def done(self) -> bool:
@@ -42,7 +42,7 @@ class FirstPass(nn.Module):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> FirstPass:
         # Moving to another device may lose the buffer, as to_empty does.
         _forget(self, None)
-        moved: FirstPass = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        moved: FirstPass = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch's
         return moved
 
     def finish(self) -> None:

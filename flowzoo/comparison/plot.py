@@ -21,7 +21,7 @@ def check_plot(path: Path) -> None:
     if path.suffix.lower() not in FORMATS:
         raise OptionError(f"--plot cannot write {path}. Its name must end in one of: {', '.join(FORMATS)}.")
     try:
-        import matplotlib  # noqa: F401
+        import matplotlib  # noqa: F401  # whether it is installed
     except ImportError as error:
         raise OptionError(
             "--plot needs the library matplotlib. Install it: pip install 'flowzoo[plot]'"

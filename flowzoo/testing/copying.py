@@ -76,7 +76,7 @@ def _pickled_and_back(module: nn.Module) -> nn.Module:
     pickler.dump(module)
     file.seek(0)
     unpickler = pickle.Unpickler(file)
-    unpickler.persistent_load = pickler.aside.__getitem__  # type: ignore[method-assign]
+    unpickler.persistent_load = pickler.aside.__getitem__  # type: ignore[method-assign]  # pickle's hook
     copied: nn.Module = unpickler.load()
     return copied
 

@@ -82,7 +82,7 @@ class _Rounding(TorchDispatchMode):
     """Finds values of lower precision, which were not drawn, that are converted to float64."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's
         self.found = ""
         self.dtype: torch.dtype | None = None
         # By their place in memory. They are kept alive, so that no other tensor gets the same place.

@@ -71,7 +71,7 @@ class _OtherDevice(TorchDispatchMode):
 
 def other_device() -> AbstractContextManager[Any]:
     """Return a context in which the other device exists."""
-    return _OtherDevice()  # type: ignore[no-untyped-call]
+    return _OtherDevice()  # type: ignore[no-untyped-call]  # torch's
 
 
 def _apply(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:

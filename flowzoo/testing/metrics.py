@@ -230,7 +230,7 @@ def runs_elsewhere(trial: Trial) -> None:
     expected, bins = _try_on(trial, on_the_cpu)
     trained = tiny_trained(trial.check.shape, bins, trial.seed)
     with other_device():
-        trained.flow._apply(Elsewhere)  # type: ignore[no-untyped-call]
+        trained.flow._apply(Elsewhere)  # type: ignore[no-untyped-call]  # torch's
         try:
             found = _build(trial).measure(trained)
         except FlowzooError as refusal:

@@ -31,7 +31,7 @@ class Readings(TorchDispatchMode):
     """
 
     def __init__(self, tensors: Sequence[Tensor]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's
         self.found = ""
         # By their place in memory. They are kept alive, so that no other tensor gets the same place.
         self._followed = {place_in_memory(each): each for each in tensors}

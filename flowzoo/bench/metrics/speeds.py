@@ -74,7 +74,7 @@ class TrainSpeed(_Speed):
     If training has stages, such as phases or levels one by one, the steps are those of the last stage.
     """
 
-    batch_size: StepSize = None  # type: ignore[assignment]
+    batch_size: StepSize = None  # type: ignore[assignment]  # wider than the base's
 
     def measure(self, trained: Trained) -> Measurement:
         steps = last_steps(trained, self.batch_size)

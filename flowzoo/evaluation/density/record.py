@@ -51,7 +51,7 @@ class Record:
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in found.items()
         }
-        self.outcome = replace(self.outcome, **plain)  # type: ignore[arg-type]
+        self.outcome = replace(self.outcome, **plain)  # type: ignore[arg-type]  # fields by name
 
 
 def largest(errors: Tensor) -> float:

@@ -45,6 +45,6 @@ def push_softplus(a: Tensor, da: Tensor) -> Tensor:
     """
     if torch.is_grad_enabled() and (a.requires_grad or da.requires_grad):
         # torch gives apply no types.
-        result: Tensor = _PushSoftplus.apply(a, da)  # type: ignore[no-untyped-call]
+        result: Tensor = _PushSoftplus.apply(a, da)  # type: ignore[no-untyped-call]  # torch's
         return result
     return torch.cat([F.softplus(a), torch.sigmoid(a) * da])
