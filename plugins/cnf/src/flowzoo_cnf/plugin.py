@@ -8,6 +8,7 @@ flowzoo_api_version = 2
 
 FFJORD = 'Grathwohl et al., "FFJORD: Free-form Continuous Dynamics", 2019'
 RNODE = 'Finlay et al., "How to Train Your Neural ODE", 2020'
+UNET = 'Ho, Jain and Abbeel, "Denoising Diffusion Probabilistic Models", 2020'
 
 # A fixed grid makes the brute-force Jacobian that of the same discrete map in every call.
 TINY = {
@@ -65,6 +66,18 @@ def flowzoo_components() -> list[Component]:
             summary="Stack of 3x3 convolutions with softplus, given time and context",
             reference=RNODE,
             check=Check(shape=(2, 4, 4), context_shape=(1, 2, 2), options={"hidden": 4}),
+        ),
+        Component(
+            kind="network",
+            name="unet-field",
+            build="flowzoo_cnf.unet_field:build_unet_field",
+            summary="Residual U-Net, given time and context by scale and shift, optional attention",
+            reference=UNET,
+            check=Check(
+                shape=(2, 4, 4),
+                context_shape=(1, 2, 2),
+                options={"width": 4, "heads": 2, "growth": 1.0},
+            ),
         ),
         Component(
             kind="model",
