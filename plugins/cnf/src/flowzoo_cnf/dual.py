@@ -101,8 +101,10 @@ def attend(query: Dual, key: Dual, value: Dual, heads: int) -> Dual:
 
 def _by_head(x: Tensor, heads: int) -> Tensor:
     """Return ``(..., heads, H W, C / heads)`` from ``(..., C, H, W)``."""
-    return x.flatten(-2).unflatten(-2, (heads, -1)).mT
+    split: Tensor = x.flatten(-2).unflatten(-2, (heads, -1))
+    return split.mT
 
 
 def _to_image(x: Tensor, size: torch.Size) -> Tensor:
-    return x.mT.flatten(-3, -2).unflatten(-1, size)
+    flat: Tensor = x.mT.flatten(-3, -2)
+    return flat.reshape(*flat.shape[:-1], *size)

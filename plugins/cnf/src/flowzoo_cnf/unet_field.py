@@ -64,8 +64,9 @@ class UNetField(Network):
     ) -> None:
         super().__init__()
         self.enter = nn.Conv2d(channels, widths[0], 3, padding=1)
-        self.down = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairwise(widths))
-        self.up = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(widths))
+        steps = list(pairwise(widths))
+        self.down = PartList((nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in steps), nn.Conv2d)
+        self.up = PartList((nn.Conv2d(b, a, 1) for a, b in steps), nn.Conv2d)
         self.descent = PartList((Stage(width, blocks) for width in widths), Stage)
         self.ascent = PartList((Stage(width, blocks) for width in widths[:-1]), Stage)
         self.attention = Attention(widths[-1], heads) if heads else None
@@ -302,7 +303,7 @@ def build_unet_field(
     widths = tuple(2 * round(width * growth**place / 2) for place in places)
     if heads and widths[-1] % heads:
         raise OptionError(
-            f"unet-field: heads={heads} does not divide the {widths[-1]} features of the coarsest resolution. "
+            f"unet-field: heads={heads} does not divide the {widths[-1]} features at the lowest resolution. "
             "Choose another width, growth or number of heads"
         )
     context_channels = context_shape[0] if context_shape else 0
