@@ -86,6 +86,8 @@ def flowzoo_components() -> list[Component]:
             defaults={
                 "bijector": Spec("cnf", blocks=2, objective="flow-matching"),
                 "normalise": "standardise",
+                "precondition": None,
+                "precondition_share": 0.1,
             },
             published=FFJORD_FIGURES,
             summary="Continuous flow at one resolution",
@@ -101,6 +103,8 @@ def flowzoo_components() -> list[Component]:
                     "cnf", blocks=2, objective="flow-matching+likelihood", kinetic=0.01, jacobian=0.01
                 ),
                 "normalise": "standardise",
+                "precondition": None,
+                "precondition_share": 0.1,
             },
             published=RNODE_FIGURES,
             summary="FFJORD with kinetic-energy and Jacobian-norm regularisation",
