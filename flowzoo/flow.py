@@ -11,6 +11,7 @@ from flowzoo.calibration import PILOT_DRAWS, in_batches
 from flowzoo.call import EVALUATION, Call, Ledger, per_image_generators
 from flowzoo.dequantisation import dequantise
 from flowzoo.errors import DataError, ShapeError
+from flowzoo.first_pass_end import EndsFirstPass
 from flowzoo.flow_training import TrainableStack
 from flowzoo.flow_values import Temperature, by_index, require_finite, temperatures_of
 from flowzoo.integers import positive_integer
@@ -238,9 +239,12 @@ class Flow(TrainableStack):
             ledger = Ledger()
             self.analyse(x, Call(mode="initialise", ledger=ledger))
             if not ledger.wants_more:
-                return
+                break
         if not seen:
             raise DataError("the first pass over the data got no images; is the training split empty?")
+        for part in self.modules():
+            if isinstance(part, EndsFirstPass):
+                part.end_first_pass()
 
     def _check_latents(self, latents: Sequence[Images]) -> None:
         self._require_values()

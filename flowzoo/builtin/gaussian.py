@@ -13,7 +13,8 @@ from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.first_pass import FirstPass
 from flowzoo.builtin.linear_contributions import linear_contributions
 from flowzoo.builtin.log_det import log_det_dtype
-from flowzoo.builtin.open_fits import open_moments
+from flowzoo.builtin.moments import Moments
+from flowzoo.builtin.open_fits import Fitted, open_moments, refit
 from flowzoo.builtin.shrinkage import shrink
 from flowzoo.call import EVALUATION, Call
 from flowzoo.component import Builder
@@ -23,7 +24,7 @@ from flowzoo.traits import BijectorTraits
 
 
 @final
-class Gaussian(ConditionalBijector):
+class Gaussian(ConditionalBijector, Fitted):
     """Whitens images by their mean and full covariance, fitted in closed form, given a context or not.
 
     ``z = L^-1 (x - mean)``, ``log_det = -sum_i log L_ii``, with ``Sigma = L L^T``
@@ -85,6 +86,7 @@ class Gaussian(ConditionalBijector):
         return z, mixed.reshape(contributions.shape).to(contributions.dtype)
 
     def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
+        self.end_first_pass()
         self.first_pass.require()
         centred = z.flatten(1).to(log_det_dtype(z))
         mean, factor = self.mean.to(centred.dtype), self.factor.to(centred.dtype)
@@ -114,15 +116,17 @@ class Gaussian(ConditionalBijector):
 
     @torch.no_grad()
     def _take_in(self, rows: Tensor, call: Call) -> None:
-        """Refit with every batch of the first pass."""
-        moments = open_moments(self, self.first_pass, call)
-        if moments is None:
-            return
-        moments.update(rows)
+        """Add a batch of the first pass to the fit."""
+        moments = open_moments(self, call)
+        if moments is not None:
+            moments.update(rows)
+            refit(self)
+            call.want_more()
+
+    def fit(self, moments: Moments) -> None:
+        """See :meth:`flowzoo.builtin.open_fits.Fitted.fit`."""
         self.mean.copy_(moments.mean)
         self.factor.copy_(_cholesky(shrink(moments, self.given).covariance, self.ridge))
-        self.first_pass.finish()
-        call.want_more()
 
 
 def build_gaussian(

@@ -1,7 +1,9 @@
-"""Moments that are being gathered in the first pass over data."""
+"""Fits to moments that are being gathered in the first pass over data."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 from torch import nn
@@ -9,26 +11,73 @@ from torch import nn
 from flowzoo.builtin.first_pass import FirstPass
 from flowzoo.builtin.moments import Moments
 from flowzoo.call import Call
+from flowzoo.first_pass_end import EndsFirstPass
 
-_OPEN: WeakKeyDictionary[nn.Module, Moments] = WeakKeyDictionary()
+
+class Fitted(nn.Module, EndsFirstPass):
+    """A component that is fitted to moments of many batches of the first pass."""
+
+    first_pass: FirstPass
+
+    def end_first_pass(self) -> None:
+        """Bring an open fit up to date, and close it."""
+        fit = _OPEN.get(self)
+        if fit is not None:
+            if fit.used < fit.moments.count:
+                refit(self, at_once=True)
+            del _OPEN[self]
+
+    @abstractmethod
+    def fit(self, moments: Moments) -> None:
+        """Take the state from the moments so far."""
+
+
+@dataclass
+class OpenFit:
+    """A fit that is still being gathered.
+
+    Attributes:
+        moments: The moments so far.
+        used: How many rows of them the last fit used.
+    """
+
+    moments: Moments = field(default_factory=Moments)
+    used: int = 0
+
+
+_OPEN: WeakKeyDictionary[Fitted, OpenFit] = WeakKeyDictionary()
 """Kept beside the modules, so that a copy of a module has its fit closed."""
 
 
-def open_moments(module: nn.Module, first_pass: FirstPass, call: Call) -> Moments | None:
+def open_moments(component: Fitted, call: Call) -> Moments | None:
     """Return the moments that a component adds this batch to; None where its fit is closed.
 
-    A fit is open from the first batch of the first pass to the first use outside it. Loading closes it too.
+    A fit is open from the first batch of the first pass to its end, or to the first use outside it. Loading
+    closes it too.
 
     Args:
-        module: The component.
-        first_pass: The component's flag; once it is set, no new fit begins.
+        component: The component. Once it has state, no new fit begins.
         call: The call with the batch.
     """
     if call.mode != "initialise":
-        _OPEN.pop(module, None)
+        component.end_first_pass()
         return None
-    if module not in _OPEN:
-        if first_pass.done:
+    if component not in _OPEN:
+        if component.first_pass.done:
             return None
-        _OPEN[module] = Moments()
-    return _OPEN[module]
+        _OPEN[component] = OpenFit()
+    return _OPEN[component].moments
+
+
+def refit(component: Fitted, at_once: bool = False) -> None:
+    """Fit a component anew if its rows have doubled since the last time, since a large fit is expensive.
+
+    Args:
+        component: A component whose fit is open.
+        at_once: Fit it anyway, since it has enough rows.
+    """
+    fit = _OPEN[component]
+    if at_once or fit.moments.count >= 2 * fit.used:
+        component.fit(fit.moments)
+        component.first_pass.finish()
+        fit.used = fit.moments.count

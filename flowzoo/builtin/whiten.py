@@ -17,7 +17,8 @@ from flowzoo.builtin.actnorm import ActNorm
 from flowzoo.builtin.first_pass import FirstPass
 from flowzoo.builtin.linear_gaussian import linear_gaussian
 from flowzoo.builtin.log_det import log_det_dtype
-from flowzoo.builtin.open_fits import open_moments
+from flowzoo.builtin.moments import Moments
+from flowzoo.builtin.open_fits import Fitted, open_moments, refit
 from flowzoo.call import EVALUATION, Call
 from flowzoo.component import BijectorSpec, Builder
 from flowzoo.errors import ShapeError
@@ -30,6 +31,9 @@ KERNEL: Kernel = 3
 WHOLE = 768
 IMAGES = 4096
 
+ROWS = 32
+"""Number of images for each value of an image that is whitened as a whole."""
+
 NOTICEABLE = 0.05
 """Shrinkage above which a diagnosis advises more images."""
 
@@ -38,18 +42,19 @@ _NUMBERS = 2**23
 
 
 @final
-class Whiten(ConditionalBijector):
+class Whiten(ConditionalBijector, Fitted):
     """Gives a bijector white data, and a context of mean 0 and spread 1 per channel.
 
         z = inner(w | c'),   w = S^(-1/2) (x - b - A * c'),   c' = (c - m_c) / s_c
         log_det = log_det(inner) - places / 2 log det S
 
-    ``b + A * c'`` is the mean of ``x``, predicted by least squares: ``A`` is a convolution over the context.
-    ``S`` is the covariance of what is left, taken over the values at one place. The places are those of the
-    context. If ``x`` has a higher resolution than the context, a block of pixels belongs to one place.
-    Without a context ``A = 0``. A small image is then one place as a whole, and in a large image each pixel
-    is one.
-    ``S^(-1/2)`` is symmetric, so every value stays where it is.
+    ``b + A * c'`` is the mean of ``x``, predicted by least squares. ``S`` is the covariance of what is left.
+    Without a context ``A = 0``. ``S^(-1/2)`` is symmetric, so every value stays where it is.
+
+    A small image is whitened as a whole: ``A`` is a matrix over all values of the context, and ``S`` covers
+    all values of the image. In a large image ``A`` is a convolution over the context, and ``S`` covers the
+    values at one place. The places are those of the context. If ``x`` has a higher resolution than the
+    context, a block of pixels belongs to one place. Without a context each pixel is a place.
 
     The fit is computed in closed form from the first images of the first pass, and nothing of it trains. Each
     place of an image counts as a row of data. With few rows the correlations are shrunk
@@ -63,8 +68,9 @@ class Whiten(ConditionalBijector):
         shape: ``(C, H, W)`` of the data.
         context_shape: Shape of the context, or None without one.
         kernel: Side of the neighbourhood.
-        whole: Without a context, an image of at most this many values is whitened as a whole.
-        images: Largest number of images that the fit uses.
+        whole: An image is whitened as a whole if it has at most this many values, and its context too.
+        images: Largest number of images that the fit uses. For an image that is whitened as a whole it is at
+            least :data:`ROWS` for each of its values and of the context's.
         ends: Whether nothing follows this bijector. ``inner`` is then left out of the first pass as soon as
             it asks for no more images.
 
@@ -94,14 +100,20 @@ class Whiten(ConditionalBijector):
         self.images = images
         self.ends = ends
         channels, *sides = shape
-        if context_shape is None:
-            self.block = (sides[0], sides[1]) if math.prod(shape) <= whole else (1, 1)
+        self.whole = math.prod(shape) <= whole and (not context_shape or math.prod(context_shape) <= whole)
+        if self.whole:
+            self.block = (sides[0], sides[1])
+        elif context_shape is None:
+            self.block = (1, 1)
         else:
             self.block = (_ratio(sides[0], context_shape[1]), _ratio(sides[1], context_shape[2]))
         places = [side // block for side, block in zip(sides, self.block, strict=True)]
         window = [kernel if kernel <= side else 1 for side in places]
         values = channels * math.prod(self.block)
-        self.register_buffer("slope", torch.zeros(values, context_shape[0] if context_shape else 0, *window))
+        features = 0 if context_shape is None else math.prod(context_shape[: 3 if self.whole else 1])
+        self.register_buffer("slope", torch.zeros(values, features, *window))
+        if self.whole:
+            self.images = max(images, ROWS * (values + features))
         self.register_buffer("intercept", torch.zeros(values))
         self.register_buffer("whitening", torch.eye(values))
         self.register_buffer("shrinkage", torch.zeros(()))
@@ -139,6 +151,7 @@ class Whiten(ConditionalBijector):
     def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
         given = self._standardise_context(context, call)
         w = checked.inverse(self.inner, z, given, call)
+        self.end_first_pass()
         self.first_pass.require()
         with torch.autocast(w.device.type, enabled=False):
             values = self._to_places(w.to(log_det_dtype(w)))
@@ -173,8 +186,13 @@ class Whiten(ConditionalBijector):
         return F.conv2d(self._surroundings(values, given), self.slope.to(values.dtype), intercept)
 
     def _surroundings(self, values: Tensor, given: Images) -> Images:
-        """Return the context at the resolution of the places, with as much around it as the kernel sees."""
+        """Return the context at the resolution of the places, with as much around it as the kernel sees.
+
+        A context that is taken as a whole is one place with many channels.
+        """
         given = given.to(values.dtype)
+        if self.whole:
+            return self._as_one_place(given)
         if given.shape[2:] != values.shape[2:]:
             given = F.adaptive_avg_pool2d(given, (values.shape[2], values.shape[3]))
         rows, columns = (side // 2 for side in self.slope.shape[2:])
@@ -187,10 +205,11 @@ class Whiten(ConditionalBijector):
 
     @torch.no_grad()
     def _take_in(self, values: Tensor, given: Images | None, call: Call) -> None:
-        """Refit with every batch of the first pass, until there have been enough images."""
-        moments = open_moments(self, self.first_pass, call)
+        """Add a batch of the first pass to the fit, until there have been enough images."""
+        moments = open_moments(self, call)
         places = values.shape[2:].numel()
-        if moments is None or moments.count >= self.images * places:
+        enough = self.images * places
+        if moments is None or moments.count >= enough:
             return
         features = self.slope[0].numel()
         at_once = max(1, _NUMBERS // (places * (features + len(self.intercept))))
@@ -201,14 +220,17 @@ class Whiten(ConditionalBijector):
                 surroundings = self._surroundings(values, given[part])
                 rows = torch.cat([F.unfold(surroundings, self.slope.shape[2:]), rows], dim=1)
             moments.update(rows.transpose(1, 2).flatten(0, 1))
-        fit = linear_gaussian(moments, features)
+        refit(self, at_once=moments.count >= enough)
+        if moments.count < enough:
+            call.want_more()
+
+    def fit(self, moments: Moments) -> None:
+        """See :meth:`flowzoo.builtin.open_fits.Fitted.fit`."""
+        fit = linear_gaussian(moments, self.slope[0].numel())
         self.slope.copy_(fit.slope.reshape(self.slope.shape))
         self.intercept.copy_(fit.intercept)
         self.whitening.copy_(fit.whitening)
         self.shrinkage.fill_(fit.shrinkage)
-        self.first_pass.finish()
-        if moments.count < self.images * places:
-            call.want_more()
 
     def _initialise_inner(self, w: Images, given: Images | None, call: Call) -> Images:
         """Let the inner bijector see a batch if it asks for one; the result is not used."""
@@ -228,6 +250,14 @@ class Whiten(ConditionalBijector):
         call.solver.find(
             self, "whitening", {"shrinkage": shrinkage}, advice=[advice] if shrinkage > NOTICEABLE else []
         )
+
+    def _as_one_place(self, given: Images) -> Tensor:
+        if given.shape[1:].numel() != self.slope.shape[1]:
+            raise ShapeError(
+                f"whiten was built for a context of {self.slope.shape[1]} values, not of shape "
+                f"{tuple(given.shape[1:])}. Use images of the shape that the model was built for"
+            )
+        return given.flatten(1)[:, :, None, None]
 
     def _to_places(self, x: Images) -> Tensor:
         """Return the values of each block as the channels of one place."""
@@ -268,12 +298,17 @@ def build_whiten(
         int,
         Field(
             ge=0,
-            description="Without a context, images of at most so many values are whitened as a whole, larger "
-            "ones pixel by pixel.",
+            description="An image of at most so many values, with a context of at most so many, is whitened "
+            "as a whole, a larger one place by place.",
         ),
     ] = WHOLE,
     images: Annotated[
-        int, Field(ge=1, description="Number of images of the first pass that the fit uses, at most.")
+        int,
+        Field(
+            ge=1,
+            description="Number of images of the first pass that the fit uses, at most; "
+            "for an image that is whitened as a whole at least 32 for each value.",
+        ),
     ] = IMAGES,
 ) -> Whiten:
     """Build :class:`Whiten`."""

@@ -53,7 +53,7 @@ def covariance_by_place(values: Tensor) -> Tensor:
 @pytest.mark.parametrize("scale", [1, 2])
 def test_is_white_on_the_data_it_was_fitted_to_whatever_stands_around_it(scale: int) -> None:
     x, context = details(scale=scale)
-    whiten = fitted(Whiten(IdentityBijector(), tuple(x.shape[1:]), (2, 6, 6)), x, context)
+    whiten = fitted(Whiten(IdentityBijector(), tuple(x.shape[1:]), (2, 6, 6), whole=0), x, context)
 
     z, _ = whiten(x, context)
 
@@ -69,7 +69,7 @@ def test_is_white_on_the_data_it_was_fitted_to_whatever_stands_around_it(scale: 
 
 def test_takes_away_what_the_neighbourhood_predicts_and_counts_it() -> None:
     x, context = details()
-    whiten = fitted(Whiten(IdentityBijector(), (3, 6, 6), (2, 6, 6)), x, context)
+    whiten = fitted(Whiten(IdentityBijector(), (3, 6, 6), (2, 6, 6), whole=0), x, context)
     alone = fitted(Whiten(IdentityBijector(), (3, 6, 6), whole=0), x, None)
 
     def nats(bijector: Whiten, given: Tensor | None) -> float:
@@ -96,6 +96,22 @@ def test_is_the_conditional_of_the_joint_gaussian_where_a_place_is_the_whole() -
     assert (standard_normal_log_prob(z) + log_det).numpy() == pytest.approx(expected, rel=1e-8)
 
 
+def test_a_small_image_is_whitened_as_a_whole_given_its_whole_context() -> None:
+    joint = noise(4000, 10) @ (torch.eye(10) + 0.3 * noise(10, 10, seed=5)) + 2.0
+    context, x = joint[:, :4].reshape(-1, 1, 2, 2), joint[:, 4:].reshape(-1, 3, 1, 2)
+    whiten = fitted(Whiten(IdentityBijector(), (3, 1, 2), (1, 2, 2)), x, context, batch=1000)
+
+    z, log_det = whiten(x, context)
+
+    mean, sigma = joint.mean(0), covariance_of(joint.numpy())
+    expected = multivariate_normal(mean, sigma).logpdf(joint)
+    expected -= multivariate_normal(mean[:4], sigma[:4, :4]).logpdf(joint[:, :4])
+    assert (standard_normal_log_prob(z) + log_det).numpy() == pytest.approx(expected, rel=1e-8)
+    torch.testing.assert_close(whiten.inverse(z, context), x)
+    with pytest.raises(ShapeError, match="context"):
+        whiten(x, noise(4000, 1, 2, 4))
+
+
 def test_a_whole_image_without_a_context_has_the_density_of_the_gaussian() -> None:
     x = (noise(300, 8) @ noise(8, 8, seed=5)).reshape(300, 2, 2, 2) + 1.0
     whiten = fitted(Whiten(IdentityBijector(), (2, 2, 2)), x, None)
@@ -112,15 +128,15 @@ def test_a_whole_image_without_a_context_has_the_density_of_the_gaussian() -> No
 
 def test_statistics_are_those_of_all_batches_up_to_the_number_of_images() -> None:
     x, context = details(count=40)
-    at_once = fitted(Whiten(IdentityBijector(), (3, 6, 6), (2, 6, 6)), x, context, batch=40)
-    many = Whiten(IdentityBijector(), (3, 6, 6), (2, 6, 6), images=20).double()
+    at_once = fitted(Whiten(IdentityBijector(), (3, 6, 6), (2, 6, 6), whole=0), x, context, batch=40)
+    many = Whiten(IdentityBijector(), (3, 6, 6), (2, 6, 6), images=20, whole=0).double()
     many.context_scale = at_once.context_scale
     asked = []
     for images, given in zip(x[:30].split(10), context[:30].split(10), strict=True):
         ledger = Ledger()
         many(images, given, Call(mode="initialise", ledger=ledger))
         asked.append(ledger.wants_more)
-    few = Whiten(IdentityBijector(), (3, 6, 6), (2, 6, 6)).double()
+    few = Whiten(IdentityBijector(), (3, 6, 6), (2, 6, 6), whole=0).double()
     few.context_scale = at_once.context_scale
     few(x[:20], context[:20], Call(mode="initialise"))
 
@@ -156,8 +172,13 @@ def test_an_inner_bijector_that_asks_for_more_gets_it() -> None:
 
 
 def test_a_kernel_longer_than_a_side_of_the_context_is_one_value_along_it() -> None:
-    assert Whiten(IdentityBijector(), (3, 2, 8), (2, 2, 8)).slope.shape == (3, 2, 1, 3)
-    assert Whiten(IdentityBijector(), (3, 4, 4), (2, 1, 2), kernel=1).slope.shape == (3 * 4 * 2, 2, 1, 1)
+    assert Whiten(IdentityBijector(), (3, 2, 8), (2, 2, 8), whole=0).slope.shape == (3, 2, 1, 3)
+    assert Whiten(IdentityBijector(), (3, 4, 4), (2, 1, 2), kernel=1, whole=0).slope.shape == (
+        3 * 4 * 2,
+        2,
+        1,
+        1,
+    )
 
 
 def test_a_context_of_any_resolution_is_taken() -> None:
