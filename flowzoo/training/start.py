@@ -22,6 +22,7 @@ from flowzoo.experiment.budget import Budget
 from flowzoo.experiment.experiment import Experiment
 from flowzoo.flow import Flow
 from flowzoo.integers import plain_number
+from flowzoo.registry.added import with_added
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.lookup import Registry
 from flowzoo.registry.models import assemble
@@ -174,8 +175,13 @@ def resume_run(
         data = load_run_data(record, data_options, unchanged=("train", "validation"))
         if not data.changes and not record.data_report.revisions:  # a record of an older version
             record = replace(record, data_report=_report(data.dataset))
-        options = to_jsonable_python(data.options, fallback=plain_number)
-        experiment = replace(record.experiment, data_options=options, budget=budget)
+        asked = record.experiment
+        experiment = replace(
+            asked,
+            options=with_added(registry, "model", asked.model, asked.options),
+            data_options=to_jsonable_python(data.options, fallback=plain_number),
+            budget=budget,
+        )
         flow = _create(experiment, data.dataset, where, registry)
         assert flow.recipe is not None, "assembled models have recipes"
         keys = dict.fromkeys([*then.revisions, *flow.recipe.revisions, f"dataset:{experiment.data}"])
