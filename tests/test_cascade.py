@@ -10,11 +10,13 @@ import torch
 
 from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.identity import IdentityBijector
+from flowzoo.builtin.stack import Stack
 from flowzoo.builtin.standardise import Standardise
 from flowzoo.builtin.whiten import Whiten
 from flowzoo.cascade import CascadeOptions, Normalise, cascade_model
 from flowzoo.component import Spec
 from flowzoo.errors import OptionError
+from flowzoo.phases import common_phases
 from flowzoo.registry.build import ZooBuilder
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.models import create_model
@@ -114,3 +116,15 @@ def test_the_whitening_of_a_level_has_options(given: dict[str, Any], resolved: A
 def test_other_options_of_a_level_s_normalisation_are_refused(wrong: Any) -> None:
     with pytest.raises(OptionError, match=r"normalise.*'standardise' \| 'whiten' \| mapping"):
         create_model("mrcnf", (1, 8, 8), normalise=wrong)
+
+
+def test_a_preconditioner_trains_first_in_its_share_of_the_budget() -> None:
+    options = {"levels": 2, "precondition": "conditional-affine", "precondition_share": 0.25}
+    flow = create_model("wavelet-flow", (3, 8, 8), bijector={"steps": 1}, **options)
+    assert [(phase.name, phase.share) for phase in common_phases(flow.levels)] == [
+        ("part 1", 0.25),
+        ("part 2", 0.75),
+    ]
+    for level in flow.levels:
+        assert isinstance(level.conditional, Standardise)
+        assert isinstance(level.conditional.inner, Stack)
