@@ -49,7 +49,7 @@ Tolerance = Annotated[
     Added(before=1e-10),
     Field(
         ge=1e-15,
-        le=1e-2,
+        le=1e-6,
         description="Error of the inverse of coupling=mixture-cdf, relative to values beyond 1.",
     ),
 ]
