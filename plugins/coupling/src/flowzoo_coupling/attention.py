@@ -53,9 +53,7 @@ def require_heads(name: str, width: int, heads: int) -> None:
         OptionError: ``heads`` does not divide ``width``.
     """
     if width % heads:
-        raise OptionError(
-            f"{name}: {heads} heads cannot share {width} features equally; choose another number"
-        )
+        raise OptionError(f"{name}: {heads} heads do not divide {width} features; choose a number that does")
 
 
 def positions(rows: int, columns: int, width: int, like: Tensor) -> Float[Tensor, "places width"]:

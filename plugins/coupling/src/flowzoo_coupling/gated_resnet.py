@@ -114,7 +114,7 @@ def build_gated_resnet(
         int,
         Field(
             ge=0,
-            description="Number of heads of the attention after each block, which divides hidden. 0: none.",
+            description="Heads of attention after each block, which divide hidden. 0: no attention.",
         ),
     ] = 0,
 ) -> GatedResNet:

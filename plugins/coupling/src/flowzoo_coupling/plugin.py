@@ -9,7 +9,7 @@ flowzoo_api_version = 2
 REALNVP = "Dinh, Sohl-Dickstein and Bengio, Density Estimation Using Real NVP, 2017, arXiv:1605.08803"
 GLOW = "Kingma and Dhariwal, Glow, 2018, arXiv:1807.03039"
 FLOW_PLUS_PLUS = "Ho, Chen, Srinivas, Duan and Abbeel, Flow++, 2019, arXiv:1902.00275"
-JET = "Kolesnikov, Pinto and Tschannen, Jet: A Modern Transformer-Based Normalizing Flow, 2024, arXiv:2412.15129"
+JET = "Kolesnikov, Pinto and Tschannen, Jet, 2024, arXiv:2412.15129"
 WEIGHT_NORM = "Salimans and Kingma, Weight Normalization, 2016, arXiv:1602.07868"
 
 REALNVP_FIGURES = {"CIFAR-10": 3.49, "ImageNet 32": 4.28, "ImageNet 64": 3.98, "CelebA": 3.02}
