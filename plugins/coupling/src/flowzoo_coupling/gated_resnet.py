@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, final
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 from flowzoo.api import EVALUATION, Builder, Call, Images, Network, Shape
 from flowzoo_coupling.attention import Attention, positions, require_heads
 from flowzoo_coupling.inputs import channels_last, input_channels, join_inputs
+from flowzoo_coupling.rms_norm import RMSNorm
 from flowzoo_coupling.zero_conv import zero_conv
 
 
@@ -41,7 +43,7 @@ class GatedResNet(Network):
             if attention:
                 layers.append(PixelAttention(hidden, attention))
         self.layers = nn.Sequential(*layers)
-        self.norm = PixelNorm(hidden)
+        self.norm = RMSNorm(hidden, dim=1)
         self.last = zero_conv(hidden, output_channels, kernel_size=1)
         self.receptive_radius = None if attention else blocks + 1
 
@@ -55,7 +57,7 @@ class GatedResNet(Network):
 
 @final
 class GatedBlock(nn.Module):
-    """``h + a sigmoid(b)`` with ``(a, b) = conv1x1(silu(conv3x3(silu(norm(h)))))``.
+    """``h + v sigmoid(g)`` with ``(v, g) = conv1x1(silu(conv3x3(silu(norm(h)))))``.
 
     Args:
         hidden: Number of channels.
@@ -63,12 +65,13 @@ class GatedBlock(nn.Module):
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
-        self.norm = PixelNorm(hidden)
+        self.norm = RMSNorm(hidden, dim=1)
         self.first = nn.Conv2d(hidden, hidden, kernel_size=3, padding=1)
         self.last = nn.Conv2d(hidden, 2 * hidden, kernel_size=1)
 
     def forward(self, h: Images) -> Images:
-        step: Images = F.glu(self.last(F.silu(self.first(F.silu(self.norm(h))))), dim=1)
+        value, gate = self.last(F.silu(self.first(F.silu(self.norm(h))))).chunk(2, dim=1)
+        step: Images = value * torch.sigmoid(gate)
         return h + step
 
 
@@ -78,7 +81,7 @@ class PixelAttention(nn.Module):
 
     def __init__(self, hidden: int, heads: int) -> None:
         super().__init__()
-        self.norm = PixelNorm(hidden)
+        self.norm = RMSNorm(hidden, dim=1)
         self.attention = Attention(hidden, heads)
 
     def forward(self, h: Images) -> Images:
@@ -86,19 +89,6 @@ class PixelAttention(nn.Module):
         places = self.norm(h).flatten(2).mT + positions(height, width, hidden, h)
         step: Images = self.attention(places).mT.unflatten(2, (height, width))
         return h + step
-
-
-@final
-class PixelNorm(nn.Module):
-    """Layer normalisation over the channels of each pixel."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(channels)
-
-    def forward(self, h: Images) -> Images:
-        normal: Images = self.norm(h.movedim(1, -1)).movedim(-1, 1)
-        return normal
 
 
 def build_gated_resnet(

@@ -74,7 +74,7 @@ def _networks() -> list[Component]:
             reference=JET,
             # The patches do not fit the width, so zeros are padded.
             check=Check(
-                shape=(2, 2, 3), context_shape=(1, 2, 2), options={"width": 4, "depth": 1, "heads": 2}
+                shape=(1, 2, 3), context_shape=(1, 2, 2), options={"width": 4, "depth": 1, "heads": 2}
             ),
         ),
     ]

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from flowzoo.api import EVALUATION, Builder, Call, Images, Network, Shape
 from flowzoo_coupling.attention import Attention, Places, positions, require_heads
 from flowzoo_coupling.inputs import input_channels, join_inputs
+from flowzoo_coupling.rms_norm import RMSNorm
 
 
 @final
@@ -40,7 +41,7 @@ class ViT(Network):
         self.patch_size = patch_size
         self.first = nn.Linear(channels * patch_size**2, width)
         self.blocks = nn.Sequential(*[TransformerBlock(width, heads) for _ in range(depth)])
-        self.norm = nn.LayerNorm(width)
+        self.norm = RMSNorm(width)
         self.last = nn.Linear(width, output_channels * patch_size**2)
         for parameter in self.last.parameters():
             nn.init.zeros_(parameter)
@@ -69,10 +70,10 @@ class TransformerBlock(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.before_attention = nn.LayerNorm(width)
+        self.before_attention = RMSNorm(width)
         self.attention = Attention(width, heads)
         self.pointwise = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
+            RMSNorm(width), nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
         )
 
     def forward(self, places: Places) -> Places:
