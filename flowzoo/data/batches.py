@@ -40,6 +40,8 @@ class ShuffledBatches(Iterator[IntegerImages]):
         self._batch_size = _check(source, batch_size)
         self._source = source
         self._seed = seed
+        self._planned: deque[_Planned] = deque()
+        self._images: Iterator[IntegerImages] = iter(())
         self._begin(0, 0)
 
     def __next__(self) -> IntegerImages:
@@ -77,7 +79,7 @@ class ShuffledBatches(Iterator[IntegerImages]):
 
     def _begin(self, epoch: int, position: int) -> None:
         self._epoch, self._position = epoch, position
-        self._planned: deque[_Planned] = deque()
+        self._planned = deque()
         self._images = self._source.stream(self._plans(epoch, position, self._planned))
 
     def _plans(self, epoch: int, position: int, planned: deque[_Planned]) -> Iterator[list[int]]:

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import threading
+import time
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
-from typing import Any, Generic, TypeVar
+from itertools import islice
+from typing import TypeVar
 
+import numpy as np
 import torch
-from torch.utils.data import DataLoader
-from torch.utils.data import Dataset as TorchDataset
+from numpy.typing import NDArray
 
 from flowzoo.data.dataset import Dataset, ImageSource, Inspection
-from flowzoo.errors import DataError, FlowzooError, OptionError
+from flowzoo.errors import DataError, OptionError
 from flowzoo.integers import as_integer
 from flowzoo.origin import mark, origin_of
 from flowzoo.shapes import IntegerImages
 
 _LOGGER = logging.getLogger("flowzoo")
+
+_AHEAD = 2
+"""Number of batches that wait or are being read, for each worker."""
 
 T = TypeVar("T")
 
@@ -76,64 +85,61 @@ class ReadAhead(ImageSource):
         return self._source.inspect(indices)
 
     def stream(self, batches: Iterable[Sequence[int]]) -> Iterator[IntegerImages]:
-        return _in_workers(self._source.take, batches, self._workers, self._pin)
+        for images in self._in_workers(_take, batches):
+            found = torch.from_numpy(images)
+            yield found.pin_memory() if self._pin else found
 
     def inspections(self, batches: Iterable[Sequence[int]]) -> Iterator[Inspection]:
-        return _in_workers(self._source.inspect, batches, self._workers)
+        for images, damaged, changed in self._in_workers(_inspect, batches):
+            yield Inspection(torch.from_numpy(images), damaged, changed)
 
-
-@contextmanager
-def explaining_lost_workers() -> Iterator[None]:
-    """Say what to do where the system ended a worker. torch raises its error in the middle of anything."""
-    try:
-        yield
-    except RuntimeError as error:
-        if not str(error).startswith("DataLoader worker"):
-            raise
-        said = str(error).splitlines()[0].rstrip(". ")
-        raise DataError(
-            f"a process that reads images ended ({said}), most likely because memory ran out. "
-            "Use fewer --workers, or a smaller batch"
-        ) from error
-
-
-def _in_workers(
-    read: Callable[[Sequence[int]], T], batches: Iterable[Sequence[int]], workers: int, pin: bool = False
-) -> Iterator[T]:
-    """Yield what a function returns for each batch of indices, in order."""
-    loader = DataLoader(
-        _Reader(read),
-        batch_size=None,
-        sampler=batches,
-        num_workers=workers,
-        collate_fn=_as_it_is,
-        pin_memory=pin,
-        worker_init_fn=_leave_signals_alone,
-        generator=torch.Generator(),  # otherwise it draws from the global one
-    )
-    for found in loader:
-        if isinstance(found, FlowzooError):
-            raise found
-        yield found
-
-
-class _Reader(TorchDataset[Any], Generic[T]):
-    """Reads a batch in a worker. Users' errors are returned, since torch adds a traceback to raised ones."""
-
-    def __init__(self, read: Callable[[Sequence[int]], T]) -> None:
-        self._read = read
-
-    def __getitem__(self, indices: Sequence[int]) -> T | FlowzooError:
+    def _in_workers(
+        self, read: Callable[[Sequence[int]], T], batches: Iterable[Sequence[int]]
+    ) -> Iterator[T]:
+        """Yield what a function returns for each batch of indices, in order."""
+        pool = ProcessPoolExecutor(self._workers, initializer=_begin, initargs=(self._source, os.getpid()))
+        remaining = iter(batches)
+        waiting: deque[Future[T]] = deque()
         try:
-            return self._read(indices)
-        except FlowzooError as problem:
-            return problem
+            waiting.extend(pool.submit(read, each) for each in islice(remaining, _AHEAD * self._workers))
+            while waiting:
+                found = waiting.popleft().result()
+                waiting.extend(pool.submit(read, each) for each in islice(remaining, 1))
+                yield found
+        except BrokenProcessPool as error:
+            raise DataError(
+                "a process that reads images was ended by the system, most likely because memory ran out. "
+                "Use fewer --workers, or a smaller batch"
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
-def _as_it_is(found: T) -> T:
-    return found
+_SOURCES: list[ImageSource] = []
+"""The source that this process reads from, if it is a worker. Tensors would be sent by file descriptors."""
 
 
-def _leave_signals_alone(worker: int) -> None:
-    """Let Ctrl-C, which reaches all processes of a terminal, be handled by the one that trains."""
+def _take(indices: Sequence[int]) -> NDArray[np.uint8]:
+    images: NDArray[np.uint8] = _SOURCES[0].take(indices).numpy()
+    return images
+
+
+def _inspect(indices: Sequence[int]) -> tuple[NDArray[np.uint8], tuple[str, ...], Counter[str]]:
+    found = _SOURCES[0].inspect(indices)
+    return found.images.numpy(), found.damaged, found.changed
+
+
+def _begin(source: ImageSource, parent: int) -> None:
+    """Prepare a worker: one thread, no reaction to Ctrl-C, which reaches all processes of a terminal."""
+    _SOURCES[:] = [source]
+    torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent was killed and could not end it."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)

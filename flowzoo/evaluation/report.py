@@ -13,7 +13,7 @@ from torch import Tensor
 
 from flowzoo.data.given import Data
 from flowzoo.data.inspection import inspect_split
-from flowzoo.data.read_ahead import explaining_lost_workers, read_ahead
+from flowzoo.data.read_ahead import read_ahead
 from flowzoo.evaluation.floor import Floor, measure_floor
 from flowzoo.evaluation.image_bits import ImageBits, ImageConditions, split_revision
 from flowzoo.evaluation.likelihood import Likelihood, Measuring, evaluate_likelihood
@@ -77,7 +77,6 @@ class Evaluation(Likelihood):
     flips: bool = False
 
 
-@explaining_lost_workers()
 def evaluate(
     model: str | os.PathLike[str] | Flow,
     data: Data | None = None,

@@ -15,7 +15,7 @@ from flowzoo.data.dataset import Dataset
 from flowzoo.data.given import IN_MEMORY
 from flowzoo.data.inspection import inspect_dataset
 from flowzoo.data.load import load_dataset
-from flowzoo.data.read_ahead import explaining_lost_workers, read_ahead
+from flowzoo.data.read_ahead import read_ahead
 from flowzoo.device import prepare_device
 from flowzoo.errors import DataError, FileError, OptionError
 from flowzoo.experiment.budget import Budget
@@ -106,8 +106,7 @@ def train_into(
     run_folder = RunFolder(folder)
     dataset = read_ahead(dataset, workers, pin=flow.device.type == "cuda")
     trainer = _trainer(experiment, flow, dataset, run_folder, reporter, registry)
-    with explaining_lost_workers():
-        findings = inspect_dataset(dataset, reporter.inspected)
+    findings = inspect_dataset(dataset, reporter.inspected)
     record = RunRecord(
         experiment,
         data_report=replace(_report(dataset), changed=findings.changed, shared=findings.shared),
@@ -268,7 +267,7 @@ def _train_to_the_end(trainer: Trainer, folder: RunFolder, record: RunRecord) ->
         return noted
 
     check_replaceable(folder.model)
-    with stoppable(), explaining_lost_workers():
+    with stoppable():
         note("running", record.steps, record.seconds)
         result = trainer.train(lambda position: note("running", position.step, position.seconds))
         return note("finished", result.steps, result.seconds)

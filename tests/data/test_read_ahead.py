@@ -20,16 +20,17 @@ from flowzoo.data.batches import ShuffledBatches, sequential_batches
 from flowzoo.data.dataset import Dataset
 from flowzoo.data.inspection import inspect_dataset
 from flowzoo.data.load import load_dataset
-from flowzoo.data.read_ahead import ReadAhead, explaining_lost_workers, read_ahead
+from flowzoo.data.read_ahead import ReadAhead, read_ahead
 from flowzoo.data.stored import ImageFiles
 from flowzoo.errors import DataError, OptionError
 from flowzoo.experiment.parse import parse_experiment
 from flowzoo.runfolder import RunFolder
 from flowzoo.training.start import resume_run, start_run
 from tests.training.test_runs import assert_same_weights
-from tests.training.test_stop import FLOWZOO, SMALL, STEPS, TRAINING
+from tests.training.test_stop import FLOWZOO, SMALL, TRAINING
 
 IMAGES = 30
+STEPS = 100
 
 
 @pytest.fixture
@@ -112,7 +113,7 @@ def test_a_worker_that_is_killed_is_an_error_in_one_line(
 ) -> None:
     ahead = load(folder)
     monkeypatch.setattr(ImageFiles, "read", Deadly.read)
-    with pytest.raises(DataError, match="--workers") as caught, explaining_lost_workers():
+    with pytest.raises(DataError, match="--workers") as caught:
         next(ahead["train"].stream([[0, 1]]))
     assert "\n" not in str(caught.value)
 
