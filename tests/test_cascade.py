@@ -102,10 +102,10 @@ def test_whitened_levels_start_nearer_to_data_whose_channels_are_alike(model: st
     ],
 )
 def test_the_whitening_of_a_level_has_options(given: dict[str, Any], resolved: Any, kernel: int) -> None:
-    flow = create_model("mrcnf", (1, 8, 8), seed=0, levels=2, bijector="actnorm", **given)
+    flow = create_model("mrcnf", (1, 40, 40), seed=0, levels=2, bijector="actnorm", **given)
     assert flow.recipe is not None
     assert flow.recipe.options["normalise"] == resolved
-    again = create_model("mrcnf", (1, 8, 8), seed=0, **flow.recipe.options)
+    again = create_model("mrcnf", (1, 40, 40), seed=0, **flow.recipe.options)
     for each in (flow, again):
         whitened = each.level(0).conditional
         assert isinstance(whitened, Whiten)
