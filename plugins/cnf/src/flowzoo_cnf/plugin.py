@@ -84,15 +84,28 @@ def flowzoo_components() -> list[Component]:
             name="ffjord",
             build="flowzoo.api:cascade_model",
             defaults={
-                "bijector": Spec("cnf", blocks=2, objective="flow-matching"),
-                "normalise": "standardise",
+                "bijector": Spec(
+                    "cnf",
+                    blocks=1,
+                    network=Spec("unet-field"),
+                    objective="flow-matching",
+                    path="trigonometric",
+                ),
+                "normalise": "whiten",
                 "precondition": None,
                 "precondition_share": 0.1,
             },
             published=FFJORD_FIGURES,
             summary="Continuous flow at one resolution",
             reference=FFJORD,
-            check=Check(shape=(1, 4, 4), options={"bijector": TINY}, tolerance=2e-5, reason=GRID),
+            check=Check(
+                shape=(1, 4, 4),
+                options={
+                    "bijector": {**TINY, "network": {"width": 4}, "evaluation_steps": 8, "tolerance": 1e-5}
+                },
+                tolerance=2e-5,
+                reason=GRID,
+            ),
         ),
         Component(
             kind="model",
