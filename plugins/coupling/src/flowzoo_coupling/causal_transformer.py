@@ -59,13 +59,13 @@ class CausalTransformer(nn.Module):
         nn.init.zeros_(self.outward.bias)
 
     def forward(self, patches: Patches, given: Hidden | None) -> Patches:
-        """Return the outputs of all patches at once.
+        """Return the outputs of patches, all at once.
 
         Args:
-            patches: In the order of the flow.
+            patches: In the order of the flow; all of them, or the first ones.
             given: What the context says at each place, in the same order; None without a context.
         """
-        hidden = self.embed(moved_on(patches)) + self.positions
+        hidden = self.embed(moved_on(patches)) + self.positions[: patches.shape[1]]
         if given is not None:
             hidden = hidden + given
         for layer in self.layers:
