@@ -54,8 +54,6 @@ class AutoregressiveBlock(ConditionalBijector):
     """
 
     traits = BijectorTraits(has_contributions=True)
-    places: Tensor
-    ranks: Tensor
 
     def __init__(
         self,
@@ -74,9 +72,6 @@ class AutoregressiveBlock(ConditionalBijector):
         self.scale_limit = scale_limit
         self.way = inverse
         self.tolerance = tolerance
-        places = grid.places(order)
-        self.register_buffer("places", places, persistent=False)
-        self.register_buffer("ranks", places.argsort(), persistent=False)
         self.context: nn.Conv2d | None = None
         if context_channels is not None:
             width = transformer.positions.shape[1]
@@ -87,7 +82,7 @@ class AutoregressiveBlock(ConditionalBijector):
 
     def autoregressive_order(self, shape: Shape) -> list[int]:
         numbers = torch.arange(torch.Size(shape).numel(), dtype=torch.float64).reshape(1, *shape)
-        return [int(number) for number in self.grid.cut(numbers)[0, self.places.cpu()].flatten()]
+        return [int(number) for number in self._patches(numbers).flatten()]
 
     def forward(
         self, x: Images, context: Images | None = None, call: Call = EVALUATION
@@ -140,10 +135,13 @@ class AutoregressiveBlock(ConditionalBijector):
         return mean, self.scale_limit * torch.tanh(raw / self.scale_limit)
 
     def _patches(self, x: Images) -> Patches:
-        return self.grid.cut(x)[:, self.places]
+        return self.grid.cut(x)[:, self._places(x)]
 
     def _image(self, patches: Patches) -> Images:
-        return self.grid.paste(patches[:, self.ranks])
+        return self.grid.paste(patches[:, self._places(patches).argsort()])
+
+    def _places(self, like: Tensor) -> Tensor:
+        return self.grid.places(self.order).to(like.device)
 
     def _given(self, x: Images, context: Images | None) -> Hidden | None:
         """Return what the context says at each place. Neighbours of a place may be anywhere in the order."""
@@ -151,5 +149,5 @@ class AutoregressiveBlock(ConditionalBijector):
             return None
         assert context is not None, "a bijector that was built for a context is given one"
         view = nn.functional.pixel_unshuffle(resized(context, x.shape[-2:]).to(x.dtype), self.grid.side)
-        given: Hidden = self.context(view).flatten(2).mT[:, self.places]
+        given: Hidden = self.context(view).flatten(2).mT[:, self._places(x)]
         return given
