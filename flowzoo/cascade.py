@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from flowzoo.bijector import ConditionalBijector
+from flowzoo.builtin.stack import Stack
 from flowzoo.builtin.standardise import Standardise
-from flowzoo.builtin.whiten import Whiten
+from flowzoo.builtin.whiten import IMAGES, KERNEL, WHOLE, Kernel, Whiten
 from flowzoo.component import Added, BijectorSpec, Builder, Spec, SplitSpec, TransformSpec
 from flowzoo.level import Level
 from flowzoo.shapes import Shape
@@ -18,7 +19,24 @@ IDENTITY = Spec("identity")
 KEEP_NOTHING = Spec("keep-nothing")
 
 
-Normalise = Literal["standardise", "whiten"]
+@dataclass(frozen=True)
+class Whitening:
+    """Options of :class:`~flowzoo.builtin.whiten.Whiten` at each level."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    name: Literal["whiten"] = "whiten"
+    kernel: Kernel = KERNEL
+    whole: Annotated[int, Field(ge=0)] = WHOLE
+    images: Annotated[int, Field(ge=1)] = IMAGES
+
+
+def _short(given: str | Whitening) -> str | Whitening:
+    """Return the name alone where no option differs, so that both ways of asking have one key."""
+    return "whiten" if given == Whitening() else given
+
+
+Normalise = Annotated[Literal["standardise", "whiten"] | Whitening, AfterValidator(_short)]
 Transforms = Annotated[list[TransformSpec], Field(min_length=1)]
 
 
@@ -53,9 +71,23 @@ class CascadeOptions:
         Added(before="standardise"),
         Field(
             description="What is done to each level's data first: shift and scale per channel (standardise), "
-            "or whitening given the coarse image (whiten)."
+            "or whitening given the coarse image (whiten). Options of the bijector whiten are given as those "
+            "of a component: normalise.kernel=5."
         ),
     ] = "standardise"
+    precondition: Annotated[
+        BijectorSpec | None,
+        Added(before=None),
+        Field(
+            description="Bijector before the one of every level. It trains first, by its own objective, and "
+            "stays as it is while the other trains. None: no such bijector."
+        ),
+    ] = None
+    precondition_share: Annotated[
+        float,
+        Added(before=0.1),
+        Field(gt=0, lt=1, description="Part of the budget in which precondition trains."),
+    ] = 0.1
 
 
 def cascade_model(image_shape: Shape, builder: Builder, *, options: CascadeOptions) -> list[Level]:
@@ -65,7 +97,9 @@ def cascade_model(image_shape: Shape, builder: Builder, *, options: CascadeOptio
 
     The coarsest level has neither transform nor joint: its image is modelled by itself. The part that gets
     an image first, the joint if there is one and otherwise the conditional, gets it standardised or whitened
-    by statistics of the data that stay fixed. Its context is standardised.
+    by statistics of the data that stay fixed. Its context is standardised. After that comes ``precondition``,
+    if there is one, and then ``bijector``, trained one after the other as in a greedy
+    :class:`~flowzoo.builtin.stack.Stack`.
 
     A plugin registers a family that is described by its options alone without code of its own::
 
@@ -100,6 +134,10 @@ def cascade_model(image_shape: Shape, builder: Builder, *, options: CascadeOptio
         kept, factored = policy.shapes(transformed)
         bijector = options.last if coarsest and options.last else options.bijector
         conditional = builder.bijector(bijector, factored, kept)
+        if options.precondition is not None:
+            first = builder.bijector(options.precondition, factored, kept)
+            shares = options.precondition_share, 1.0 - options.precondition_share
+            conditional = Stack([first, conditional], "greedy", shares)
         if joint.name == "identity":
             conditional = _normalised(options.normalise, conditional, factored, kept, ends=True)
         else:
@@ -116,6 +154,15 @@ def _normalised(
     context_shape: Shape | None = None,
     ends: bool = False,
 ) -> ConditionalBijector:
-    if normalise == "whiten":
-        return Whiten(inner, shape, context_shape, ends=ends)
-    return Standardise(inner, shape, context_shape)
+    if normalise == "standardise":
+        return Standardise(inner, shape, context_shape)
+    asked = normalise if isinstance(normalise, Whitening) else Whitening()
+    return Whiten(
+        inner,
+        shape,
+        context_shape,
+        kernel=asked.kernel,
+        whole=asked.whole,
+        images=asked.images,
+        ends=ends,
+    )

@@ -83,7 +83,7 @@ class Trainer:
         self._reporter = reporter
         self._generator = torch.Generator(device=flow.device).manual_seed(experiment.seed)
         self._batches = ShuffledBatches(
-            dataset.split("train"), options.batch_size, experiment.seed, dataset.info.flips
+            dataset.split("train"), options.images_per_step, experiment.seed, dataset.info.flips
         )
         self._stages = plan_stages(flow, options)
         self._budgets = experiment.budget.divide([stage.share for stage in self._stages])
@@ -153,6 +153,12 @@ class Trainer:
         Raises:
             NumericalError: The loss is not finite; the best model so far and the checkpoint stay.
         """
+        try:
+            return self._train(checkpointed)
+        finally:
+            self._batches.close()
+
+    def _train(self, checkpointed: Callable[[Position], object]) -> TrainingResult:
         saved: TensorGroups | None
         if self._restored is not None:
             position, saved = self._restored
@@ -259,9 +265,8 @@ class Trainer:
         """Yield dequantised training images in random order, since a data set may be sorted."""
         source = self._dataset.split("train")
         order = torch.randperm(len(source), generator=torch.Generator().manual_seed(0))[:limit]
-        for indices in order.split(size):
-            images = source.take(indices.tolist()).to(self._flow.device)
-            yield dequantise(images, self._flow.bins, call)
+        for images in source.stream([indices.tolist() for indices in order.split(size)]):
+            yield dequantise(images.to(self._flow.device), self._flow.bins, call)
 
     def _flow_of(self, stage: Stage) -> Flow:
         if not stage.scoring:
