@@ -8,6 +8,7 @@ flowzoo_api_version = 2
 
 REALNVP = "Dinh, Sohl-Dickstein and Bengio, Density Estimation Using Real NVP, 2017, arXiv:1605.08803"
 GLOW = "Kingma and Dhariwal, Glow, 2018, arXiv:1807.03039"
+FLOW_PP = "Ho et al., Flow++: Improving Flow-Based Generative Models, 2019, arXiv:1902.00275"
 WEIGHT_NORM = "Salimans and Kingma, Weight Normalization, 2016, arXiv:1602.07868"
 
 REALNVP_FIGURES = {"CIFAR-10": 3.49, "ImageNet 32": 4.28, "ImageNet 64": 3.98, "CelebA": 3.02}
@@ -20,7 +21,7 @@ TINY_GLOW = {"steps": 2, "squeeze": True, "network": NARROW}
 
 @hookimpl
 def flowzoo_components() -> list[Component]:
-    return [*_networks(), *_bijectors(), *_splits(), *_models()]
+    return [*_networks(), *_bijectors(), *_splits(), *_dequantisations(), *_models()]
 
 
 def _networks() -> list[Component]:
@@ -95,6 +96,19 @@ def _splits() -> list[Component]:
             build="flowzoo_coupling.offset_split:build_channel_split",
             summary="Squeezes and keeps the first half of the channels",
             reference=REALNVP,
+        ),
+    ]
+
+
+def _dequantisations() -> list[Component]:
+    return [
+        Component(
+            kind="dequantisation",
+            name="variational",
+            build="flowzoo_coupling.variational:build_variational",
+            summary="Noise that a conditional flow draws, trained with the model",
+            reference=FLOW_PP,
+            check=Check(shape=(1, 2, 2), options={"bijector": {"checkerboard": 2, "network": {"hidden": 4}}}),
         ),
     ]
 
