@@ -1,0 +1,134 @@
+import math
+
+import pytest
+import scipy.stats
+import torch
+
+import flowzoo
+from flowzoo.api import Call, Flow, IdentityBijector, OptionError
+from flowzoo.testing import randomise
+from flowzoo_coupling.variational import SPREAD, Variational
+
+NOISE = {"name": "variational", "bijector": {"checkerboard": 2, "network": {"hidden": 4}}}
+SMALL = {"levels": 1, "last": {"checkerboard": 2, "channel": 0, "network": {"hidden": 4, "blocks": 0}}}
+
+
+def integers(count: int = 32, size: int = 4) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 17, (count, 1, size, size), generator=generator, dtype=torch.uint8)
+
+
+def small_model(pixels: str, dequantisation: object = NOISE) -> Flow:
+    model = flowzoo.create_model(
+        "realnvp", (1, 4, 4), bins=17, pixels=pixels, seed=0, dequantisation=dequantisation, **SMALL
+    ).double()
+    model.initialise([integers()])
+    randomise(model, 0)
+    return model
+
+
+def test_without_a_flow_it_is_logit_normal() -> None:
+    call = Call(generator=torch.Generator().manual_seed(0))
+    u, log_q = Variational(IdentityBijector())(torch.zeros((500, 1, 1, 1), dtype=torch.uint8), 256, call)
+
+    u = u.flatten()
+    y = torch.logit(u)
+    expected = scipy.stats.norm.logpdf(y.numpy(), scale=SPREAD) - (u.log() + (-u).log1p()).numpy()
+    assert torch.allclose(log_q, torch.from_numpy(expected), atol=1e-6)
+
+
+def test_log_q_is_finite_where_the_sigmoid_rounds_to_its_ends() -> None:
+    class Far(Call):
+        def normal(self, like: torch.Tensor) -> torch.Tensor:
+            return torch.tensor([-60.0, 60.0], dtype=like.dtype).reshape(like.shape)
+
+    u, log_q = Variational(IdentityBijector())(torch.zeros((2, 1, 1, 1), dtype=torch.uint8), 256, Far())
+
+    assert bool(((u >= 0) & (u <= 1)).all())
+    y = 60.0 * SPREAD
+    expected = -0.5 * 60.0**2 - 0.5 * math.log(2 * math.pi) - math.log(SPREAD) + y
+    assert log_q.tolist() == pytest.approx([expected, expected])
+
+
+@pytest.mark.parametrize("pixels", ["affine", "logit"])
+def test_training_minimises_the_bound_itself(pixels: str) -> None:
+    """The pixels' log_det is part of the loss: under a logit it depends on the noise."""
+    model = small_model(pixels)
+    model.level(0).conditional.weight_scale_penalty = 0.0  # type: ignore[assignment]
+    parameters = list(model.parameters())
+
+    loss = model.training_loss(integers(), generator=torch.Generator().manual_seed(1))
+    bound = model.bits_per_dim(integers(), Call(generator=torch.Generator().manual_seed(1))).mean()
+
+    assert float(loss + math.log2(17) - bound) == pytest.approx(0.0, abs=1e-9)
+    found, expected = torch.autograd.grad(loss, parameters), torch.autograd.grad(bound, parameters)
+    assert all(torch.allclose(a, b, atol=1e-9) for a, b in zip(found, expected, strict=True))
+    assert all(
+        bool(each.any())
+        for each in torch.autograd.grad(
+            model.bits_per_dim(integers()).mean(), list(model.dequantisation.parameters())
+        )
+    )
+
+
+def test_penalties_of_its_flow_are_part_of_the_loss() -> None:
+    noise = {"name": "variational", "bijector": {"network": {"name": "residual-conv", "hidden": 4}}}
+    losses = []
+    for weight in (0.0, 0.1):
+        noise["bijector"]["weight_scale_penalty"] = weight  # type: ignore[index]
+        model = small_model("affine", noise)
+        losses.append(float(model.training_loss(integers(), generator=torch.Generator().manual_seed(1))))
+    assert losses[1] > losses[0] + 0.1
+
+
+def test_a_flow_that_starts_from_data_sees_them_in_the_first_pass() -> None:
+    model = small_model("affine", {"name": "variational", "bijector": {"name": "glow", "steps": 1}})
+
+    assert model.bits_per_dim(integers()).isfinite().all()
+
+
+def test_noise_of_an_image_does_not_depend_on_its_batch() -> None:
+    model = small_model("logit")
+    whole = model.bits_per_dim(integers(), indices=range(32))
+    alone = model.bits_per_dim(integers()[5:7], indices=[5, 6])
+
+    assert torch.allclose(whole[5:7], alone, atol=1e-9)
+
+
+def test_trained_noise_beats_uniform_noise() -> None:
+    """On a model that is fixed, only the noise trains, and the bound gets tighter and stays a bound."""
+    torch.manual_seed(0)
+    model = small_model("logit")
+    images = integers(64)
+    with torch.no_grad():
+        x = flowzoo.dequantise(images, 17, Call(generator=torch.Generator().manual_seed(2)))
+        uniform = float((-model.log_prob(x) / (16 * math.log(2.0)) + math.log2(17)).mean())
+    optimiser = torch.optim.Adam(model.dequantisation.parameters(), lr=0.02)
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(60):
+        optimiser.zero_grad()
+        model.training_loss(images, generator=generator).backward()
+        optimiser.step()
+    with torch.no_grad():
+        single = float(model.bits_per_dim(images, Call(generator=torch.Generator().manual_seed(2))).mean())
+        draws = torch.stack(
+            [
+                model.bits_per_dim(images, Call(generator=torch.Generator().manual_seed(seed)))
+                for seed in range(10, 90)
+            ]
+        )
+    nats = -draws * 16 * math.log(2.0)
+    tight = float(-(torch.logsumexp(nats, 0) - math.log(80)).mean() / (16 * math.log(2.0)))
+    assert tight < single < uniform
+
+
+def test_flows_that_solve_or_train_on_something_else_are_refused() -> None:
+    for bijector in ("cnf", "logit"):
+        noise = {"name": "variational", "bijector": bijector}
+        with pytest.raises(OptionError, match="closed form"):
+            flowzoo.create_model("gaussian", (1, 4, 4), dequantisation=noise)
+
+
+def test_it_does_not_train_with_flow_matching() -> None:
+    with pytest.raises(OptionError, match="dequantisation=uniform"):
+        flowzoo.create_model("mrcnf", (1, 4, 4), levels=1, dequantisation="variational")
