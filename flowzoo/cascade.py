@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from flowzoo.bijector import ConditionalBijector
+from flowzoo.builtin.stack import Stack
 from flowzoo.builtin.standardise import Standardise
 from flowzoo.builtin.whiten import Whiten
 from flowzoo.component import Added, BijectorSpec, Builder, Spec, SplitSpec, TransformSpec
@@ -56,6 +57,19 @@ class CascadeOptions:
             "or whitening given the coarse image (whiten)."
         ),
     ] = "standardise"
+    precondition: Annotated[
+        BijectorSpec | None,
+        Added(before=None),
+        Field(
+            description="Bijector before the one of every level. It trains first, by its own objective, and "
+            "stays as it is while the other trains. None: no such bijector."
+        ),
+    ] = None
+    precondition_share: Annotated[
+        float,
+        Added(before=0.1),
+        Field(gt=0, lt=1, description="Part of the budget in which precondition trains."),
+    ] = 0.1
 
 
 def cascade_model(image_shape: Shape, builder: Builder, *, options: CascadeOptions) -> list[Level]:
@@ -65,7 +79,9 @@ def cascade_model(image_shape: Shape, builder: Builder, *, options: CascadeOptio
 
     The coarsest level has neither transform nor joint: its image is modelled by itself. The part that gets
     an image first, the joint if there is one and otherwise the conditional, gets it standardised or whitened
-    by statistics of the data that stay fixed. Its context is standardised.
+    by statistics of the data that stay fixed. Its context is standardised. After that comes ``precondition``,
+    if there is one, and then ``bijector``, trained one after the other as in a greedy
+    :class:`~flowzoo.builtin.stack.Stack`.
 
     A plugin registers a family that is described by its options alone without code of its own::
 
@@ -100,6 +116,10 @@ def cascade_model(image_shape: Shape, builder: Builder, *, options: CascadeOptio
         kept, factored = policy.shapes(transformed)
         bijector = options.last if coarsest and options.last else options.bijector
         conditional = builder.bijector(bijector, factored, kept)
+        if options.precondition is not None:
+            first = builder.bijector(options.precondition, factored, kept)
+            shares = options.precondition_share, 1.0 - options.precondition_share
+            conditional = Stack([first, conditional], "greedy", shares)
         if joint.name == "identity":
             conditional = _normalised(options.normalise, conditional, factored, kept, ends=True)
         else:

@@ -9,10 +9,12 @@ import torch
 
 from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.identity import IdentityBijector
+from flowzoo.builtin.stack import Stack
 from flowzoo.builtin.standardise import Standardise
 from flowzoo.builtin.whiten import Whiten
 from flowzoo.cascade import CascadeOptions, Normalise, cascade_model
 from flowzoo.component import Spec
+from flowzoo.phases import common_phases
 from flowzoo.registry.build import ZooBuilder
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.models import create_model
@@ -86,3 +88,15 @@ def test_whitened_levels_start_nearer_to_data_whose_channels_are_alike(model: st
         return float(flow.log_prob(x).mean().detach())
 
     assert nats("whiten") > nats("standardise") + 20.0
+
+
+def test_a_preconditioner_trains_first_in_its_share_of_the_budget() -> None:
+    options = {"levels": 2, "precondition": "conditional-affine", "precondition_share": 0.25}
+    flow = create_model("wavelet-flow", (3, 8, 8), bijector={"steps": 1}, **options)
+    assert [(phase.name, phase.share) for phase in common_phases(flow.levels)] == [
+        ("part 1", 0.25),
+        ("part 2", 0.75),
+    ]
+    for level in flow.levels:
+        assert isinstance(level.conditional, Standardise)
+        assert isinstance(level.conditional.inner, Stack)

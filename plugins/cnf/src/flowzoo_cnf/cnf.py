@@ -136,7 +136,7 @@ class CNF(ConditionalBijector):
         """Return the objective, ``(B,)``: nats of negative log-likelihood, or the flow-matching distance."""
         if self.settings.objective == "likelihood" or call.solver.phase == LIKELIHOOD:
             return super().loss(x, context, call)
-        return flow_matching_loss(list(self.blocks), self._enter(x), context, call, self.settings.pairing)
+        return flow_matching_loss(list(self.blocks), self._enter(x), context, call, self.settings)
 
     def _through_blocks(
         self, x: Images, totals: Rate, context: Images | None, call: Call

@@ -1,4 +1,4 @@
-"""Flow matching: train the fields on straight lines from data to noise, without solving an ODE."""
+"""Flow matching: train the fields on paths from data to noise, without solving an ODE."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import torch
 
 from flowzoo.api import Call, Images, Network, PerImage
 from flowzoo_cnf.pairing import pair
-from flowzoo_cnf.settings import Pairing
+from flowzoo_cnf.paths import likelihood_times, point
+from flowzoo_cnf.settings import Settings
 
 
 def flow_matching_loss(
-    blocks: Sequence[Network], x: Images, context: Images | None, call: Call, pairing: Pairing = "random"
+    blocks: Sequence[Network], x: Images, context: Images | None, call: Call, settings: Settings
 ) -> PerImage:
-    """Return half the squared distance of the fields from the velocity of a straight line, ``(B,)``.
+    """Return half the squared distance of the fields from the velocity of a path, ``(B,)``.
 
-    The path is ``v(t) = (1 - t) x + t z`` with ``z ~ N(0, I)``, its velocity ``z - x``. Block ``k`` of ``K``
-    has the times ``[k/K, (k+1)/K]`` and passes them in unit time, so its field is compared with
-    ``(z - x) / K``, and its loss is weighted by ``K^2``.
+    The path leads from ``x`` to ``z ~ N(0, I)`` (:mod:`flowzoo_cnf.paths`). Block ``k`` of ``K`` has the
+    times ``[k/K, (k+1)/K]`` and passes them in unit time, so its field is compared with the velocity divided
+    by ``K``, and its loss is weighted by ``K^2``.
 
     Times are stratified over the batch, which puts the images of a block next to each other: the batch is
     expected in random order.
@@ -28,7 +29,7 @@ def flow_matching_loss(
         x: ``(B, C, H, W)``, data.
         context: Context for every field.
         call: Its generator draws the noise and the times; the fields get it too.
-        pairing: Which noise goes with which image of the batch: as drawn, or by
+        settings: Which path, which times, and which noise goes with which image of the batch: as drawn, or by
             :func:`~flowzoo_cnf.pairing.pair`, which makes the paths straighter.
 
     References:
@@ -36,13 +37,16 @@ def flow_matching_loss(
     """
     count, batch = len(blocks), x.shape[0]
     z = call.normal(x)
-    if pairing == "optimal-transport":
+    if settings.pairing == "optimal-transport":
         z = pair(x, z, context)
     jitter = call.uniform(torch.empty((batch, 1), dtype=x.dtype, device=x.device)).squeeze(1)
     place = torch.arange(batch, dtype=x.dtype, device=x.device)
-    t = ((place + jitter) / batch).clamp(max=1.0 - torch.finfo(x.dtype).eps)
-    at = t.reshape(-1, 1, 1, 1)
-    v, velocity = (1 - at) * x + at * z, (z - x) / count
+    t = (place + jitter) / batch
+    if settings.times == "likelihood":
+        t = likelihood_times(t)
+    t = t.clamp(max=1.0 - torch.finfo(x.dtype).eps)
+    at = point(settings.path, t.reshape(-1, 1, 1, 1))
+    v, velocity = at.data * x + at.noise * z, (at.data_rate * x + at.noise_rate * z) / count
     owner = (t * count).long().clamp(max=count - 1)
     losses: list[PerImage] = []
     for k, block in enumerate(blocks):

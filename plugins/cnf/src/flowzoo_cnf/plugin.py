@@ -8,6 +8,7 @@ flowzoo_api_version = 2
 
 FFJORD = 'Grathwohl et al., "FFJORD: Free-form Continuous Dynamics", 2019'
 RNODE = 'Finlay et al., "How to Train Your Neural ODE", 2020'
+UNET = 'Ho, Jain and Abbeel, "Denoising Diffusion Probabilistic Models", 2020'
 
 # A fixed grid makes the brute-force Jacobian that of the same discrete map in every call.
 TINY = {
@@ -67,12 +68,26 @@ def flowzoo_components() -> list[Component]:
             check=Check(shape=(2, 4, 4), context_shape=(1, 2, 2), options={"hidden": 4}),
         ),
         Component(
+            kind="network",
+            name="unet-field",
+            build="flowzoo_cnf.unet_field:build_unet_field",
+            summary="Residual U-Net, given time and context by scale and shift, optional attention",
+            reference=UNET,
+            check=Check(
+                shape=(2, 4, 4),
+                context_shape=(1, 2, 2),
+                options={"width": 4, "heads": 2, "growth": 1.0},
+            ),
+        ),
+        Component(
             kind="model",
             name="ffjord",
             build="flowzoo.api:cascade_model",
             defaults={
                 "bijector": Spec("cnf", blocks=2, objective="flow-matching"),
                 "normalise": "standardise",
+                "precondition": None,
+                "precondition_share": 0.1,
             },
             published=FFJORD_FIGURES,
             summary="Continuous flow at one resolution",
@@ -88,6 +103,8 @@ def flowzoo_components() -> list[Component]:
                     "cnf", blocks=2, objective="flow-matching+likelihood", kinetic=0.01, jacobian=0.01
                 ),
                 "normalise": "standardise",
+                "precondition": None,
+                "precondition_share": 0.1,
             },
             published=RNODE_FIGURES,
             summary="FFJORD with kinetic-energy and Jacobian-norm regularisation",

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from flowzoo.api import NetworkSpec, OptionError, Phase, Spec
+from flowzoo.api import Added, NetworkSpec, OptionError, Phase, Spec
+from flowzoo_cnf.paths import Path, Times
 from flowzoo_cnf.solver import Method, Solver
 
 Objective = Literal["likelihood", "flow-matching", "flow-matching+likelihood"]
@@ -47,6 +48,22 @@ class Settings:
             "Optimal transport makes paths straighter."
         ),
     ] = "random"
+    path: Annotated[
+        Path,
+        Field(
+            description="Flow matching: path from data to noise. On the trigonometric one the best field "
+            "of standard normal data is zero."
+        ),
+        Added(before="straight"),
+    ] = "straight"
+    times: Annotated[
+        Times,
+        Field(
+            description="Flow matching: how often each time is drawn. likelihood: as a bound on the "
+            "likelihood weights it; this needs path=trigonometric."
+        ),
+        Added(before="uniform"),
+    ] = "uniform"
     likelihood_share: Annotated[
         float,
         Field(gt=0, lt=1, description="flow-matching+likelihood: part of the budget for the likelihood."),
@@ -126,6 +143,10 @@ class Settings:
             raise OptionError(
                 "steer draws the end times of solves, and flow matching solves nothing; "
                 f"set objective={LIKELIHOOD} or {MATCHING}+{LIKELIHOOD}"
+            )
+        if self.times == "likelihood" and self.path != "trigonometric":
+            raise OptionError(
+                "times=likelihood weights times as the trigonometric path needs it; set path=trigonometric"
             )
         # Both are made here, so that contradicting options are refused at once.
         assert self.training.tolerance

@@ -57,6 +57,8 @@ def flowzoo_components() -> list[Component]:
                 "bijector": Spec("identity"),
                 "last": Spec("realnvp", checkerboard=4, channel=0),
                 "normalise": "standardise",
+                "precondition": None,
+                "precondition_share": 0.1,
             },
             published=(
                 *(Published(data, bits, "lcma-2019", "RealNVP + LCMA") for data, bits in FIGURES.items()),

@@ -32,6 +32,8 @@ def flowzoo_components() -> list[Component]:
                 "split": Spec("keep-first-channels", divisor=4),
                 "bijector": Spec("cnf", blocks=2, objective="flow-matching", kinetic=0.01, jacobian=0.01),
                 "normalise": "standardise",
+                "precondition": None,
+                "precondition_share": 0.1,
             },
             published=tuple(Published(data, bits, "arXiv 2106.08462") for data, bits in FIGURES.items()),
             summary="Multi-resolution cascade of continuous flows, unimodular transform",

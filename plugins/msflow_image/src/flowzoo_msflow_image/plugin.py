@@ -40,6 +40,8 @@ def flowzoo_components() -> list[Component]:
                 "split": Spec("pyramid"),
                 "bijector": Spec("cnf", blocks=2, objective="flow-matching", kinetic=0.01, jacobian=0.01),
                 "normalise": "standardise",
+                "precondition": None,
+                "precondition_share": 0.1,
             },
             summary="Continuous flows over a redundant pyramid of images; its figure is a bound",
             reference=REFERENCE,

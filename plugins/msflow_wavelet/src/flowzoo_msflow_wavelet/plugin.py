@@ -27,6 +27,8 @@ def flowzoo_components() -> list[Component]:
                 "split": Spec("keep-first-channels", divisor=4),
                 "bijector": Spec("cnf", blocks=3, objective="flow-matching", kinetic=0.01, jacobian=0.01),
                 "normalise": "standardise",
+                "precondition": None,
+                "precondition_share": 0.1,
             },
             summary="Haar wavelet cascade of continuous flows",
             published=tuple(

@@ -38,6 +38,8 @@ def flowzoo_components() -> list[Component]:
                 "bijector": Spec("realnvp"),
                 "last": None,
                 "normalise": "standardise",
+                "precondition": None,
+                "precondition_share": 0.1,
             },
             published=FIGURES,
             summary="Cascade that halves one axis at a time, affine couplings given the coarse image",

@@ -47,6 +47,8 @@ def flowzoo_components() -> list[Component]:
                 "crop": None,
                 "halo": None,
                 "normalise": "standardise",
+                "precondition": None,
+                "precondition_share": 0.1,
             },
             summary="Haar wavelet cascade of Glow's steps",
             reference=PAPER,
