@@ -20,7 +20,7 @@ class EveryModel:
     dequantisation: Annotated[
         DequantisationSpec,
         Added(before={"name": UNIFORM}),
-        Field(description="Distribution of the noise that makes integer images continuous."),
+        Field(description="Noise that makes integer images continuous."),
     ] = Spec(UNIFORM)
 
 
