@@ -24,11 +24,13 @@ class Phase:
         name: The name, which the bijector gets as ``call.solver.phase``.
         share: Part of the training budget. A bijector's shares sum to 1.
         rate: Factor on the learning rate.
+        warmup: Largest part of the phase over which the learning rate rises; None for no limit.
     """
 
     name: str
     share: float = 1.0
     rate: float = 1.0
+    warmup: float | None = None
 
 
 class ConditionalBijector(BeginsPasses, nn.Module, ABC):

@@ -22,7 +22,8 @@ from flowzoo.shapes import Images, Shape
 from flowzoo.split import SplitPolicy
 from flowzoo_cnf.cnf import CNF
 from flowzoo_cnf.settings import Settings
-from flowzoo_coupling.affine_coupling import AffineCoupling
+from flowzoo_coupling.affine import AffineMap
+from flowzoo_coupling.coupling import Coupling
 from flowzoo_coupling.partition import Halves
 from flowzoo_spline.coupling import SplineCoupling
 from flowzoo_spline.rational_quadratic import RationalQuadratic
@@ -64,7 +65,7 @@ SOLVED = Settings(
     solver="rk4", steps=1, evaluation_solver="rk4", evaluation_steps=1, evaluation_trace="exact"
 )
 BIJECTORS: dict[str, Any] = {
-    "coupling": lambda: AffineCoupling(Centred(2), Halves(2)),
+    "coupling": lambda: Coupling(Centred(2), Halves(2), AffineMap(2.0)),
     "spline": lambda: SplineCoupling(0, Centred(2 * SPLINE.parameters), SPLINE),
     "cnf": lambda: CNF([Centred(2)], SOLVED),
 }

@@ -15,12 +15,14 @@ from flowzoo.data.dataset import Dataset
 from flowzoo.data.given import IN_MEMORY
 from flowzoo.data.inspection import inspect_dataset
 from flowzoo.data.load import load_dataset
+from flowzoo.data.read_ahead import read_ahead
 from flowzoo.device import prepare_device
 from flowzoo.errors import DataError, FileError, OptionError
 from flowzoo.experiment.budget import Budget
 from flowzoo.experiment.experiment import Experiment
 from flowzoo.flow import Flow
 from flowzoo.integers import plain_number
+from flowzoo.registry.added import with_added
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.lookup import Registry
 from flowzoo.registry.models import assemble
@@ -36,7 +38,12 @@ _LOGGER = logging.getLogger("flowzoo")
 
 
 def start_run(
-    folder: Path | str, experiment: Experiment, *, device: str = "auto", reporter: Reporter | None = None
+    folder: Path | str,
+    experiment: Experiment,
+    *,
+    device: str = "auto",
+    workers: int = 0,
+    reporter: Reporter | None = None,
 ) -> RunRecord:
     """Train a model on a data set into a new run folder.
 
@@ -44,6 +51,7 @@ def start_run(
         folder: Folder for the run; new or empty.
         experiment: The experiment, as :func:`~flowzoo.experiment.parse.parse_experiment` returns it.
         device: A device, as :func:`~flowzoo.device.prepare_device` takes it.
+        workers: Number of processes that read images ahead. They change nothing but the time.
         reporter: Receives the progress.
 
     Returns:
@@ -62,11 +70,17 @@ def start_run(
     where = prepare_device(device)
     dataset = load_dataset(experiment.data, **experiment.data_options)
     flow = _create(experiment, dataset, where, default_registry())
-    return train_into(folder, experiment, flow, dataset, reporter)
+    return train_into(folder, experiment, flow, dataset, workers=workers, reporter=reporter)
 
 
 def train_into(
-    folder: Path | str, experiment: Experiment, flow: Flow, dataset: Dataset, reporter: Reporter | None = None
+    folder: Path | str,
+    experiment: Experiment,
+    flow: Flow,
+    dataset: Dataset,
+    *,
+    workers: int = 0,
+    reporter: Reporter | None = None,
 ) -> RunRecord:
     """Train a given model in place; returns and errors as in :func:`start_run`.
 
@@ -75,6 +89,7 @@ def train_into(
         experiment: The experiment; model, options and pixels are taken from the model's recipe.
         flow: The model, on its device.
         dataset: The images.
+        workers: As in :func:`start_run`.
         reporter: Receives the progress.
     """
     reporter = reporter or Reporter()
@@ -89,6 +104,7 @@ def train_into(
         data_revision=dataset.info.revision,
     )
     run_folder = RunFolder(folder)
+    dataset = read_ahead(dataset, workers, pin=flow.device.type == "cuda")
     trainer = _trainer(experiment, flow, dataset, run_folder, reporter, registry)
     findings = inspect_dataset(dataset, reporter.inspected)
     record = RunRecord(
@@ -112,6 +128,7 @@ def resume_run(
     budget: Budget | None = None,
     data_options: Mapping[str, Any] | None = None,
     device: str = "auto",
+    workers: int = 0,
     reporter: Reporter | None = None,
     check: bool = True,
 ) -> RunRecord:
@@ -123,6 +140,7 @@ def resume_run(
         data_options: Options of the data set that say where its files are, if they have moved; by default
             the run's own. The images to train and to validate on have to be the same.
         device: A device, as :func:`~flowzoo.device.prepare_device` takes it.
+        workers: As in :func:`start_run`.
         reporter: Receives the progress.
         check: Refuse a model that computes something else than when training stopped, although every revision
             is the same (:mod:`flowzoo.registry.probe`).
@@ -156,14 +174,20 @@ def resume_run(
         data = load_run_data(record, data_options, unchanged=("train", "validation"))
         if not data.changes and not record.data_report.revisions:  # a record of an older version
             record = replace(record, data_report=_report(data.dataset))
-        options = to_jsonable_python(data.options, fallback=plain_number)
-        experiment = replace(record.experiment, data_options=options, budget=budget)
+        asked = record.experiment
+        experiment = replace(
+            asked,
+            options=with_added(registry, "model", asked.model, asked.options),
+            data_options=to_jsonable_python(data.options, fallback=plain_number),
+            budget=budget,
+        )
         flow = _create(experiment, data.dataset, where, registry)
         assert flow.recipe is not None, "assembled models have recipes"
         keys = dict.fromkeys([*then.revisions, *flow.recipe.revisions, f"dataset:{experiment.data}"])
         record = replace(record, experiment=experiment)
         record = _with_provenance(record, then, provenance_of(registry, keys), run_folder)
-        trainer = _trainer(experiment, flow, data.dataset, run_folder, reporter, registry)
+        dataset = read_ahead(data.dataset, workers, pin=where.type == "cuda")
+        trainer = _trainer(experiment, flow, dataset, run_folder, reporter, registry)
         if trainer.stages > 1 and budget != before:
             raise OptionError(
                 f"the budget of this run, {before}, cannot be changed, because it was divided among several "

@@ -39,6 +39,7 @@ def train(
     options: Mapping[str, Any] | None = None,
     training: Mapping[str, Any] | None = None,
     device: str | None = None,
+    workers: int = 0,
     progress: Callable[[Progress], object] | None = None,
 ) -> Flow:
     """Train a model as ``flowzoo train`` does.
@@ -63,6 +64,7 @@ def train(
             :func:`flowzoo.create_model` takes them.
         training: Options of the training that differ from their defaults, such as ``{"batch_size": 128}``.
         device: ``auto``, ``cpu``, ``cuda``, ...; by default ``auto`` for a name, and where it is for a model.
+        workers: Number of processes that read images ahead. They change nothing but the time.
         progress: Called with a :class:`~flowzoo.training.reporter.Progress` after every step.
 
     Returns:
@@ -93,7 +95,7 @@ def train(
         seed=seed,
     )
     with tempfile.TemporaryDirectory() if out is None else nullcontext(out) as folder:
-        train_into(as_path(folder), experiment, flow, dataset, _Calling(progress))
+        train_into(as_path(folder), experiment, flow, dataset, workers=workers, reporter=_Calling(progress))
     return flow
 
 

@@ -82,7 +82,7 @@ class Trainer:
         self._reporter = reporter
         self._generator = torch.Generator(device=flow.device).manual_seed(experiment.seed)
         self._batches = ShuffledBatches(
-            dataset.split("train"), options.batch_size, experiment.seed, dataset.info.flips
+            dataset.split("train"), options.images_per_step, experiment.seed, dataset.info.flips
         )
         self._stages = plan_stages(flow, options)
         self._budgets = experiment.budget.divide([stage.share for stage in self._stages])
@@ -152,6 +152,12 @@ class Trainer:
         Raises:
             NumericalError: The loss is not finite; the best model so far and the checkpoint stay.
         """
+        try:
+            return self._train(checkpointed)
+        finally:
+            self._batches.close()
+
+    def _train(self, checkpointed: Callable[[Position], object]) -> TrainingResult:
         saved: TensorGroups | None
         if self._restored is not None:
             position, saved = self._restored
@@ -259,8 +265,7 @@ class Trainer:
         """Yield training images in random order, since a data set may be sorted."""
         source = self._dataset.split("train")
         order = torch.randperm(len(source), generator=torch.Generator().manual_seed(0))[:limit]
-        for indices in order.split(size):
-            yield source.take(indices.tolist())
+        yield from source.stream([indices.tolist() for indices in order.split(size)])
 
     def _flow_of(self, stage: Stage) -> Flow:
         if not stage.scoring:

@@ -97,7 +97,7 @@ def test_what_cannot_be_scored_is_known_before_training(
     def broken(*_: Any) -> None:
         raise OptionError("cannot compute")
 
-    monkeypatch.setattr("flowzoo_coupling.affine_coupling.AffineCoupling.forward_with_contributions", broken)
+    monkeypatch.setattr("flowzoo_coupling.coupling.Coupling.forward_with_contributions", broken)
     steps: list[int] = []
 
     class Counter(Reporter):

@@ -43,9 +43,18 @@ def test_shapes_at_the_edges(
     assert result.passed, result.detail
 
 
-@pytest.mark.parametrize("network", ["glow-conv", "dense"])
-def test_other_networks_do_as_well(network: str) -> None:
-    trial = trial_of("bijector", "realnvp", network={"name": network, "hidden": 4})
+@pytest.mark.parametrize(
+    "network",
+    [
+        {"name": "glow-conv", "hidden": 4},
+        {"name": "dense", "hidden": 4},
+        {"name": "gated-resnet", "hidden": 4, "blocks": 1},
+        {"name": "vit", "width": 4, "depth": 1},
+    ],
+    ids=lambda network: network["name"],
+)
+def test_other_networks_do_as_well(network: dict[str, object]) -> None:
+    trial = trial_of("bijector", "realnvp", network=network)
     for check in checks_for("bijector"):
         result = run_check(trial, check)
         assert result.passed, result.detail

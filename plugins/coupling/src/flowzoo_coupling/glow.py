@@ -17,7 +17,7 @@ from flowzoo.api import (
     Stack,
     squeezed_view,
 )
-from flowzoo_coupling.affine_coupling import affine_coupling
+from flowzoo_coupling.coupling import Logistics, Map, Tolerance, build_coupling, elementwise_map
 from flowzoo_coupling.invertible_conv import InvertibleConv
 from flowzoo_coupling.partition import Halves
 
@@ -36,19 +36,29 @@ def build_glow(
     network: Annotated[NetworkSpec, Field(description="Network inside each coupling.")] = Spec("glow-conv"),
     scale_limit: Annotated[float, Field(gt=0, description="Largest absolute log-scale of a coupling.")] = 2.0,
     additive: Annotated[bool, Field(description="Let couplings shift only, which preserves volume.")] = False,
+    coupling: Map = "affine",
+    logistics: Logistics = 8,
+    tolerance: Tolerance = 1e-10,
 ) -> ConditionalBijector:
-    """Build Glow's steps: ActNorm, invertible 1x1 convolution, affine coupling over halves of the channels.
+    """Build Glow's steps: ActNorm, invertible 1x1 convolution, coupling over halves of the channels.
 
-    The couplings use the context. A single channel has no halves: its scale and shift depend only on the
-    context and the place.
+    The couplings use the context. A single channel has no halves: how it changes depends only on the
+    context and the place. With mixture-CDF couplings, the steps are Flow++'s.
+
+    Raises:
+        OptionError: The options of the couplings exclude each other.
 
     References:
-        Kingma and Dhariwal, Glow, 2018, section 3.
+        Kingma and Dhariwal, Glow, 2018, section 3; Ho et al., Flow++, 2019, section 3.2.
     """
+    change = elementwise_map(coupling, scale_limit, additive, logistics, tolerance)
     view = squeezed_view(shape, context_shape) if squeeze else None
     over, given = (view.shape, view.context_shape) if view else (shape, context_shape)
     parts: list[ConditionalBijector] = []
     for _ in range(steps):
-        coupling = affine_coupling(over, given, builder, Halves(over[0]), network, scale_limit, additive)
-        parts += [ActNorm(over[0]), InvertibleConv(over[0]), coupling]
+        parts += [
+            ActNorm(over[0]),
+            InvertibleConv(over[0]),
+            build_coupling(over, given, builder, Halves(over[0]), network, change),
+        ]
     return Squeezed(Stack(parts), view) if view else Stack(parts)

@@ -29,7 +29,7 @@ class Partition(nn.Module, ABC):
 
     @abstractmethod
     def join(self, seen: Images, moved: Images) -> Images:
-        """Undo :meth:`part`, after ``moved`` has changed at the places that :meth:`clear` keeps."""
+        """Undo :meth:`part`, with what has become of ``moved``; places that do not change are ignored."""
 
     @abstractmethod
     def clear(self, values: Images) -> Images:
@@ -60,7 +60,7 @@ class Checkerboard(Partition):
         return x.masked_fill(self._moves(x), 0.0), x
 
     def join(self, seen: Images, moved: Images) -> Images:
-        return moved
+        return torch.where(self._moves(moved), moved, seen)
 
     def clear(self, values: Images) -> Images:
         return values.masked_fill(~self._moves(values), 0.0)

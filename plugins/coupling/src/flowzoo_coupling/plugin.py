@@ -8,7 +8,8 @@ flowzoo_api_version = 2
 
 REALNVP = "Dinh, Sohl-Dickstein and Bengio, Density Estimation Using Real NVP, 2017, arXiv:1605.08803"
 GLOW = "Kingma and Dhariwal, Glow, 2018, arXiv:1807.03039"
-FLOW_PP = "Ho et al., Flow++: Improving Flow-Based Generative Models, 2019, arXiv:1902.00275"
+FLOW_PLUS_PLUS = "Ho, Chen, Srinivas, Duan and Abbeel, Flow++, 2019, arXiv:1902.00275"
+JET = "Kolesnikov, Pinto and Tschannen, Jet, 2024, arXiv:2412.15129"
 WEIGHT_NORM = "Salimans and Kingma, Weight Normalization, 2016, arXiv:1602.07868"
 
 REALNVP_FIGURES = {"CIFAR-10": 3.49, "ImageNet 32": 4.28, "ImageNet 64": 3.98, "CelebA": 3.02}
@@ -16,6 +17,7 @@ GLOW_FIGURES = {"CIFAR-10": 3.35, "ImageNet 32": 4.09, "ImageNet 64": 3.81}
 
 NARROW = {"hidden": 4}
 TINY_REALNVP = {"checkerboard": 2, "channel": 2, "network": {"hidden": 4, "blocks": 1}}
+TINY_FLOW_PLUS_PLUS = {"steps": 2, "logistics": 2, "network": {"hidden": 4, "blocks": 1}}
 TINY_GLOW = {"steps": 2, "squeeze": True, "network": NARROW}
 
 
@@ -49,6 +51,32 @@ def _networks() -> list[Component]:
             summary="Fully connected layers over all values",
             check=Check(shape=(2, 2, 2), context_shape=(1, 4, 4), options={"hidden": 8}),
         ),
+        Component(
+            kind="network",
+            name="gated-resnet",
+            build="flowzoo_coupling.gated_resnet:build_gated_resnet",
+            summary="Gated residual blocks, normalised pixel by pixel, with attention if asked for",
+            reference=FLOW_PLUS_PLUS,
+            check=(
+                Check(shape=(2, 2, 3), context_shape=(1, 2, 2), options={"hidden": 4, "blocks": 1}),
+                Check(
+                    shape=(1, 2, 2),
+                    options={"hidden": 4, "blocks": 1, "attention": 2},
+                    name="with attention",
+                ),
+            ),
+        ),
+        Component(
+            kind="network",
+            name="vit",
+            build="flowzoo_coupling.vit:build_vit",
+            summary="Vision transformer over patches",
+            reference=JET,
+            # The patches do not fit the width, so zeros are padded.
+            check=Check(
+                shape=(1, 2, 3), context_shape=(1, 2, 2), options={"width": 4, "depth": 1, "heads": 2}
+            ),
+        ),
     ]
 
 
@@ -58,7 +86,7 @@ def _bijectors() -> list[Component]:
             kind="bijector",
             name="realnvp",
             build="flowzoo_coupling.realnvp:build_realnvp",
-            summary="Affine couplings over checkerboards, then over halves of the squeezed channels",
+            summary="Couplings over checkerboards, then over halves of the squeezed channels",
             reference=REALNVP,
             check=Check(shape=(2, 2, 4), context_shape=(1, 2, 4), options=TINY_REALNVP),
         ),
@@ -66,9 +94,28 @@ def _bijectors() -> list[Component]:
             kind="bijector",
             name="glow",
             build="flowzoo_coupling.glow:build_glow",
-            summary="Steps of ActNorm, invertible 1x1 convolution and affine coupling",
+            summary="Steps of ActNorm, invertible 1x1 convolution and coupling",
             reference=GLOW,
             check=Check(shape=(2, 2, 4), context_shape=(1, 2, 4), options=TINY_GLOW),
+        ),
+        Component(
+            kind="bijector",
+            name="flow-plus-plus",
+            build="flowzoo_coupling.glow:build_glow",
+            defaults={
+                "steps": 4,
+                "squeeze": False,
+                "network": Spec("gated-resnet"),
+                "scale_limit": 2.0,
+                "coupling": "mixture-cdf",
+                "logistics": 8,
+                "tolerance": 1e-10,
+            },
+            summary="Steps of ActNorm, invertible 1x1 convolution and mixture-CDF coupling",
+            reference=FLOW_PLUS_PLUS,
+            check=Check(
+                shape=(2, 2, 4), context_shape=(1, 2, 4), options={**TINY_FLOW_PLUS_PLUS, "squeeze": True}
+            ),
         ),
         Component(
             kind="bijector",
@@ -107,7 +154,7 @@ def _dequantisations() -> list[Component]:
             name="variational",
             build="flowzoo_coupling.variational:build_variational",
             summary="Noise that a conditional flow draws, trained with the model",
-            reference=FLOW_PP,
+            reference=FLOW_PLUS_PLUS,
             check=Check(shape=(1, 2, 2), options={"bijector": {"checkerboard": 2, "network": {"hidden": 4}}}),
         ),
     ]

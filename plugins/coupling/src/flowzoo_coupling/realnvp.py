@@ -25,7 +25,7 @@ from flowzoo.api import (
     Stack,
     squeezed_view,
 )
-from flowzoo_coupling.affine_coupling import affine_coupling
+from flowzoo_coupling.coupling import Logistics, Map, Tolerance, build_coupling, elementwise_map
 from flowzoo_coupling.partition import Partition, over_checkerboard, over_halves
 from flowzoo_coupling.weight_norm import weight_scales
 
@@ -103,18 +103,22 @@ def build_realnvp(
             ),
         ),
     ] = 5e-5,
+    coupling: Map = "affine",
+    logistics: Logistics = 8,
+    tolerance: Tolerance = 1e-10,
 ) -> RealNVP:
     """Build a :class:`RealNVP` whose networks are found by name.
 
     Odd heights and widths are not squeezed. A single pixel has no checkerboard and a single channel no
-    halves: each then gets the other kind of coupling, and the scale and shift of a single value depend on the
+    halves: each then gets the other kind of coupling, and how a single value changes depends on the
     context only.
 
     Raises:
-        OptionError: There is no coupling.
+        OptionError: There is no coupling, or the options of the couplings exclude each other.
     """
     if not checkerboard + channel:
         raise OptionError("realnvp: checkerboard=0 and channel=0 leave no coupling; for none use 'identity'")
+    change = elementwise_map(coupling, scale_limit, additive, logistics, tolerance)
 
     def couplings(
         count: int,
@@ -123,7 +127,7 @@ def build_realnvp(
         given: Shape | None,
     ) -> list[ConditionalBijector]:
         return [
-            affine_coupling(over, given, builder, partition(over, place), network, scale_limit, additive)
+            build_coupling(over, given, builder, partition(over, place), network, change)
             for place in range(count)
         ]
 

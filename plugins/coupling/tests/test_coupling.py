@@ -1,4 +1,4 @@
-"""The affine coupling, against normflows with the same network."""
+"""The coupling: affine ones against normflows with the same network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from normflows.flows.affine.coupling import MaskedAffineFlow
 from torch import Tensor, nn
 
 from flowzoo.testing import randomise
-from flowzoo_coupling.affine_coupling import AffineCoupling
+from flowzoo_coupling.affine import AffineMap, ShiftMap
+from flowzoo_coupling.coupling import Coupling
 from flowzoo_coupling.glow_conv import GlowConv
 from flowzoo_coupling.partition import Checkerboard, Halves, Partition
 
@@ -20,9 +21,10 @@ def draw(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def coupling(partition: Partition, additive: bool = False, started: bool = True) -> AffineCoupling:
-    outputs = partition.moved_channels * (1 if additive else 2)
-    made = AffineCoupling(GlowConv(max(1, partition.seen_channels), outputs, 8), partition, LIMIT, additive)
+def coupling(partition: Partition, additive: bool = False, started: bool = True) -> Coupling:
+    elementwise = ShiftMap() if additive else AffineMap(LIMIT)
+    outputs = partition.moved_channels * elementwise.parameters
+    made = Coupling(GlowConv(max(1, partition.seen_channels), outputs, 8), partition, elementwise)
     made.double()
     if started:
         randomise(made, seed=0)
@@ -33,7 +35,7 @@ def coupling(partition: Partition, additive: bool = False, started: bool = True)
 class OfMaskedImage(nn.Module):
     """What normflows gives its networks is the whole image, zero where it moves; what it takes likewise."""
 
-    def __init__(self, ours: AffineCoupling, which: int) -> None:
+    def __init__(self, ours: Coupling, which: int) -> None:
         super().__init__()
         self.ours = ours
         self.which = which
