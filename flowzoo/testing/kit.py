@@ -12,6 +12,7 @@ from flowzoo.component import Kind
 from flowzoo.errors import UnknownNameError, did_you_mean
 from flowzoo.origin import raised_in
 from flowzoo.testing import (
+    autoregressive,
     bands,
     bijectors,
     commands,
@@ -173,6 +174,7 @@ _BIJECTION = {
 _STOCHASTIC = {**_BIJECTION, "log-det": invertible.draws_its_log_det}
 
 _BIJECTOR = {
+    "autoregressive": autoregressive.is_triangular,
     "context": uses_its_context,
     "contributions": bijectors.contributes_its_log_det,
     "loss": bijectors.has_the_stated_loss,
@@ -189,9 +191,9 @@ _TRANSFORM = {
 _DENSITY = {"density": transforms.draws_from_a_density}
 
 
-def _everywhere(log_det: Callable[[type[V], Trial], None]) -> dict[str, Callable[[type[V], Trial], None]]:
+def _everywhere(*own: Callable[[type[V], Trial], None]) -> dict[str, Callable[[type[V], Trial], None]]:
     """Return checks of values, shapes and options that a component's own trial does not try."""
-    light = (invertible.has_shapes, invertible.inverts, log_det, differences.has_right_gradients)
+    light = (invertible.has_shapes, invertible.inverts, *own, differences.has_right_gradients)
     return {
         "far-values": far.holds_far_out,
         "other-shapes": variants.for_other_shapes(*light),
@@ -201,6 +203,7 @@ def _everywhere(log_det: Callable[[type[V], Trial], None]) -> dict[str, Callable
 
 
 _EXACT = _everywhere(invertible.has_exact_log_det)
+_EXACT_BIJECTOR = _everywhere(invertible.has_exact_log_det, autoregressive.is_triangular)
 _DRAWN = _everywhere(invertible.draws_its_log_det)
 
 
@@ -277,7 +280,7 @@ _NOISE = {
 _INVERTIBLE: dict[tuple[Kind, bool], dict[str, TrialCheck]] = {
     ("transform", True): _on(Transform, {**_BIJECTION, **_TRANSFORM, **_EXACT}),
     ("transform", False): _on(Transform, {**_STOCHASTIC, **_TRANSFORM, **_DRAWN, **_DENSITY}),
-    ("bijector", True): _on(Bijector, {**_BIJECTION, **_BIJECTOR, **_EXACT}),
+    ("bijector", True): _on(Bijector, {**_BIJECTION, **_BIJECTOR, **_EXACT_BIJECTOR}),
     ("bijector", False): _on(Bijector, {**_STOCHASTIC, **_BIJECTOR, **_DRAWN}),
     ("model", True): _on(Model, {**_BIJECTION, **_MODEL, **_model(*_STEPS, invertible.has_exact_log_det)}),
     ("model", False): _on(Model, {**_STOCHASTIC, **_MODEL, **_model(*_STEPS)}),
