@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.stack import Stack
 from flowzoo.builtin.standardise import Standardise
-from flowzoo.builtin.whiten import Whiten
+from flowzoo.builtin.whiten import IMAGES, KERNEL, WHOLE, Kernel, Whiten
 from flowzoo.component import Added, BijectorSpec, Builder, Spec, SplitSpec, TransformSpec
 from flowzoo.level import Level
 from flowzoo.shapes import Shape
@@ -19,7 +19,24 @@ IDENTITY = Spec("identity")
 KEEP_NOTHING = Spec("keep-nothing")
 
 
-Normalise = Literal["standardise", "whiten"]
+@dataclass(frozen=True)
+class Whitening:
+    """Options of :class:`~flowzoo.builtin.whiten.Whiten` at each level."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    name: Literal["whiten"] = "whiten"
+    kernel: Kernel = KERNEL
+    whole: Annotated[int, Field(ge=0)] = WHOLE
+    images: Annotated[int, Field(ge=1)] = IMAGES
+
+
+def _short(given: str | Whitening) -> str | Whitening:
+    """Return the name alone where no option differs, so that both ways of asking have one key."""
+    return "whiten" if given == Whitening() else given
+
+
+Normalise = Annotated[Literal["standardise", "whiten"] | Whitening, AfterValidator(_short)]
 Transforms = Annotated[list[TransformSpec], Field(min_length=1)]
 
 
@@ -54,7 +71,8 @@ class CascadeOptions:
         Added(before="standardise"),
         Field(
             description="What is done to each level's data first: shift and scale per channel (standardise), "
-            "or whitening given the coarse image (whiten)."
+            "or whitening given the coarse image (whiten). Options of the bijector whiten are given as those "
+            "of a component: normalise.kernel=5."
         ),
     ] = "standardise"
     precondition: Annotated[
@@ -136,6 +154,15 @@ def _normalised(
     context_shape: Shape | None = None,
     ends: bool = False,
 ) -> ConditionalBijector:
-    if normalise == "whiten":
-        return Whiten(inner, shape, context_shape, ends=ends)
-    return Standardise(inner, shape, context_shape)
+    if normalise == "standardise":
+        return Standardise(inner, shape, context_shape)
+    asked = normalise if isinstance(normalise, Whitening) else Whitening()
+    return Whiten(
+        inner,
+        shape,
+        context_shape,
+        kernel=asked.kernel,
+        whole=asked.whole,
+        images=asked.images,
+        ends=ends,
+    )

@@ -65,7 +65,8 @@ def _outermost(module: nn.Module) -> Iterator[ConditionalBijector]:
 
 def _require_whole(bijector: ConditionalBijector) -> None:
     phases = bijector.phases
-    positive = all(0 < figure < math.inf for phase in phases for figure in (phase.share, phase.rate))
+    figures = (figure for phase in phases for figure in (phase.share, phase.rate, phase.warmup or 1.0))
+    positive = all(0 < figure < math.inf for figure in figures)
     if not positive or not math.isclose(sum(phase.share for phase in phases), 1.0, abs_tol=1e-6):
         raise OptionError(
             f"the phases of {name_of(bijector)} are {_describe(phases)}. Shares and rates must be positive, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from flowzoo.builtin.standardise import Standardise
 from flowzoo.builtin.whiten import Whiten
 from flowzoo.cascade import CascadeOptions, Normalise, cascade_model
 from flowzoo.component import Spec
+from flowzoo.errors import OptionError
 from flowzoo.phases import common_phases
 from flowzoo.registry.build import ZooBuilder
 from flowzoo.registry.loader import default_registry
@@ -88,6 +90,32 @@ def test_whitened_levels_start_nearer_to_data_whose_channels_are_alike(model: st
         return float(flow.log_prob(x).mean().detach())
 
     assert nats("whiten") > nats("standardise") + 20.0
+
+
+@pytest.mark.parametrize(
+    ("given", "resolved", "kernel"),
+    [
+        ({"normalise": {"kernel": 1}}, {"name": "whiten", "kernel": 1, "whole": 768, "images": 4096}, 1),
+        ({"normalise.kernel": 1}, {"name": "whiten", "kernel": 1, "whole": 768, "images": 4096}, 1),
+        ({"normalise": {"name": "whiten"}}, "whiten", 3),
+        ({"normalise": "whiten"}, "whiten", 3),
+    ],
+)
+def test_the_whitening_of_a_level_has_options(given: dict[str, Any], resolved: Any, kernel: int) -> None:
+    flow = create_model("mrcnf", (1, 8, 8), seed=0, levels=2, bijector="actnorm", **given)
+    assert flow.recipe is not None
+    assert flow.recipe.options["normalise"] == resolved
+    again = create_model("mrcnf", (1, 8, 8), seed=0, **flow.recipe.options)
+    for each in (flow, again):
+        whitened = each.level(0).conditional
+        assert isinstance(whitened, Whiten)
+        assert whitened.slope.shape[2:] == (kernel, kernel)
+
+
+@pytest.mark.parametrize("wrong", [{"kernel": 2}, {"kernels": 3}, {"name": "standardise", "kernel": 3}, "x"])
+def test_other_options_of_a_level_s_normalisation_are_refused(wrong: Any) -> None:
+    with pytest.raises(OptionError, match=r"normalise.*'standardise' \| 'whiten' \| mapping"):
+        create_model("mrcnf", (1, 8, 8), normalise=wrong)
 
 
 def test_a_preconditioner_trains_first_in_its_share_of_the_budget() -> None:

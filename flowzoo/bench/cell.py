@@ -220,12 +220,12 @@ def _budget_mistakes(suite: Suite, row: ModelEntry) -> Iterator[str]:
             "no cell could end; set a longer timeout or a smaller budget"
         )
     try:
-        batch_size = parse_training_options({**suite.training, **row.training}).batch_size
+        a_step = parse_training_options({**suite.training, **row.training}).images_per_step
     except FlowzooError:
         return  # said of the options
-    if budget.images is not None and budget.images < batch_size:
+    if budget.images is not None and budget.images < a_step:
         yield (
-            f"the budget of {budget.images} images is less than one batch of {batch_size}; "
+            f"the budget of {budget.images} images is less than one step of {a_step}; "
             "set a larger budget or a smaller training.batch_size"
         )
 

@@ -93,7 +93,7 @@ def unplanned(cell: Cell) -> Result:
         components={},
         parameters=None,
         data=DataFacts(asked.data, published=cell.published, label=cell.data_label),
-        spent=Spent(batch_size=asked.training.batch_size),
+        spent=Spent(batch_size=asked.training.images_per_step),
     )
 
 

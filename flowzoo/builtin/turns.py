@@ -11,6 +11,9 @@ from flowzoo.errors import OptionError
 from flowzoo.origin import name_of
 from flowzoo.phases import common_phases
 
+WARMUP = 0.1
+"""Largest part of a turn over which the learning rate rises, so that a short turn trains at its full rate."""
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -58,5 +61,6 @@ def turns_of(parts: Sequence[ConditionalBijector], shares: Sequence[float] | Non
     for place, (part, share) in enumerate(zip(parts, shares, strict=True)):
         for own in common_phases([part]) if share else ():
             name = f"part {place + 1}" + (f", {own.name}" if own.name else "")
-            turns.append(Turn(replace(own, name=name, share=share * own.share), place, own.name))
+            phase = replace(own, name=name, share=share * own.share, warmup=own.warmup or WARMUP)
+            turns.append(Turn(phase, place, own.name))
     return turns

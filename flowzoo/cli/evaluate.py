@@ -15,7 +15,7 @@ from flowzoo.cli.console import complain, print_json
 from flowzoo.cli.evaluation_table import print_evaluation
 from flowzoo.cli.moved import MovedOption, read_moved
 from flowzoo.cli.streams import results
-from flowzoo.cli.subject import DataOption, DeviceOption, ModelArgument
+from flowzoo.cli.subject import DataOption, DeviceOption, ModelArgument, WorkersOption
 from flowzoo.errors import FileError
 from flowzoo.shell import word
 
@@ -86,6 +86,7 @@ def evaluate(
         int, typer.Option("--seed", help="Random seed for the noise and for estimated traces.")
     ] = 0,
     device: DeviceOption = "auto",
+    workers: WorkersOption = 0,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -162,6 +163,7 @@ def evaluate(
             floor=floor,
             device=device,
             cache=cache,
+            workers=workers,
             data_options=moved,
             observer=Observer(
                 images=count("images"),

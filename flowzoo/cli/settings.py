@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,9 +86,13 @@ def _read(config: Path) -> dict[str, Any]:
         return names_to_values(read_yaml(config), str(config))
     from flowzoo.data.given import IN_MEMORY
     from flowzoo.experiment.settings import settings_of
+    from flowzoo.registry.added import with_added
+    from flowzoo.registry.loader import default_registry
     from flowzoo.runfolder import RunFolder
 
-    settings = settings_of(RunFolder(config).read().experiment)
+    asked = RunFolder(config).read().experiment
+    options = with_added(default_registry(), "model", asked.model, asked.options)
+    settings = settings_of(replace(asked, options=options))
     if settings["data"] == IN_MEMORY:
         del settings["data"]
     return settings

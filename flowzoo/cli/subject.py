@@ -20,6 +20,14 @@ DataOption = Annotated[
         show_default="the data set of the run",
     ),
 ]
+WorkersOption = Annotated[
+    int,
+    typer.Option(
+        "--workers",
+        min=0,
+        help="Number of processes that read and decode images ahead. They change nothing but the time.",
+    ),
+]
 DeviceOption = Annotated[str, typer.Option("--device", help="Device: auto, cpu, cuda, cuda:1 or mps.")]
 BatchSizeOption = Annotated[
     int, typer.Option("--batch-size", min=1, help="Number of images at once. Lower it if memory runs out.")

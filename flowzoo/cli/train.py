@@ -12,7 +12,7 @@ import typer
 from flowzoo.cli.console import complain, say
 from flowzoo.cli.moved import read_moved
 from flowzoo.cli.settings import Settings, read_settings
-from flowzoo.cli.subject import DeviceOption
+from flowzoo.cli.subject import DeviceOption, WorkersOption
 from flowzoo.errors import FileError, OptionError
 from flowzoo.shell import word
 
@@ -54,6 +54,7 @@ def train(
         bool, typer.Option("--print-config", help="Print the settings as YAML for --config; train nothing.")
     ] = False,
     device: DeviceOption = "auto",
+    workers: WorkersOption = 0,
 ) -> None:
     """Train a model into a run folder.
 
@@ -84,14 +85,21 @@ def train(
     out = out or settings.out or Path("run")
     if resume:
         with _saying_what_is_kept(out), TrainingBar() as bar:
-            record = resume_run(out, budget=budget, data_options=settings.data, device=device, reporter=bar)
+            record = resume_run(
+                out,
+                budget=budget,
+                data_options=settings.data,
+                device=device,
+                workers=workers,
+                reporter=bar,
+            )
     else:
         experiment = _experiment(settings, model, data, budget, seed)
         if print_config:
             _print(experiment)
             return
         with _saying_what_is_kept(out), TrainingBar() as bar:
-            record = start_run(out, experiment, device=device, reporter=bar)
+            record = start_run(out, experiment, device=device, workers=workers, reporter=bar)
     trained = record.experiment
     say(f"trained {trained.model} on {trained.data}: {record.steps} steps, {clock(record.seconds)}")
     say(f"next: flowzoo evaluate {word(out)}    flowzoo sample {word(out)} -o {word(out / 'samples.png')}")
@@ -133,6 +141,11 @@ def _print(experiment: Experiment) -> None:
 
     from flowzoo.cli.streams import results
     from flowzoo.experiment.settings import settings_of
+    from flowzoo.registry.loader import default_registry
+    from flowzoo.registry.options import resolve
+
+    registry = default_registry()
+    resolve(registry, registry.find("model", experiment.model), experiment.options)  # refuses wrong ones
 
     results().write(yaml.safe_dump(settings_of(experiment), sort_keys=False))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
-from typing import SupportsIndex
+from typing import NamedTuple, SupportsIndex
 
 import numpy as np
 import torch
@@ -39,22 +40,15 @@ class ShuffledBatches(Iterator[IntegerImages]):
         self._batch_size = _check(source, batch_size)
         self._source = source
         self._seed = seed
-        self._start_epoch(0)
+        self._planned: deque[_Planned] = deque()
+        self._images: Iterator[IntegerImages] = iter(())
+        self._begin(0, 0)
 
     def __next__(self) -> IntegerImages:
-        indices: list[int] = []
-        mirrored: list[bool] = []
-        while len(indices) < self._batch_size:
-            if self._position == len(self._order):
-                self._start_epoch(self._epoch + 1)
-            wanted = self._batch_size - len(indices)
-            place = slice(self._position, self._position + wanted)
-            taken = self._order[place]
-            indices.extend(taken)
-            mirrored.extend(self._mirrored[place])
-            self._position += len(taken)
-        images = self._source.take(indices)
-        return _mirror(images, mirrored) if self._flips else images
+        images = next(self._images)
+        planned = self._planned.popleft()
+        self._epoch, self._position = planned.epoch, planned.position
+        return _mirror(images, planned.mirrored) if self._flips else images
 
     def state(self) -> dict[str, int]:
         """Return the present state as plain data, from which :meth:`restore` continues exactly."""
@@ -64,6 +58,10 @@ class ShuffledBatches(Iterator[IntegerImages]):
             "position": self._position,
             "images": len(self._source),
         }
+
+    def close(self) -> None:
+        """End the processes that read ahead, if there are any; the next batch starts them again."""
+        self._begin(self._epoch, self._position)
 
     def restore(self, state: Mapping[str, int]) -> None:
         """Continue from a state that :meth:`state` returned.
@@ -77,15 +75,49 @@ class ShuffledBatches(Iterator[IntegerImages]):
                 "now. Go on with the data set that the run was started with"
             )
         self._seed = state["seed"]
-        self._start_epoch(state["epoch"])
-        self._position = state["position"]
+        self._begin(state["epoch"], state["position"])
 
-    def _start_epoch(self, epoch: int) -> None:
-        self._epoch = epoch
-        self._position = 0
+    def _begin(self, epoch: int, position: int) -> None:
+        self._epoch, self._position = epoch, position
+        self._planned = deque()
+        self._images = self._source.stream(self._plans(epoch, position, self._planned))
+
+    def _plans(self, epoch: int, position: int, planned: deque[_Planned]) -> Iterator[list[int]]:
+        """Yield the images of each batch. Whoever reads ahead is told more of them than were taken yet."""
+        order, flipped = self._epoch_of(epoch)
+        while True:
+            indices: list[int] = []
+            mirrored: list[bool] = []
+            while len(indices) < self._batch_size:
+                if position == len(order):
+                    epoch, position = epoch + 1, 0
+                    order, flipped = self._epoch_of(epoch)
+                place = slice(position, position + self._batch_size - len(indices))
+                indices += order[place]
+                mirrored += flipped[place]
+                position = min(place.stop, len(order))
+            planned.append(_Planned(mirrored, epoch, position))
+            yield indices
+
+    def _epoch_of(self, epoch: int) -> tuple[list[int], list[bool]]:
+        """Return the order of the images in an epoch, and which of them are mirrored."""
         rng = np.random.default_rng((self._seed, epoch))
-        self._order: list[int] = rng.permutation(len(self._source)).tolist()
-        self._mirrored: list[bool] = (rng.random(len(self._source)) < 0.5).tolist() if self._flips else []
+        order: list[int] = rng.permutation(len(self._source)).tolist()
+        return order, (rng.random(len(self._source)) < 0.5).tolist() if self._flips else []
+
+
+class _Planned(NamedTuple):
+    """A batch that is to be read.
+
+    Attributes:
+        mirrored: Which of its images are mirrored.
+        epoch: Number of the epoch in which it ends.
+        position: How many images of that epoch are used up then.
+    """
+
+    mirrored: list[bool]
+    epoch: int
+    position: int
 
 
 def sequential_batches(
@@ -110,8 +142,8 @@ def sequential_batches(
         limit = positive_integer("the number of images", limit)
     end = len(source) if limit is None else min(limit, len(source))
     starts = range(0, end, batch_size)
-    batches = (range(start, min(start + batch_size, end)) for start in starts)
-    return ((indices, source.take(indices)) for indices in batches)
+    batches = [range(start, min(start + batch_size, end)) for start in starts]
+    return zip(batches, source.stream(batches), strict=True)
 
 
 def spread(count: int, wanted: int, offset: float = 0.0) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, SupportsIndex
@@ -79,6 +79,9 @@ class ImageSource(TorchDataset[Tensor], ABC):
     samplers. ``source[i]`` is one image, ``(C, H, W)``, uint8; ``source[:16]`` is a batch of them.
     """
 
+    in_memory = False
+    """Whether the images lie in memory, so that reading them ahead would gain nothing."""
+
     @abstractmethod
     def __len__(self) -> int:
         """Return the number of images."""
@@ -111,6 +114,14 @@ class ImageSource(TorchDataset[Tensor], ABC):
     def __getitems__(self, indices: Sequence[int]) -> list[Tensor]:
         """Return the images of a batch one by one; a ``DataLoader`` reads them together in this way."""
         return list(self.take(indices))
+
+    def stream(self, batches: Iterable[Sequence[int]]) -> Iterator[IntegerImages]:
+        """Yield the images of one batch of indices after the other; each is read when it is asked for."""
+        return map(self.take, batches)
+
+    def inspections(self, batches: Iterable[Sequence[int]]) -> Iterator[Inspection]:
+        """Yield what :meth:`inspect` returns for one batch of indices after the other."""
+        return map(self.inspect, batches)
 
     def inspect(self, indices: Sequence[int]) -> Inspection:
         """Read images and collect all errors, while :meth:`take` stops at the first one.
@@ -145,6 +156,8 @@ class TensorImages(ImageSource):
     Args:
         images: ``(N, C, H, W)``, uint8.
     """
+
+    in_memory = True
 
     def __init__(self, images: IntegerImages) -> None:
         self._images = images

@@ -90,9 +90,9 @@ def refuse_damaged(damaged: Sequence[str], total: int) -> None:
 
 def _inspections(dataset: Dataset, split: str) -> Iterator[tuple[range, Inspection]]:
     source = dataset.split(split)
-    for start in range(0, len(source), _AT_ONCE):
-        indices = range(start, min(start + _AT_ONCE, len(source)))
-        found = source.inspect(indices)
+    starts = range(0, len(source), _AT_ONCE)
+    batches = [range(start, min(start + _AT_ONCE, len(source))) for start in starts]
+    for indices, found in zip(batches, source.inspections(batches), strict=True):
         wrong = _wrong(found.images, dataset.info, split)
         yield indices, replace(found, damaged=(*found.damaged, *wrong))
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from flowzoo.data.given import Data
 from flowzoo.data.inspection import inspect_split
+from flowzoo.data.read_ahead import read_ahead
 from flowzoo.evaluation.floor import Floor, measure_floor
 from flowzoo.evaluation.image_bits import ImageBits, ImageConditions, split_revision
 from flowzoo.evaluation.likelihood import Likelihood, Measuring, evaluate_likelihood
@@ -85,6 +86,7 @@ def evaluate(
     floor: bool = True,
     device: str = "auto",
     cache: bool = True,
+    workers: int = 0,
     data_options: Mapping[str, Any] | None = None,
     observer: Observer[Evaluation, ImageBits] = SILENT,
     **measuring: Unpack[Measuring],
@@ -103,6 +105,7 @@ def evaluate(
         device: A device, as :func:`~flowzoo.device.prepare_device` takes it. A model in memory stays where it
             is.
         cache: Use a floor that was fitted for another run on the same data, and keep a new one.
+        workers: Number of processes that read images ahead; they change nothing but the time.
         data_options: Options of the data set that is named; without ``data``, where the files of the run are
             now.
         observer: Follows the evaluation, for example to show how far it is.
@@ -118,7 +121,7 @@ def evaluate(
     """
     subject = load_subject(model, data, data_options, device)
     flow, run, record = subject.flow, subject.data, subject.record
-    dataset, recipe = run.dataset, flow.recipe
+    dataset, recipe = read_ahead(run.dataset, workers, pin=flow.device.type == "cuda"), flow.recipe
     source = dataset.split(split)
     asked = None if record is None or data is not None else record.experiment
     revision = dataset.info.revision

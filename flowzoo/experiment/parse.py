@@ -56,7 +56,7 @@ def parse_experiment(given: Mapping[str, Any]) -> Experiment:
     return Experiment(
         model=registry.address(model),
         data=registry.address(data),
-        budget=budget if isinstance(budget, Budget) else Budget.parse(budget, training.batch_size),
+        budget=budget if isinstance(budget, Budget) else Budget.parse(budget, training.images_per_step),
         options=given.get("options") or {},
         pixels=given.get("pixels"),
         data_options=data_options,

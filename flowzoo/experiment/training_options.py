@@ -11,18 +11,53 @@ from flowzoo.component import Added
 from flowzoo.errors import OptionError, did_you_mean
 from flowzoo.integers import plain_number
 
+CLIP = 100.0
+"""Default of the largest norm of the gradient."""
+
+Norm = Annotated[float, Field(gt=0)]
+
 
 class TrainingOptions(BaseModel):
     """Options of the trainer; the defaults follow the papers: Adam, warm-up, clipped gradients."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
-    batch_size: Annotated[int, Field(ge=1, description="Number of images in a step.")] = 64
-    optimiser: Annotated[Literal["adam", "adamax"], Field(description="Optimiser of torch.optim.")] = "adam"
+    batch_size: Annotated[
+        int, Field(ge=1, description="Number of images in a batch, and in a step unless accumulate is set.")
+    ] = 64
+    accumulate: Annotated[
+        int,
+        Added(before=1),
+        Field(
+            ge=1,
+            description="Number of batches in a step. Their gradients are averaged, so a step is like one "
+            "with a larger batch, but needs the memory of one batch.",
+        ),
+    ] = 1
+    optimiser: Annotated[
+        Literal["adam", "adamw", "adamax"], Field(description="Optimiser of torch.optim.")
+    ] = "adam"
+    weight_decay: Annotated[
+        float,
+        Added(before=0.0),
+        Field(
+            ge=0,
+            description="Decay of the weights of linear layers and convolutions, with optimiser=adamw. "
+            "Biases, scales and other parameters do not decay.",
+        ),
+    ] = 0.0
     learning_rate: Annotated[float, Field(gt=0, description="Learning rate after the warm-up.")] = 1e-3
     warmup: Annotated[
         int, Field(ge=0, description="Number of steps over which the learning rate rises from 0.")
     ] = 100
+    warmup_share: Annotated[
+        Annotated[float, Field(gt=0, le=1)] | None,
+        Added(before=None),
+        Field(
+            description="Largest part of a stage over which the learning rate rises, where the stage is "
+            "short. None: 0.1 for the parts of a greedy stack, no limit for all other stages."
+        ),
+    ] = None
     schedule: Annotated[
         Literal["cosine", "constant"],
         Field(description="How the learning rate changes after the warm-up: cosine lets it fall to 0."),
@@ -32,11 +67,13 @@ class TrainingOptions(BaseModel):
         Field(description="Precision of matrix products in training. Evaluation uses float32."),
     ] = "float32"
     clip: Annotated[
-        float,
+        Norm | dict[str, Norm],
         Field(
-            gt=0, description="Largest norm of the gradient of bits/dim. A longer gradient is scaled down."
+            description="Largest norm of the gradient of bits/dim. A longer gradient is scaled down. A "
+            "mapping, such as {flow-matching: 1}, holds one for each phase. Phases that it leaves out have "
+            "the default."
         ),
-    ] = 100.0
+    ] = CLIP
     average: Annotated[
         float,
         Field(ge=0, lt=1, description="Decay of the exponential average of the weights. 0 turns it off."),
@@ -70,6 +107,15 @@ class TrainingOptions(BaseModel):
         int, Field(ge=1, description="Number of images in a batch of validation.")
     ] = 128
 
+    @property
+    def images_per_step(self) -> int:
+        """Number of images in a step."""
+        return self.batch_size * self.accumulate
+
+    def clip_in(self, phase: str) -> float:
+        """Return the largest norm of the gradient in a phase."""
+        return self.clip.get(phase, CLIP) if isinstance(self.clip, dict) else self.clip
+
     def decisive(self) -> dict[str, Any]:
         """Return the options for digests, without those marked ``Added`` that change nothing.
 
@@ -101,8 +147,14 @@ def parse_training_options(given: Mapping[str, Any]) -> TrainingOptions:
             hint = did_you_mean(str(name), known) or ";"
             raise OptionError(f"no training option '{name}'{hint} known: {', '.join(known)}")
     try:
-        return TrainingOptions(**{name: plain_number(value) for name, value in given.items()})
+        options = TrainingOptions(**{name: plain_number(value) for name, value in given.items()})
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(map(str, first["loc"]))
-        raise OptionError(f"training.{name}={first['input']!r}: {first['msg']}") from error
+        name = str(first["loc"][0])
+        raise OptionError(f"training.{name}={given[name]!r:.80}: {first['msg']}") from error
+    if options.weight_decay and options.optimiser != "adamw":
+        raise OptionError(
+            f"training.weight_decay={options.weight_decay:g} needs AdamW, and the optimiser is "
+            f"{options.optimiser}. Set training.optimiser=adamw"
+        )
+    return options

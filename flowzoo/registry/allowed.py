@@ -16,6 +16,8 @@ def allowed(schema: Schema) -> str:
     >>> allowed({"enum": ["mean", "max"]})
     "'mean' | 'max'"
     """
+    if "$ref" in schema:
+        return "mapping"
     if "anyOf" in schema:
         return " | ".join(allowed(each) for each in schema["anyOf"])
     found = choices(schema)

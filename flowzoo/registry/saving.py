@@ -25,6 +25,7 @@ from flowzoo.files import refusal, umask
 from flowzoo.flow import Flow
 from flowzoo.formats import Format, FormatError
 from flowzoo.recipe import Recipe
+from flowzoo.registry.added import with_added
 from flowzoo.registry.drift import refuse_drift
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.lookup import Registry
@@ -119,9 +120,8 @@ def load_model(
     refuse_revisions(then, registry, str(source), "was saved", TRAIN_AGAIN)
     bound = then.bind(registry)
     try:
-        flow = assemble(
-            bound, recipe.model, recipe.image_shape, recipe.bins, recipe.pixels, 0, recipe.options
-        )
+        options = with_added(bound, "model", recipe.model, recipe.options)
+        flow = assemble(bound, recipe.model, recipe.image_shape, recipe.bins, recipe.pixels, 0, options)
     except FlowzooError as error:
         raise SavedModelError(f"{source} does not fit what is installed: {error}") from error
     _fill(flow, weights, source)

@@ -45,9 +45,12 @@ IMAGES = 48
 
 TRAINING: Mapping[str, Any] = {
     "batch_size": 8,
+    "accumulate": 1,
     "optimiser": "adam",
+    "weight_decay": 0.0,
     "learning_rate": 1e-3,
     "warmup": 100,
+    "warmup_share": None,
     "schedule": "cosine",
     "precision": "float32",
     "clip": 100.0,

@@ -217,9 +217,13 @@ class TrainingLoop:
 
     def _learning_rate(self) -> float:
         position, options = self.position, self._options
-        rate = self._peak * min(1.0, (position.stage_step + 1) / (options.warmup + 1))
+        used = min(1.0, self._budget.used(position.stage_step, position.stage_seconds))
+        risen = (position.stage_step + 1) / (options.warmup + 1)
+        share = options.warmup_share or self._stage.phase.warmup
+        if share is not None:
+            risen = max(risen, used / share)
+        rate = self._peak * min(1.0, risen)
         if options.schedule == "cosine":
-            used = min(1.0, self._budget.used(position.stage_step, position.stage_seconds))
             rate *= 0.5 * (1.0 + math.cos(math.pi * used))
         return rate
 

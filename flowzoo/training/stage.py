@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from flowzoo.bijector import Phase
 from flowzoo.call import Call
 from flowzoo.data.dataset import Dataset
-from flowzoo.errors import OptionError
+from flowzoo.errors import OptionError, did_you_mean
 from flowzoo.experiment.training_options import TrainingOptions
 from flowzoo.flow import Flow
 from flowzoo.phases import WHOLE, common_phases
@@ -91,8 +91,8 @@ def plan_stages(flow: Flow, options: TrainingOptions) -> list[Stage]:
     A model whose splits need scores begins with a scoring stage; one without parameters has no other.
 
     Raises:
-        OptionError: Levels that depend on each other are to be trained separately, or bijectors that train
-            together have different phases.
+        OptionError: Levels that depend on each other are to be trained separately, bijectors that train
+            together have different phases, or an option names a phase that does not exist.
     """
     places = range(len(flow.levels))
     if options.order == "jointly":
@@ -117,4 +117,16 @@ def plan_stages(flow: Flow, options: TrainingOptions) -> list[Stage]:
             replace(stage, share=share * phase.share, phases=phases, turn=turn)
             for turn, phase in enumerate(phases)
         ]
+    _require_phases(options, planned)
     return planned
+
+
+def _require_phases(options: TrainingOptions, stages: list[Stage]) -> None:
+    names = dict.fromkeys(stage.phase.name for stage in stages if stage.phase.name)
+    for asked in options.clip if isinstance(options.clip, dict) else ():
+        if asked not in names:
+            known = f"phases: {', '.join(names)}" if names else "this model trains in no phases with names"
+            raise OptionError(
+                f"training.clip names the phase '{asked}', which does not exist"
+                f"{did_you_mean(asked, names) or ';'} {known}"
+            )

@@ -15,18 +15,20 @@ from flowzoo.data.dataset import Dataset
 from flowzoo.data.given import IN_MEMORY
 from flowzoo.data.inspection import inspect_dataset
 from flowzoo.data.load import load_dataset
+from flowzoo.data.read_ahead import read_ahead
 from flowzoo.device import prepare_device
 from flowzoo.errors import DataError, FileError, OptionError
 from flowzoo.experiment.budget import Budget
 from flowzoo.experiment.experiment import Experiment
 from flowzoo.flow import Flow
 from flowzoo.integers import plain_number
+from flowzoo.registry.added import with_added
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.lookup import Registry
 from flowzoo.registry.models import assemble
 from flowzoo.registry.provenance import Provenance, changes, provenance_of, refuse_revisions
 from flowzoo.registry.saving import check_replaceable, saved_provenance
-from flowzoo.rundata import load_run_data
+from flowzoo.rundata import given_run_data, load_run_data
 from flowzoo.runfolder import NEW_RUN, DataReport, RunFolder, RunRecord
 from flowzoo.training.reporter import Reporter
 from flowzoo.training.stop import stoppable
@@ -36,7 +38,12 @@ _LOGGER = logging.getLogger("flowzoo")
 
 
 def start_run(
-    folder: Path | str, experiment: Experiment, *, device: str = "auto", reporter: Reporter | None = None
+    folder: Path | str,
+    experiment: Experiment,
+    *,
+    device: str = "auto",
+    workers: int = 0,
+    reporter: Reporter | None = None,
 ) -> RunRecord:
     """Train a model on a data set into a new run folder.
 
@@ -44,6 +51,7 @@ def start_run(
         folder: Folder for the run; new or empty.
         experiment: The experiment, as :func:`~flowzoo.experiment.parse.parse_experiment` returns it.
         device: A device, as :func:`~flowzoo.device.prepare_device` takes it.
+        workers: Number of processes that read images ahead. They change nothing but the time.
         reporter: Receives the progress.
 
     Returns:
@@ -62,11 +70,17 @@ def start_run(
     where = prepare_device(device)
     dataset = load_dataset(experiment.data, **experiment.data_options)
     flow = _create(experiment, dataset, where, default_registry())
-    return train_into(folder, experiment, flow, dataset, reporter)
+    return train_into(folder, experiment, flow, dataset, workers=workers, reporter=reporter)
 
 
 def train_into(
-    folder: Path | str, experiment: Experiment, flow: Flow, dataset: Dataset, reporter: Reporter | None = None
+    folder: Path | str,
+    experiment: Experiment,
+    flow: Flow,
+    dataset: Dataset,
+    *,
+    workers: int = 0,
+    reporter: Reporter | None = None,
 ) -> RunRecord:
     """Train a given model in place; returns and errors as in :func:`start_run`.
 
@@ -75,6 +89,7 @@ def train_into(
         experiment: The experiment; model, options and pixels are taken from the model's recipe.
         flow: The model, on its device.
         dataset: The images.
+        workers: As in :func:`start_run`.
         reporter: Receives the progress.
     """
     reporter = reporter or Reporter()
@@ -89,6 +104,7 @@ def train_into(
         data_revision=dataset.info.revision,
     )
     run_folder = RunFolder(folder)
+    dataset = read_ahead(dataset, workers, pin=flow.device.type == "cuda")
     trainer = _trainer(experiment, flow, dataset, run_folder, reporter, registry)
     findings = inspect_dataset(dataset, reporter.inspected)
     record = RunRecord(
@@ -112,8 +128,10 @@ def resume_run(
     budget: Budget | None = None,
     data_options: Mapping[str, Any] | None = None,
     device: str = "auto",
+    workers: int = 0,
     reporter: Reporter | None = None,
     check: bool = True,
+    dataset: Dataset | None = None,
 ) -> RunRecord:
     """Continue a run that was interrupted, or that is to be trained for longer.
 
@@ -123,9 +141,11 @@ def resume_run(
         data_options: Options of the data set that say where its files are, if they have moved; by default
             the run's own. The images to train and to validate on have to be the same.
         device: A device, as :func:`~flowzoo.device.prepare_device` takes it.
+        workers: As in :func:`start_run`.
         reporter: Receives the progress.
         check: Refuse a model that computes something else than when training stopped, although every revision
             is the same (:mod:`flowzoo.registry.probe`).
+        dataset: The images, for a run on images that were given in Python; by default they are loaded again.
 
     Raises:
         FlowzooError: The folder holds no run, or what it needs has changed since: a component has another
@@ -136,11 +156,11 @@ def resume_run(
         FileError: As in :func:`start_run`.
     """
     run_folder = RunFolder(folder)
-    if run_folder.read().experiment.data == IN_MEMORY:
+    if dataset is None and run_folder.read().experiment.data == IN_MEMORY:
         path = str(run_folder.path)
         raise DataError(
-            f"{path} cannot go on: its images were given in Python, and they are not stored with it. "
-            f"Train its model in a new folder: flowzoo.train(flowzoo.load_model({path!r}), images, out=...)"
+            f"{path} cannot go on by itself: its images were given in Python, and they are not stored with "
+            f"it. Give them again: call flowzoo.train as before, with out={path!r} and resume=True"
         )
     reporter = reporter or Reporter()
     where = prepare_device(device)
@@ -153,17 +173,27 @@ def resume_run(
         installed = default_registry()
         refuse_revisions(then, installed, str(run_folder.path), "was trained", NEW_RUN)
         registry = then.bind(installed)
-        data = load_run_data(record, data_options, unchanged=("train", "validation"))
+        unchanged = ("train", "validation")
+        if dataset is None:
+            data = load_run_data(record, data_options, unchanged)
+        else:
+            data = given_run_data(record, dataset, record.experiment.data_options, unchanged)
         if not data.changes and not record.data_report.revisions:  # a record of an older version
             record = replace(record, data_report=_report(data.dataset))
-        options = to_jsonable_python(data.options, fallback=plain_number)
-        experiment = replace(record.experiment, data_options=options, budget=budget)
+        asked = record.experiment
+        experiment = replace(
+            asked,
+            options=with_added(registry, "model", asked.model, asked.options),
+            data_options=to_jsonable_python(data.options, fallback=plain_number),
+            budget=budget,
+        )
         flow = _create(experiment, data.dataset, where, registry)
         assert flow.recipe is not None, "assembled models have recipes"
-        keys = dict.fromkeys([*then.revisions, *flow.recipe.revisions, f"dataset:{experiment.data}"])
+        keys = dict.fromkeys([*then.revisions, *flow.recipe.revisions, *_key_of(experiment)])
         record = replace(record, experiment=experiment)
         record = _with_provenance(record, then, provenance_of(registry, keys), run_folder)
-        trainer = _trainer(experiment, flow, data.dataset, run_folder, reporter, registry)
+        source = read_ahead(data.dataset, workers, pin=where.type == "cuda")
+        trainer = _trainer(experiment, flow, source, run_folder, reporter, registry)
         if trainer.stages > 1 and budget != before:
             raise OptionError(
                 f"the budget of this run, {before}, cannot be changed, because it was divided among several "

@@ -22,6 +22,7 @@ from flowzoo.warm_start import WarmStart
 
 OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": partial(torch.optim.Adam, fused=True),
+    "adamw": partial(torch.optim.AdamW, fused=True, weight_decay=0.0),
     "adamax": torch.optim.Adamax,
 }
 
@@ -57,18 +58,19 @@ class TrainingStep:
         self._flow = flow
         self._stage = stage
         self._precision = options.precision
-        self._clip = options.clip
+        self._batch_size = options.batch_size
+        self._clip = options.clip_in(stage.phase.name)
         self._generator = generator
         self._parameters: list[nn.Parameter] = stage.parameters(flow)
-        self.optimiser = OPTIMISERS[options.optimiser](self._parameters, lr=options.learning_rate)
+        self.optimiser = _optimiser(stage, flow, options)
         self.average = WeightAverage(flow, options.average)
         self.warm_start = warm_start
 
     def take(self, images: IntegerImages, learning_rate: float) -> tuple[float, Ledger]:
-        """Take one step.
+        """Take one step. More images than a batch go through the model batch by batch.
 
         Args:
-            images: ``(B, C, H, W)``, on any device.
+            images: ``(N, C, H, W)``, on any device.
             learning_rate: Learning rate of this step.
 
         Returns:
@@ -79,6 +81,20 @@ class TrainingStep:
             NumericalError: A component could not compute the loss.
         """
         ledger = Ledger()
+        self.optimiser.zero_grad(set_to_none=True)
+        value = 0.0
+        for batch in images.split(self._batch_size):
+            value += self._add_gradient(batch, len(batch) / len(images), ledger)
+        norm = nn.utils.clip_grad_norm_(self._parameters, self._clip)
+        _require_finite(float(norm), "gradient")
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate
+        self.optimiser.step()
+        self.average.update()
+        return value, ledger
+
+    def _add_gradient(self, batch: IntegerImages, share: float, ledger: Ledger) -> float:
+        """Add a batch's share of the step's gradient, and return its share of the loss."""
         call = Call(
             mode="train",
             generator=self._generator,
@@ -88,18 +104,26 @@ class TrainingStep:
         device = self._flow.device
         with rounded_products(self._precision, device):
             with autocast(self._precision, device):
-                loss = self._stage.loss(self._flow, images, call)
+                loss = self._stage.loss(self._flow, batch, call) * share
             value = float(loss.detach())
             _require_finite(value, "loss")
-            self.optimiser.zero_grad(set_to_none=True)
             loss.backward()
-        norm = nn.utils.clip_grad_norm_(self._parameters, self._clip)
-        _require_finite(float(norm), "gradient")
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate
-        self.optimiser.step()
-        self.average.update()
-        return value, ledger
+        return value
+
+
+def _optimiser(stage: Stage, flow: Flow, options: TrainingOptions) -> torch.optim.Optimizer:
+    make = OPTIMISERS[options.optimiser]
+    if not options.weight_decay:
+        return make(stage.parameters(flow), lr=options.learning_rate)
+    decaying: dict[bool, list[nn.Parameter]] = {True: [], False: []}
+    for module in stage.modules(flow):
+        for name, parameter in module.named_parameters():
+            decaying[name.endswith("weight") and parameter.ndim > 1].append(parameter)
+    groups = [
+        {"params": decaying[True], "weight_decay": options.weight_decay},
+        {"params": decaying[False], "weight_decay": 0.0},
+    ]
+    return make([group for group in groups if group["params"]], lr=options.learning_rate)
 
 
 def _require_finite(value: float, what: str) -> None:

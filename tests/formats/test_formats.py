@@ -14,9 +14,11 @@ import flowzoo
 from flowzoo.bench.result import QUALITY
 from flowzoo.bench.store import read_results
 from flowzoo.cli.app import app
+from flowzoo.cli.settings import read_settings
 from flowzoo.comparison.compare import compare_runs
 from flowzoo.errors import SavedModelError
 from flowzoo.evaluation.report import evaluate, read_evaluation
+from flowzoo.registry.loader import default_registry
 from flowzoo.runfolder import RunFolder
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.start import resume_run
@@ -112,6 +114,31 @@ def test_a_stored_evaluation_keeps_its_figure(name: str) -> None:
     assert (found.bits_per_dim, found.valid, found.images) == (pytest.approx(bits, abs=1e-9), valid, 8)
     assert sum(found.terms.values()) == pytest.approx(bits, abs=1e-6)
     assert (found.importance_samples, str(found.exactness)) == (1, "exact")
+
+
+def test_stored_files_mean_what_they_meant_when_a_default_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are from before the option existed."""
+    name = "run-glow-record-2"
+    results = read_results(STORED / "result-schema-4.json").results
+    experiments = [RunFolder(STORED / name).read().experiment, *(each.experiment for each in results)]
+    assert all("normalise" not in each.options for each in experiments)
+    before = [each.fingerprint for each in experiments]
+
+    defaults = default_registry().find("model", "glow").defaults
+    assert isinstance(defaults, dict)
+    monkeypatch.setitem(defaults, "normalise", "whiten")
+    recipe = flowzoo.create_model("glow", (1, 8, 8)).recipe
+    assert recipe is not None
+    assert recipe.options["normalise"] == "whiten"
+
+    assert [each.fingerprint for each in experiments] == before
+    test_a_stored_model_gives_the_stored_likelihoods(name)
+    assert read_settings(STORED / name, []).options["normalise"] == "standardise"
+    run = Path(shutil.copytree(STORED / name, tmp_path / name))
+    test_a_stored_run_is_evaluated_and_trained_to_the_end(name, run)
+    assert RunFolder(run).read().experiment.options["normalise"] == "standardise"
 
 
 def test_stored_evaluations_are_compared() -> None:

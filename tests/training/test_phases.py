@@ -117,9 +117,9 @@ def test_a_single_phase_is_the_training_as_it_is_without_but_for_its_name(
     assert lived_through(tmp_path / "with") == [("all levels", "only", place) for place in range(8)]
 
 
-def test_each_phase_has_its_own_optimiser_warm_up_schedule_and_rate(
-    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def rates(monkeypatch: pytest.MonkeyPatch) -> list[list[float]]:
+    """Return the learning rates of each step of each optimiser, filled while models train."""
     rates: list[list[float]] = []
 
     class Watched(torch.optim.Adam):
@@ -133,6 +133,12 @@ def test_each_phase_has_its_own_optimiser_warm_up_schedule_and_rate(
             self.rates.append(self.param_groups[0]["lr"])
 
     monkeypatch.setitem(OPTIMISERS, "adam", Watched)
+    return rates
+
+
+def test_each_phase_has_its_own_optimiser_warm_up_schedule_and_rate(
+    train: Train, tmp_path: Path, rates: list[list[float]]
+) -> None:
     train(tmp_path / "run", "a:0.25:1 b:0.75:0.1", training={"warmup": 1})
     assert rates == [
         pytest.approx([0.05 * 0.5, 0.05 * 0.5]),
@@ -140,6 +146,39 @@ def test_each_phase_has_its_own_optimiser_warm_up_schedule_and_rate(
             [0.005 * min(1.0, (i + 1) / 2) * 0.5 * (1 + math.cos(math.pi * i / 6)) for i in range(6)]
         ),
     ]
+
+
+@pytest.mark.parametrize(
+    ("training", "risen"),
+    [
+        ({}, [(step + 1) / 101 for step in range(10)]),
+        ({"warmup_share": 0.5}, [1 / 101, 0.2, 0.4, 0.6, 0.8, 1, 1, 1, 1, 1]),
+        ({"warmup_share": 0.5, "warmup": 1}, [0.5, *[1] * 9]),
+    ],
+)
+def test_a_short_stage_warms_up_within_its_share(
+    train: Train, tmp_path: Path, rates: list[list[float]], training: dict[str, Any], risen: list[float]
+) -> None:
+    given = {"warmup": 100, "schedule": "constant", **training}
+    train(tmp_path / "run", "a:0.5:1 b:0.5:0.1", steps=20, training=given)
+    assert rates == [pytest.approx([rate * each for each in risen]) for rate in (0.05, 0.005)]
+
+
+def test_each_phase_clips_its_gradient_by_its_own_norm(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    norms = []
+    clip = torch.nn.utils.clip_grad_norm_
+
+    def watched(parameters: list[torch.nn.Parameter], norm: float) -> torch.Tensor:
+        norms.append(norm)
+        return clip(parameters, norm)
+
+    monkeypatch.setattr("torch.nn.utils.clip_grad_norm_", watched)
+    train(tmp_path / "run", "a:0.25:1 b:0.75:1", training={"clip": {"b": 2}})
+    assert norms == [100.0, 100.0] + [2.0] * 6
+    with pytest.raises(OptionError, match=r"'c'.*phases: a, b"):
+        train(tmp_path / "none", "a:0.25:1 b:0.75:1", training={"clip": {"c": 2}})
 
 
 @pytest.mark.parametrize("order", ["jointly", "separately"])

@@ -84,12 +84,18 @@ def test_training_leaves_the_global_random_state_alone(start: Start, tmp_path: P
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.parametrize("order", ["jointly", "separately"])
+@pytest.mark.parametrize(
+    "training",
+    [
+        {},
+        {"order": "separately"},
+        {"order": "separately", "accumulate": 2, "optimiser": "adamw", "weight_decay": 0.1},
+    ],
+)
 @pytest.mark.parametrize("stop", [1, 3, 5])
 def test_an_interrupted_run_that_is_resumed_ends_like_an_undisturbed_one(
-    start: Start, tmp_path: Path, order: str, stop: int
+    start: Start, tmp_path: Path, training: dict[str, object], stop: int
 ) -> None:
-    training = {"order": order}
     start(tmp_path / "whole", training=training)
     with pytest.raises(KeyboardInterrupt):
         start(tmp_path / "cut", training=training, reporter=StopAt(stop))

@@ -35,7 +35,7 @@ class TrainingSteps:
 
     def __init__(self, trained: Trained, stage: Stage, batch_size: int | None = None) -> None:
         options = parse_training_options(trained.training)
-        self.batch_size = batch_size or options.batch_size
+        self.batch_size = batch_size or options.images_per_step
         dataset = trained.dataset
         self._batches = ShuffledBatches(
             dataset.split("train"), self.batch_size, trained.seed, dataset.info.flips

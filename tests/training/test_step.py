@@ -1,0 +1,86 @@
+"""A single step: batches whose gradients are averaged, and weights that decay."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+import flowzoo
+from flowzoo.data.load import load_dataset
+from flowzoo.errors import OptionError
+from flowzoo.experiment.training_options import parse_training_options
+from flowzoo.training.stage import plan_stages
+from flowzoo.training.step import TrainingStep
+from flowzoo.warm_start import WarmStart
+from tests.training.conftest import TINY
+
+IMAGES = load_dataset("digits")["train"].take(range(12))
+RATE = 0.01
+
+
+def model(order: str = "jointly") -> flowzoo.Flow:
+    """Return a model that has seen data."""
+    if order == "separately":
+        flow = flowzoo.create_model("mrcnf", (1, 8, 8), seed=0, bins=17, **TINY)
+    else:
+        network = {"hidden": 4}
+        flow = flowzoo.create_model("glow", (1, 8, 8), seed=0, bins=17, levels=1, last={"network": network})
+    flow.initialise([IMAGES / 17])
+    return flow
+
+
+def stepped(steps: int = 1, **training: Any) -> tuple[flowzoo.Flow, list[float]]:
+    """Return a model that has taken steps of its first stage, and its losses."""
+    options = parse_training_options(training)
+    flow = model(options.order)
+    stage = plan_stages(flow, options)[0]
+    generator = torch.Generator().manual_seed(0)
+    step = TrainingStep(flow, stage, options, generator, WarmStart(flow))
+    return flow, [step.take(IMAGES, RATE)[0] for _ in range(steps)]
+
+
+def test_batches_of_one_step_count_as_one_batch_of_all_their_images() -> None:
+    """Also where the last one is smaller. The noise of all batches follows from one generator."""
+    whole, expected = stepped(2, batch_size=12)
+    for size in (6, 5):
+        parts, losses = stepped(2, batch_size=size, accumulate=2)
+        assert losses == pytest.approx(expected, rel=1e-5)
+        for ours, theirs in zip(parts.parameters(), whole.parameters(), strict=True):
+            torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("order", ["jointly", "separately"])
+def test_weights_of_layers_decay_and_nothing_else_does(order: str) -> None:
+    before = dict(model(order).named_parameters())
+    plain = dict(stepped(order=order)[0].named_parameters())
+    decayed = dict(stepped(order=order, optimiser="adamw", weight_decay=0.5)[0].named_parameters())
+    changed = {name for name, each in plain.items() if not torch.equal(each, decayed[name])}
+    for name in changed:
+        difference = plain[name] - decayed[name]
+        torch.testing.assert_close(difference, RATE * 0.5 * before[name], rtol=1e-3, atol=1e-7)
+    trained = {name for name, each in plain.items() if each.grad is not None}
+    assert changed == {name for name in trained if name.endswith("weight") and before[name].any()}
+    assert changed
+
+
+def test_adamw_without_decay_is_adam() -> None:
+    adam, adamw = stepped(2)[0], stepped(2, optimiser="adamw")[0]
+    assert all(torch.equal(*pair) for pair in zip(adam.parameters(), adamw.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"weight_decay": 0.1}, "weight_decay.*optimiser=adamw"),
+        ({"accumulate": 0}, "accumulate"),
+        ({"warmup_share": 1.5}, "warmup_share=1.5"),
+        ({"clip": {"a": -1}}, "clip.*-1"),
+        ({"clip": -1}, "clip=-1"),
+    ],
+)
+def test_options_out_of_range_are_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionError, match=message) as caught:
+        parse_training_options(given)
+    assert "\n" not in str(caught.value)
