@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -12,7 +13,7 @@ from flowzoo.call import EVALUATION, Call
 from flowzoo.errors import OptionError
 from flowzoo.one_pass import BeginsPasses
 from flowzoo.origin import name_of
-from flowzoo.shapes import Images, PerImage
+from flowzoo.shapes import Images, PerImage, Shape
 from flowzoo.traits import BijectorTraits
 
 
@@ -98,6 +99,20 @@ class ConditionalBijector(BeginsPasses, nn.Module, ABC):
         raise OptionError(
             f"{name_of(self)} cannot split its log_det by dimension (its traits.has_contributions is False)"
         )
+
+    def autoregressive_order(self, shape: Shape) -> Sequence[int] | None:
+        """Return the order in which the outputs depend on the values of an image; None if there is none.
+
+        With inputs and outputs in this order, the Jacobian is lower triangular: an output depends on its own
+        value and on those before it. ``log_det`` is then the sum of the logs of the diagonal.
+
+        Args:
+            shape: ``(C, H, W)`` of the images.
+
+        Returns:
+            The places of all values of the flattened image, each once, the first one first.
+        """
+        return None
 
     def loss(self, x: Images, context: Images | None = None, call: Call = EVALUATION) -> PerImage:
         """Return what training minimises, ``(B,)``; here the negative log-likelihood in nats.

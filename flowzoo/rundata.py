@@ -64,6 +64,23 @@ def load_run_data(
     except FlowzooError as reason:
         _refuse_lost_files(record, name, options, reason)
         raise
+    return given_run_data(record, dataset, options, unchanged)
+
+
+def given_run_data(
+    record: RunRecord, dataset: Dataset, options: Mapping[str, Any], unchanged: Collection[str] = ()
+) -> RunData:
+    """Compare a data set with the images that a run was started on.
+
+    Args:
+        record: The record of the run.
+        dataset: The data set.
+        options: Its options.
+        unchanged: As in :func:`load_run_data`.
+
+    Raises:
+        DataError: The images of a split in ``unchanged`` differ.
+    """
     changes = _changes(record, dataset)
     refused = [split for split in changes if split in unchanged or not record.data_report.revisions]
     if refused:

@@ -69,7 +69,8 @@ def test_every_command_stands_in_the_reference(pages: ModuleType) -> None:
 def test_every_training_option_stands_in_the_reference(pages: ModuleType) -> None:
     page = pages.PAGES["reference/training.md"]()
     for name, field in TrainingOptions.model_fields.items():
-        assert f"| `training.{name}` | `{field.default}` |" in page
+        default = "null" if field.default is None else field.default
+        assert f"| `training.{name}` | `{default}` |" in page
         assert field.description in page
 
 

@@ -7,12 +7,15 @@ from torch import Tensor, nn
 
 from flowzoo.bijector import ConditionalBijector
 from flowzoo.call import EVALUATION, Call
-from flowzoo.shapes import Images
+from flowzoo.shapes import Images, Shape
 from flowzoo.traits import BijectorTraits
 
 
 class Wave(ConditionalBijector):
-    """``z = a x + b mean(c) + sin(x) / 2``, with ``a`` and ``b`` trainable; inverted by bisection."""
+    """``z = a x + b mean(c) + sin(x) / 2``, with ``a`` and ``b`` trainable; inverted by bisection.
+
+    An output depends on its own value alone, so that any autoregressive order is right.
+    """
 
     traits = BijectorTraits(has_contributions=True)
 
@@ -41,6 +44,9 @@ class Wave(ConditionalBijector):
             above = self.a * middle + 0.5 * torch.sin(middle) > target
             low, high = torch.where(above, low, middle), torch.where(above, middle, high)
         return (low + high) / 2
+
+    def autoregressive_order(self, shape: Shape) -> list[int]:
+        return list(range(torch.Size(shape).numel()))
 
     def _shift(self, x: Images, context: Images | None) -> Tensor:
         given = x.new_zeros(len(x)) if context is None else context.flatten(1).mean(1)

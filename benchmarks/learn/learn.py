@@ -31,6 +31,7 @@ SETTINGS = {
     "*": ("training.learning_rate=3e-3", "training.warmup=20", "training.validations=2"),
     "lcma": ("training.scoring=0.2",),
     "rnode": ("bijector.blocks=1", "bijector.network.hidden=16"),
+    "tarflow": ("bijector.width=64",),
 }
 """What models are trained with, by pattern."""
 

@@ -141,6 +141,11 @@ def _print(experiment: Experiment) -> None:
 
     from flowzoo.cli.streams import results
     from flowzoo.experiment.settings import settings_of
+    from flowzoo.registry.loader import default_registry
+    from flowzoo.registry.options import resolve
+
+    registry = default_registry()
+    resolve(registry, registry.find("model", experiment.model), experiment.options)  # refuses wrong ones
 
     results().write(yaml.safe_dump(settings_of(experiment), sort_keys=False))
 

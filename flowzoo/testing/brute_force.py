@@ -10,23 +10,32 @@ from flowzoo.flow import Flow
 from flowzoo.shapes import Images, PerImage
 
 
-def brute_force_log_det(y: Tensor, x: Tensor) -> PerImage:
-    """Return ``log |det dy/dx|`` of every image by automatic differentiation, row by row of the Jacobian.
+def brute_force_jacobian(y: Tensor, x: Tensor) -> Tensor:
+    """Return ``dy/dx`` of every image by automatic differentiation, row by row.
 
     Args:
-        y: ``(B, ...)``, computed from ``x``, with as many values. Each image's values depend on that image
-            alone.
+        y: ``(B, ...)``, computed from ``x``. Each image's values depend on that image alone.
         x: ``(B, C, H, W)``, a leaf that requires gradients.
 
     Returns:
-        ``(B,)``, nats.
+        ``(B, outputs, inputs)``, of the flattened images.
     """
     # Images do not mix, so that one backward pass gives a row of every image's Jacobian.
     rows = [
         torch.autograd.grad(values.sum(), [x], retain_graph=True, materialize_grads=True)[0].flatten(1)
         for values in y.flatten(1).T
     ]
-    log_det: Tensor = torch.linalg.slogdet(torch.stack(rows, dim=1)).logabsdet
+    return torch.stack(rows, dim=1)
+
+
+def brute_force_log_det(y: Tensor, x: Tensor) -> PerImage:
+    """Return ``log |det dy/dx|`` of every image, ``(B,)``, in nats.
+
+    Args:
+        y: As in :func:`brute_force_jacobian`, with as many values as ``x``.
+        x: As in :func:`brute_force_jacobian`.
+    """
+    log_det: Tensor = torch.linalg.slogdet(brute_force_jacobian(y, x)).logabsdet
     return log_det
 
 

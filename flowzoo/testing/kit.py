@@ -12,12 +12,14 @@ from flowzoo.component import Kind
 from flowzoo.errors import UnknownNameError, did_you_mean
 from flowzoo.origin import raised_in
 from flowzoo.testing import (
+    autoregressive,
     bands,
     bijectors,
     commands,
     common,
     copying,
     datasets,
+    dequantisations,
     devices,
     differences,
     far,
@@ -36,6 +38,7 @@ from flowzoo.testing import (
 from flowzoo.testing.bijectors import Bijector
 from flowzoo.testing.context import uses_its_context
 from flowzoo.testing.declaration import declares_a_sensible_trial
+from flowzoo.testing.dequantisations import Noise
 from flowzoo.testing.exhaustive import adds_up_to_its_mass
 from flowzoo.testing.invertible import Invertible
 from flowzoo.testing.models import Model
@@ -171,6 +174,7 @@ _BIJECTION = {
 _STOCHASTIC = {**_BIJECTION, "log-det": invertible.draws_its_log_det}
 
 _BIJECTOR = {
+    "autoregressive": autoregressive.is_triangular,
     "context": uses_its_context,
     "contributions": bijectors.contributes_its_log_det,
     "loss": bijectors.has_the_stated_loss,
@@ -187,9 +191,9 @@ _TRANSFORM = {
 _DENSITY = {"density": transforms.draws_from_a_density}
 
 
-def _everywhere(log_det: Callable[[type[V], Trial], None]) -> dict[str, Callable[[type[V], Trial], None]]:
+def _everywhere(*own: Callable[[type[V], Trial], None]) -> dict[str, Callable[[type[V], Trial], None]]:
     """Return checks of values, shapes and options that a component's own trial does not try."""
-    light = (invertible.has_shapes, invertible.inverts, log_det, differences.has_right_gradients)
+    light = (invertible.has_shapes, invertible.inverts, *own, differences.has_right_gradients)
     return {
         "far-values": far.holds_far_out,
         "other-shapes": variants.for_other_shapes(*light),
@@ -199,6 +203,7 @@ def _everywhere(log_det: Callable[[type[V], Trial], None]) -> dict[str, Callable
 
 
 _EXACT = _everywhere(invertible.has_exact_log_det)
+_EXACT_BIJECTOR = _everywhere(invertible.has_exact_log_det, autoregressive.is_triangular)
 _DRAWN = _everywhere(invertible.draws_its_log_det)
 
 
@@ -257,10 +262,25 @@ _NETWORK = {
     **_COMMON,
 }
 
+_ANY_NOISE = (dequantisations.stays_in_the_bin, dequantisations.has_its_log_q)
+
+_NOISE = {
+    "shapes": dequantisations.stays_in_the_bin,
+    "log-q": dequantisations.has_its_log_q,
+    "density": dequantisations.integrates_to_one,
+    "probabilities": dequantisations.bounds_probabilities,
+    "first-pass": common.makes_one_first_pass,
+    "other-shapes": variants.for_other_shapes(*_ANY_NOISE),
+    "other-options": variants.under_other_options(*_ANY_NOISE),
+    **_PART,
+    # Integers come in one layout and have no dtype to keep.
+    **{name: check for name, check in _COMMON.items() if name not in ("layouts", "dtype-and-device")},
+}
+
 _INVERTIBLE: dict[tuple[Kind, bool], dict[str, TrialCheck]] = {
     ("transform", True): _on(Transform, {**_BIJECTION, **_TRANSFORM, **_EXACT}),
     ("transform", False): _on(Transform, {**_STOCHASTIC, **_TRANSFORM, **_DRAWN, **_DENSITY}),
-    ("bijector", True): _on(Bijector, {**_BIJECTION, **_BIJECTOR, **_EXACT}),
+    ("bijector", True): _on(Bijector, {**_BIJECTION, **_BIJECTOR, **_EXACT_BIJECTOR}),
     ("bijector", False): _on(Bijector, {**_STOCHASTIC, **_BIJECTOR, **_DRAWN}),
     ("model", True): _on(Model, {**_BIJECTION, **_MODEL, **_model(*_STEPS, invertible.has_exact_log_det)}),
     ("model", False): _on(Model, {**_STOCHASTIC, **_MODEL, **_model(*_STEPS)}),
@@ -268,6 +288,7 @@ _INVERTIBLE: dict[tuple[Kind, bool], dict[str, TrialCheck]] = {
 
 _OTHERS: dict[Kind, dict[str, TrialCheck]] = {
     "split": _on(Split, _SPLIT),
+    "dequantisation": _on(Noise, _NOISE),
     "network": _on(Net, {name: networks.in_all_variants(check) for name, check in _NETWORK.items()}),
     "dataset": {
         "description": datasets.describes_itself,

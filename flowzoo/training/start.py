@@ -28,7 +28,7 @@ from flowzoo.registry.lookup import Registry
 from flowzoo.registry.models import assemble
 from flowzoo.registry.provenance import Provenance, changes, provenance_of, refuse_revisions
 from flowzoo.registry.saving import check_replaceable, saved_provenance
-from flowzoo.rundata import load_run_data
+from flowzoo.rundata import given_run_data, load_run_data
 from flowzoo.runfolder import NEW_RUN, DataReport, RunFolder, RunRecord
 from flowzoo.training.reporter import Reporter
 from flowzoo.training.stop import stoppable
@@ -131,6 +131,7 @@ def resume_run(
     workers: int = 0,
     reporter: Reporter | None = None,
     check: bool = True,
+    dataset: Dataset | None = None,
 ) -> RunRecord:
     """Continue a run that was interrupted, or that is to be trained for longer.
 
@@ -144,6 +145,7 @@ def resume_run(
         reporter: Receives the progress.
         check: Refuse a model that computes something else than when training stopped, although every revision
             is the same (:mod:`flowzoo.registry.probe`).
+        dataset: The images, for a run on images that were given in Python; by default they are loaded again.
 
     Raises:
         FlowzooError: The folder holds no run, or what it needs has changed since: a component has another
@@ -154,11 +156,11 @@ def resume_run(
         FileError: As in :func:`start_run`.
     """
     run_folder = RunFolder(folder)
-    if run_folder.read().experiment.data == IN_MEMORY:
+    if dataset is None and run_folder.read().experiment.data == IN_MEMORY:
         path = str(run_folder.path)
         raise DataError(
-            f"{path} cannot go on: its images were given in Python, and they are not stored with it. "
-            f"Train its model in a new folder: flowzoo.train(flowzoo.load_model({path!r}), images, out=...)"
+            f"{path} cannot go on by itself: its images were given in Python, and they are not stored with "
+            f"it. Give them again: call flowzoo.train as before, with out={path!r} and resume=True"
         )
     reporter = reporter or Reporter()
     where = prepare_device(device)
@@ -171,7 +173,11 @@ def resume_run(
         installed = default_registry()
         refuse_revisions(then, installed, str(run_folder.path), "was trained", NEW_RUN)
         registry = then.bind(installed)
-        data = load_run_data(record, data_options, unchanged=("train", "validation"))
+        unchanged = ("train", "validation")
+        if dataset is None:
+            data = load_run_data(record, data_options, unchanged)
+        else:
+            data = given_run_data(record, dataset, record.experiment.data_options, unchanged)
         if not data.changes and not record.data_report.revisions:  # a record of an older version
             record = replace(record, data_report=_report(data.dataset))
         asked = record.experiment
@@ -183,11 +189,11 @@ def resume_run(
         )
         flow = _create(experiment, data.dataset, where, registry)
         assert flow.recipe is not None, "assembled models have recipes"
-        keys = dict.fromkeys([*then.revisions, *flow.recipe.revisions, f"dataset:{experiment.data}"])
+        keys = dict.fromkeys([*then.revisions, *flow.recipe.revisions, *_key_of(experiment)])
         record = replace(record, experiment=experiment)
         record = _with_provenance(record, then, provenance_of(registry, keys), run_folder)
-        dataset = read_ahead(data.dataset, workers, pin=where.type == "cuda")
-        trainer = _trainer(experiment, flow, dataset, run_folder, reporter, registry)
+        source = read_ahead(data.dataset, workers, pin=where.type == "cuda")
+        trainer = _trainer(experiment, flow, source, run_folder, reporter, registry)
         if trainer.stages > 1 and budget != before:
             raise OptionError(
                 f"the budget of this run, {before}, cannot be changed, because it was divided among several "

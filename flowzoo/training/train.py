@@ -6,6 +6,8 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from pydantic_core import to_jsonable_python
@@ -20,12 +22,13 @@ from flowzoo.experiment.training_options import parse_training_options
 from flowzoo.files import as_path
 from flowzoo.flow import Flow
 from flowzoo.integers import plain_number
-from flowzoo.loading import refuse_other_images
+from flowzoo.loading import is_run, refuse_other_images
 from flowzoo.mappings import names_to_values
 from flowzoo.registry.models import create_model
+from flowzoo.runfolder import RunFolder
 from flowzoo.seeds import check_seed
 from flowzoo.training.reporter import Progress, Reporter
-from flowzoo.training.start import train_into
+from flowzoo.training.start import resume_run, train_into
 
 
 def train(
@@ -40,6 +43,7 @@ def train(
     training: Mapping[str, Any] | None = None,
     device: str | None = None,
     workers: int = 0,
+    resume: bool = False,
     progress: Callable[[Progress], object] | None = None,
 ) -> Flow:
     """Train a model as ``flowzoo train`` does.
@@ -57,14 +61,15 @@ def train(
         steps: How long to train, in steps. Give either steps or seconds.
         seconds: How long to train, in seconds.
         out: The run folder to write: the model, the log and the checkpoints. It is new or empty. Without it,
-            nothing is kept but the model that is returned. ``flowzoo train --resume`` goes on with a run,
-            unless its images were given in memory, since these are not stored.
+            nothing is kept but the model that is returned.
         seed: Seed of the weights, of the noise and of the order of the data.
         options: Options of the model where its name is given, ``pixels`` among them, as
             :func:`flowzoo.create_model` takes them.
         training: Options of the training that differ from their defaults, such as ``{"batch_size": 128}``.
         device: ``auto``, ``cpu``, ``cuda``, ...; by default ``auto`` for a name, and where it is for a model.
         workers: Number of processes that read images ahead. They change nothing but the time.
+        resume: Go on with the run in ``out``, which the same call began, with the same images; begin it if
+            there is none. The budget may be larger now.
         progress: Called with a :class:`~flowzoo.training.reporter.Progress` after every step.
 
     Returns:
@@ -94,9 +99,35 @@ def train(
         training=training_options,
         seed=seed,
     )
+    reporter = _Calling(progress)
+    run = _begun(out, experiment, dataset) if resume else None
+    if run is not None:
+        where = str(flow.device)
+        resume_run(run, budget=budget, dataset=dataset, device=where, workers=workers, reporter=reporter)
+        flow.load_state_dict(RunFolder(run).load_model(where).state_dict())
+        return flow
     with tempfile.TemporaryDirectory() if out is None else nullcontext(out) as folder:
-        train_into(as_path(folder), experiment, flow, dataset, workers=workers, reporter=_Calling(progress))
+        train_into(as_path(folder), experiment, flow, dataset, workers=workers, reporter=reporter)
     return flow
+
+
+def _begun(out: str | os.PathLike[str] | None, experiment: Experiment, dataset: Dataset) -> Path | None:
+    """Return the run to go on with, if there is one; refuse one of another experiment."""
+    if out is None:
+        raise OptionError("resume=True goes on with a run. Name its folder: out=...")
+    if not is_run(out):
+        return None
+    run = as_path(out)
+    before = RunFolder(run).read().experiment
+    now = replace(experiment, data_revision=dataset.info.revision)
+    if before.data_revision == now.data_revision and before.fingerprint != now.fingerprint:
+        names = ("model", "options", "pixels", "data", "training", "seed")
+        other = [each for each in names if getattr(before, each) != getattr(now, each)]
+        raise OptionError(
+            f"the run in {out} was begun with other settings ({', '.join(other)}). Give the same ones to go "
+            "on with it, or another folder to begin a new run"
+        )
+    return run
 
 
 def _options_of(dataset: Dataset) -> Mapping[str, Any]:

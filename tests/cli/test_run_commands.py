@@ -211,6 +211,14 @@ def test_widening_a_network_takes_one_option() -> None:
     assert "joint.network.hidden" in refused.stderr
 
 
+def test_settings_that_do_not_fit_the_model_are_not_printed() -> None:
+    refused = flowzoo(
+        "train", "glow", "--data", "digits", "--steps", "1", "--set", "lvels=2", "--print-config"
+    )
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "'levels'" in refused.stderr
+
+
 def test_a_finished_run_is_trained_for_longer(run: Path) -> None:
     result = flowzoo("train", "--resume", "--out", run, "--steps", "5")
     assert result.exit_code == 0, result.output

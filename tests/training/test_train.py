@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,7 +82,7 @@ def test_a_run_on_images_in_memory_goes_on_in_a_new_folder_alone(tmp_path: Path)
     run, images = tmp_path / "run", np.random.default_rng(0).integers(0, 256, (40, 1, 8, 8), dtype=np.uint8)
     flowzoo.train("realnvp", images, steps=2, options=SMALL, training=QUICK, out=run)
     record = (run / "run.json").read_bytes()
-    with pytest.raises(DataError, match=rf"{run}.*flowzoo\.train\(flowzoo\.load_model"):
+    with pytest.raises(DataError, match=rf"{run}.*resume=True"):
         resume_run(run, device="cpu")
     assert read_settings(run, []).data_name is None  # so that a data set is asked for
     with pytest.raises(SavedModelError, match=f"{run} holds a run already"):
@@ -90,6 +91,32 @@ def test_a_run_on_images_in_memory_goes_on_in_a_new_folder_alone(tmp_path: Path)
     again = flowzoo.train(flowzoo.load_model(run), images, steps=2, training=QUICK, out=tmp_path / "next")
     assert RunFolder(tmp_path / "next").read().status == "finished"
     assert again.bins == 256
+
+
+def test_training_on_images_in_memory_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (40, 1, 8, 8), dtype=np.uint8)
+    training = {**QUICK, "initial_images": 16}
+
+    def train(name: str, **changed: Any) -> flowzoo.Flow:
+        given = {"steps": 6, "options": SMALL, "training": training, "data": images, **changed}
+        return flowzoo.train("realnvp", out=tmp_path / name, device="cpu", **given)
+
+    def stop(progress: Progress) -> None:
+        if progress.step == 5:
+            raise KeyboardInterrupt
+
+    whole = train("whole", resume=True)  # there is no run yet
+    with pytest.raises(KeyboardInterrupt):
+        train("cut", progress=stop)
+    with pytest.raises(DataError, match="images differ"):
+        train("cut", data=255 - images, resume=True)
+    with pytest.raises(OptionError, match=r"\(training, seed\)"):
+        train("cut", training={**training, "batch_size": 4}, seed=1, resume=True)
+    with pytest.raises(OptionError, match="out="):
+        flowzoo.train("realnvp", images, steps=1, options=SMALL, resume=True)
+    resumed = train("cut", resume=True)
+    assert all(torch.equal(*pair) for pair in zip(resumed.parameters(), whole.parameters(), strict=True))
+    assert RunFolder(tmp_path / "cut").read().steps == 6
 
 
 def test_a_data_set_with_options_is_found_again(tmp_path: Path) -> None:

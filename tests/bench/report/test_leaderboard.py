@@ -243,7 +243,6 @@ def on(value: float = 2.0, **conditions: object) -> dict[str, Measurement]:
     [
         ({"images": 100}, "images: 100, not 300"),
         ({"split": "train"}, "split: train, not test"),
-        ({"dequantisation": "none"}, "dequantisation: none, not uniform"),
     ],
 )
 def test_other_images_are_never_ranked_with_the_rest(other: dict[str, object], reason: str) -> None:

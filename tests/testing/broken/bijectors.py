@@ -126,6 +126,15 @@ def with_position(stack: Stack) -> Stack:
     return in_its_traits(pointwise=True)(ramp(stack))
 
 
+def in_wave(break_it: Break) -> Break:
+    """Return a break of the part that states an autoregressive order."""
+    return in_part(lambda stack: stack.parts[1], break_it)
+
+
+def next_value(x: Tensor) -> Tensor:
+    return x.flatten(1).roll(-1, 1).reshape(x.shape)
+
+
 def in_phases(*phases: Phase) -> Break:
     return declared("phases", phases)
 
@@ -149,6 +158,18 @@ BIJECTOR = Example(
         "part of the context gets no gradient": ("gradient-slopes", other_context(edge_detached)),
         "it says that it is pointwise, and is not": ("pointwise", mixing),
         "it says that it is pointwise, and has weights for each pixel": ("pointwise", with_position),
+        "its autoregressive order is no permutation": (
+            "autoregressive",
+            in_wave(instead("autoregressive_order", lambda _, shape: [0] * shape[0] * shape[1] * shape[2])),
+        ),
+        "an output depends on a later value": (
+            "autoregressive",
+            in_wave(after("forward", lambda r, x, *_: (r[0] + 1e-3 * next_value(x), r[1]))),
+        ),
+        "an output depends on its own value in another way": (
+            "autoregressive",
+            in_wave(after("forward", lambda r, x, *_: (r[0] + 1e-3 * x, r[1]))),
+        ),
         "phases do not share the whole training": ("phases", in_phases(Phase("one", 0.5), Phase("two", 0.4))),
         "two phases have one name": ("phases", in_phases(Phase("one", 0.5), Phase("one", 0.5))),
         "a phase has no share": ("phases", in_phases(Phase("one", 1.0), Phase("two", 0.0))),

@@ -101,7 +101,13 @@ def flowzoo_components() -> list[Component]:
             check=Check(
                 shape=(1, 4, 4),
                 options={
-                    "bijector": {**TINY, "network": {"width": 4}, "evaluation_steps": 8, "tolerance": 1e-5}
+                    "bijector": {
+                        **TINY,
+                        "blocks": 1,
+                        "network": {"width": 4},
+                        "evaluation_steps": 12,
+                        "tolerance": 1e-5,
+                    }
                 },
                 tolerance=2e-5,
                 reason=GRID,

@@ -8,6 +8,7 @@ flowzoo_api_version = 2
 
 REALNVP = "Dinh, Sohl-Dickstein and Bengio, Density Estimation Using Real NVP, 2017, arXiv:1605.08803"
 GLOW = "Kingma and Dhariwal, Glow, 2018, arXiv:1807.03039"
+TARFLOW = "Zhai et al., Normalizing Flows are Capable Generative Models, 2024, arXiv:2412.06329"
 FLOW_PLUS_PLUS = "Ho, Chen, Srinivas, Duan and Abbeel, Flow++, 2019, arXiv:1902.00275"
 JET = "Kolesnikov, Pinto and Tschannen, Jet, 2024, arXiv:2412.15129"
 WEIGHT_NORM = "Salimans and Kingma, Weight Normalization, 2016, arXiv:1602.07868"
@@ -19,11 +20,13 @@ NARROW = {"hidden": 4}
 TINY_REALNVP = {"checkerboard": 2, "channel": 2, "network": {"hidden": 4, "blocks": 1}}
 TINY_FLOW_PLUS_PLUS = {"steps": 2, "logistics": 2, "network": {"hidden": 4, "blocks": 1}}
 TINY_GLOW = {"steps": 2, "squeeze": True, "network": NARROW}
+TINY_TARFLOW = {"blocks": 2, "width": 4, "depth": 1, "heads": 2}
+OTHER_TARFLOW = {**TINY_TARFLOW, "patch_size": 2, "inverse": "jacobi", "orders": ["columns-reversed"]}
 
 
 @hookimpl
 def flowzoo_components() -> list[Component]:
-    return [*_networks(), *_bijectors(), *_splits(), *_models()]
+    return [*_networks(), *_bijectors(), *_splits(), *_dequantisations(), *_models()]
 
 
 def _networks() -> list[Component]:
@@ -125,6 +128,17 @@ def _bijectors() -> list[Component]:
             reference=GLOW,
             check=Check(shape=(2, 2, 2), context_shape=(1, 4, 4), options={"network": NARROW}),
         ),
+        Component(
+            kind="bijector",
+            name="tarflow",
+            build="flowzoo_coupling.tarflow:build_tarflow",
+            summary="Causal transformers over patches, in alternating orders",
+            reference=TARFLOW,
+            check=(
+                Check(shape=(1, 2, 4), context_shape=(1, 2, 4), options=TINY_TARFLOW),
+                Check(shape=(1, 2, 6), options=OTHER_TARFLOW, name="patches of 2x2"),
+            ),
+        ),
     ]
 
 
@@ -143,6 +157,19 @@ def _splits() -> list[Component]:
             build="flowzoo_coupling.offset_split:build_channel_split",
             summary="Squeezes and keeps the first half of the channels",
             reference=REALNVP,
+        ),
+    ]
+
+
+def _dequantisations() -> list[Component]:
+    return [
+        Component(
+            kind="dequantisation",
+            name="variational",
+            build="flowzoo_coupling.variational:build_variational",
+            summary="Noise that a conditional flow draws, trained with the model",
+            reference=FLOW_PLUS_PLUS,
+            check=Check(shape=(1, 2, 2), options={"bijector": {"checkerboard": 2, "network": {"hidden": 4}}}),
         ),
     ]
 
@@ -196,6 +223,15 @@ def _models() -> list[Component]:
                     "last": TINY_GLOW,
                 },
             ),
+        ),
+        Component(
+            kind="model",
+            name="tarflow",
+            build="flowzoo.api:cascade_model",
+            defaults={"bijector": Spec("tarflow"), "normalise": "whiten"},
+            summary="Causal transformers over the patches of an image",
+            reference=TARFLOW,
+            check=Check(shape=(1, 2, 4), options={"bijector": TINY_TARFLOW}),
         ),
     ]
 
