@@ -61,15 +61,14 @@ def flowzoo_components() -> list[Component]:
                     "precondition": {"network": {"hidden": 4}},
                     "bijector": {
                         "blocks": 1,
-                        "network": {"width": 4},
+                        "network": Spec("conv-field", hidden=4),
                         "evaluation_solver": "rk4",
-                        "evaluation_steps": 8,
-                        "tolerance": 1e-5,
+                        "evaluation_steps": 4,
                         "evaluation_trace": "exact",
                     },
                 },
                 tolerance=2e-5,
-                reason=f"{DRAWN}; the flows are solved by rk4 on 8 fixed steps a block",
+                reason=f"{DRAWN}; the flows are solved by rk4 on 4 fixed steps a block",
             ),
         ),
     ]
