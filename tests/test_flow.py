@@ -378,7 +378,9 @@ def test_levels_that_share_a_parameter_do_not_train_apart() -> None:
 
 
 def test_draws_follow_the_images_indices_as_in_evaluation(as_users_run_it: None) -> None:
-    model = create_model("ffjord", SHAPE, seed=0, bijector={"blocks": 1, "network": {"hidden": 4}}).double()
+    model = create_model(
+        "ffjord", SHAPE, seed=0, bijector={"blocks": 1, "network": {"name": "conv-field", "hidden": 4}}
+    ).double()
     model.initialise([images(8)])
     randomise(model, seed=0)
     x, integers = images(3), (images(3) * 256).to(torch.uint8)

@@ -63,7 +63,9 @@ def test_nor_do_upscaled_images(component: Component) -> None:
 
 def test_solvers_that_choose_their_steps_settle_them_on_the_first_images() -> None:
     adaptive = {"evaluation_solver": "dopri5", "evaluation_tolerance": 1e-4, "evaluation_steps": None}
-    trial = trial_of("model", "ffjord", bijector={**adaptive, "blocks": 1, "network": {"hidden": 4}})
+    trial = trial_of(
+        "model", "ffjord", bijector={**adaptive, "blocks": 1, "network": {"name": "conv-field", "hidden": 4}}
+    )
     flow = Model.ready(trial).module
     with torch.no_grad():
         for parameter in flow.parameters():

@@ -96,7 +96,15 @@ def test_json_holds_all_of_it(solved: dict[str, Any]) -> None:
 
 
 def test_a_continuous_flow_reports_on_each_block_in_both_directions(tmp_path: Path) -> None:
-    tiny = ["--set", "levels=2", "--set", "bijector.blocks=2", "--set", "bijector.network.hidden=4"]
+    tiny = [
+        "--set",
+        "levels=2",
+        "--set",
+        "bijector.blocks=2",
+        "--set",
+        "bijector.network={name: conv-field, hidden: 4}",
+    ]
+    tiny += ["--set", "normalise=standardise", "--set", "precondition=null"]
     result = flowzoo("train", "mrcnf", "--data", "digits", "--out", tmp_path / "run", "--steps", "1", *tiny)
     assert result.exit_code == 0, result.output
     found = json.loads(flowzoo("diagnose", tmp_path / "run", "--images", "4", "--json").stdout)

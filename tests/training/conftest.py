@@ -15,9 +15,10 @@ from flowzoo.training.start import start_run
 
 TINY = {
     "levels": 2,
+    "precondition": None,
     "bijector": {
         "blocks": 1,
-        "network": {"hidden": 4, "layers": 2},
+        "network": {"name": "conv-field", "hidden": 4, "layers": 2},
         "evaluation_solver": "rk4",
         "evaluation_steps": 3,
     },

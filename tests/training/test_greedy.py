@@ -35,7 +35,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 def test_flow_matching_on_an_affine_leaves_it_as_it_had_trained(start: Start, tmp_path: Path) -> None:
     def train(name: str, steps: int, bijector: dict[str, Any]) -> dict[str, torch.Tensor]:
-        options = {"levels": 2, "bijector": bijector, "normalise": "whiten"}
+        options = {"levels": 2, "bijector": bijector, "normalise": "whiten", "precondition": None}
         start(tmp_path / name, steps=steps, options=options, training=TRAINING)
         return weights(tmp_path / name)
 

@@ -24,7 +24,7 @@ from flowzoo_cnf.cnf import CNF
 def test_flags_reach_the_flow(
     model: str, flags: list[str], kinetic: float, jacobian: float, steer: float
 ) -> None:
-    options = read_settings(None, [*flags, "bijector.network.hidden=4"]).options
+    options = read_settings(None, [*flags, "bijector.network={name: conv-field, hidden: 4}"]).options
     built = flowzoo.create_model(model, (1, 4, 4), **options)
     (flow,) = [module for module in built.modules() if isinstance(module, CNF)]
     settings = flow.settings

@@ -32,6 +32,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
     "mrcnf": {
         "levels": 2,
+        "precondition": None,
         "bijector": {
             "blocks": 1,
             "objective": "flow-matching+likelihood",
