@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     from flowzoo.data.stored import StoredImages as StoredImages
     from flowzoo.data.stored import cut_and_scaled as cut_and_scaled
     from flowzoo.data.stored import exactly as exactly
+    from flowzoo.dequantisation import Dequantisation as Dequantisation
     from flowzoo.dequantisation import dequantise as dequantise
     from flowzoo.dequantisation import quantise as quantise
     from flowzoo.errors import DataError as DataError
@@ -172,6 +173,7 @@ _HOMES = {
     "decode_all": "flowzoo.data.on_disk",
     "DecodedImages": "flowzoo.data.on_disk",
     "DensityAudit": "flowzoo.evaluation.density.outcome",
+    "Dequantisation": "flowzoo.dequantisation",
     "dequantise": "flowzoo.dequantisation",
     "did_you_mean": "flowzoo.errors",
     "evaluate_likelihood": "flowzoo.evaluation.likelihood",

@@ -14,7 +14,18 @@ if TYPE_CHECKING:
     from flowzoo.split import SplitPolicy
     from flowzoo.transform import ResolutionTransform
 
-Kind = Literal["transform", "bijector", "split", "network", "model", "dataset", "metric", "suite", "command"]
+Kind = Literal[
+    "transform",
+    "bijector",
+    "split",
+    "network",
+    "dequantisation",
+    "model",
+    "dataset",
+    "metric",
+    "suite",
+    "command",
+]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -172,6 +183,7 @@ TransformSpec = Annotated[Spec, Refers("transform")]
 BijectorSpec = Annotated[Spec, Refers("bijector")]
 SplitSpec = Annotated[Spec, Refers("split")]
 NetworkSpec = Annotated[Spec, Refers("network")]
+DequantisationSpec = Annotated[Spec, Refers("dequantisation")]
 
 
 @dataclass(frozen=True)
@@ -213,6 +225,7 @@ class Builder(Protocol):
     * ``bijector``: the shape, the context's shape or None, the builder;
     * ``network``: the input's shape, the number of output channels, the context's shape or None, whether it
       is given a time, the builder;
+    * ``dequantisation``: the image shape, the builder;
     * ``model``: the image shape, the builder; it returns the levels, finest first;
     * ``dataset``, ``metric``, ``suite``: nothing.
 

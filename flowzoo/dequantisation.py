@@ -1,12 +1,68 @@
-"""Integer images to values in ``[0, 1)`` and back: ``x = (a + u) / M``."""
+"""Integer images to values in ``[0, 1)`` and back: ``x = (a + u) / M``, with noise ``u``."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from typing import final
+
 import torch
+from torch import nn
 
 from flowzoo.call import EVALUATION, Call
 from flowzoo.errors import DataError
-from flowzoo.shapes import Images, IntegerImages, require_tensor
+from flowzoo.one_pass import BeginsPasses
+from flowzoo.shapes import Images, IntegerImages, PerImage, require_tensor
+
+
+class Dequantisation(BeginsPasses, nn.Module, ABC):
+    """A distribution ``q(u | a)`` of the noise that makes integer images ``a`` continuous.
+
+    It gives a bound on the likelihood of the integers, whichever the distribution is::
+
+        log P(a) >= E_q[log p((a + u) / M) - log q(u | a)] - D log M
+
+    Its parameters train with the model, so the noise is a differentiable function of draws of the call:
+    ``call.normal`` or ``call.uniform``, one number for each value of the image. The density audit computes
+    ``log q`` from that function.
+
+    Attributes:
+        affine_pixels: Whether the pixel transform has to be affine: a logit would bend the bins, and with
+            them the shape of the noise.
+    """
+
+    affine_pixels: bool = False
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What is shown with figures, such as ``uniform``."""
+
+    @abstractmethod
+    def forward(self, images: IntegerImages, bins: int, call: Call = EVALUATION) -> tuple[Images, PerImage]:
+        """Draw the noise.
+
+        Args:
+            images: ``(B, C, H, W)``, integers in ``{0, ..., bins - 1}``.
+            bins: ``M``, the number of integers that a value can take; 256 for bytes.
+            call: Its generator draws. In the mode ``initialise``, parts take their state from the data.
+
+        Returns:
+            ``u``, ``(B, C, H, W)`` in ``[0, 1]``, in float64 where the device has it, and ``log q(u | a)``,
+            ``(B,)``, nats.
+        """
+
+
+@final
+class Uniform(Dequantisation):
+    """``u ~ U[0, 1)``, whose density is 1."""
+
+    @property
+    def title(self) -> str:
+        return "uniform"
+
+    def forward(self, images: IntegerImages, bins: int, call: Call = EVALUATION) -> tuple[Images, PerImage]:
+        u = call.uniform(_widened(images))
+        return u, u.new_zeros(len(u))
 
 
 def dequantise(images: IntegerImages, bins: int, call: Call = EVALUATION) -> Images:
@@ -32,10 +88,15 @@ def dequantise(images: IntegerImages, bins: int, call: Call = EVALUATION) -> Ima
         DataError: A value lies outside ``{0, ..., bins - 1}``.
     """
     check_integers(images, bins)
-    wide = images.to(torch.float32 if images.device.type == "mps" else torch.float64)
-    x = (wide + call.uniform(wide)) / bins
-    # (255 + u) / 256 rounds to 1 where u is within half a unit in the last place of 1.
-    return x.clamp_(max=1.0 - torch.finfo(x.dtype).eps / 2)
+    return add_noise(images, call.uniform(_widened(images)), bins)
+
+
+def add_noise(images: IntegerImages, u: Images, bins: int) -> Images:
+    """Return ``(a + u) / M`` in ``[0, 1)``; ``u`` in ``[0, 1]``."""
+    # The largest noise in single precision, so that a + u does not round to the next integer.
+    x = (_widened(images) + u.clamp(max=1.0 - torch.finfo(torch.float32).eps / 2)) / bins
+    # In single precision (255 + u) / 256 rounds to 1 where u is close to 1.
+    return x.clamp(max=1.0 - torch.finfo(x.dtype).eps / 2)
 
 
 def quantise(x: Images, bins: int) -> IntegerImages:
@@ -63,3 +124,8 @@ def check_integers(images: IntegerImages, bins: int) -> None:
                 f"expected integers in 0..{bins - 1}, found values in {low}..{high}. "
                 f"Is {bins} the right number of bins for this data?"
             )
+
+
+def _widened(images: IntegerImages) -> Images:
+    """Return the same numbers in float64; in float32 on Apple's devices, which have no other."""
+    return images.to(torch.float32 if images.device.type == "mps" else torch.float64)

@@ -9,7 +9,6 @@ import torch
 
 from flowzoo.calibration import PILOT_DRAWS, in_batches
 from flowzoo.call import EVALUATION, Call, Ledger, per_image_generators
-from flowzoo.dequantisation import dequantise
 from flowzoo.errors import DataError, ShapeError
 from flowzoo.flow_training import TrainableStack
 from flowzoo.flow_values import Temperature, by_index, require_finite, temperatures_of
@@ -18,7 +17,7 @@ from flowzoo.level import LevelTerms
 from flowzoo.one_pass import one_pass
 from flowzoo.precision import explains_formats
 from flowzoo.seeds import check_seed
-from flowzoo.shapes import Images, IntegerImages, PerImage
+from flowzoo.shapes import Images, IntegerImages, PerImage, require_tensor
 from flowzoo.solving import Solving
 from flowzoo.tensors import is_replica
 from flowzoo.terms import FlowTerms
@@ -39,12 +38,13 @@ class Flow(TrainableStack):
         levels: The levels, finest first; the last keeps nothing.
         pixels: Bijector from ``[0, 1)`` to the space of the finest level: affine or logit.
         bins: ``M``, how many integers a value of the data can take.
+        dequantisation: The noise that makes integer images continuous; by default uniform.
 
     Raises:
         ShapeError: The levels do not fit the shape, or do not end.
-        OptionError: The pixel transform is trainable; a level does not train on its likelihood, and
-            there are trainable parts before it; or a split needs scores that the parts before it cannot
-            compute.
+        OptionError: The pixel transform is trainable, or does not suit the noise; a level does not train on
+            its likelihood, and there are trainable parts before it or the noise is trainable; or a split
+            needs scores that the parts before it cannot compute.
 
     References:
         The cascade and its exactness: the wavelet and multi-resolution rows of Voleti et al.,
@@ -199,7 +199,7 @@ class Flow(TrainableStack):
     def bits_per_dim(
         self, images: IntegerImages, call: Call = EVALUATION, indices: Iterable[SupportsIndex] | None = None
     ) -> PerImage:
-        """Return the bits per dimension of integer images under one draw of uniform noise, ``(B,)``.
+        """Return the bits per dimension of integer images under one draw of the noise, ``(B,)``.
 
         An upper bound in expectation; see :func:`flowzoo.units.bits_per_dim`. Without ``indices`` an image's
         noise depends on its place in the batch.
@@ -215,27 +215,36 @@ class Flow(TrainableStack):
         """
         self._require_values()
         call = by_index(call, indices, len(images))
-        x = dequantise(images.to(self.device), self.bins, call)
-        return bits_per_dim(self.log_prob(x, call), self.dimensions, self.bins)
+        x, log_q = self.dequantise(images, call)
+        log_prob = self.log_prob(x, call)
+        return bits_per_dim(log_prob - log_q.to(log_prob.dtype), self.dimensions, self.bins)
 
     @torch.no_grad()
-    def initialise(self, batches: Iterable[Images]) -> None:
+    def initialise(
+        self, batches: Iterable[Images | IntegerImages], generator: torch.Generator | None = None
+    ) -> None:
         """Make the first pass over the data: components take from it the state that they need.
 
         One batch is enough for most; the pass continues while a component requests more.
 
         Args:
-            batches: Batches ``(B, C, H, W)`` in ``[0, 1)``; a few hundred images are a good first batch.
+            batches: Batches ``(B, C, H, W)``, integers or in ``[0, 1)``; a few hundred images are a good
+                first batch. Integers are needed if the noise has parts that take their state from data.
+            generator: Draws the noise of integers. Without one, it is the same each time.
 
         Raises:
             DataError: There was no image.
         """
         seen = False
-        for x in batches:
-            if not len(x):
+        for images in batches:
+            if not len(images):
                 continue
             seen = True
             ledger = Ledger()
+            require_tensor(images)
+            x = images
+            if not images.is_floating_point():
+                x = self.dequantise(images, Call(mode="initialise", generator=generator, ledger=ledger)).x
             self.analyse(x, Call(mode="initialise", ledger=ledger))
             if not ledger.wants_more:
                 return

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from flowzoo.call import EVALUATION, Call
-from flowzoo.dequantisation import dequantise
+from flowzoo.checked import require_shape
+from flowzoo.dequantisation import add_noise, check_integers
 from flowzoo.errors import DataError, OptionError, ShapeError
-from flowzoo.flow_values import in_unit_interval
+from flowzoo.flow_values import Dequantised, in_unit_interval
 from flowzoo.one_pass import BeginsPasses, one_pass
 from flowzoo.phases import common_phases, phase_at
 from flowzoo.precision import explains_formats
@@ -24,6 +25,26 @@ from flowzoo.warm_start import WarmStart
 
 class TrainableStack(BeginsPasses, LevelStack):
     """A stack of levels with the losses by which it trains."""
+
+    @one_pass
+    def dequantise(self, images: IntegerImages, call: Call = EVALUATION) -> Dequantised:
+        """Make integer images continuous by the model's own noise.
+
+        Args:
+            images: ``(B, C, H, W)``, integers in ``{0, ..., bins - 1}``, on any device.
+            call: Its generator draws the noise. Without one, the noise is the same each time. In the mode
+                ``initialise``, the noise's own parts take their state from the data.
+
+        Raises:
+            DataError: The images are not such integers.
+            ShapeError: The dequantisation returned another shape than its interface states.
+        """
+        images = images.to(self.device)
+        check_integers(images, self.bins)
+        u, log_q = self.dequantisation(images, self.bins, call)
+        require_shape(self.dequantisation, "u", u, tuple(images.shape))
+        require_shape(self.dequantisation, "log q", log_q, images.shape[:1])
+        return Dequantised(add_noise(images, u, self.bins), log_q)
 
     @one_pass
     @explains_formats
@@ -50,7 +71,8 @@ class TrainableStack(BeginsPasses, LevelStack):
         """Return what training minimises for a batch of integer images: a scalar, in bits/dim.
 
         The images are dequantised, the losses of the levels and the regularisers are added up, and the mean
-        over the images is taken. ``flowzoo train`` minimises the same function.
+        over the images is taken. Where the noise has parameters, its ``log q`` and the pixels' ``log_det``
+        are added too; otherwise they change nothing. ``flowzoo train`` minimises the same function.
 
         Args:
             images: ``(B, C, H, W)``, integers in ``{0, ..., bins - 1}``.
@@ -86,11 +108,17 @@ class TrainableStack(BeginsPasses, LevelStack):
         require_tensor(images)
         if not len(images):
             raise DataError("the batch holds no images, so it has no loss. Leave out empty batches")
-        x = dequantise(images.to(self.device), self.bins, call)
-        if levels is None:
-            losses = self.loss(x, call)
-        else:
+        own, ledger = call.collecting()
+        x, log_q = self.dequantise(images, own)
+        call.absorb(ledger)
+        if levels is not None:
             losses = [self.level_loss(index, x, call) for index in levels]
+        else:
+            losses = self.loss(x, call)
+            if self.trains_noise:
+                # The pixels' log_det matters here, since it depends on the noise.
+                noise = log_q - self._enter(x, call)[1]
+                losses += [each.to(losses[0].dtype) for each in (noise, *ledger.penalties.values())]
         return nats_to_bits(torch.stack(losses).sum(0), self.dimensions).mean()
 
     @explains_formats

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from typing import SupportsFloat, SupportsIndex
+from typing import NamedTuple, SupportsFloat, SupportsIndex
 
 import torch
 from torch import Tensor
 
 from flowzoo.call import Call, per_image_generators
 from flowzoo.errors import DataError, NumericalError, OptionError
-from flowzoo.shapes import Images
+from flowzoo.shapes import Images, PerImage
 
 Temperature = SupportsFloat | Iterable[SupportsFloat]
 """One number for all levels, or one for each, coarsest first."""
+
+
+class Dequantised(NamedTuple):
+    """Integer images with noise.
+
+    Attributes:
+        x: ``(B, C, H, W)`` in ``[0, 1)``, in float64 where the device has it.
+        log_q: Log-density of the noise in units of a bin, ``(B,)``, nats; 0 if it is uniform.
+    """
+
+    x: Images
+    log_q: PerImage
 
 
 def by_index(call: Call, indices: Iterable[SupportsIndex] | None, images: int) -> Call:

@@ -11,6 +11,7 @@ from torch import nn
 
 from flowzoo.bijector import ConditionalBijector
 from flowzoo.checked import who_declares
+from flowzoo.dequantisation import Dequantisation, Uniform
 from flowzoo.errors import OptionError, ShapeError
 from flowzoo.exactness import Exactness, worst
 from flowzoo.level import Level
@@ -31,12 +32,14 @@ class LevelStack(nn.Module):
         levels: Sequence[Level],
         pixels: ConditionalBijector,
         bins: int = 256,
+        dequantisation: Dequantisation | None = None,
     ) -> None:
         super().__init__()
         self.image_shape = as_shape(image_shape)
         self.bins = bins
         self.pixels = pixels
         self.levels = PartList(levels, Level)
+        self.dequantisation = Uniform() if dequantisation is None else dequantisation
         self.recipe: Recipe | None = None
         self.layout: dict[str, tuple[int, ...]] | None = None
         """Names and shapes of the tensors that the recipe builds, which reveal a replaced part."""
@@ -46,6 +49,7 @@ class LevelStack(nn.Module):
                 "the pixel transform has trainable parameters, which nothing trains. Use affine or logit"
             )
         refuse_untrainable(self.levels)
+        refuse_unfit_noise(self.dequantisation, self.levels, pixels, self.image_shape)
         refuse_unscorable(list(self.levels), pixels)
 
     @property
@@ -62,10 +66,17 @@ class LevelStack(nn.Module):
     @property
     def separable(self) -> bool:
         """Whether every level can be trained without the others: its parameters are its own."""
+        if self.trains_noise:
+            return False
         shared = Counter(id(each) for level in self.levels for each in set(level.parameters()))
         if any(levels > 1 for levels in shared.values()):
             return False
         return all(level.separable for level in self.levels)
+
+    @property
+    def trains_noise(self) -> bool:
+        """Whether the dequantisation has parameters to train."""
+        return any(each.requires_grad for each in self.dequantisation.parameters())
 
     @property
     def stochastic(self) -> bool:
@@ -160,6 +171,34 @@ def refuse_untrainable(levels: PartList[Level]) -> None:
                 f"joint or split before it would get no gradient from "
                 f"{who_declares(level.conditional, _has_other_loss)}. Set the bijector's objective=likelihood"
             )
+
+
+def refuse_unfit_noise(
+    dequantisation: Dequantisation, levels: PartList[Level], pixels: ConditionalBijector, shape: Shape
+) -> None:
+    """Refuse noise that the pixel transform would bend, or whose loss would not be a likelihood."""
+    if dequantisation.affine_pixels and not _is_affine(pixels, shape):
+        raise OptionError(
+            f"{name_of(dequantisation)} needs affine pixels, and {name_of(pixels)} bends the bins of the "
+            "integers. Set pixels=affine, or dequantisation=uniform"
+        )
+    if not any(True for _ in dequantisation.parameters()):
+        return
+    for place, level in enumerate(levels):
+        for part in (level.joint, level.conditional):
+            if not part.traits.loss_is_likelihood:
+                raise OptionError(
+                    f"{name_of(dequantisation)} trains on the likelihood of the whole, and level {place} has "
+                    f"another objective because of {who_declares(part, _has_other_loss)}. "
+                    "Set dequantisation=uniform, or the bijector's objective=likelihood"
+                )
+
+
+def _is_affine(pixels: ConditionalBijector, shape: Shape) -> bool:
+    """Whether equal steps of the pixels stay equal steps."""
+    places = torch.tensor([0.0, 0.25, 0.5], dtype=torch.float64)
+    y, _ = pixels(places.reshape(-1, 1, 1, 1).expand(-1, *shape))
+    return torch.allclose(y[2] - y[1], y[1] - y[0])
 
 
 def refuse_unscorable(levels: Sequence[Level], pixels: ConditionalBijector) -> None:

@@ -25,6 +25,12 @@ from flowzoo.testing.models import Model
 IN_EVERY_WAY = ["glow", "ffjord"]
 """A coupling flow, which is compiled, and a continuous one, whose solves are left as they are."""
 
+_GATED = {"coupling": "mixture-cdf", "logistics": 2, "network": {"name": "gated-resnet", "hidden": 4}}
+BY_OPTION: dict[str, tuple[str, dict[str, dict[str, object]]]] = {
+    "glow, mixture-cdf": ("glow", {"joint": _GATED, "last": _GATED}),
+}
+"""Models with parts that none has by default, and the options of these parts."""
+
 Compiled = Callable[..., Tensor]
 
 
@@ -34,22 +40,26 @@ def main() -> None:
     logging.getLogger("torch._dynamo").setLevel(logging.ERROR)
     found: dict[str, dict[str, float]] = {}
     seen: set[str] = set()
-    for component in default_registry().components("model"):
-        fewer = {"levels": 2} if "levels" in component.check.options else {}
-        trial = trial_of("model", component.name, **fewer)
+    names = {each.name: (each.name, {}) for each in default_registry().components("model")}
+    for label, (name, exchanged) in {**names, **BY_OPTION}.items():
+        trial = trial_of("model", name)
+        declared = trial.check.options
+        fewer = {"levels": 2} if "levels" in declared else {}
+        others = {part: {**declared[part], **options} for part, options in exchanged.items()}
+        trial = trial.with_check(options={**declared, **fewer, **others})
         flow = Model.ready(trial).module.float()
         x = torch.rand(4, *trial.check.shape, generator=torch.Generator().manual_seed(0))
         assert flow.recipe is not None
         parts = {key for key in flow.recipe.revisions if key.startswith(("bijector:", "network:"))}
         torch._dynamo.reset()
         with torch.no_grad():
-            found[component.name] = {"log_prob": apart(compiled(flow.log_prob)(x), flow.log_prob(x))}
+            found[label] = {"log_prob": apart(compiled(flow.log_prob)(x), flow.log_prob(x))}
             if parts - seen:  # else all that is more than rearranging has been compiled backwards before
                 latents = flow.encode(x)
-                found[component.name]["decode"] = apart(compiled(flow.decode)(latents), flow.decode(latents))
+                found[label]["decode"] = apart(compiled(flow.decode)(latents), flow.decode(latents))
         seen |= parts
-        if component.name in IN_EVERY_WAY:
-            found[component.name] |= in_every_way(flow, x)
+        if label in IN_EVERY_WAY:
+            found[label] |= in_every_way(flow, x)
     print(json.dumps(found))
 
 

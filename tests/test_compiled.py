@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from flowzoo.registry.loader import default_registry
+from tests.compiling import BY_OPTION
 
 SCRIPT = Path(__file__).with_name("compiling.py")
-MODELS = [component.name for component in default_registry().components("model")]
+MODELS = [*(component.name for component in default_registry().components("model")), *BY_OPTION]
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from flowzoo.registry.saving import load_model, save_model
 from flowzoo.solving import Solving
 from flowzoo.testing import randomise, trial_of
 from flowzoo.testing.bijectors import Bijector
+from flowzoo.testing.dequantisations import Noise
 from flowzoo.testing.draws import Draws
 from flowzoo.testing.models import Model
 from flowzoo.testing.networks import Net
@@ -33,6 +34,7 @@ SUBJECTS: dict[Kind, type[Subject]] = {
     "bijector": Bijector,
     "split": Split,
     "network": Net,
+    "dequantisation": Noise,
     "model": Model,
 }
 COMPONENTS = [each for kind in SUBJECTS for each in default_registry().components(kind)]

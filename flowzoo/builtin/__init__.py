@@ -20,7 +20,16 @@ _REALNVP = "Dinh, Sohl-Dickstein and Bengio, Density Estimation Using Real NVP, 
 @hookimpl
 def flowzoo_components() -> list[Component]:
     """Return the built-in components of every kind, and the Gaussian floor."""
-    return [*_transforms(), *_bijectors(), *_splits(), *_models(), *DATASETS, *METRICS, *COMMANDS]
+    return [
+        *_transforms(),
+        *_bijectors(),
+        *_splits(),
+        *_dequantisations(),
+        *_models(),
+        *DATASETS,
+        *METRICS,
+        *COMMANDS,
+    ]
 
 
 def _transforms() -> list[Component]:
@@ -142,6 +151,29 @@ def _splits() -> list[Component]:
             name="keep-nothing",
             build="flowzoo.builtin.keep_nothing:build_keep_nothing",
             summary="Factors everything out: the last level's split",
+        ),
+    ]
+
+
+def _dequantisations() -> list[Component]:
+    return [
+        Component(
+            kind="dequantisation",
+            name="uniform",
+            build="flowzoo.builtin.uniform:build_uniform",
+            summary="Noise that is uniform over the bin",
+            reference="Theis, van den Oord and Bethge, A Note on the Evaluation of Generative Models, 2016, "
+            "arXiv:1511.01844",
+            check=Check(shape=(1, 2, 2)),
+        ),
+        Component(
+            kind="dequantisation",
+            name="truncated-normal",
+            build="flowzoo.builtin.truncated_normal:build_truncated_normal",
+            summary="Normal noise around the middle of the bin, cut at its ends",
+            reference="Zheng, Lu, Chen and Zhu, Improved Techniques for Maximum Likelihood Estimation for "
+            "Diffusion ODEs, 2023, arXiv:2305.03935",
+            check=Check(shape=(1, 2, 2)),
         ),
     ]
 

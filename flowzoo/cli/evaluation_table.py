@@ -36,6 +36,7 @@ def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("Gaussian floor", _floor(evaluation)),
         ("images", _images(evaluation)),
         ("training", "mirrors each image with probability 1/2" if evaluation.flips else ""),
+        ("dequantisation", evaluation.dequantisation),
         ("drawn by the model", evaluation.proposal),
         ("trace", evaluation.trace),
         ("ODE solver", evaluation.solver),

@@ -149,7 +149,6 @@ def _images(
 ) -> Images:
     """Return the first images of a split, dequantised."""
     from flowzoo.call import Call, per_image_generators
-    from flowzoo.dequantisation import dequantise
     from flowzoo.loading import load_images
 
     found = load_images(run, flow, data, options)
@@ -158,4 +157,4 @@ def _images(
     source = found.dataset.split(split)
     indices = range(min(count, len(source)))
     call = Call(generator=per_image_generators(seed, indices))
-    return dequantise(source.take(indices), flow.bins, call)
+    return flow.dequantise(source.take(indices), call).x

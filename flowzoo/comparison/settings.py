@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flowzoo.experiment.experiment import Experiment
+from flowzoo.registry.every_model import UNIFORM
 
 ABSENT = "-"
 """The value of a setting that a run does not have."""
@@ -40,6 +41,7 @@ def _settings(experiment: Experiment) -> Mapping[str, Any]:
             "revision": experiment.data_revision,
         },
         "pixels": experiment.pixels,
+        "dequantisation": {"name": UNIFORM},
         **experiment.options,
         "training": experiment.training.model_dump(),
         "budget": str(experiment.budget),

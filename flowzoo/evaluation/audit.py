@@ -10,7 +10,6 @@ import torch
 from flowzoo.call import Call, Ledger, per_image_generators
 from flowzoo.data.batches import spread
 from flowzoo.data.dataset import ImageSource
-from flowzoo.dequantisation import dequantise
 from flowzoo.evaluation.notes import stated
 from flowzoo.flow import Flow
 from flowzoo.solving import Solving
@@ -75,7 +74,7 @@ def audit_likelihood(
     """
     indices = spread(count, AUDITED_IMAGES, BETWEEN_PILOTS)
     generators = per_image_generators(seed, indices)
-    x = dequantise(source.take(indices).to(flow.device), flow.bins, Call(generator=generators))
+    x = flow.dequantise(source.take(indices), Call(generator=generators)).x
     same_generators = tuple(each.clone_state() for each in generators)
     reported = flow.log_prob(
         x, Call(generator=generators, solver=Solving(exact=exact, warm_start=warm_start))

@@ -12,7 +12,6 @@ import torch
 
 from flowzoo.call import Call, Ledger, per_image_generators
 from flowzoo.data.batches import spread
-from flowzoo.dequantisation import dequantise
 from flowzoo.evaluation.findings import Findings, Row
 from flowzoo.evaluation.notes import stated
 from flowzoo.flow import Flow
@@ -66,7 +65,7 @@ def diagnose(flow: Flow, images: IntegerImages, seed: int = 0) -> Diagnosis:
     call = Call(
         generator=generators, ledger=ledger, solver=Solving(warm_start=WarmStart(flow), findings=found)
     )
-    x = dequantise(images.to(flow.device), flow.bins, call)
+    x = flow.dequantise(images, call).x
     # What is loaded in the first call must not count.
     flow.terms(x[:1])
     began = time.monotonic()

@@ -3,7 +3,8 @@
 Everything that is drawn, the dequantisation noise and the coarse images ``c`` of stochastic transforms,
 is drawn ``K`` times and weighted by its own density, so that the figure is a bound in expectation::
 
-    bits/dim = -E[log 1/K sum_k p(x_k, c_k) / q(c_k | x_k)] / (D log 2) + log2 M >= -log2 P(a) / D
+    bits/dim = -E[log 1/K sum_k p(x_k, c_k) / (q(u_k | a) q(c_k | x_k))] / (D log 2) + log2 M
+            >= -log2 P(a) / D,    x_k = (a + u_k) / M
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from torch import Tensor
 from flowzoo.call import Call, Ledger, per_image_generators
 from flowzoo.data.batches import sequential_batches
 from flowzoo.data.dataset import ImageSource
-from flowzoo.dequantisation import dequantise
+from flowzoo.dequantisation import Uniform
 from flowzoo.errors import OptionError
 from flowzoo.evaluation.audit import Audit, audit_likelihood
 from flowzoo.evaluation.density.audit import SECONDS, audit_density
@@ -204,7 +205,7 @@ def evaluate_likelihood(
             proposal=f"{stated(ledger, 'proposal')}, K={samples}" if flow.stochastic else "",
             images=count,
             importance_samples=samples,
-            dequantisation="uniform",
+            dequantisation=flow.dequantisation.title,
             trace=stated(ledger, "trace"),
             solver=stated(ledger, "solver"),
             audit=audited,
@@ -267,11 +268,14 @@ def _log_prob_of(flow: Flow, images: IntegerImages, samples: int, call: Call) ->
     joint: list[PerImage] = []
     rows: dict[str, float] = {}
     for _ in range(samples):
-        x = dequantise(images.to(flow.device), flow.bins, call)
+        x, log_q = flow.dequantise(images, call)
         terms = flow.terms(x, call)
-        found.append(terms.total())
-        joint.append(terms.total() - _proposals(flow, terms))
-        for name, nats in _rows(terms).items():
+        log_prob = terms.total()
+        log_prob = log_prob - log_q.to(log_prob.dtype)
+        found.append(log_prob)
+        joint.append(log_prob - _proposals(flow, terms))
+        noise = {} if _is_uniform(flow) else {"dequantisation": -log_q}
+        for name, nats in (noise | _rows(terms)).items():
             bits = float(nats_to_bits(-nats, flow.dimensions).double().sum())
             rows[name] = rows.get(name, 0.0) + bits / samples
     log_prob = torch.logsumexp(torch.stack(found), dim=0) - math.log(samples)
@@ -290,12 +294,16 @@ def _proposals(flow: Flow, terms: FlowTerms) -> PerImage:
     return total
 
 
+def _is_uniform(flow: Flow) -> bool:
+    return type(flow.dequantisation) is Uniform
+
+
 def _has_joint_figure(flow: Flow) -> bool:
     """Whether every coarse image is drawn with the noise of dequantisation, in the units of the pixels."""
     transforms = [flow.level(place).transform for place in range(len(flow.levels))]
-    if not flow.stochastic or not all(
-        each.traits.dequantises for each in transforms if each.traits.stochastic
-    ):
+    if not flow.stochastic or not _is_uniform(flow):
+        return False
+    if not all(each.traits.dequantises for each in transforms if each.traits.stochastic):
         return False
     x = torch.linspace(0.0, 1.0, flow.dimensions + 1, dtype=flow.dtype, device=flow.device)[:-1]
     x = x.reshape(1, *flow.image_shape)

@@ -9,6 +9,7 @@ from typing import Any
 from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.identity import IdentityBijector
 from flowzoo.component import Component, Kind, Spec
+from flowzoo.dequantisation import Dequantisation
 from flowzoo.errors import FlowzooError, PartError, PluginError
 from flowzoo.exactness import Exactness
 from flowzoo.level import Level
@@ -96,6 +97,11 @@ class ZooBuilder:
         network: Network = self.build("network", spec.name, args, spec.options)
         return network
 
+    def dequantisation(self, spec: Spec, shape: Shape) -> Dequantisation:
+        """Build the noise of integer images of ``shape``."""
+        dequantisation: Dequantisation = self.build("dequantisation", spec.name, (shape,), spec.options)
+        return dequantisation
+
     def levels(self, spec: Spec, image_shape: Shape) -> list[Level]:
         """Build a model's levels, finest first."""
         levels: list[Level] = self.build("model", spec.name, (image_shape,), spec.options)
@@ -169,6 +175,7 @@ _MADE_OF: dict[str, type] = {
     "bijector": ConditionalBijector,
     "split": SplitPolicy,
     "network": Network,
+    "dequantisation": Dequantisation,
     "model": Level,
 }
 """The results of builders of these kinds (models: a list). These builders get the builder object, last."""

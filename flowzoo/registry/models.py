@@ -15,6 +15,7 @@ from flowzoo.integers import as_integer
 from flowzoo.recipe import Recipe
 from flowzoo.registry.build import ZooBuilder
 from flowzoo.registry.describe import OptionInfo, describe
+from flowzoo.registry.every_model import UNIFORM
 from flowzoo.registry.listing import list_models as list_models
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.lookup import Registry
@@ -138,10 +139,13 @@ def assemble(
         generator.manual_seed(seed) if seed is not None else generator.seed()
         levels = builder.levels(Spec(address, **resolved), shape)
         pixel_bijector = builder.bijector(pixel_spec, shape)
+        noise = resolve_spec(registry, "dequantisation", resolved["dequantisation"])
+        dequantisation = builder.dequantisation(noise, shape)
         with builder.blaming(model):
-            flow = Flow(shape, levels, pixel_bijector, bins)
+            flow = Flow(shape, levels, pixel_bijector, bins, dequantisation)
     flow.layout = {name: tuple(tensor.shape) for name, tensor in flow.state_dict().items()}
-    used = builder.used
+    # Records from before there was another dequantisation do not name it, and their keys must stay.
+    used = {key: each for key, each in builder.used.items() if key != f"dequantisation:{UNIFORM}"}
     owners = {key: registry.plugin_of(used[key]) for key in sorted(used)}
     flow.recipe = Recipe(
         model=address,

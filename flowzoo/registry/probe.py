@@ -26,7 +26,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from flowzoo.call import Call, per_image_generators
-from flowzoo.dequantisation import quantise
+from flowzoo.dequantisation import Uniform, quantise
 from flowzoo.errors import NotInitialisedError, NumericalError, SavedModelError
 from flowzoo.flow import Flow
 from flowzoo.registry.plugin import one_line
@@ -177,7 +177,7 @@ def deviation(flow: Flow, probe: Probe) -> Deviation | None:
     whole = probe.rows[WHOLE].values[0]
     try:
         with _plain_precision(flow):
-            rows = _rows(flow, _with_noise(flow, images), warm_start)
+            rows = _rows(flow, images, _with_noise(flow, images), warm_start)
     except (Exception, SystemExit) as error:
         found: Deviation | None = Deviation(WHOLE, whole, None, one_line(error))
     else:
@@ -188,10 +188,10 @@ def deviation(flow: Flow, probe: Probe) -> Deviation | None:
 def _take(flow: Flow, images: IntegerImages) -> Probe:
     warm_start = WarmStart(flow)
     x = _with_noise(flow, images)
-    rows = _rows(flow, x, warm_start)
+    rows = _rows(flow, images, x, warm_start)
     warm_start.frozen = True
     unit = torch.finfo(flow.dtype).eps
-    nudged = _rows(flow, x * (1.0 - _NUDGE * unit), warm_start)
+    nudged = _rows(flow, images, x * (1.0 - _NUDGE * unit), warm_start)
     return Probe(
         images=_packed(images, flow.bins),
         rows={
@@ -206,7 +206,7 @@ def _take(flow: Flow, images: IntegerImages) -> Probe:
     )
 
 
-def _rows(flow: Flow, x: Images, warm_start: WarmStart) -> dict[str, Tensor]:
+def _rows(flow: Flow, images: IntegerImages, x: Images, warm_start: WarmStart) -> dict[str, Tensor]:
     terms = flow.terms(
         x, Call(generator=per_image_generators(0, range(len(x))), solver=Solving(warm_start=warm_start))
     )
@@ -214,6 +214,9 @@ def _rows(flow: Flow, x: Images, warm_start: WarmStart) -> dict[str, Tensor]:
         WHOLE: bits_per_dim(terms.total(), flow.dimensions, flow.bins),
         "the pixel transform": nats_to_bits(-terms.pixels, flow.dimensions),
     }
+    if type(flow.dequantisation) is not Uniform:
+        call = Call(generator=per_image_generators(0, range(len(x))))
+        rows["the dequantisation"] = nats_to_bits(flow.dequantise(images, call).log_q, flow.dimensions)
     for place, (level, shape) in enumerate(zip(terms.levels, flow.latent_shapes, strict=True)):
         for name, nats in level._asdict().items():
             rows[f"the {name} of level {place}"] = nats_to_bits(-nats, max(1, torch.Size(shape).numel()))

@@ -16,11 +16,12 @@ from pydantic import ConfigDict, TypeAdapter
 
 from flowzoo.component import Added, Component, Spec
 from flowzoo.errors import PluginError, did_you_mean
+from flowzoo.registry.every_model import OF_EVERY_MODEL, EveryModel
 from flowzoo.registry.plugin import one_line
 from flowzoo.registry.suite_files import is_suite_file, suite_file
 
-_RESERVED = {"model": {"name", "image_shape", "bins", "pixels", "seed"}}
-"""Names that are parameters of ``create_model``; ``name`` is used in the forms of a Spec for every kind."""
+_RESERVED = {"model": {"image_shape", "bins", "pixels", "seed", *OF_EVERY_MODEL}}
+"""Names that flowzoo uses itself; ``name`` is used in the forms of a Spec for every kind."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Option:
 def options_of(component: Component) -> Mapping[str, Option]:
     """Return a component's options by name, in the order in which its builder declares them.
 
+    Those of every model follow after a model's own.
+
     Raises:
         PluginError: The builder cannot be imported, or an option's name or annotation cannot be used.
     """
@@ -71,7 +74,7 @@ def options_of(component: Component) -> Mapping[str, Option]:
             f"{component.kind} '{component.name}' declares an option called '{taken[0]}', which flowzoo uses "
             "itself; its plugin must give the option another name"
         )
-    return options
+    return {**options, **_read(EveryModel)} if component.kind == "model" else options
 
 
 def call_builder(component: Component, by_position: tuple[Any, ...], values: Mapping[str, Any]) -> Any:
@@ -84,6 +87,8 @@ def call_builder(component: Component, by_position: tuple[Any, ...], values: Map
     """
     build = import_builder(component)
     record = _record(build)
+    if component.kind == "model":
+        values = {name: value for name, value in values.items() if name not in OF_EVERY_MODEL}
     return build(*by_position, **values) if record is None else build(*by_position, options=record(**values))
 
 

@@ -54,15 +54,21 @@ def keeps_images_apart(kind: type[Subject], trial: Trial) -> None:
 
 
 def has_gradients(kind: type[Subject], trial: Trial) -> None:
-    """Each objective gives every parameter and the input a finite gradient that is not all zero."""
+    """Each objective gives every parameter and the input a finite gradient that is not all zero.
+
+    Integers have no gradient.
+    """
     subject = kind.ready(trial)
     parameters = {name: each for name, each in subject.module.named_parameters() if each.requires_grad}
     context = subject.context()
     names = subject.objectives(subject.images(), context, Draws(mode="train")).keys()
     for objective in names:
-        x = subject.images().requires_grad_()
+        x = subject.images()
+        given = {"the input": x.requires_grad_()} if x.is_floating_point() else {}
+        inputs = {**given, **parameters}
+        if not inputs:
+            return
         value = subject.objectives(x, context, Draws(mode="train"))[objective]
-        inputs = {"the input": x, **parameters}
         gradients = torch.autograd.grad(value, list(inputs.values()), allow_unused=True)
         for name, gradient in zip(inputs, gradients, strict=True):
             what = f"the gradient of {objective} with respect to {name}"

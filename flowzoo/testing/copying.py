@@ -117,6 +117,8 @@ def _use(subject: Subject) -> None:
 
 
 def _train(subject: Subject, place: int) -> None:
-    x, context = subject.images(seed=place).requires_grad_(), subject.context(seed=place)
+    x, context = subject.images(seed=place), subject.context(seed=place)
+    inputs = [x.requires_grad_()] if x.is_floating_point() else list(subject.module.parameters())
     values = subject.objectives(x, context, Draws(mode="train"))
-    torch.autograd.grad(list(values.values()), [x], allow_unused=True)
+    if inputs:
+        torch.autograd.grad(list(values.values()), inputs, allow_unused=True)

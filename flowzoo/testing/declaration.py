@@ -11,7 +11,7 @@ from flowzoo.shapes import as_shape
 from flowzoo.testing.result import require
 from flowzoo.testing.trial import Trial
 
-MAPS_IMAGES: tuple[Kind, ...] = ("transform", "bijector", "split", "network", "model")
+MAPS_IMAGES: tuple[Kind, ...] = ("transform", "bijector", "split", "network", "dequantisation", "model")
 TAKES_CONTEXT: tuple[Kind, ...] = ("bijector", "network")
 
 MOST_VALUES = 1024

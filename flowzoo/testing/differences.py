@@ -48,8 +48,8 @@ class _Slopes:
 
     def hold(self) -> None:
         """Compare the gradients of each group of tensors with the slope along one common direction."""
-        x, context = self.subject.images().requires_grad_(), self.subject.context()
-        given = {"the input": x}
+        x, context = self.subject.images(), self.subject.context()
+        given = {"the input": x.requires_grad_()} if x.is_floating_point() else {}
         if context is not None:
             given["the context"] = context.requires_grad_()
         parameters: dict[str, Tensor] = {
@@ -60,6 +60,8 @@ class _Slopes:
             return self.subject.objectives(x, context, self.draws)[self.objective]
 
         inputs = {**given, **parameters}
+        if not inputs:
+            return
         found = torch.autograd.grad(compute(), list(inputs.values()), materialize_grads=True)
         gradients = dict(zip(inputs, found, strict=True))
         if self.draws.phase:

@@ -19,6 +19,7 @@ from flowzoo.testing import (
     common,
     copying,
     datasets,
+    dequantisations,
     devices,
     differences,
     far,
@@ -37,6 +38,7 @@ from flowzoo.testing import (
 from flowzoo.testing.bijectors import Bijector
 from flowzoo.testing.context import uses_its_context
 from flowzoo.testing.declaration import declares_a_sensible_trial
+from flowzoo.testing.dequantisations import Noise
 from flowzoo.testing.exhaustive import adds_up_to_its_mass
 from flowzoo.testing.invertible import Invertible
 from flowzoo.testing.models import Model
@@ -260,6 +262,21 @@ _NETWORK = {
     **_COMMON,
 }
 
+_ANY_NOISE = (dequantisations.stays_in_the_bin, dequantisations.has_its_log_q)
+
+_NOISE = {
+    "shapes": dequantisations.stays_in_the_bin,
+    "log-q": dequantisations.has_its_log_q,
+    "density": dequantisations.integrates_to_one,
+    "probabilities": dequantisations.bounds_probabilities,
+    "first-pass": common.makes_one_first_pass,
+    "other-shapes": variants.for_other_shapes(*_ANY_NOISE),
+    "other-options": variants.under_other_options(*_ANY_NOISE),
+    **_PART,
+    # Integers come in one layout and have no dtype to keep.
+    **{name: check for name, check in _COMMON.items() if name not in ("layouts", "dtype-and-device")},
+}
+
 _INVERTIBLE: dict[tuple[Kind, bool], dict[str, TrialCheck]] = {
     ("transform", True): _on(Transform, {**_BIJECTION, **_TRANSFORM, **_EXACT}),
     ("transform", False): _on(Transform, {**_STOCHASTIC, **_TRANSFORM, **_DRAWN, **_DENSITY}),
@@ -271,6 +288,7 @@ _INVERTIBLE: dict[tuple[Kind, bool], dict[str, TrialCheck]] = {
 
 _OTHERS: dict[Kind, dict[str, TrialCheck]] = {
     "split": _on(Split, _SPLIT),
+    "dequantisation": _on(Noise, _NOISE),
     "network": _on(Net, {name: networks.in_all_variants(check) for name, check in _NETWORK.items()}),
     "dataset": {
         "description": datasets.describes_itself,

@@ -101,6 +101,7 @@ def _make(trial: Trial) -> Any:
         "bijector": (check.shape, check.context_shape),
         "split": (check.shape,),
         "network": network,
+        "dequantisation": (check.shape,),
     }
     arguments = by_position.get(component.kind, ())
     return build_component(component.kind, trial.name or component.name, *arguments, **check.options)

@@ -11,7 +11,6 @@ import torch
 from flowzoo.call import Call
 from flowzoo.data.batches import ShuffledBatches
 from flowzoo.data.dataset import Dataset
-from flowzoo.dequantisation import dequantise
 from flowzoo.errors import SavedModelError
 from flowzoo.experiment.experiment import Experiment
 from flowzoo.flow import Flow
@@ -23,7 +22,7 @@ from flowzoo.registry.provenance import Provenance
 from flowzoo.registry.saving import load_model, save_model
 from flowzoo.runfolder import NEW_RUN, RunFolder
 from flowzoo.scoring import Scores, fit_splits, gather_scores, scored_levels
-from flowzoo.shapes import Images
+from flowzoo.shapes import IntegerImages
 from flowzoo.training.checkpoint import Position, load_checkpoint
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.loop import Surroundings, TensorGroups, TrainingLoop
@@ -237,23 +236,24 @@ class Trainer:
             if show is not None:
                 show(done, images)
 
-        batches = self._random_batches(call, self._options.validation_batch_size, images)
-        return gather_scores(self._scoring, scored_levels(self._flow), batches, call, report)
+        scoring = self._scoring
+        integers = self._random_batches(self._options.validation_batch_size, images)
+        batches = (scoring.dequantise(batch, call).x for batch in integers)
+        return gather_scores(scoring, scored_levels(self._flow), batches, call, report)
 
     def _first_pass(self, flow: Flow) -> None:
         report = self._work_report("first pass over the data", 0)
         total = len(self._dataset.split("train"))
         done = 0
 
-        def batches() -> Iterator[Images]:
+        def batches() -> Iterator[IntegerImages]:
             nonlocal done
-            call = Call(generator=self._generator)
-            for batch in self._random_batches(call, self._options.initial_images):
+            for batch in self._random_batches(self._options.initial_images):
                 yield batch
                 done += len(batch)
                 report(done, total)
 
-        flow.initialise(batches())
+        flow.initialise(batches(), self._generator)
 
     def _work_report(self, work: str, step: int) -> WorkReport:
         before = Progress(
@@ -261,12 +261,11 @@ class Trainer:
         )
         return WorkReport(self._reporter, work, before)
 
-    def _random_batches(self, call: Call, size: int, limit: int | None = None) -> Iterator[Images]:
-        """Yield dequantised training images in random order, since a data set may be sorted."""
+    def _random_batches(self, size: int, limit: int | None = None) -> Iterator[IntegerImages]:
+        """Yield training images in random order, since a data set may be sorted."""
         source = self._dataset.split("train")
         order = torch.randperm(len(source), generator=torch.Generator().manual_seed(0))[:limit]
-        for images in source.stream([indices.tolist() for indices in order.split(size)]):
-            yield dequantise(images.to(self._flow.device), self._flow.bins, call)
+        yield from source.stream([indices.tolist() for indices in order.split(size)])
 
     def _flow_of(self, stage: Stage) -> Flow:
         if not stage.scoring:

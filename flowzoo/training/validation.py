@@ -11,13 +11,12 @@ from flowzoo.calibration import PILOT_IMAGES, calibrate
 from flowzoo.call import Call, per_image_generators
 from flowzoo.data.batches import spread
 from flowzoo.data.dataset import ImageSource
-from flowzoo.dequantisation import dequantise
 from flowzoo.errors import DataError, NumericalError
 from flowzoo.flow import Flow
 from flowzoo.shapes import PerImage
 from flowzoo.solving import Solving
 from flowzoo.terms import sum_terms
-from flowzoo.units import bits_per_dim, nats_to_bits
+from flowzoo.units import nats_to_bits
 from flowzoo.warm_start import WarmStart
 
 SEED = 1
@@ -42,7 +41,8 @@ def validate(
     Args:
         flow: The model.
         source: Images of the validation split.
-        levels: The levels whose terms are summed. For some of the levels only, the pixels' rows are left out.
+        levels: The levels whose terms are summed. For some of the levels only, those of the pixels and of the
+            noise are left out.
         images: Number of images to use.
         batch_size: Number of images at once.
         progress: Called with the number of images that are done, and with the number of all.
@@ -75,9 +75,10 @@ def _bits(
 ) -> PerImage:
     """Return the images' bits/dim, or the part of the given levels, on the CPU."""
     call = Call(generator=per_image_generators(SEED, indices), solver=Solving(warm_start=warm_start))
-    x = dequantise(source.take(indices), flow.bins, call)
+    images = source.take(indices)
     if len(levels) == len(flow.levels):
-        return bits_per_dim(flow.log_prob(x, call), flow.dimensions, flow.bins).cpu()
+        return flow.bits_per_dim(images, call).cpu()
+    x = flow.dequantise(images, call).x
     terms = [flow.level(index)(flow.level_input(index, x, call), call)[2] for index in levels]
     nats = torch.stack([sum_terms(each) for each in terms]).sum(0)
     return nats_to_bits(-nats, flow.dimensions).cpu()

@@ -237,6 +237,8 @@ def test_show_a_model(zoo):
         "bijector.width  3          (int)",
         "parts           [actnorm]  (list of bijector)",
         "note            null       (text | None)",
+        "dequantisation  uniform    Noise that makes integer images continuous.",
+        "                           (dequantisation)",
     ]
 
 

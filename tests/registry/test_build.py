@@ -118,6 +118,7 @@ COMPONENTS = (
     component("split", "verbose", "build_verbose"),
     component("bijector", "endless", "build_endless"),
     component("dataset", "none", "build_no_dataset"),
+    Component("dequantisation", "uniform", "flowzoo.builtin.uniform:build_uniform", "A component."),
 )
 SHAPE = (3, 4, 4)
 

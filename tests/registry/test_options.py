@@ -142,8 +142,9 @@ STACK = component("bijector", "stack", "build_stack")
 MODEL = component("model", "casc", "build_model")
 MAYBE = component("bijector", "maybe", "build_maybe")
 PLAIN = component("metric", "plain", "build_plain")
+UNIFORM = Component("dequantisation", "uniform", "flowzoo.builtin.uniform:build_uniform", "Uniform noise.")
 ZOO = Registry(
-    [Plugin("toy", "flowzoo-toy", "1.0", (NET, CNF, GLOW, STACK, MODEL, MAYBE, PLAIN), 0.0, False)]
+    [Plugin("toy", "flowzoo-toy", "1.0", (NET, CNF, GLOW, STACK, MODEL, MAYBE, PLAIN, UNIFORM), 0.0, False)]
 )
 NET_DEFAULTS = {"name": "net", "width": 8, "depth": 2}
 
@@ -208,6 +209,7 @@ def test_defaults_are_filled_in_all_the_way_down():
             "network": {"name": "net", "width": 8, "depth": 7},
             "tol": 1e-3,
         },
+        "dequantisation": {"name": "uniform"},
     }
     assert resolve(ZOO, component("bijector", "c", "BuildClass"), {}) == {"size": 3}
 
@@ -418,7 +420,7 @@ def test_a_short_name_stands_for_the_one_nested_option_of_that_name():
 
 def test_a_short_name_of_several_options_is_refused_and_a_star_sets_them_all():
     two = component("model", "two", "build_two")
-    zoo = Registry([Plugin("toy", "flowzoo-toy", "1.0", (NET, CNF, two), 0.0, False)])
+    zoo = Registry([Plugin("toy", "flowzoo-toy", "1.0", (NET, CNF, two, UNIFORM), 0.0, False)])
     with pytest.raises(OptionError, match=r"first\.network\.width or second\.network\.width.*'\*\.width'"):
         resolve(zoo, two, {"width": 4})
     for every in ({"*.width": 4}, {"*": {"width": 4}}):
@@ -464,6 +466,7 @@ def test_a_description_follows_nested_components_under_dotted_names():
         ("bijector.network.width", "int >= 1", 8),
         ("bijector.network.depth", "int", 7),
         ("bijector.tol", "float", 1e-3),
+        ("dequantisation", "dequantisation", "uniform"),
     ]
     assert rows[4].description == "Channels inside"
 

@@ -94,7 +94,8 @@ def test_the_config_is_readable(folder):
     config = json.loads((folder / "config.json").read_text())
     assert config["format"] == 1
     assert config["flowzoo"] == flowzoo.__version__
-    assert config["recipe"]["options"] == {"bijector": {"name": "scale", "width": 3}}
+    bijector, noise = {"name": "scale", "width": 3}, {"name": "uniform"}
+    assert config["recipe"]["options"] == {"bijector": bijector, "dequantisation": noise}
     mask = os.umask(0)
     os.umask(mask)
     assert folder.stat().st_mode & 0o777 == 0o777 & ~mask

@@ -9,7 +9,6 @@ import torch
 from pydantic import Field
 
 from flowzoo.call import Call, Ledger, per_image_generators
-from flowzoo.dequantisation import dequantise
 from flowzoo.evaluation.likelihood import EXACT_UP_TO
 from flowzoo.evaluation.notes import stated
 from flowzoo.evaluation.pilot import calibrate_on_pilot
@@ -63,7 +62,7 @@ class EvaluationBatch:
     def encode(self) -> tuple[Images, list[Images]]:
         """Return the dequantised images, ``(B, C, H, W)``, and their latents, finest first."""
         call = self._call()
-        x = dequantise(self.images.to(self._flow.device), self._flow.bins, call)
+        x = self._flow.dequantise(self.images, call).x
         return x, self._flow.encode(x, call)
 
     def _call(self) -> Call:

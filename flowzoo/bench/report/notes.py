@@ -25,7 +25,7 @@ def notes_of(rows: Sequence[Row], apart: Sequence[Row]) -> Iterator[str]:
     models = [row for row in rows if not row.is_floor]
     cells = [cell for row in models for cell in row.finished]
     every = [*rows, *apart]
-    for name, verb in (("draws", "differ"), ("trace", "differs")):
+    for name, verb in (("draws", "differ"), ("dequantisation", "differs"), ("trace", "differs")):
         used = stated(cells, QUALITY, name)
         if len(used) > 1:
             values = clean("; ".join(sorted(used)), 80)

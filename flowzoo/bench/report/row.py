@@ -13,6 +13,7 @@ from flowzoo.bench.result import Platform, Result
 from flowzoo.component import Published
 from flowzoo.exactness import Exactness
 from flowzoo.metric import NOT_AUDITED, Measurement
+from flowzoo.registry.every_model import UNIFORM
 
 FLOOR = "gaussian"
 """The model that every other model should beat."""
@@ -112,7 +113,8 @@ class Row:
     def remarks(self) -> tuple[str, ...]:
         """Remarks on its figures, in few words."""
         quality, seeds = self.quality, len(self.finished)
-        remarks = [self.remark]
+        noises = stated(self.finished, QUALITY, "dequantisation")
+        remarks = [self.remark, *(f"noise: {each}" for each in noises if each != UNIFORM)]
         if self.is_bound:
             samples = stated(self.finished, QUALITY, "draws")
             remarks += [f"bound, K={each}" for each in samples] or ["bound"]
@@ -178,6 +180,7 @@ def _figures(cells: list[Result]) -> dict[str, Figure]:
 def _settings(result: Result) -> str:
     """Return everything that decides the figures, except seed and data, as one string."""
     training = {name: value for name, value in result.training.items() if name != "seed"}
-    decides = [result.model, result.options, result.pixels, training, result.components, result.budget]
+    options = {"dequantisation": {"name": UNIFORM}, **result.options}
+    decides = [result.model, options, result.pixels, training, result.components, result.budget]
     decides.append([*conditions_of(result), str(result.audited)])
     return json.dumps(decides, sort_keys=True, default=str)

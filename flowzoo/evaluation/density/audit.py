@@ -120,7 +120,7 @@ class _Audit:
             )
 
     def _go_and_return(self) -> None:
-        error = image_error(self._double, self._images.dequantised(self._double), self._there_and_back())
+        error = image_error(self._double, self._images.enter(self._double).x, self._there_and_back())
         self._record.note(round_trip=error)
         if not error <= (SOLVED_PIXEL if self._figure.solved else PIXEL):
             self._record.add_objection(
@@ -145,7 +145,7 @@ class _Audit:
 
     def _there_and_back(self) -> Settings:
         """Return the settings of round trips: solvers run tightly if there is time."""
-        settings = self._images.settings(self._double)
+        settings = self._images.enter(self._double).settings
         passes = 2 * len(self._images) * TIGHT_COSTS
         if self._figure.solved and passes * self._pass_seconds <= self._seconds:
             return replace(settings, solver=Solving(tight=True))
@@ -153,9 +153,8 @@ class _Audit:
 
     def _judge(self) -> None:
         verdict = Verdict(self._figure, self._record, self._seconds, self._pass_seconds)
-        x, settings = self._images.dequantised(self._double), self._images.settings(self._double)
         try:
-            if not verdict.conclude(self._double, x, settings):
+            if not verdict.conclude(self._double, self._images.enter(self._double)):
                 SmallerModels(verdict, self._images).judge(self._double)
         except NotSquare as problem:
             self._record.add_objection(f"no density: {problem}")

@@ -1,9 +1,9 @@
-"""Records what stochastic transforms draw, and gives it to them again, so that a Jacobian can include it."""
+"""Records what parts of a model draw, and gives it to them again, so that a Jacobian can include it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any, final
@@ -18,25 +18,29 @@ from flowzoo.flow import Flow
 
 @dataclass
 class Noise:
-    """The noise of one pass through all stochastic transforms, in the order in which they draw it.
+    """The noise of one pass, in the order in which it is drawn.
 
     Attributes:
         values: The noise of each draw, ``(B, ...)``.
         log_prob: Log-density of all values together, ``(B,)``, nats.
         given: Whether the values are given; otherwise they are recorded.
         used: Number of given values that have been used.
+        rooms: How far each value may be moved, of the same shape: uniform noise stays in ``[0, 1)``.
     """
 
     values: list[Tensor] = field(default_factory=list)
     log_prob: Tensor | None = None
     given: bool = False
     used: int = 0
+    rooms: list[Tensor] = field(default_factory=list)
 
     def flat(self, like: Tensor) -> Tensor:
         """Return all values side by side, ``(B, E)``, float64; ``like`` has as many rows."""
-        return torch.cat(
-            [like.new_zeros((len(like), 0)), *(each.flatten(1).to(like) for each in self.values)], 1
-        )
+        return _side_by_side(self.values, like)
+
+    def room(self, like: Tensor) -> Tensor:
+        """Return how far each of the values of :meth:`flat` may be moved, ``(B, E)``."""
+        return _side_by_side(self.rooms, like)
 
     def replayed(self, flat: Tensor) -> Noise:
         """Return noise that gives the columns of ``(B, E)`` in place of new draws."""
@@ -62,14 +66,16 @@ class _NoisyRun(Call):
         if value is None:
             value = super().normal(like)
             wide = value.double().flatten(1)
-            self._record(value, -0.5 * (wide.square().sum(1) + wide.shape[1] * math.log(2.0 * math.pi)))
+            log_prob = -0.5 * (wide.square().sum(1) + wide.shape[1] * math.log(2.0 * math.pi))
+            self._record(value, log_prob, torch.full_like(value, 0.1))
         return value
 
     def uniform(self, like: Tensor) -> Tensor:
         value = self._given(like)
         if value is None:
             value = super().uniform(like)
-            self._record(value, value.new_zeros(len(value)).double())
+            room = 0.5 * torch.minimum(value, 1.0 - value).clamp(min=1e-9)
+            self._record(value, value.new_zeros(len(value)).double(), room)
         return value
 
     def rademacher(self, like: Tensor) -> Tensor:
@@ -82,10 +88,15 @@ class _NoisyRun(Call):
         self.noise.used += 1
         return value.to(like.dtype)
 
-    def _record(self, value: Tensor, log_prob: Tensor) -> None:
+    def _record(self, value: Tensor, log_prob: Tensor, room: Tensor) -> None:
         self.noise.values.append(value)
+        self.noise.rooms.append(room)
         before = self.noise.log_prob
         self.noise.log_prob = log_prob if before is None else before + log_prob
+
+
+def _side_by_side(values: Sequence[Tensor], like: Tensor) -> Tensor:
+    return torch.cat([like.new_zeros((len(like), 0)), *(each.flatten(1).to(like) for each in values)], 1)
 
 
 @contextmanager

@@ -11,8 +11,7 @@ from torch import Tensor
 from flowzoo.call import Call, per_image_generators
 from flowzoo.data.batches import spread
 from flowzoo.data.dataset import ImageSource
-from flowzoo.dequantisation import dequantise
-from flowzoo.evaluation.density.maps import Settings
+from flowzoo.evaluation.density.entrance import Entrance, enter
 from flowzoo.flow import Flow
 from flowzoo.shapes import IntegerImages
 from flowzoo.solving import Solving
@@ -81,15 +80,10 @@ class AuditedImages:
         images = self.integers[list(places)].to(flow.device)
         return self._figure.measure(flow, images, call).double().cpu()
 
-    def dequantised(self, flow: Flow) -> Tensor:
-        """Return all images as a model takes them."""
-        return dequantise(self.integers.to(flow.device), flow.bins, Call(generator=self.generators()))
-
-    def settings(self, flow: Flow) -> Settings:
-        """Return the settings of an ordinary pass, whose generators have drawn the noise of the pixels."""
-        generators = self.generators()
-        dequantise(self.integers, flow.bins, Call(generator=generators))
-        return Settings(generators, Solving(warm_start=_known_to(flow, self._figure.warm_start)))
+    def enter(self, flow: Flow) -> Entrance:
+        """Return all images as they enter a model, with the settings of an ordinary pass."""
+        solver = Solving(warm_start=_known_to(flow, self._figure.warm_start))
+        return enter(flow, self.integers, self.generators(), solver)
 
 
 def audited_images(bits: Tensor) -> list[int]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from flowzoo.evaluation.density.entrance import Entrance
 from flowzoo.evaluation.density.jacobian import (
     FEW_ROWS,
     NOTICEABLE,
@@ -52,9 +53,10 @@ class Judged:
         method: Whether the Jacobian was that of the ``whole`` model, or computed ``by level``.
         settings: The settings with which the model computed.
         whole: The whole model as one map.
-        stated: The model's own ``log p``.
-        latents: ``log N(z; 0, I)`` minus the log-density of the noise that was drawn.
-        log_det: ``log |det J|`` of the Jacobian.
+        stated: The model's own ``log p``, minus ``log q`` of the noise of dequantisation.
+        latents: ``log N(z; 0, I)`` minus the log-density of all that was drawn.
+        log_det: ``log |det J|`` of the Jacobian, from draws to latents.
+        log_q: The model's own ``log q``; 0 where the noise is uniform.
         derivative: How it was differentiated; that of the worst part.
     """
 
@@ -64,11 +66,12 @@ class Judged:
     stated: Tensor
     latents: Tensor
     log_det: Tensor
+    log_q: Tensor
     derivative: Derivative
 
     @property
     def log_prob(self) -> Tensor:
-        """``log p`` from the Jacobian."""
+        """``log p - log q`` from the Jacobian."""
         return self.latents + self.log_det
 
 
@@ -77,13 +80,13 @@ class NotSquare(Exception):
 
 
 def judge(
-    flow: Flow, x: Tensor, settings: Settings, exact: bool, seconds: float, progress: Progress
+    flow: Flow, entrance: Entrance, settings: Settings, exact: bool, seconds: float, progress: Progress
 ) -> Judged | None:
     """Judge a model's likelihoods of some images. Return None if that would take too long.
 
     Args:
         flow: The model, in float64.
-        x: ``(N, C, H, W)``, float64.
+        entrance: The images.
         settings: The settings with which the model computes.
         exact: Whether exact log-determinants are requested.
         seconds: Time that may be spent.
@@ -92,25 +95,34 @@ def judge(
     Raises:
         NotSquare: It has too few or too many latents.
     """
+    x = entrance.x
     if _is_hopeless(flow, x, settings, seconds):
         return None
     whole = Whole(flow, x, settings)
     values, latents = whole.start.shape[1], sum(math.prod(shape) for shape in flow.latent_shapes)
     if values != latents:
         raise NotSquare(f"{values} values are mapped to {latents} latents")
+    for part in entrance.parts:
+        if part.start.shape[1] != flow.dimensions:
+            raise NotSquare(
+                f"{part.start.shape[1]} numbers are drawn for the noise of {flow.dimensions} values"
+            )
     budget = _Budget(seconds, progress)
-    found = _add_up(x, [whole], budget)
+    found = _add_up(x, [*entrance.parts, whole], budget)
     method = "whole"
     if found is None:
         parts = [part for part in parts_of(flow, x, settings, exact=False) if part.start.shape[1]]
-        found = _add_up(x, parts, budget)
+        found = _add_up(x, [*entrance.parts, *parts], budget)
         method = "by level"
     if found is None:
         return None
     log_det, derivative = found
     count = len(log_det)
-    stated, log_latents = whole.stated(exact, count), whole.latents()[:count]
-    return Judged(method, settings, whole, stated, log_latents, log_det, derivative)
+    stated, log_latents, log_q = whole.stated(exact, count), whole.latents()[:count], x.new_zeros(count)
+    for part in entrance.parts:
+        log_q = log_q - part.stated[:count]
+        log_latents = log_latents - part.noise[:count]
+    return Judged(method, settings, whole, stated - log_q, log_latents, log_det, log_q, derivative)
 
 
 def _is_hopeless(flow: Flow, x: Tensor, settings: Settings, seconds: float) -> bool:

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 
 import torch
 
-from flowzoo.call import Call
 from flowzoo.data.batches import spread
 from flowzoo.data.dataset import ImageSource
-from flowzoo.dequantisation import dequantise
 from flowzoo.errors import FlowzooError
 from flowzoo.flow import Flow
 from flowzoo.perturbation import randomise
@@ -83,8 +81,8 @@ def rebuild(
     if scored:
         fit_splits(small, [torch.randn(small.dimensions, generator=generator).double()] * scored)
     images = source.take(spread(len(source), FIRST_PASS_IMAGES))
-    x = dequantise(crops(images, size, generator), flow.bins, Call(generator=generator))
-    small.initialise(iter(x.split(len(x) // 2 or 1)))
+    cut = crops(images, size, generator)
+    small.initialise(iter(cut.split(len(cut) // 2 or 1)), generator)
     small.load_state_dict({**small.state_dict(), **{name: ours[name].cpu() for name in fitting}})
     if not trained:
         randomise(small, seed)

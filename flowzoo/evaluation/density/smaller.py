@@ -8,12 +8,12 @@ from dataclasses import replace
 import torch
 
 from flowzoo.call import Call
-from flowzoo.dequantisation import dequantise
 from flowzoo.evaluation.density.doubled import doubled
+from flowzoo.evaluation.density.entrance import enter
 from flowzoo.evaluation.density.figure import AuditedImages
 from flowzoo.evaluation.density.jacobian import choose_derivative
 from flowzoo.evaluation.density.judge import LEAST_IMAGES, NotSquare
-from flowzoo.evaluation.density.maps import Settings, Whole
+from flowzoo.evaluation.density.maps import Whole
 from flowzoo.evaluation.density.rebuild import Rebuilt, crops, rebuild, smaller_sizes
 from flowzoo.evaluation.density.verdict import Verdict
 from flowzoo.flow import Flow
@@ -45,9 +45,9 @@ class SmallerModels:
             double: The model of the figure, in float64.
         """
         flow, record = self._verdict.figure.flow, self._verdict.record
-        settings = self._images.settings(double)
-        first = replace(settings, generators=settings.generators[:1])
-        derivative = choose_derivative(Whole(double, self._images.dequantised(double)[:1], first))
+        entrance = self._images.enter(double)
+        first = replace(entrance.settings, generators=entrance.settings.generators[:1])
+        derivative = choose_derivative(Whole(double, entrance.x[:1], first))
         record.note(derivatives=derivative.way, derivative_error=derivative.error)
         if flow.recipe is None:
             record.add_objection(
@@ -88,12 +88,10 @@ class SmallerModels:
         flow, figure = doubled(small.flow), self._verdict.figure
         generator = torch.Generator().manual_seed(figure.seed)
         cut = crops(self._images.integers, flow.image_shape[1:], generator).to(flow.device)
-        generators = self._images.generators()
-        x = dequantise(cut, flow.bins, Call(generator=generators))
         warm_start = WarmStart(flow)
+        entrance = enter(flow, cut, self._images.generators(), Solving(warm_start=warm_start))
         if figure.solved:
-            same = tuple(each.clone_state() for each in generators)
-            flow.encode(x, Call(generator=same, solver=Solving(warm_start=warm_start)))
+            same = tuple(each.clone_state() for each in entrance.settings.generators)
+            flow.encode(entrance.x, Call(generator=same, solver=Solving(warm_start=warm_start)))
         warm_start.frozen = True
-        settings = Settings(generators, Solving(warm_start=warm_start))
-        return self._verdict.conclude(flow, x, settings, small)
+        return self._verdict.conclude(flow, entrance, small)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import torch
 from torch import Tensor
 
 from flowzoo.call import per_image_generators
 from flowzoo.discrepancy import describe_discrepancy
+from flowzoo.evaluation.density.entrance import Entrance
 from flowzoo.evaluation.density.figure import Figure
 from flowzoo.evaluation.density.judge import HOPELESS, LEAST_IMAGES, Judged, judge
 from flowzoo.evaluation.density.locate import locate_fault
@@ -49,17 +51,17 @@ class Verdict:
     seconds: float
     pass_seconds: float
 
-    def conclude(self, flow: Flow, x: Tensor, settings: Settings, small: Rebuilt | None = None) -> bool:
+    def conclude(self, flow: Flow, entrance: Entrance, small: Rebuilt | None = None) -> bool:
         """Judge a model and compare. Return whether there was time.
 
         Args:
             flow: The model, in float64.
-            x: Its images, ``(N, C, H, W)``, float64.
-            settings: With which it computes.
+            entrance: Its images, and the settings with which it computes.
             small: The smaller model that it is, if it stands for the model of the figure.
         """
         exact = self.figure.exact or self.figure.estimated
-        ordinary = self._judge(flow, x, settings)
+        settings = entrance.settings
+        ordinary = self._judge(flow, entrance, settings)
         if ordinary is None:
             return False
         judged, tolerance, steps = ordinary, CLOSED_FORM, ""
@@ -68,7 +70,7 @@ class Verdict:
             if not largest(_off(judged, flow)) <= SOLVED:
                 # The error may be the solver's, or one of the density.
                 tight = replace(settings, solver=Solving(tight=True))
-                tightly = self._in_time(flow, lambda: self._judge(flow, x, tight))
+                tightly = self._in_time(flow, lambda: self._judge(flow, entrance, tight))
                 tolerance = ORDINARY
                 if tightly is not None:
                     judged, tolerance, steps = tightly, SOLVED, "tight"
@@ -91,15 +93,15 @@ class Verdict:
         if small is not None and judged.method != "whole":
             self.record.add_remark(f"the smaller model was judged {judged.method}")
         if not worst <= tolerance:
-            blame = self._blame(judged, flow, x, exact)
+            blame = self._blame(judged, flow, entrance, exact)
             self.record.add_objection(blame if small is None else f"{blame} ({small})")
         elif self.figure.estimated:
             self._check_estimates(ordinary, flow)
         return True
 
-    def _judge(self, flow: Flow, x: Tensor, settings: Settings) -> Judged | None:
+    def _judge(self, flow: Flow, entrance: Entrance, settings: Settings) -> Judged | None:
         exact = self.figure.exact or self.figure.estimated
-        return judge(flow, x, settings, exact, self.seconds, self.record.advance_judge)
+        return judge(flow, entrance, settings, exact, self.seconds, self.record.advance_judge)
 
     def _in_time(self, flow: Flow, tightly: Callable[[], Judged | None]) -> Judged | None:
         """Return what tight steps find; None if that would take too long."""
@@ -107,7 +109,7 @@ class Verdict:
         guess = LEAST_IMAGES * flow.dimensions * TIGHT_COSTS * share * self.pass_seconds
         return tightly() if guess <= HOPELESS * self.seconds else None
 
-    def _blame(self, judged: Judged, flow: Flow, x: Tensor, exact: bool) -> str:
+    def _blame(self, judged: Judged, flow: Flow, entrance: Entrance, exact: bool) -> str:
         """Return by how much log_det is off, where, and what the error looks like."""
         if not bool(judged.log_det.isfinite().all()):
             return "no density: the Jacobian of encode is singular, so values are lost on the way"
@@ -119,7 +121,7 @@ class Verdict:
         try:
             images = len(errors)
             settings = replace(judged.settings, generators=judged.settings.generators[:images])
-            parts = parts_of(flow, x[:images], settings, exact)
+            parts = chain(entrance.parts, parts_of(flow, entrance.x[:images], settings, exact))
             fault = locate_fault(flow, parts, settings, exact, self.seconds)
             if fault is not None:
                 where, looks = f" in {fault.where}", fault.looks or looks
@@ -146,6 +148,7 @@ class Verdict:
                 for image in range(images)
             ]
         )
+        estimates = estimates - judged.log_q[:, None]
         errors = estimates - judged.log_prob[:, None]
         errors = nats_to_bits(errors.flatten(), flow.dimensions).reshape(errors.shape)
         bias = float(errors.mean())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.testing.broken.bijectors import BIJECTOR
 from tests.testing.broken.commands import COMMAND
 from tests.testing.broken.datasets import DATASET, OPTIONAL_DATASET
+from tests.testing.broken.dequantisations import DEQUANTISATION
 from tests.testing.broken.example import Break, Example
 from tests.testing.broken.metrics import METRIC
 from tests.testing.broken.models import MODEL, REGISTERED_MODEL
@@ -21,6 +22,7 @@ EXAMPLES = {
     "stochastic transform": STOCHASTIC,
     "split": SPLIT,
     "network": NETWORK,
+    "dequantisation": DEQUANTISATION,
     "model": MODEL,
     "registered model": REGISTERED_MODEL,
     "dataset": DATASET,

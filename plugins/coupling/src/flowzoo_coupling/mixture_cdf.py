@@ -71,7 +71,8 @@ class MixtureCDF(Elementwise):
     def _split(self, raw: Images) -> tuple[Images, PerLogistic]:
         """Return the parameters of the affine map and, three for each logistic, of the mixture."""
         channels = raw.shape[1] // self.parameters
-        return raw[:, : 2 * channels], raw[:, 2 * channels :].unflatten(1, (-1, channels))
+        affine, mixture = raw.split([2 * channels, 3 * self.logistics * channels], dim=1)
+        return affine, mixture.unflatten(1, (-1, channels))
 
     def _mixture(self, parameters: PerLogistic) -> Mixture:
         weights, means, scales = parameters.chunk(3, dim=1)

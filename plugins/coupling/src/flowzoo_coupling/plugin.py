@@ -26,7 +26,7 @@ OTHER_TARFLOW = {**TINY_TARFLOW, "patch_size": 2, "inverse": "jacobi", "orders":
 
 @hookimpl
 def flowzoo_components() -> list[Component]:
-    return [*_networks(), *_bijectors(), *_splits(), *_models()]
+    return [*_networks(), *_bijectors(), *_splits(), *_dequantisations(), *_models()]
 
 
 def _networks() -> list[Component]:
@@ -157,6 +157,19 @@ def _splits() -> list[Component]:
             build="flowzoo_coupling.offset_split:build_channel_split",
             summary="Squeezes and keeps the first half of the channels",
             reference=REALNVP,
+        ),
+    ]
+
+
+def _dequantisations() -> list[Component]:
+    return [
+        Component(
+            kind="dequantisation",
+            name="variational",
+            build="flowzoo_coupling.variational:build_variational",
+            summary="Noise that a conditional flow draws, trained with the model",
+            reference=FLOW_PLUS_PLUS,
+            check=Check(shape=(1, 2, 2), options={"bijector": {"checkerboard": 2, "network": {"hidden": 4}}}),
         ),
     ]
 

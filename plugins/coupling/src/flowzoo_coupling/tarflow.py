@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from flowzoo.api import Builder, OptionError, Shape, Stack
+from flowzoo.api import Builder, Shape, Stack
+from flowzoo_coupling.attention import require_heads
 from flowzoo_coupling.autoregressive import AutoregressiveBlock, Inverse
 from flowzoo_coupling.causal_transformer import CausalTransformer
 from flowzoo_coupling.patches import Order, patch_grid
@@ -53,8 +54,7 @@ def build_tarflow(
     References:
         Zhai et al., "Normalizing Flows are Capable Generative Models", 2024.
     """
-    if width % heads:
-        raise OptionError(f"tarflow: {heads} heads do not divide a width of {width}. Choose a multiple")
+    require_heads("tarflow", width, heads)
     grid = patch_grid(shape, patch_size)
     return Stack(
         [

@@ -1,0 +1,86 @@
+"""The noise of dequantisation is judged with the model, and a wrong ``log q`` is found and blamed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from flowzoo.call import EVALUATION, Call
+from flowzoo.data.load import load_dataset
+from flowzoo.dequantisation import Dequantisation
+from flowzoo.evaluation.density import judge
+from flowzoo.evaluation.likelihood import Likelihood, evaluate_likelihood
+from flowzoo.flow import Flow
+from flowzoo.registry.models import create_model
+from tests.testing.broken.dequantisations import Leaning, without_the_sigmoid
+
+
+class WithoutTheSigmoid(Leaning):
+    def forward(self, images: Tensor, bins: int, call: Call = EVALUATION) -> tuple[Tensor, Tensor]:
+        u, log_q = super().forward(images, bins, call)
+        return u, without_the_sigmoid(u, log_q)
+
+
+class DrawsTwice(Leaning):
+    def forward(self, images: Tensor, bins: int, call: Call = EVALUATION) -> tuple[Tensor, Tensor]:
+        call.normal(images.double())
+        return super().forward(images, bins, call)
+
+
+def measured(noise: Dequantisation, **options: Any) -> Likelihood:
+    parts = create_model("gaussian", (1, 8, 8), bins=17, pixels="affine", seed=0)
+    flow = Flow((1, 8, 8), list(parts.levels), parts.pixels, 17, noise)
+    flow.initialise([load_dataset("digits").split("train").take(range(512))])
+    return evaluate_likelihood(flow, load_dataset("digits").split("test"), limit=12, **options)
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+def test_sound_noise_passes_and_is_part_of_the_figure(samples: int) -> None:
+    found = measured(Leaning(), importance_samples=samples)
+
+    assert found.objections == ()
+    assert found.dequantisation == "leaning"
+    assert found.terms["dequantisation"] != 0.0
+    assert sum(found.terms.values()) == pytest.approx(found.bits_per_dim, abs=1e-6)
+
+
+def test_a_wrong_log_q_is_found_and_blamed() -> None:
+    found = measured(WithoutTheSigmoid())
+
+    assert not found.valid
+    assert any("dequantisation (WithoutTheSigmoid)" in each for each in found.objections)
+
+
+def test_noise_with_more_draws_than_values_is_no_density() -> None:
+    found = measured(DrawsTwice())
+
+    assert any("128 numbers are drawn for the noise of 64 values" in each for each in found.objections)
+
+
+def test_noise_is_judged_in_smaller_models_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = judge.judge
+    monkeypatch.setattr(
+        "flowzoo.evaluation.density.verdict.judge",
+        lambda flow, *rest: None if flow.dimensions > 16 else honest(flow, *rest),
+    )
+    noise = {"name": "truncated-normal", "sigma": 0.3}
+    flow = create_model("gaussian", (1, 8, 8), bins=17, pixels="affine", seed=0, dequantisation=noise)
+    flow.initialise([load_dataset("digits").split("train").take(range(512))])
+
+    found = evaluate_likelihood(flow, load_dataset("digits").split("test"), limit=12)
+
+    assert found.objections == ()
+    assert found.density is not None
+    assert found.density.method.startswith("rebuilt at 1x4x4")
+
+
+def test_the_audit_judges_what_draws_the_noise() -> None:
+    """With uniform noise the variables are the pixels, with other noise its draws."""
+    plain, leaning = measured(create_model("gaussian", (1, 2, 2)).dequantisation), measured(Leaning())
+
+    assert "dequantisation" not in plain.terms
+    assert plain.dequantisation == "uniform"
+    assert torch.tensor([plain.bits_per_dim, leaning.bits_per_dim]).isfinite().all()
