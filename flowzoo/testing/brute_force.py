@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from torch import Tensor
 
@@ -11,7 +13,7 @@ from flowzoo.shapes import Images, PerImage
 
 
 def brute_force_jacobian(y: Tensor, x: Tensor) -> Tensor:
-    """Return ``dy/dx`` of every image by automatic differentiation, row by row.
+    """Return ``dy/dx`` of every image by automatic differentiation.
 
     Args:
         y: ``(B, ...)``, computed from ``x``. Each image's values depend on that image alone.
@@ -21,11 +23,27 @@ def brute_force_jacobian(y: Tensor, x: Tensor) -> Tensor:
         ``(B, outputs, inputs)``, of the flattened images.
     """
     # Images do not mix, so that one backward pass gives a row of every image's Jacobian.
-    rows = [
-        torch.autograd.grad(values.sum(), [x], retain_graph=True, materialize_grads=True)[0].flatten(1)
-        for values in y.flatten(1).T
-    ]
-    return torch.stack(rows, dim=1)
+    values = y.flatten(1).sum(0)
+    try:
+        rows = _all_rows(values, x)
+    except RuntimeError:  # the gradient of some operation cannot be computed for all rows at once
+        rows = torch.stack([_row(each, x) for each in values])
+    return rows.flatten(2).transpose(0, 1)
+
+
+def _all_rows(values: Tensor, x: Tensor) -> Tensor:
+    chosen = torch.eye(len(values), dtype=values.dtype, device=values.device)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch says where it falls back to a loop
+        (rows,) = torch.autograd.grad(
+            values, [x], chosen, retain_graph=True, is_grads_batched=True, materialize_grads=True
+        )
+    return rows
+
+
+def _row(value: Tensor, x: Tensor) -> Tensor:
+    (row,) = torch.autograd.grad(value, [x], retain_graph=True, materialize_grads=True)
+    return row
 
 
 def brute_force_log_det(y: Tensor, x: Tensor) -> PerImage:

@@ -7,6 +7,7 @@ from flowzoo.builtin.truncated_normal import TruncatedNormal
 from flowzoo.call import Call
 from flowzoo.errors import OptionError
 from flowzoo.registry.models import create_model
+from flowzoo.registry.probe import deviation, take_probe
 
 
 def drawn(sigma: float, count: int = 2000) -> tuple[Tensor, Tensor]:
@@ -43,3 +44,16 @@ def test_a_spread_that_is_not_positive_is_refused(sigma: float) -> None:
     noise = {"name": "truncated-normal", "sigma": sigma}
     with pytest.raises(OptionError, match="sigma"):
         create_model("gaussian", (1, 2, 2), dequantisation=noise)
+
+
+def test_noise_that_changed_since_a_model_was_saved_is_found() -> None:
+    flow = create_model("gaussian", (1, 2, 2), dequantisation="truncated-normal", seed=0)
+    flow.initialise([torch.randint(0, 256, (64, 1, 2, 2), dtype=torch.uint8)])
+    probe = take_probe(flow)
+    assert deviation(flow, probe) is None
+
+    flow.dequantisation = TruncatedNormal(0.3)
+
+    found = deviation(flow, probe)
+    assert found is not None
+    assert found.row == "the dequantisation"

@@ -82,7 +82,7 @@ def rebuild(
         fit_splits(small, [torch.randn(small.dimensions, generator=generator).double()] * scored)
     images = source.take(spread(len(source), FIRST_PASS_IMAGES))
     cut = crops(images, size, generator)
-    small.initialise(cut.split(len(cut) // 2 or 1), generator)
+    small.initialise(iter(cut.split(len(cut) // 2 or 1)), generator)
     small.load_state_dict({**small.state_dict(), **{name: ours[name].cpu() for name in fitting}})
     if not trained:
         randomise(small, seed)

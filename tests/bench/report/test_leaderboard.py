@@ -386,3 +386,22 @@ def test_labels_of_data_sets_are_leaderboards_of_their_own() -> None:
     assert [each.heading for each in boards] == ["quick · digits, affine", "quick · digits, logit"]
     assert [ranking(each) for each in boards] == [[(1, "a"), (2, "b")], [(1, "a")]]
     assert identity(result("a", data=small)) != identity(result("a", data=large))
+
+
+def test_other_noise_is_ranked_with_the_rest_and_shown() -> None:
+    made = board(result("a", metrics=on()), result("b", metrics=on(1.0, dequantisation="variational")))
+
+    assert ranking(made) == [(1, "b"), (2, "a")]
+    assert made.ranked[0].row.remarks == ("noise: variational",)
+    assert made.ranked[1].row.remarks == ()
+    assert any("dequantisation" in note for note in made.notes)
+
+
+def test_seeds_from_before_there_was_other_noise_are_averaged_with_later_ones() -> None:
+    uniform = {"levels": 2, "dequantisation": {"name": "uniform"}}
+    other = {"levels": 2, "dequantisation": {"name": "variational"}}
+    made = board(result("a", 2.0), result("a", 3.0, seed=1, options=uniform))
+    apart = board(result("a", 2.0), result("a", 3.0, seed=1, options=other))
+
+    assert [row.bits for row in made.rows] == [2.5]
+    assert len(apart.rows) == 2
