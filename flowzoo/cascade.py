@@ -137,7 +137,8 @@ def cascade_model(image_shape: Shape, builder: Builder, *, options: CascadeOptio
         if options.precondition is not None:
             first = builder.bijector(options.precondition, factored, kept)
             shares = options.precondition_share, 1.0 - options.precondition_share
-            conditional = Stack([first, conditional], "greedy", shares)
+            both_train = all(any(True for _ in part.parameters()) for part in (first, conditional))
+            conditional = Stack([first, conditional], "greedy", shares if both_train else None)
         if joint.name == "identity":
             conditional = _normalised(options.normalise, conditional, factored, kept, ends=True)
         else:

@@ -118,6 +118,14 @@ def test_other_options_of_a_level_s_normalisation_are_refused(wrong: Any) -> Non
         create_model("mrcnf", (1, 8, 8), normalise=wrong)
 
 
+@pytest.mark.parametrize("bijector", ["gaussian", "conditional-affine"])
+def test_a_preconditioner_has_the_whole_budget_beside_what_has_nothing_to_train(bijector: str) -> None:
+    options = {"precondition": "conditional-affine", "bijector": bijector, "precondition_share": 0.25}
+    flow = create_model("mrcnf", (3, 8, 8), levels=2, **options)
+    shares = [phase.share for phase in common_phases(flow.levels)]
+    assert shares == ([1.0] if bijector == "gaussian" else [0.25, 0.75])
+
+
 def test_a_preconditioner_trains_first_in_its_share_of_the_budget() -> None:
     options = {"levels": 2, "precondition": "conditional-affine", "precondition_share": 0.25}
     flow = create_model("wavelet-flow", (3, 8, 8), bijector={"steps": 1}, **options)

@@ -18,7 +18,7 @@ def test_log_prob_is_that_of_the_whole_jacobian() -> None:
         seed=0,
         bijector={
             "blocks": 2,
-            "network": {"name": "conv-field", "hidden": 4},
+            "network": {"hidden": 4},
             "evaluation_solver": "dopri5",
             "evaluation_tolerance": 1e-10,
             "evaluation_trace": "exact",

@@ -14,7 +14,7 @@ from flowzoo.testing.brute_force import brute_force_log_det
 
 TINY = {
     "blocks": 1,
-    "network": {"name": "conv-field", "hidden": 4},
+    "network": {"hidden": 4},
     "evaluation_solver": "rk4",
     "evaluation_steps": 8,
     "evaluation_trace": "exact",
