@@ -11,6 +11,7 @@ from flowzoo.experiment.budget import Budget
 from flowzoo.experiment.training_options import TrainingOptions
 from flowzoo.registry.added import without_added
 from flowzoo.registry.loader import default_registry
+from flowzoo.registry.lookup import Registry
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,12 @@ class Experiment:
         Of the options of the data set, ``flips`` alone is here. Others say where its files are, and its
         revision covers the rest.
         """
-        decides = {**self._model, "data": self.data, "data_revision": self.data_revision}
+        return self.fingerprint_in(default_registry())
+
+    def fingerprint_in(self, registry: Registry) -> str:
+        """Return the :attr:`fingerprint`, with names as a registry means them, such as one bound to a run."""
+        model = self._model_in(registry)
+        decides = {**model, "data": self.data, "data_revision": self.data_revision}
         return digest_of({**decides, "training": self.training.decisive(), "seed": self.seed})
 
     def key(self, **around: Any) -> str:
@@ -56,7 +62,11 @@ class Experiment:
             around: What else decides the figures, such as ``data``, the data set as it was loaded, and the
                 metrics.
         """
-        decides = {**self._model, "training": self.training.decisive(), "budget": self.budget.plain()}
+        decides = {
+            **self._model_in(default_registry()),
+            "training": self.training.decisive(),
+            "budget": self.budget.plain(),
+        }
         return digest_of({**decides, "seed": self.seed, **around}, digits=16)
 
     @property
@@ -64,8 +74,7 @@ class Experiment:
         """Whether training mirrors images: the one option of data sets that no revision covers."""
         return bool(self.data_options.get("flips"))
 
-    @property
-    def _model(self) -> dict[str, Any]:
-        options = without_added(default_registry(), "model", self.model, self.options)
+    def _model_in(self, registry: Registry) -> dict[str, Any]:
+        options = without_added(registry, "model", self.model, self.options)
         model = {"model": self.model, "options": options, "pixels": self.pixels}
         return {**model, "flips": True} if self.flips else model

@@ -260,7 +260,8 @@ def _trainer(
     def make_scoring() -> Flow:
         return _create(experiment, dataset, flow.device, registry, scoring=True)
 
-    return Trainer(flow, make_scoring, dataset, folder, experiment, reporter)
+    fingerprint = experiment.fingerprint_in(registry)
+    return Trainer(flow, make_scoring, dataset, folder, experiment, fingerprint, reporter)
 
 
 def _train_to_the_end(trainer: Trainer, folder: RunFolder, record: RunRecord) -> RunRecord:

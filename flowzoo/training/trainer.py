@@ -53,6 +53,7 @@ class Trainer:
         folder: Folder for model, log and checkpoint.
         experiment: Its training options, budget and seed are used; the stages share the budget. A checkpoint
             of another experiment is refused.
+        fingerprint: The experiment's, with names as the run means them.
         reporter: Receives the progress.
 
     Attributes:
@@ -70,6 +71,7 @@ class Trainer:
         dataset: Dataset,
         folder: RunFolder,
         experiment: Experiment,
+        fingerprint: str,
         reporter: Reporter,
     ) -> None:
         self.steps = 0
@@ -86,7 +88,7 @@ class Trainer:
         )
         self._stages = plan_stages(flow, options)
         self._budgets = experiment.budget.divide([stage.share for stage in self._stages])
-        self._fingerprint = experiment.fingerprint
+        self._fingerprint = fingerprint
         self._experiment = experiment
         self._restored: tuple[Position, TensorGroups] | None = None
 
