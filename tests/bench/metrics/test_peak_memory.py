@@ -92,7 +92,7 @@ def test_gradients_optimiser_and_average_count(needs: Callable[..., float]) -> N
     # 16 MiB of parameters: as much again as gradient and as average, and twice as much in Adam.
     found = needs(lambda flow: flow.level(0).extra.sum(), prepare=extend)
 
-    assert 4 * 16 - 4 <= found <= 6 * 16
+    assert 4 * 16 - 4 <= found <= 6 * 16 + 1  # a page or two of anything else
 
 
 def test_on_cuda_it_is_the_peak_of_the_allocator_since_just_before(monkeypatch: pytest.MonkeyPatch) -> None:
