@@ -8,10 +8,11 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field
 
 from flowzoo.bijector import ConditionalBijector
-from flowzoo.builtin.stack import Stack
+from flowzoo.builtin.stack import Stack, Training
 from flowzoo.builtin.standardise import Standardise
 from flowzoo.builtin.whiten import IMAGES, KERNEL, WHOLE, Kernel, Whiten
 from flowzoo.component import Added, BijectorSpec, Builder, Spec, SplitSpec, TransformSpec
+from flowzoo.errors import OptionError
 from flowzoo.level import Level
 from flowzoo.shapes import Shape
 
@@ -119,10 +120,12 @@ def cascade_model(image_shape: Shape, builder: Builder, *, options: CascadeOptio
 
     Raises:
         ShapeError: The shape cannot be taken down so often.
+        OptionError: ``precondition`` is set, and a joint has parameters to train.
     """
     transforms = [options.transform] if isinstance(options.transform, Spec) else options.transform
     assert transforms, "levels without a transform have the identity"
     built: list[Level] = []
+    greedy = joint_trains = False
     shape = image_shape
     for place in range(options.levels):
         coarsest = place == options.levels - 1
@@ -130,6 +133,7 @@ def cascade_model(image_shape: Shape, builder: Builder, *, options: CascadeOptio
         transformed = step.output_shape(shape)
         joint = IDENTITY if coarsest else options.joint
         mixing: ConditionalBijector = builder.bijector(joint, transformed)
+        joint_trains = joint_trains or any(True for _ in mixing.parameters())
         policy = builder.split(KEEP_NOTHING if coarsest else options.split, transformed)
         kept, factored = policy.shapes(transformed)
         bijector = options.last if coarsest and options.last else options.bijector
@@ -138,13 +142,20 @@ def cascade_model(image_shape: Shape, builder: Builder, *, options: CascadeOptio
             first = builder.bijector(options.precondition, factored, kept)
             shares = options.precondition_share, 1.0 - options.precondition_share
             both_train = all(any(True for _ in part.parameters()) for part in (first, conditional))
-            conditional = Stack([first, conditional], "greedy", shares if both_train else None)
+            training: Training = "greedy" if both_train else "jointly"
+            conditional = Stack([first, conditional], training, shares if both_train else None)
+            greedy = greedy or both_train
         if joint.name == "identity":
             conditional = _normalised(options.normalise, conditional, factored, kept, ends=True)
         else:
             mixing = _normalised(options.normalise, mixing, transformed)
         built.append(Level(step, mixing, policy, conditional))
         shape = kept or shape
+    if greedy and joint_trains:
+        raise OptionError(
+            "precondition would train before the bijectors, and the joints of this model would get no gradient "
+            "from that. Leave precondition out, or set joint=identity"
+        )
     return built
 
 

@@ -17,7 +17,7 @@ from flowzoo.shapes import Images, IntegerImages, PerImage, require_tensor
 class Dequantisation(BeginsPasses, nn.Module, ABC):
     """A distribution ``q(u | a)`` of the noise that makes integer images ``a`` continuous.
 
-    It gives a bound on the likelihood of the integers, whichever the distribution is::
+    Every such distribution gives a bound on the likelihood of the integers::
 
         log P(a) >= E_q[log p((a + u) / M) - log q(u | a)] - D log M
 

@@ -1,4 +1,4 @@
-"""What is told that the first pass over the data has ended."""
+"""The interface of components with work to do at the end of the first pass."""
 
 from __future__ import annotations
 

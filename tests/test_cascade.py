@@ -136,3 +136,13 @@ def test_a_preconditioner_trains_first_in_its_share_of_the_budget() -> None:
     for level in flow.levels:
         assert isinstance(level.conditional, Standardise)
         assert isinstance(level.conditional.inner, Stack)
+
+
+def test_a_preconditioner_beside_a_joint_that_trains_is_refused_by_name() -> None:
+    with pytest.raises(OptionError, match="precondition"):
+        create_model("realnvp", (1, 8, 8), precondition="conditional-affine")
+
+
+def test_levels_without_anything_to_train_go_with_preconditioned_ones() -> None:
+    flow = create_model("wavelet-flow", (3, 8, 8), last="gaussian", precondition="conditional-affine")
+    assert [phase.name for phase in common_phases(flow.levels)] == ["part 1", "part 2"]

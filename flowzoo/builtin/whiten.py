@@ -232,6 +232,11 @@ class Whiten(ConditionalBijector, Fitted):
         self.whitening.copy_(fit.whitening)
         self.shrinkage.fill_(fit.shrinkage)
 
+    def end_first_pass(self) -> None:
+        """See :meth:`flowzoo.first_pass_end.EndsFirstPass.end_first_pass`."""
+        super().end_first_pass()
+        self._inner_asks = True
+
     def _initialise_inner(self, w: Images, given: Images | None, call: Call) -> Images:
         """Let the inner bijector see a batch if it asks for one; the result is not used."""
         if self._inner_asks:

@@ -83,7 +83,7 @@ class ShuffledBatches(Iterator[IntegerImages]):
         self._images = self._source.stream(self._plans(epoch, position, self._planned))
 
     def _plans(self, epoch: int, position: int, planned: deque[_Planned]) -> Iterator[list[int]]:
-        """Yield the images of each batch. Whoever reads ahead is told more of them than were taken yet."""
+        """Yield the images of each batch. A source that reads ahead takes more of them than were used."""
         order, flipped = self._epoch_of(epoch)
         while True:
             indices: list[int] = []

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import signal
 import threading
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
+from multiprocessing.connection import wait
 from typing import TypeVar
 
 import numpy as np
@@ -20,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from flowzoo.data.dataset import Dataset, ImageSource, Inspection
-from flowzoo.errors import DataError, OptionError
+from flowzoo.errors import DataError, FlowzooError, OptionError
 from flowzoo.integers import as_integer
 from flowzoo.origin import mark, origin_of
 from flowzoo.shapes import IntegerImages
@@ -97,7 +99,7 @@ class ReadAhead(ImageSource):
         self, read: Callable[[Sequence[int]], T], batches: Iterable[Sequence[int]]
     ) -> Iterator[T]:
         """Yield what a function returns for each batch of indices, in order."""
-        pool = ProcessPoolExecutor(self._workers, initializer=_begin, initargs=(self._source, os.getpid()))
+        pool = ProcessPoolExecutor(self._workers, initializer=_begin, initargs=(self._source,))
         remaining = iter(batches)
         waiting: deque[Future[T]] = deque()
         try:
@@ -120,26 +122,40 @@ _SOURCES: list[ImageSource] = []
 
 
 def _take(indices: Sequence[int]) -> NDArray[np.uint8]:
-    images: NDArray[np.uint8] = _SOURCES[0].take(indices).numpy()
+    with _sendable_errors():
+        images: NDArray[np.uint8] = _SOURCES[0].take(indices).numpy()
     return images
 
 
 def _inspect(indices: Sequence[int]) -> tuple[NDArray[np.uint8], tuple[str, ...], Counter[str]]:
-    found = _SOURCES[0].inspect(indices)
+    with _sendable_errors():
+        found = _SOURCES[0].inspect(indices)
     return found.images.numpy(), found.damaged, found.changed
 
 
-def _begin(source: ImageSource, parent: int) -> None:
+@contextmanager
+def _sendable_errors() -> Iterator[None]:
+    """Turn errors that may not be sent to another process into one that can."""
+    try:
+        yield
+    except FlowzooError:
+        raise
+    except Exception as error:
+        raise DataError(f"images could not be read: {type(error).__name__}: {error}") from None
+
+
+def _begin(source: ImageSource) -> None:
     """Prepare a worker: one thread, no reaction to Ctrl-C, which reaches all processes of a terminal."""
     _SOURCES[:] = [source]
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _end_with(parent: int) -> None:
+def _end_with_parent() -> None:
     """End this process when its parent was killed and could not end it."""
-    while os.getppid() == parent:
-        time.sleep(1.0)
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "workers have a parent"
+    wait([parent.sentinel])
     os._exit(1)

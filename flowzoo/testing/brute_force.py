@@ -34,7 +34,7 @@ def brute_force_jacobian(y: Tensor, x: Tensor) -> Tensor:
 def _all_rows(values: Tensor, x: Tensor) -> Tensor:
     chosen = torch.eye(len(values), dtype=values.dtype, device=values.device)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch says where it falls back to a loop
+        warnings.simplefilter("ignore")  # torch warns where it uses a loop
         (rows,) = torch.autograd.grad(
             values, [x], chosen, retain_graph=True, is_grads_batched=True, materialize_grads=True
         )

@@ -101,6 +101,11 @@ def train(
     )
     reporter = _Calling(progress)
     run = _begun(out, experiment, dataset) if resume else None
+    if run is not None and isinstance(model, Flow) and not RunFolder(run).checkpoint.exists():
+        raise OptionError(
+            f"the run in {out} ended before its first checkpoint, so the weights that your model had are not "
+            "in it. Delete the folder, and call train again"
+        )
     if run is not None:
         where = str(flow.device)
         resume_run(run, budget=budget, dataset=dataset, device=where, workers=workers, reporter=reporter)

@@ -258,3 +258,12 @@ def test_images_that_do_not_fit_into_memory_at_once_are_gathered_part_by_part(
 
     torch.testing.assert_close(in_parts.whitening, at_once.whitening)
     torch.testing.assert_close(in_parts.slope, at_once.slope)
+
+
+def test_a_second_first_pass_reaches_the_inner_bijector_again() -> None:
+    x = details(count=30)[0]
+    whiten = fitted(Whiten(ActNorm(3), (3, 6, 6), whole=0, ends=True), x, None)
+    whiten.end_first_pass()
+    whiten.inner = ActNorm(3).double()
+    whiten(x, None, Call(mode="initialise"))
+    torch.testing.assert_close(whiten.inverse(whiten(x)[0]), x)

@@ -122,7 +122,10 @@ class Mixture:
             low, high = ends.amin(1), ends.amax(1)
             # Newton's method squares the error that bisection leaves.
             width = max(math.sqrt(tolerance), 8 * torch.finfo(y.dtype).eps)
-            while bool((wide := high - low > width * high.abs().clamp(min=1.0)).any()):
+            # An infinite end, of parameters or values that overflowed, is no reason to go on for ever.
+            while bool(
+                (wide := high - low > width * torch.maximum(low.abs(), high.abs()).clamp(min=1.0)).any()
+            ):
                 middle = (low + high) / 2
                 above = self.bend(middle)[0] > y
                 # What has arrived stays, so that it does not depend on the other images of the batch.

@@ -100,7 +100,9 @@ def patch_grid(shape: Shape, side: int | None) -> PatchGrid:
     if side is None:
         common = math.gcd(height, width)
         # A single patch would leave nothing for any value to depend on.
-        sides = [each for each in range(1, common) if common % each == 0] or [1]
+        sides = [
+            side for side in range(1, common + 1) if common % side == 0 and height * width > side**2
+        ] or [1]
         side = next((each for each in sides if height * width <= MOST_PATCHES * each**2), sides[-1])
     if height % side or width % side:
         raise ShapeError(
