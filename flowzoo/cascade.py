@@ -153,8 +153,8 @@ def cascade_model(image_shape: Shape, builder: Builder, *, options: CascadeOptio
         shape = kept or shape
     if greedy and joint_trains:
         raise OptionError(
-            "precondition would train before the bijectors, and the joints of this model would get no gradient "
-            "from that. Leave precondition out, or set joint=identity"
+            "precondition would train before the bijectors, and joints that train would get no gradient from "
+            "that. Leave precondition out, or set joint=identity"
         )
     return built
 
