@@ -109,6 +109,7 @@ def _bijectors() -> list[Component]:
         Component(
             kind="bijector",
             name="whiten",
+            revision=2,  # small images with a context are whitened as a whole
             build="flowzoo.builtin.whiten:build_whiten",
             summary="A bijector on data whitened in closed form, given the context's neighbourhood",
             reference=_OAS,
