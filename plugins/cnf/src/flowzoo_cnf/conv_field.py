@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from flowzoo.api import EVALUATION, Builder, Call, Images, Network, PartList, Prepared, Shape, Time
+from flowzoo_cnf.inputs import channels_last, to_size
 from flowzoo_cnf.softplus import push_softplus
 
 
@@ -56,8 +57,8 @@ class ConvField(Network):
     ) -> Images:
         """See :meth:`flowzoo.api.Network.forward`."""
         if context is not None:
-            x = torch.cat([x, _to_size(context, x)], dim=1)
-        x = _channels_last(x)
+            x = torch.cat([x, to_size(context, x)], dim=1)
+        x = channels_last(x)
         for place, layer in enumerate(self.layers):
             x = layer(F.softplus(x) if place else x, time)
         return x
@@ -101,7 +102,7 @@ class TimedConv(nn.Module):
         if self.time_weight is None:
             return None
         ones = torch.ones((1, 1, *like.shape[-2:]), dtype=like.dtype, device=like.device)
-        return _channels_last(F.conv2d(ones, self.time_weight, padding=1))
+        return channels_last(F.conv2d(ones, self.time_weight, padding=1))
 
 
 class PreparedConvField(Prepared):
@@ -124,7 +125,7 @@ class PreparedConvField(Prepared):
         self._constants: list[Tensor] = [bias.reshape(1, -1, 1, 1) for bias in biases if bias is not None]
         if context is not None:
             weight = first[:, network.channels :]
-            brought = _channels_last(_to_size(context, like))
+            brought = channels_last(to_size(context, like))
             self._constants[0] = F.conv2d(brought, weight, biases[0], padding=1)
         self._slopes = [layer.time_map(like) for layer in layers]
         self._tangent = tangent
@@ -132,7 +133,7 @@ class PreparedConvField(Prepared):
 
     def __call__(self, x: Images, time: Time) -> Images:
         """See :meth:`flowzoo.api.Prepared.__call__`."""
-        x = _channels_last(x)
+        x = channels_last(x)
         for place, weight in enumerate(self._weights):
             y = F.conv2d(F.softplus(x) if place else x, weight, padding=1)
             x = y + self._shift(place, time)
@@ -140,7 +141,7 @@ class PreparedConvField(Prepared):
 
     def jvp(self, x: Images, tangent: Images, time: Time) -> tuple[Images, Images]:
         """See :meth:`flowzoo.api.Prepared.jvp`."""
-        y, dy = F.conv2d(_channels_last(x), self._weights[0], padding=1), self._first_tangent
+        y, dy = F.conv2d(channels_last(x), self._weights[0], padding=1), self._first_tangent
         if dy is None or tangent is not self._tangent:
             dy = self._push_first(tangent)
         for place, weight in enumerate(self._weights[1:]):
@@ -151,7 +152,7 @@ class PreparedConvField(Prepared):
     def jvp_many(self, x: Images, tangents: Tensor, time: Time) -> tuple[Images, Tensor]:
         """See :meth:`flowzoo.api.Prepared.jvp_many`."""
         count = len(tangents)
-        y = F.conv2d(_channels_last(x), self._weights[0], padding=1)
+        y = F.conv2d(channels_last(x), self._weights[0], padding=1)
         dy = self._push_first(tangents.flatten(0, 1)).unflatten(0, (count, -1))
         for place, weight in enumerate(self._weights[1:]):
             y = y + self._shift(place, time)
@@ -168,18 +169,7 @@ class PreparedConvField(Prepared):
         return constant + time * slope
 
     def _push_first(self, tangent: Images) -> Images:
-        return F.conv2d(_channels_last(tangent), self._weights[0], padding=1)
-
-
-def _channels_last(x: Images) -> Images:
-    """Return images in the memory layout that is fastest for convolutions."""
-    return x.contiguous(memory_format=torch.channels_last)
-
-
-def _to_size(context: Images, like: Images) -> Images:
-    if context.shape[-2:] != like.shape[-2:]:
-        context = F.interpolate(context, size=like.shape[-2:], mode="nearest")
-    return context.to(like.dtype)
+        return F.conv2d(channels_last(tangent), self._weights[0], padding=1)
 
 
 def build_conv_field(

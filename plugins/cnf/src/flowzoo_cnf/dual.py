@@ -29,10 +29,6 @@ class Dual(NamedTuple):
             return Dual(self.value + other.value)
         return Dual(self.value + other.value, self.tangent + other.tangent)
 
-    def shifted(self, constant: Tensor) -> Dual:
-        """Return the sum with something that does not depend on the input."""
-        return Dual(self.value + constant, self.tangent)
-
 
 def convolve(layer: nn.Conv2d, x: Dual) -> Dual:
     """Apply a convolution: its bias has no derivative."""

@@ -25,6 +25,7 @@ from flowzoo.api import (
     Time,
 )
 from flowzoo_cnf.dual import Dual, attend, convolve, enlarge, modulate, normalise, swish
+from flowzoo_cnf.inputs import channels_last, to_size
 
 TIMES = 4
 """Number of frequencies by which a time enters, from a quarter of a turn on, each twice the one before."""
@@ -96,7 +97,7 @@ class UNetField(Network):
 
     def through(self, x: Dual, of_context: list[Tensor], time: Tensor | None) -> Dual:
         """Apply the network to a value and its derivatives, with the context's part of the modulation."""
-        x = Dual(*(None if each is None else _channels_last(each) for each in x))  # type: ignore[arg-type]  # the first is a tensor
+        x = Dual(channels_last(x.value), x.tangent)
         modulations = self.modulation(of_context, None if time is None else time.to(x.value.dtype))
         x = convolve(self.enter, x)
         kept: list[Dual] = []
@@ -198,9 +199,7 @@ class Modulation(nn.Module):
         """Return the context's part of each block's modulation; empty without a context."""
         if context is None or self.encoder is None:
             return []
-        if context.shape[-2:] != like.shape[-2:]:
-            context = F.interpolate(context, size=like.shape[-2:], mode="nearest")
-        features, seen = [], _channels_last(context.to(like.dtype))
+        features, seen = [], channels_last(to_size(context, like))
         for layer in self.encoder:
             seen = F.silu(layer(seen))
             features.append(seen)
@@ -267,11 +266,6 @@ def _radius(resolutions: int, blocks: int) -> int:
         if not coarsest:
             radius += 2 ** (place + 1)  # a strided convolution, and the block of pixels that one becomes
     return radius
-
-
-def _channels_last(x: Tensor) -> Tensor:
-    """Return images in the memory layout that is fastest for convolutions."""
-    return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
 
 
 def build_unet_field(
