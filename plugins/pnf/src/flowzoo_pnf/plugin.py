@@ -37,7 +37,7 @@ def flowzoo_components() -> list[Component]:
                 "split": Spec("halves"),
                 "bijector": Spec("realnvp"),
                 "last": None,
-                "normalise": "standardise",
+                "normalise": "whiten",
                 "precondition": None,
                 "precondition_share": 0.1,
             },
