@@ -40,6 +40,10 @@ class MatrixLogDet:
     def __init__(self) -> None:
         self._found: tuple[Tensor, int, torch.dtype, Tensor] | None = None
 
+    def __reduce__(self) -> tuple[type[MatrixLogDet], tuple[()]]:
+        """Copies begin anew: a copy of a tensor counts its changes from zero."""
+        return MatrixLogDet, ()
+
     def of(self, matrix: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         """Return it, ``()``.
 

@@ -1,3 +1,4 @@
+import copy
 import math
 
 import pytest
@@ -34,3 +35,11 @@ def test_a_matrix_s_log_det_follows_its_changes_and_its_dtype() -> None:
         kept = found.of(matrix)
     assert not kept.is_inference()  # training may use it later
     assert found.of(matrix) is kept
+
+
+def test_a_copy_does_not_take_an_old_log_det_for_that_of_the_copied_matrix() -> None:
+    matrix, found = torch.eye(3), MatrixLogDet()
+    found.of(matrix)
+    matrix.mul_(2.0)  # a copy's count of changes is zero again, as it was before this change
+    copied, copied_found = copy.deepcopy((matrix, found))
+    assert float(copied_found.of(copied)) == pytest.approx(3 * math.log(2.0))
