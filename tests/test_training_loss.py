@@ -14,7 +14,12 @@ from flowzoo.phases import phase_at
 from flowzoo.solving import Solving
 from flowzoo.training.stage import Stage
 
-SOLVES = {"blocks": 1, "network": {"name": "conv-field", "hidden": 4, "layers": 2}, "solver": "rk4", "steps": 2}
+SOLVES = {
+    "blocks": 1,
+    "network": {"name": "conv-field", "hidden": 4, "layers": 2},
+    "solver": "rk4",
+    "steps": 2,
+}
 
 
 def tiny(objective: str = "likelihood", **options: float) -> Flow:

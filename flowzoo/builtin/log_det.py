@@ -53,12 +53,17 @@ class MatrixLogDet:
         """
         dtype = dtype or matrix.dtype
         if matrix.requires_grad or matrix.is_inference() or torch.compiler.is_compiling():
-            return torch.linalg.slogdet(matrix.to(dtype)).logabsdet
+            return _log_abs_det(matrix, dtype)
         if self._found is not None:
             known, version, known_dtype, log_det = self._found
             if known is matrix and version == matrix._version and known_dtype == dtype:
                 return log_det
         with torch.inference_mode(False), torch.no_grad():
-            log_det = torch.linalg.slogdet(matrix.to(dtype)).logabsdet
+            log_det = _log_abs_det(matrix, dtype)
         self._found = matrix, matrix._version, dtype, log_det
         return log_det
+
+
+def _log_abs_det(matrix: Tensor, dtype: torch.dtype) -> Tensor:
+    log_det: Tensor = torch.linalg.slogdet(matrix.to(dtype)).logabsdet
+    return log_det

@@ -13,7 +13,6 @@ from flowzoo.builtin.moments import Moments
 from flowzoo.call import Call
 from flowzoo.first_pass_end import EndsFirstPass
 
-
 GROWTH = 4
 """How many times as many rows as the last fit a new one needs before the first pass ends."""
 

@@ -29,7 +29,6 @@ from flowzoo.training.loop import Surroundings, TensorGroups, TrainingLoop
 from flowzoo.training.reporter import Progress, Reporter, WorkReport
 from flowzoo.training.stage import Stage, plan_stages
 
-
 FIRST_PASS_SHARE = 0.5
 """Largest part of a budget in seconds that the first pass over the data uses up, so that something trains."""
 

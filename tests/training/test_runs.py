@@ -199,9 +199,7 @@ def test_a_budget_in_seconds_ends(start: Start, tmp_path: Path) -> None:
     assert record.status == "finished"
 
 
-def test_a_budget_in_seconds_pays_for_the_first_pass(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_budget_in_seconds_pays_for_the_first_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first_pass = Trainer._first_pass
 
     def slow(self: Trainer, flow: Flow) -> None:
@@ -209,7 +207,9 @@ def test_a_budget_in_seconds_pays_for_the_first_pass(
         time.sleep(0.5)
 
     monkeypatch.setattr(Trainer, "_first_pass", slow)
-    asked = parse_experiment({"model": "glow", "data": "digits", "budget": {"seconds": 0.4}, "training": QUICK})
+    asked = parse_experiment(
+        {"model": "glow", "data": "digits", "budget": {"seconds": 0.4}, "training": QUICK}
+    )
     start_run(tmp_path / "run", asked, device="cpu")
     position, _ = load_checkpoint(tmp_path / "run" / "checkpoint.safetensors")
     assert position.first_pass == pytest.approx(0.2)
