@@ -98,6 +98,12 @@ def flowzoo_components() -> list[Component]:
                 "precondition": None,
                 "precondition_share": 0.1,
             },
+            presets={
+                "paper": {
+                    "bijector": Spec("cnf", blocks=2),
+                    "normalise": "standardise",
+                }
+            },
             published=FFJORD_FIGURES,
             summary="Continuous flow at one resolution",
             reference=FFJORD,
@@ -120,6 +126,12 @@ def flowzoo_components() -> list[Component]:
                 "normalise": WHOLE,
                 "precondition": None,
                 "precondition_share": 0.1,
+            },
+            presets={
+                "paper": {
+                    "bijector": Spec("cnf", blocks=2, kinetic=0.01, jacobian=0.01),
+                    "normalise": "standardise",
+                }
             },
             published=RNODE_FIGURES,
             summary="FFJORD with kinetic-energy and Jacobian-norm regularisation",

@@ -43,6 +43,13 @@ def flowzoo_components() -> list[Component]:
                 "precondition": Spec("conditional-affine", scale_limit=8.0, slope=1.0),
                 "precondition_share": 0.1,
             },
+            presets={
+                "paper": {
+                    "bijector": Spec("cnf", blocks=2, kinetic=0.01, jacobian=0.01),
+                    "normalise": "standardise",
+                    "precondition": None,
+                }
+            },
             published=tuple(Published(data, bits, "arXiv 2106.08462") for data, bits in FIGURES.items()),
             summary="Multi-resolution cascade of continuous flows, unimodular transform",
             reference=PAPER,

@@ -51,6 +51,13 @@ def flowzoo_components() -> list[Component]:
                 "precondition": Spec("conditional-affine", scale_limit=8.0, slope=1.0),
                 "precondition_share": 0.1,
             },
+            presets={
+                "paper": {
+                    "bijector": Spec("cnf", blocks=2, kinetic=0.01, jacobian=0.01),
+                    "normalise": "standardise",
+                    "precondition": None,
+                }
+            },
             summary="Continuous flows over a redundant pyramid of images; its figure is a bound",
             reference=REFERENCE,
             exact=False,

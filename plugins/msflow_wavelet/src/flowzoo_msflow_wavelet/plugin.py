@@ -38,6 +38,13 @@ def flowzoo_components() -> list[Component]:
                 "precondition": Spec("conditional-affine", scale_limit=8.0, slope=1.0),
                 "precondition_share": 0.1,
             },
+            presets={
+                "paper": {
+                    "bijector": Spec("cnf", blocks=3, kinetic=0.01, jacobian=0.01),
+                    "normalise": "standardise",
+                    "precondition": None,
+                }
+            },
             summary="Haar wavelet cascade of continuous flows",
             published=tuple(
                 Published(data, bits, "msflow-2021", f"{scales} scales")

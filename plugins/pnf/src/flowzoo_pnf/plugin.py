@@ -41,6 +41,7 @@ def flowzoo_components() -> list[Component]:
                 "precondition": None,
                 "precondition_share": 0.1,
             },
+            presets={"paper": {"normalise": "standardise"}},
             published=FIGURES,
             summary="Cascade that halves one axis at a time, affine couplings given the coarse image",
             reference=PAPER,

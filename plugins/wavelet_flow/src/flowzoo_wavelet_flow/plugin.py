@@ -50,6 +50,7 @@ def flowzoo_components() -> list[Component]:
                 "precondition": None,
                 "precondition_share": 0.1,
             },
+            presets={"paper": {"normalise": "standardise"}},
             summary="Haar wavelet cascade of Glow's steps",
             reference=PAPER,
             check=Check(
