@@ -64,7 +64,7 @@ ALLOWED_SKIPS = {
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let ``make test-all`` run all of the kit on every mixture, and ``.ci/run`` refuse skipped tests."""
-    parser.addoption("--whole-kit", action="store_true", help="run the whole kit in tests/test_mixing.py")
+    parser.addoption("--whole-kit", action="store_true", help="run the whole kit on every mixture")
     parser.addoption("--no-skips", action="store_true", help="fail where a test is skipped")
 
 
