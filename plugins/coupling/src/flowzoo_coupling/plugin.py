@@ -228,7 +228,7 @@ def _models() -> list[Component]:
             kind="model",
             name="tarflow",
             build="flowzoo.api:cascade_model",
-            # Colour images of 32x32 pixels too are whitened as a whole, so that it starts as good as a Gaussian.
+            # Colour images of 32x32 pixels too are whitened as a whole: it starts as good as a Gaussian.
             defaults={"bijector": Spec("tarflow"), "normalise": {"name": "whiten", "whole": 3072}},
             summary="Causal transformers over the patches of an image",
             reference=TARFLOW,
