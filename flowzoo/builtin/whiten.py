@@ -51,9 +51,9 @@ class Whiten(ConditionalBijector, Fitted):
     ``b + A * c'`` is the mean of ``x``, predicted by least squares. ``S`` is the covariance of what is left.
     Without a context ``A = 0``. ``S^(-1/2)`` is symmetric, so every value stays where it is.
 
-    An image of few values can be whitened as a whole: ``A`` is a matrix over all values of the context, and ``S`` covers
-    all values of the image. Otherwise ``A`` is a convolution over the context, and ``S`` covers the
-    values at one place. The places are those of the context. If ``x`` has a higher resolution than the
+    An image of few values can be whitened as a whole: ``A`` is a matrix over all values of the context, and
+    ``S`` covers all values of the image. Otherwise ``A`` is a convolution over the context, and ``S`` covers
+    the values at one place. The places are those of the context. If ``x`` has a higher resolution than the
     context, a block of pixels belongs to one place. Without a context each pixel is a place.
 
     The fit is computed in closed form from the first images of the first pass, and nothing of it trains. Each
