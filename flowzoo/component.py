@@ -108,6 +108,8 @@ class Component:
         published: Published figures.
         defaults: Options of a callable that several components use, each with this component's default. The
             component has only these options; the callable's other options keep the callable's defaults.
+        presets: Options by the name of a preset, such as the settings of a paper. ``preset=NAME`` is given
+            like an option, and what is given beside it changes it.
         example: For a command: an example of its use, shown below its help.
     """
 
@@ -121,6 +123,7 @@ class Component:
     check: Check | tuple[Check, ...] = field(default_factory=Check)
     published: tuple[Published, ...] = ()
     defaults: Mapping[str, Any] | None = None
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     example: str = ""
 
     @property

@@ -169,7 +169,8 @@ def refuse_untrainable(levels: PartList[Level]) -> None:
             raise OptionError(
                 f"level {place}'s conditional does not train on its likelihood, so the trainable transform, "
                 f"joint or split before it would get no gradient from "
-                f"{who_declares(level.conditional, _has_other_loss)}. Set the bijector's objective=likelihood"
+                f"{who_declares(level.conditional, _has_other_loss)}. Set the bijector's "
+                "objective=likelihood, and leave out what trains before it (precondition=null)"
             )
 
 

@@ -59,7 +59,14 @@ class LinearPyramid:
         """
         shape = (1, self.size, self.size)
         flow = flowzoo.create_model(
-            "msflow-image", shape, levels=self.levels, bins=bins, transform=transform, bijector="gaussian"
+            "msflow-image",
+            shape,
+            levels=self.levels,
+            bins=bins,
+            transform=transform,
+            bijector="gaussian",
+            normalise="standardise",
+            precondition=None,
         ).double()
         state = flow.state_dict()
         for name, value in state.items():

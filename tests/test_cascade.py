@@ -134,7 +134,7 @@ def test_a_preconditioner_trains_first_in_its_share_of_the_budget() -> None:
         ("part 2", 0.75),
     ]
     for level in flow.levels:
-        assert isinstance(level.conditional, Standardise)
+        assert isinstance(level.conditional, Whiten)
         assert isinstance(level.conditional.inner, Stack)
 
 

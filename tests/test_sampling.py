@@ -13,7 +13,7 @@ from PIL import Image
 from flowzoo import scaling
 from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.stack import Stack
-from flowzoo.builtin.standardise import Standardise
+from flowzoo.builtin.whiten import Whiten
 from flowzoo.calibration import PILOT_DRAWS, in_batches
 from flowzoo.component import Component
 from flowzoo.errors import FlowzooError, OptionError
@@ -77,7 +77,7 @@ def test_solvers_that_choose_their_steps_settle_them_on_the_first_images() -> No
 
     assert max(differences()) < 1e-10
     for module in flow.levels.modules():
-        if isinstance(module, ConditionalBijector) and not isinstance(module, Standardise | Stack):
+        if isinstance(module, ConditionalBijector) and not isinstance(module, Whiten | Stack):
             module.traits = replace(module.traits, calibrates=False)
     assert not flow.calibrates
     assert max(differences()) > 1e-7

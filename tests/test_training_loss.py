@@ -14,12 +14,19 @@ from flowzoo.phases import phase_at
 from flowzoo.solving import Solving
 from flowzoo.training.stage import Stage
 
-SOLVES = {"blocks": 1, "network": {"hidden": 4, "layers": 2}, "solver": "rk4", "steps": 2}
+SOLVES = {
+    "blocks": 1,
+    "network": {"name": "conv-field", "hidden": 4, "layers": 2},
+    "solver": "rk4",
+    "steps": 2,
+}
 
 
 def tiny(objective: str = "likelihood", **options: float) -> Flow:
     bijector = {**SOLVES, "objective": objective, **options}
-    flow = flowzoo.create_model("mrcnf", (1, 8, 8), levels=2, bins=17, seed=0, bijector=bijector)
+    flow = flowzoo.create_model(
+        "mrcnf", (1, 8, 8), levels=2, bins=17, seed=0, bijector=bijector, precondition=None
+    )
     flow.initialise([images() / 17])
     for parameter in flow.parameters():
         torch.nn.init.normal_(parameter, std=0.2, generator=generator())

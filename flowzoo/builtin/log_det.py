@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import final
+
 import torch
 from torch import Tensor
 
@@ -25,3 +27,43 @@ def constant_log_det(x: Images, nats: float) -> PerImage:
 def widest_dtype(device: torch.device) -> torch.dtype:
     """Return float64 where the device has it, else float32."""
     return torch.float32 if device.type == "mps" else torch.float64
+
+
+@final
+class MatrixLogDet:
+    """``log |det W|`` of a matrix, nats, which is computed again only when the matrix has changed.
+
+    >>> MatrixLogDet().of(torch.eye(3) * 2.0)
+    tensor(2.0794)
+    """
+
+    def __init__(self) -> None:
+        self._found: tuple[Tensor, int, torch.dtype, Tensor] | None = None
+
+    def __reduce__(self) -> tuple[type[MatrixLogDet], tuple[()]]:
+        """Copies begin anew: a copy of a tensor counts its changes from zero."""
+        return MatrixLogDet, ()
+
+    def of(self, matrix: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+        """Return it, ``()``.
+
+        Args:
+            matrix: ``(D, D)``.
+            dtype: Dtype of the computation. None: that of the matrix.
+        """
+        dtype = dtype or matrix.dtype
+        if matrix.requires_grad or matrix.is_inference() or torch.compiler.is_compiling():
+            return _log_abs_det(matrix, dtype)
+        if self._found is not None:
+            known, version, known_dtype, log_det = self._found
+            if known is matrix and version == matrix._version and known_dtype == dtype:
+                return log_det
+        with torch.inference_mode(False), torch.no_grad():
+            log_det = _log_abs_det(matrix, dtype)
+        self._found = matrix, matrix._version, dtype, log_det
+        return log_det
+
+
+def _log_abs_det(matrix: Tensor, dtype: torch.dtype) -> Tensor:
+    log_det: Tensor = torch.linalg.slogdet(matrix.to(dtype)).logabsdet
+    return log_det

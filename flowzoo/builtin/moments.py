@@ -24,23 +24,44 @@ class Moments:
 
     def __init__(self) -> None:
         self.count = 0
-        self.mean = torch.zeros(())
-        self.scatter = torch.zeros(())
+        self._mean = torch.zeros(())
+        self._scatter = torch.zeros(())
+        self._waiting: list[Tensor] = []
+        self._rows = 0
 
     def update(self, rows: Tensor) -> None:
         """Add a batch of rows, ``(n, D)``."""
         rows = rows.to(widest_dtype(rows.device))
-        count, mean = rows.shape[0], rows.mean(0)
-        centred = rows - mean
-        scatter = centred.T @ centred
-        if self.count:
-            step = mean - self.mean
-            total = self.count + count
-            scatter = self.scatter + scatter + torch.outer(step, step) * (self.count * count / total)
-            mean = self.mean + step * (count / total)
-        self.count, self.mean, self.scatter = self.count + count, mean, scatter
+        self.count += len(rows)
+        self._waiting.append(rows)
+        self._rows += len(rows)
+        # A merge reads and writes D^2 numbers, which few rows of a large D are not worth.
+        if self._rows >= rows.shape[1]:
+            self._merge()
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean, ``(D,)``."""
+        self._merge()
+        return self._mean
 
     @property
     def covariance(self) -> Tensor:
         """The maximum-likelihood covariance, ``(D, D)``."""
-        return self.scatter / self.count
+        self._merge()
+        return self._scatter / self.count
+
+    def _merge(self) -> None:
+        if not self._waiting:
+            return
+        rows = torch.cat(self._waiting)
+        before, count, mean = self.count - len(rows), len(rows), rows.mean(0)
+        centred = rows - mean
+        scatter = centred.T @ centred
+        if before:
+            step = mean - self._mean
+            scatter += self._scatter
+            scatter += torch.outer(step, step) * (before * count / self.count)
+            mean = self._mean + step * (count / self.count)
+        self._mean, self._scatter = mean, scatter
+        self._waiting, self._rows = [], 0

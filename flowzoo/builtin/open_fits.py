@@ -13,6 +13,9 @@ from flowzoo.builtin.moments import Moments
 from flowzoo.call import Call
 from flowzoo.first_pass_end import EndsFirstPass
 
+GROWTH = 4
+"""How many times as many rows as the last fit a new one needs before the first pass ends."""
+
 
 class Fitted(nn.Module, EndsFirstPass):
     """A component that is fitted to moments of many batches of the first pass."""
@@ -70,14 +73,14 @@ def open_moments(component: Fitted, call: Call) -> Moments | None:
 
 
 def refit(component: Fitted, at_once: bool = False) -> None:
-    """Fit a component anew if its rows have doubled since the last time, since a large fit is expensive.
+    """Fit a component anew if it has many more rows than the last time, since a large fit is expensive.
 
     Args:
         component: A component whose fit is open.
         at_once: Fit it anyway, since it has enough rows.
     """
     fit = _OPEN[component]
-    if at_once or fit.moments.count >= 2 * fit.used:
+    if at_once or fit.moments.count >= GROWTH * fit.used:
         component.fit(fit.moments)
         component.first_pass.finish()
         fit.used = fit.moments.count

@@ -16,7 +16,7 @@ from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.actnorm import ActNorm
 from flowzoo.builtin.first_pass import FirstPass
 from flowzoo.builtin.linear_gaussian import linear_gaussian
-from flowzoo.builtin.log_det import log_det_dtype
+from flowzoo.builtin.log_det import MatrixLogDet, constant_log_det, log_det_dtype
 from flowzoo.builtin.moments import Moments
 from flowzoo.builtin.open_fits import Fitted, open_moments, refit
 from flowzoo.call import EVALUATION, Call
@@ -119,6 +119,7 @@ class Whiten(ConditionalBijector, Fitted):
         self.register_buffer("shrinkage", torch.zeros(()))
         self.context_scale = ActNorm(context_shape[0], trainable=False) if context_shape else None
         self.first_pass = FirstPass("whiten")
+        self._log_det = MatrixLogDet()
         self._inner_asks = True
 
     def extra_repr(self) -> str:
@@ -132,9 +133,9 @@ class Whiten(ConditionalBijector, Fitted):
         self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, PerImage]:
         given = self._standardise_context(context, call)
-        w, own_log_det = self._whiten(x, given, call)
         if call.mode == "initialise" and self.ends:
-            return self._initialise_inner(w, given, call), own_log_det
+            return self._first_pass(x, given, call)
+        w, own_log_det = self._whiten(x, given, call)
         z, log_det = checked.forward(self.inner, w, given, call)
         return z, log_det + own_log_det
 
@@ -173,7 +174,7 @@ class Whiten(ConditionalBijector, Fitted):
             self.first_pass.require()
             whitening = self.whitening.to(values.dtype)
             w = F.conv2d(values - self._mean(values, given), whitening[:, :, None, None])
-            log_det = values.shape[2:].numel() * torch.linalg.slogdet(whitening).logabsdet
+            log_det = values.shape[2:].numel() * self._log_det.of(self.whitening, values.dtype)
         if call.solver.findings is not None and not call.training:
             self._report(call)
         return self._from_places(w).to(x.dtype), log_det.repeat(len(x))
@@ -220,7 +221,8 @@ class Whiten(ConditionalBijector, Fitted):
                 surroundings = self._surroundings(values, given[part])
                 rows = torch.cat([F.unfold(surroundings, self.slope.shape[2:]), rows], dim=1)
             moments.update(rows.transpose(1, 2).flatten(0, 1))
-        refit(self, at_once=moments.count >= enough)
+        if self._inner_asks or moments.count >= enough:
+            refit(self, at_once=moments.count >= enough)
         if moments.count < enough:
             call.want_more()
 
@@ -237,14 +239,17 @@ class Whiten(ConditionalBijector, Fitted):
         super().end_first_pass()
         self._inner_asks = True
 
-    def _initialise_inner(self, w: Images, given: Images | None, call: Call) -> Images:
-        """Let the inner bijector see a batch if it asks for one; the result is not used."""
-        if self._inner_asks:
-            own, ledger = call.collecting()
-            w = checked.forward(self.inner, w, given, own)[0]
-            self._inner_asks = ledger.wants_more
-            call.absorb(ledger)
-        return w
+    def _first_pass(self, x: Images, given: Images | None, call: Call) -> tuple[Images, PerImage]:
+        """Gather the fit, and let the inner bijector see the batch if it asks for one; no result is used."""
+        if not self._inner_asks:
+            self._take_in(self._to_places(x.to(log_det_dtype(x))), given, call)
+            return x, constant_log_det(x, 0.0)
+        w, own_log_det = self._whiten(x, given, call)
+        own, ledger = call.collecting()
+        z, log_det = checked.forward(self.inner, w, given, own)
+        self._inner_asks = ledger.wants_more
+        call.absorb(ledger)
+        return z, log_det + own_log_det
 
     def _report(self, call: Call) -> None:
         shrinkage = float(self.shrinkage)

@@ -49,7 +49,7 @@ def show(
     assignments: SetOption = None,
 ) -> None:
     """Show a component's summary, paper, published figures and options."""
-    from flowzoo.registry.describe import describe
+    from flowzoo.registry.describe import describe, describe_presets
 
     registry = default_registry()
     component = choose(registry, name, kind)
@@ -62,6 +62,7 @@ def show(
     if as_json:
         data = {
             **_facts(component, name, plugin),
+            "presets": describe_presets(registry, component),
             "published": [asdict(each) for each in component.published],
             "options": [asdict(each) for each in options],
         }
@@ -70,6 +71,7 @@ def show(
     _print_facts(component, name, plugin)
     _print_published(component)
     _print_options(component, options)
+    _print_presets(describe_presets(registry, component))
     if levels is not None:
         _print_levels(levels)
 
@@ -151,6 +153,19 @@ def _print_published(component: Component) -> None:
         remark = f" ({each.remark})" if each.remark else ""
         rows.add_row(each.data, _digits(each.bits_per_dim), each.variant, Text(each.source + remark))
     rows.columns[1].justify = "right"
+    console().print()
+    console().print(rows)
+
+
+def _print_presets(presets: dict[str, dict[str, Any]]) -> None:
+    if not presets:
+        return
+    rows = table("preset", "option", "value")
+    for name, options in presets.items():
+        shown = name
+        for option, value in options.items():
+            rows.add_row(shown, option, Text(_short(value)))
+            shown = ""
     console().print()
     console().print(rows)
 

@@ -42,6 +42,22 @@ def describe(registry: Registry, component: Component) -> tuple[OptionInfo, ...]
     return tuple(_rows(registry, component, {}, ""))
 
 
+def describe_presets(registry: Registry, component: Component) -> dict[str, dict[str, Any]]:
+    """Return for each preset of a component the options that it changes, with its values as plain data.
+
+    Nested components are given by name, as in :func:`describe`; errors are those of it, too.
+    """
+    usual = {each.name: each.default for each in describe(registry, component)}
+    return {
+        name: {
+            each.name: each.default
+            for each in _rows(registry, component, options, "")
+            if each.name in usual and each.default != usual[each.name]
+        }
+        for name, options in component.presets.items()
+    }
+
+
 def _rows(
     registry: Registry, component: Component, defaults: Mapping[str, Any], prefix: str
 ) -> Iterator[OptionInfo]:

@@ -19,6 +19,7 @@ from flowzoo.errors import FlowzooError, OptionError, PluginError, did_you_mean
 from flowzoo.integers import plain_number
 from flowzoo.registry.allowed import allowed, choices
 from flowzoo.registry.lookup import Registry
+from flowzoo.registry.presets import apply_preset
 from flowzoo.registry.short_names import spell_out
 from flowzoo.registry.signature import Option, options_of
 
@@ -34,7 +35,8 @@ def resolve(registry: Registry, component: Component, given: Mapping[str, Any]) 
         given: Options by name; ``"bijector.blocks"`` names an option of a nested component, as ``"blocks"``
             does where no other has that name (:mod:`flowzoo.registry.short_names`). Where the
             default of an option is a component with options, what is given for the same component (or for
-            none by name) is merged over its options; naming another component drops them.
+            none by name) is merged over its options; naming another component drops them. ``preset`` is the
+            name of one of the component's presets, which are defaults then.
 
     Returns:
         Options by name; a nested component is ``{"name": ..., option: ...}``.
@@ -77,7 +79,7 @@ def check(
         PluginError: A builder cannot be imported or its options cannot be read.
     """
     options = options_of(component)
-    given = _gather_dotted(given)
+    given, defaults = apply_preset(component, _gather_dotted(given), defaults)
     if not given.keys() <= options.keys():
         paths = [*options, *_nested_names(registry, component, {**(defaults or {}), **given})]
         given = _gather_dotted(spell_out(given, paths, f"{component.kind} '{component.name}'"))

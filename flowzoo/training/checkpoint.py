@@ -27,7 +27,8 @@ class Position:
         fingerprint: The experiment's fingerprint.
         stage: Index of the stage, a group of levels that train together.
         stage_step: Number of steps in the stage.
-        stage_seconds: Time spent in the stage, in seconds.
+        stage_seconds: Time spent in the stage, in seconds. It begins with the stage's share of the first
+            pass over the data, if the budget is in seconds.
         step: Number of steps in all.
         seconds: Time spent in all, in seconds.
         validations: Number of validations in the stage.
@@ -36,6 +37,7 @@ class Position:
         batches: State of the shuffled batches.
         warm_start: What the model's components have kept in the stage.
         probe: What the model computes here (:mod:`flowzoo.registry.probe`); None in old checkpoints.
+        first_pass: Seconds of the first pass over the data that the budget pays for.
         format: Version of this record.
     """
 
@@ -50,6 +52,7 @@ class Position:
     batches: Mapping[str, Any]
     warm_start: Mapping[str, Mapping[str, Any]]
     probe: Mapping[str, Any] | None = None
+    first_pass: float = 0.0
     format: int = 2
 
 

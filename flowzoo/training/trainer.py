@@ -29,6 +29,9 @@ from flowzoo.training.loop import Surroundings, TensorGroups, TrainingLoop
 from flowzoo.training.reporter import Progress, Reporter, WorkReport
 from flowzoo.training.stage import Stage, plan_stages
 
+FIRST_PASS_SHARE = 0.5
+"""Largest part of a budget in seconds that the first pass over the data uses up, so that something trains."""
+
 
 @dataclass(frozen=True)
 class TrainingResult:
@@ -201,7 +204,21 @@ class Trainer:
             # Fails at once if the model cannot be scored, not after the scoring model has trained.
             self._gather_scores(images=2)
         elapsed = time.monotonic() - began
-        return Position(self._fingerprint, 0, 0, 0.0, 0, elapsed, 0, None, self._batches.state(), {})
+        seconds = self._experiment.budget.seconds
+        paid = 0.0 if seconds is None else min(elapsed, FIRST_PASS_SHARE * seconds)
+        return Position(
+            fingerprint=self._fingerprint,
+            stage=0,
+            stage_step=0,
+            stage_seconds=paid * self._stages[0].share if self._stages else 0.0,
+            step=0,
+            seconds=elapsed,
+            validations=0,
+            best=None,
+            batches=self._batches.state(),
+            warm_start={},
+            first_pass=paid,
+        )
 
     def _finish(self, stage: Stage, position: Position) -> Position:
         """Finish a stage, and return the position at which the next one begins."""
@@ -215,11 +232,12 @@ class Trainer:
             self._flow.load_state_dict(best.state_dict())
         following = self._stages[position.stage + 1 : position.stage + 2]
         continued = any(stage.continues for stage in following)
+        share = sum(stage.share for stage in following)
         return replace(
             position,
             stage=position.stage + 1,
             stage_step=0,
-            stage_seconds=0.0,
+            stage_seconds=position.first_pass * share,
             seconds=position.seconds + time.monotonic() - began,
             validations=0,
             best=position.best if continued else None,

@@ -1,7 +1,10 @@
+import copy
+import math
+
 import pytest
 import torch
 
-from flowzoo.builtin.log_det import constant_log_det, log_det_dtype
+from flowzoo.builtin.log_det import MatrixLogDet, constant_log_det, log_det_dtype
 
 
 @pytest.mark.parametrize(
@@ -19,3 +22,24 @@ def test_log_det_is_never_below_float32(given: torch.dtype, expected: torch.dtyp
     assert log_det_dtype(x) == expected
     assert constant_log_det(x, 1.5).dtype == expected
     assert constant_log_det(x, 1.5).tolist() == [1.5] * 3
+
+
+def test_a_matrix_s_log_det_follows_its_changes_and_its_dtype() -> None:
+    matrix, found = torch.eye(3) * 2.0, MatrixLogDet()
+    assert float(found.of(matrix)) == pytest.approx(3 * math.log(2.0))
+    matrix.mul_(2.0)
+    assert float(found.of(matrix)) == pytest.approx(3 * math.log(4.0))
+    assert found.of(matrix, torch.float64).dtype == torch.float64
+    assert float(found.of(torch.eye(3))) == 0.0
+    with torch.inference_mode():
+        kept = found.of(matrix)
+    assert not kept.is_inference()  # training may use it later
+    assert found.of(matrix) is kept
+
+
+def test_a_copy_does_not_take_an_old_log_det_for_that_of_the_copied_matrix() -> None:
+    matrix, found = torch.eye(3), MatrixLogDet()
+    found.of(matrix)
+    matrix.mul_(2.0)  # a copy's count of changes is zero again, as it was before this change
+    copied, copied_found = copy.deepcopy((matrix, found))
+    assert float(copied_found.of(copied)) == pytest.approx(3 * math.log(2.0))

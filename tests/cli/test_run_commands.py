@@ -202,7 +202,7 @@ def test_a_training_that_a_file_describes_ends_like_the_run_that_it_came_from(
 
 
 def test_widening_a_network_takes_one_option() -> None:
-    wide = flowzoo("train", "mrcnf", *MRCNF[2:], "--steps", "1", "--set", "hidden=96", "--print-config")
+    wide = flowzoo("train", "mrcnf", *MRCNF[2:], "--steps", "1", "--set", "width=96", "--print-config")
     assert wide.exit_code == 0, wide.output
     shown = flowzoo("show", "glow", "--image-shape", "1x8x8", "--set", "*.hidden=8", "--json")
     assert shown.exit_code == 0, shown.output

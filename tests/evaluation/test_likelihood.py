@@ -27,12 +27,22 @@ LOGIT = {"name": "logit", "alpha": 1e-3}
 def tiny(**bijector: Any) -> Flow:
     options = {
         "blocks": 1,
-        "network": {"hidden": 4, "layers": 2},
+        "network": {"name": "conv-field", "hidden": 4, "layers": 2},
         "evaluation_solver": "rk4",
         "evaluation_steps": 2,
         **bijector,
     }
-    flow = flowzoo.create_model("mrcnf", (1, 8, 8), levels=2, bins=17, pixels=LOGIT, seed=0, bijector=options)
+    flow = flowzoo.create_model(
+        "mrcnf",
+        (1, 8, 8),
+        levels=2,
+        bins=17,
+        pixels=LOGIT,
+        seed=0,
+        bijector=options,
+        normalise="standardise",
+        precondition=None,
+    )
     source = load_dataset("digits").split("train")
     flow.initialise([dequantise(source.take(range(200)), 17)])
     for parameter in flow.parameters():

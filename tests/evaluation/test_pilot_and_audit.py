@@ -31,12 +31,20 @@ def held_out() -> ImageSource:
 def adaptive_cnf(tolerance: float) -> Flow:
     options = {
         "blocks": 1,
-        "network": {"hidden": 4, "layers": 2},
+        "network": {"name": "conv-field", "hidden": 4, "layers": 2},
         "evaluation_solver": "dopri5",
         "evaluation_tolerance": tolerance,
     }
     flow = flowzoo.create_model(
-        "mrcnf", (1, 8, 8), levels=2, bins=17, pixels="affine", seed=0, bijector=options
+        "mrcnf",
+        (1, 8, 8),
+        levels=2,
+        bins=17,
+        pixels="affine",
+        seed=0,
+        bijector=options,
+        normalise="standardise",
+        precondition=None,
     )
     flow.initialise([dequantise(load_dataset("digits").split("train").take(range(200)), 17)])
     generator = torch.Generator().manual_seed(0)
@@ -139,7 +147,7 @@ def test_the_judge_sees_the_same_noise_coarse_images_and_probes() -> None:
         bijector={
             "name": "cnf",
             "blocks": 1,
-            "network": {"hidden": 4, "layers": 2},
+            "network": {"name": "conv-field", "hidden": 4, "layers": 2},
             "evaluation_solver": "dopri5",
         },
     )

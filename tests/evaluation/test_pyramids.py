@@ -46,7 +46,7 @@ UNIFORM = {"proposal": "uniform", "width": 0.2}
 TINY = {
     "name": "cnf",
     "blocks": 1,
-    "network": {"hidden": 4, "layers": 2},
+    "network": {"name": "conv-field", "hidden": 4, "layers": 2},
     "evaluation_solver": "midpoint",
     "evaluation_steps": 1,
 }

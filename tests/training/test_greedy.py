@@ -73,4 +73,8 @@ def test_an_interrupted_run_ends_like_an_undisturbed_one_in_every_phase(
 
 def test_a_budget_that_leaves_a_part_no_step_is_refused(start: Start, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="2 stages"):
-        start(tmp_path / "run", steps=1, options={"bijector": stack(AFFINE, CNF, first=0.5)})
+        start(
+            tmp_path / "run",
+            steps=1,
+            options={"bijector": stack(AFFINE, CNF, first=0.5), "precondition": None},
+        )

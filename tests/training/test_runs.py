@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,13 +14,15 @@ from flowzoo.component import Spec
 from flowzoo.errors import DataError, NumericalError, OptionError, SavedModelError
 from flowzoo.experiment.budget import Budget
 from flowzoo.experiment.parse import parse_experiment
+from flowzoo.flow import Flow
 from flowzoo.registry.saving import load_model
 from flowzoo.runfolder import RunFolder, RunRecord
-from flowzoo.training.checkpoint import Position, save_checkpoint
+from flowzoo.training.checkpoint import Position, load_checkpoint, save_checkpoint
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.reporter import Progress, Reporter
 from flowzoo.training.start import resume_run, start_run
-from tests.training.conftest import TINY
+from flowzoo.training.trainer import Trainer
+from tests.training.conftest import QUICK, TINY
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -179,7 +182,12 @@ def test_a_run_without_a_finite_validation_fails(
 
 
 def test_training_lowers_the_loss(start: Start, tmp_path: Path) -> None:
-    start(tmp_path / "run", steps=60, training={"validations": 2, "learning_rate": 0.01, "warmup": 5})
+    start(
+        tmp_path / "run",
+        steps=60,
+        training={"validations": 2, "learning_rate": 0.01, "warmup": 5},
+        options={**TINY, "normalise": "standardise"},
+    )
     records = TrainingLog(tmp_path / "run" / "log.jsonl").read()
     bits = [each["validation_bits_per_dim"] for each in records if "validation_bits_per_dim" in each]
     assert bits[1] < bits[0]
@@ -189,6 +197,24 @@ def test_a_budget_in_seconds_ends(start: Start, tmp_path: Path) -> None:
     asked = parse_experiment({"model": "gaussian", "data": "digits", "budget": {"seconds": 0.5}})
     record = start_run(tmp_path / "run", asked, device="cpu")
     assert record.status == "finished"
+
+
+def test_a_budget_in_seconds_pays_for_the_first_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first_pass = Trainer._first_pass
+
+    def slow(self: Trainer, flow: Flow) -> None:
+        first_pass(self, flow)
+        time.sleep(0.5)
+
+    monkeypatch.setattr(Trainer, "_first_pass", slow)
+    asked = parse_experiment(
+        {"model": "glow", "data": "digits", "budget": {"seconds": 0.4}, "training": QUICK}
+    )
+    start_run(tmp_path / "run", asked, device="cpu")
+    position, _ = load_checkpoint(tmp_path / "run" / "checkpoint.safetensors")
+    assert position.first_pass == pytest.approx(0.2)
+    assert position.step >= 1
+    assert position.seconds >= 0.3 + position.stage_seconds
 
 
 def test_a_loss_that_is_not_finite_stops_in_one_line_and_keeps_the_best_model(

@@ -21,9 +21,11 @@ SEPARATELY = TrainingOptions(order="separately")
 
 
 def tiny() -> Flow:
-    network = {"hidden": 4, "layers": 2}
+    network = {"name": "conv-field", "hidden": 4, "layers": 2}
     options = {"blocks": 1, "network": network, "objective": "likelihood", "solver": "rk4", "steps": 2}
-    flow = flowzoo.create_model("mrcnf", (1, 8, 8), levels=3, bins=17, seed=0, bijector=options)
+    flow = flowzoo.create_model(
+        "mrcnf", (1, 8, 8), levels=3, bins=17, seed=0, bijector=options, precondition=None
+    )
     flow.initialise([images() / 17])
     return flow
 

@@ -50,15 +50,17 @@ def rebuild(
 ) -> Rebuilt | None:
     """Return a model of the same recipe for smaller images; None if it cannot be built for this size.
 
-    It goes through its first pass on crops of the data. Then it gets the weights of the model, if they do not
-    depend on the size of the image; otherwise it gets those that do not, and noise is added to all.
+    It goes through its first pass on crops of the data. Then it gets the weights of the model that do not
+    depend on the size of the image. If that leaves out any that were trained, noise is added to all. State
+    from the first pass that depends on the size, such as a whitening's, stays as the crops gave it.
 
     Args:
         flow: A model with a recipe.
         source: Images of the model's size.
         size: Height and width.
         seed: Seed of everything that is random.
-        trained: Whether all weights of the model have to fit the smaller one; otherwise some must not fit.
+        trained: Whether all trained weights of the model have to fit the smaller one; otherwise some must not
+            fit. Where nothing trains, the rest of the state counts as trained.
     """
     recipe = flow.recipe
     assert recipe is not None, "only models with recipes can be built again"
@@ -74,7 +76,8 @@ def rebuild(
     fitting = {
         name for name in floats if name in ours and name in theirs and ours[name].shape == theirs[name].shape
     }
-    if trained != (fitting == floats):
+    parameters = {name for model in (flow, small) for name, _ in model.named_parameters()}
+    if trained != ((parameters or floats) <= fitting):
         return None
     generator = torch.Generator().manual_seed(seed)
     scored = scored_levels(small)

@@ -17,8 +17,7 @@ def test_log_prob_is_that_of_the_whole_jacobian() -> None:
         pixels={"name": "logit", "alpha": 0.05},
         seed=0,
         bijector={
-            "blocks": 2,
-            "network": {"hidden": 4},
+            "network": {"width": 4},
             "evaluation_solver": "dopri5",
             "evaluation_tolerance": 1e-10,
             "evaluation_trace": "exact",

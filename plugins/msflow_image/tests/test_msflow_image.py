@@ -14,7 +14,7 @@ from flowzoo.testing.brute_force import brute_force_log_det
 
 TINY = {
     "blocks": 1,
-    "network": {"hidden": 4},
+    "network": {"name": "conv-field", "hidden": 4},
     "evaluation_solver": "rk4",
     "evaluation_steps": 8,
     "evaluation_trace": "exact",
@@ -28,7 +28,7 @@ def tiny(levels: int = 3, **options: Any) -> tuple[Flow, torch.Tensor]:
         levels=levels,
         pixels={"name": "logit", "alpha": 0.05},
         seed=0,
-        **{"bijector": TINY, **options},
+        **{"bijector": TINY, "precondition": None, **options},
     ).double()
     x = torch.rand(64, 1, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     flow.initialise([x])
@@ -100,7 +100,11 @@ def test_parameter_counts_are_those_of_the_papers_table(
     levels: int, blocks: int, layers: int, millions: float
 ) -> None:
     model = flowzoo.create_model(
-        "msflow-image", (3, 32, 32), levels=levels, bijector={"blocks": blocks, "network": {"layers": layers}}
+        "msflow-image",
+        (3, 32, 32),
+        levels=levels,
+        bijector={"blocks": blocks, "network": {"name": "conv-field", "layers": layers}},
+        precondition=None,
     )
     count = sum(parameter.numel() for parameter in model.parameters())
     assert round(count / 1e6, 2) == millions
@@ -135,7 +139,11 @@ def test_sizes_that_cannot_be_halved_are_refused() -> None:
     "options",
     [
         {"transform": {"proposal": "uniform"}},
-        {"transform": {"learned": True}, "bijector": {"objective": "likelihood", "trace": "exact"}},
+        {
+            "transform": {"learned": True},
+            "bijector": {"objective": "likelihood", "trace": "exact"},
+            "precondition": None,
+        },
         {"split": {"name": "keep-first-channels", "divisor": 5}},
     ],
     ids=["uniform", "learned", "squeezed"],

@@ -18,7 +18,7 @@ def test_log_prob_is_that_of_the_whole_jacobian() -> None:
         seed=0,
         bijector={
             "blocks": 2,
-            "network": {"hidden": 4},
+            "network": {"name": "conv-field", "hidden": 4},
             "evaluation_solver": "dopri5",
             "evaluation_tolerance": 1e-10,
             "evaluation_trace": "exact",
@@ -44,6 +44,12 @@ def test_log_prob_is_that_of_the_whole_jacobian() -> None:
     ],
 )
 def test_parameter_counts_are_those_of_the_papers_table(levels: int, blocks: int, millions: float) -> None:
-    model = flowzoo.create_model("msflow-wavelet", (3, 32, 32), levels=levels, bijector={"blocks": blocks})
+    model = flowzoo.create_model(
+        "msflow-wavelet",
+        (3, 32, 32),
+        levels=levels,
+        bijector={"blocks": blocks, "network": "conv-field"},
+        precondition=None,
+    )
     count = sum(parameter.numel() for parameter in model.parameters())
     assert round(count / 1e6, 2) == millions

@@ -27,7 +27,7 @@ from tests.evaluation.toy_solver import pendulum_flow
 
 FIELD = {
     "blocks": 1,
-    "network": {"hidden": 4, "layers": 2},
+    "network": {"name": "conv-field", "hidden": 4, "layers": 2},
     "evaluation_solver": "rk4",
     "evaluation_steps": 2,
 }
@@ -118,8 +118,9 @@ def test_trained_weights_are_those_that_are_judged(monkeypatch: pytest.MonkeyPat
     assert small is not None
     assert small.trained
     assert small.flow.image_shape == (1, 4, 4)
-    for name, value in small.flow.state_dict().items():
-        assert torch.equal(value, flow.state_dict()[name])
+    trained = dict(flow.named_parameters())
+    for name, value in small.flow.named_parameters():
+        assert torch.equal(value, trained[name])
 
 
 def test_sizes_that_a_recipe_refuses_are_passed_over() -> None:

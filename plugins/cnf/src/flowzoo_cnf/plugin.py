@@ -13,7 +13,7 @@ UNET = 'Ho, Jain and Abbeel, "Denoising Diffusion Probabilistic Models", 2020'
 # A fixed grid makes the brute-force Jacobian that of the same discrete map in every call.
 TINY = {
     "blocks": 2,
-    "network": {"hidden": 4},
+    "network": Spec("conv-field", hidden=4),
     "evaluation_solver": "rk4",
     "evaluation_steps": 4,
     "evaluation_trace": "exact",
@@ -23,6 +23,9 @@ GRID = (
     "map differs from that integral by the step error"
 )
 
+
+# Colour images of 32x32 pixels are whitened as a whole too, so that the flow starts as good as a Gaussian.
+WHOLE = {"name": "whiten", "whole": 3072}
 
 DOUBTED = "as printed; not credible beside its neighbours"
 FFJORD_FIGURES = (
@@ -84,10 +87,22 @@ def flowzoo_components() -> list[Component]:
             name="ffjord",
             build="flowzoo.api:cascade_model",
             defaults={
-                "bijector": Spec("cnf", blocks=2, objective="flow-matching"),
-                "normalise": "standardise",
+                "bijector": Spec(
+                    "cnf",
+                    blocks=1,
+                    network=Spec("unet-field"),
+                    objective="flow-matching",
+                    path="trigonometric",
+                ),
+                "normalise": WHOLE,
                 "precondition": None,
                 "precondition_share": 0.1,
+            },
+            presets={
+                "paper": {
+                    "bijector": Spec("cnf", blocks=2),
+                    "normalise": "standardise",
+                }
             },
             published=FFJORD_FIGURES,
             summary="Continuous flow at one resolution",
@@ -100,11 +115,23 @@ def flowzoo_components() -> list[Component]:
             build="flowzoo.api:cascade_model",
             defaults={
                 "bijector": Spec(
-                    "cnf", blocks=2, objective="flow-matching+likelihood", kinetic=0.01, jacobian=0.01
+                    "cnf",
+                    blocks=1,
+                    network=Spec("unet-field"),
+                    objective="flow-matching+likelihood",
+                    path="trigonometric",
+                    kinetic=0.01,
+                    jacobian=0.01,
                 ),
-                "normalise": "standardise",
+                "normalise": WHOLE,
                 "precondition": None,
                 "precondition_share": 0.1,
+            },
+            presets={
+                "paper": {
+                    "bijector": Spec("cnf", blocks=2, kinetic=0.01, jacobian=0.01),
+                    "normalise": "standardise",
+                }
             },
             published=RNODE_FIGURES,
             summary="FFJORD with kinetic-energy and Jacobian-norm regularisation",

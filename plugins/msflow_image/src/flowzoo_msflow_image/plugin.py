@@ -38,10 +38,25 @@ def flowzoo_components() -> list[Component]:
                 "levels": 3,
                 "transform": Spec("pyramid"),
                 "split": Spec("pyramid"),
-                "bijector": Spec("cnf", blocks=2, objective="flow-matching", kinetic=0.01, jacobian=0.01),
-                "normalise": "standardise",
-                "precondition": None,
+                "bijector": Spec(
+                    "cnf",
+                    blocks=1,
+                    network=Spec("unet-field"),
+                    objective="flow-matching",
+                    path="trigonometric",
+                    kinetic=0.01,
+                    jacobian=0.01,
+                ),
+                "normalise": "whiten",
+                "precondition": Spec("conditional-affine", scale_limit=8.0, slope=1.0),
                 "precondition_share": 0.1,
+            },
+            presets={
+                "paper": {
+                    "bijector": Spec("cnf", blocks=2, kinetic=0.01, jacobian=0.01),
+                    "normalise": "standardise",
+                    "precondition": None,
+                }
             },
             summary="Continuous flows over a redundant pyramid of images; its figure is a bound",
             reference=REFERENCE,
@@ -52,7 +67,7 @@ def flowzoo_components() -> list[Component]:
                     "levels": 2,
                     "bijector": {
                         "blocks": 1,
-                        "network": {"hidden": 4},
+                        "network": Spec("conv-field", hidden=4),
                         "evaluation_solver": "rk4",
                         "evaluation_steps": 4,
                         "evaluation_trace": "exact",

@@ -46,10 +46,11 @@ def flowzoo_components() -> list[Component]:
                 "last": Spec("glow", steps=8, squeeze=True, network=Spec("glow-conv", hidden=64)),
                 "crop": None,
                 "halo": None,
-                "normalise": "standardise",
+                "normalise": "whiten",
                 "precondition": None,
                 "precondition_share": 0.1,
             },
+            presets={"paper": {"normalise": "standardise"}},
             summary="Haar wavelet cascade of Glow's steps",
             reference=PAPER,
             check=Check(
