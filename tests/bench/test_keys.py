@@ -19,7 +19,7 @@ from flowzoo.experiment.training_options import TrainingOptions
 RECORDED = Path(__file__).parents[2] / "benchmarks" / "results" / "suites"
 QUICK = RECORDED / "quick"
 
-SECONDS = {"gaussian": "a435532e2d81576e", "glow": "1afe6aba9bbe3915", "rnode": "3f497b07f2615d41"}
+SECONDS = {"gaussian": "a435532e2d81576e", "glow": "1afe6aba9bbe3915", "rnode": "ee71017d04e85c2f"}
 """Keys of the suite equal-time, whose budget is in seconds."""
 
 IMAGES = {

@@ -25,6 +25,15 @@ def join_inputs(x: Images, context: Images | None, time: Tensor | None) -> Image
     return torch.cat(channels, dim=1) if len(channels) > 1 else x
 
 
+def bounded(x: Images, limit: float) -> Images:
+    """Return ``limit tanh(x / limit)``: about ``x`` where it is small, and never beyond the limit.
+
+    >>> bounded(torch.tensor([0.5, 1e9]), 6.0)
+    tensor([0.4988, 6.0000])
+    """
+    return limit * torch.tanh(x / limit)
+
+
 def channels_last(x: Images) -> Images:
     """Return the same image; on the CPU with the channels of each pixel next to each other in memory.
 

@@ -8,6 +8,9 @@ flowzoo_api_version = 2
 
 PAPER = 'Yu, Derpanis and Brubaker, "Wavelet Flow: Fast Training of High Resolution Normalizing Flows", 2020'
 
+# Without a bound on what the networks see, a sample that leaves the data's range at one place explodes there.
+NETWORK = Spec("glow-conv", hidden=64, input_limit=8.0)
+
 TINY_GLOW = {"steps": 1, "network": {"hidden": 4}}
 
 
@@ -42,15 +45,21 @@ def flowzoo_components() -> list[Component]:
                 "levels": 3,
                 "transform": Spec("haar"),
                 "split": Spec("keep-first-channels", divisor=4),
-                "bijector": Spec("glow", steps=8, network=Spec("glow-conv", hidden=64)),
-                "last": Spec("glow", steps=8, squeeze=True, network=Spec("glow-conv", hidden=64)),
+                "bijector": Spec("glow", steps=8, network=NETWORK),
+                "last": Spec("glow", steps=8, squeeze=True, network=NETWORK),
                 "crop": None,
                 "halo": None,
                 "normalise": "whiten",
                 "precondition": None,
                 "precondition_share": 0.1,
             },
-            presets={"paper": {"normalise": "standardise"}},
+            presets={
+                "paper": {
+                    "bijector": Spec("glow", steps=8, network=Spec("glow-conv", hidden=64)),
+                    "last": Spec("glow", steps=8, squeeze=True, network=Spec("glow-conv", hidden=64)),
+                    "normalise": "standardise",
+                }
+            },
             summary="Haar wavelet cascade of Glow's steps",
             reference=PAPER,
             check=Check(
