@@ -95,8 +95,8 @@ def test_whitened_levels_start_nearer_to_data_whose_channels_are_alike(model: st
 @pytest.mark.parametrize(
     ("given", "resolved", "kernel"),
     [
-        ({"normalise": {"kernel": 1}}, {"name": "whiten", "kernel": 1, "whole": 768, "images": 4096}, 1),
-        ({"normalise.kernel": 1}, {"name": "whiten", "kernel": 1, "whole": 768, "images": 4096}, 1),
+        ({"normalise": {"kernel": 1}}, {"name": "whiten", "kernel": 1, "whole": 0, "images": 4096}, 1),
+        ({"normalise.kernel": 1}, {"name": "whiten", "kernel": 1, "whole": 0, "images": 4096}, 1),
         ({"normalise": {"name": "whiten"}}, "whiten", 3),
         ({"normalise": "whiten"}, "whiten", 3),
     ],
