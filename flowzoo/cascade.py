@@ -33,7 +33,7 @@ class Whitening:
 
 
 def _in_full(given: str | Whitening) -> str | Whitening:
-    """Return whitening with all its options, so that records hold them and both ways of asking have one key."""
+    """Return whitening with all its options: records hold them, and both ways of asking have one key."""
     return Whitening() if given == "whiten" else given
 
 
