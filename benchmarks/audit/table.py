@@ -25,7 +25,8 @@ COLUMNS = (
 INTRODUCTION = """\
 # The density audit, model by model
 
-From the records in `suites/`: trained weights, one thread, two cells at a time on two cores that other work shared."""
+From the records in `suites/`: trained weights, one thread, two cells at a time on two cores which other
+work shared."""
 
 
 def main() -> None:
