@@ -40,6 +40,14 @@ def test_options_beside_a_preset_change_it() -> None:
     assert "preset" not in found
 
 
+def test_short_names_are_those_of_the_preset_s_components() -> None:
+    component = REGISTRY.find("model", "mrcnf")
+    found = resolve(REGISTRY, component, {"preset": "paper", "bijector.blocks": 1, "hidden": 8})
+    assert found["bijector"]["network"]["hidden"] == 8
+    found = resolve(REGISTRY, component, {"preset": "paper", "*": {"hidden": 4}})
+    assert found["bijector"]["network"]["hidden"] == 4
+
+
 def test_a_nested_component_has_presets_too() -> None:
     registry = load_registry()
     glow = registry.find("bijector", "glow")
