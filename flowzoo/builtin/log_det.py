@@ -65,7 +65,7 @@ class MatrixLogDet:
 
 
 def _is_traced() -> bool:
-    """Whether results are bound to the compiler or to a transform of ``torch.func``, and must not outlive it."""
+    """Whether results belong to the compiler or a transform of ``torch.func``, so that none may be kept."""
     return torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
 
 

@@ -19,7 +19,7 @@ from flowzoo.errors import FlowzooError, OptionError, PluginError, did_you_mean
 from flowzoo.integers import plain_number
 from flowzoo.registry.allowed import allowed, choices
 from flowzoo.registry.lookup import Registry
-from flowzoo.registry.presets import apply_preset
+from flowzoo.registry.presets import PRESET, apply_preset
 from flowzoo.registry.short_names import spell_out
 from flowzoo.registry.signature import Option, options_of
 
@@ -249,6 +249,8 @@ def _is(component: Component, option: Option, value: Any) -> str:
 
 
 def _unknown(component: Component, paths: Sequence[str], name: str) -> OptionError:
+    if component.presets:
+        paths = [PRESET, *paths]
     hint = did_you_mean(name, paths) or did_you_mean(name, {path.rpartition(".")[2]: None for path in paths})
     return OptionError(
         f"{component.kind} '{component.name}' has no option '{name}'{hint or ';'} "

@@ -65,6 +65,11 @@ def test_a_preset_that_does_not_exist_is_refused_by_name(preset: object) -> None
         create_model("mrcnf", (1, 8, 8), preset=preset)
 
 
+def test_a_misspelt_preset_option_gets_a_hint() -> None:
+    with pytest.raises(OptionError, match=r"did you mean 'preset'\?"):
+        create_model("mrcnf", (1, 8, 8), presets="paper")
+
+
 def test_a_component_without_presets_says_so() -> None:
     with pytest.raises(OptionError, match="presets: none"):
         create_model("gaussian", (1, 8, 8), preset="paper")
