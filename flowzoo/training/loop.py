@@ -98,9 +98,10 @@ class TrainingLoop:
         self._peak = options.learning_rate * stage.phase.rate
         warm_start = WarmStart(flow, position.warm_start)
         self._step = TrainingStep(flow, stage, options, around.generator, warm_start)
-        # If the budget was raised since the checkpoint, there are validations to do.
-        used = budget.used(position.stage_step, position.stage_seconds)
-        done = min(position.validations, int(used * options.validations))
+        # Validations that fall into the first pass are left out. If the budget was raised since the
+        # checkpoint, there are validations to do.
+        due = int(budget.used(position.stage_step, position.stage_seconds) * options.validations)
+        done = min(position.validations, due) if position.stage_step else due
         self._start = self.position = replace(position, validations=done)
         self._began = self._saved = time.monotonic()
         self._validated = self._began

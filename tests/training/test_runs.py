@@ -19,7 +19,7 @@ from flowzoo.registry.saving import load_model
 from flowzoo.runfolder import RunFolder, RunRecord
 from flowzoo.training.checkpoint import Position, load_checkpoint, save_checkpoint
 from flowzoo.training.log import TrainingLog
-from flowzoo.training.loop import TrainingLoop
+from flowzoo.training.loop import TensorGroups, TrainingLoop
 from flowzoo.training.reporter import Progress, Reporter
 from flowzoo.training.start import resume_run, start_run
 from flowzoo.training.trainer import Trainer
@@ -221,6 +221,30 @@ def test_a_budget_in_seconds_pays_for_the_first_pass(tmp_path: Path) -> None:
     assert position.first_pass == pytest.approx(0.2)
     assert position.step >= 1
     assert position.seconds >= 0.3 + position.stage_seconds
+
+
+@pytest.mark.usefixtures("slow_first_pass")
+def test_validations_that_fall_into_the_first_pass_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    positions: list[Position] = []
+
+    def watched(path: Path, position: Position, groups: TensorGroups) -> None:
+        positions.append(position)
+        save_checkpoint(path, position, groups)
+
+    monkeypatch.setattr("flowzoo.training.loop.save_checkpoint", watched)
+    asked = parse_experiment(
+        {
+            "model": "glow",
+            "data": "digits",
+            "budget": {"seconds": 0.4},
+            "training": {**QUICK, "validations": 4},
+        }
+    )
+    start_run(tmp_path / "run", asked, device="cpu")
+    assert (positions[0].stage_step, positions[0].validations) == (0, 2)
+    assert positions[-1].validations == 4
 
 
 @pytest.mark.usefixtures("slow_first_pass")
