@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 from collections.abc import Generator, Iterator
@@ -13,9 +14,11 @@ import pytest
 import torch
 from hypothesis import settings
 
+from tests import checked_calls
+
 _ROOT = Path(__file__).parent
 
-# Array shapes are checked at run time wherever arrays are handled.
+# Array shapes are checked at run time wherever arrays are handled, in the first calls of each test.
 jaxtyping.install_import_hook(
     [
         "flowzoo.bench.metrics",
@@ -34,7 +37,7 @@ jaxtyping.install_import_hook(
         "flowzoo.units",
         *(each.name for each in _ROOT.glob("plugins/*/src/flowzoo_*")),
     ],
-    "beartype.beartype",
+    "tests.checked_calls.first_calls",
 )
 
 # A shell's background jobs ignore Ctrl-C, and the programs that tests start and interrupt would inherit that.
@@ -63,9 +66,19 @@ ALLOWED_SKIPS = {
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let ``make test-all`` run all of the kit on every mixture, and ``.ci/run`` refuse skipped tests."""
-    parser.addoption("--whole-kit", action="store_true", help="run the whole kit on every mixture")
+    """Let ``make test-all`` check all mixtures and calls, and ``.ci/run`` refuse skipped tests."""
+    parser.addoption(
+        "--whole-kit",
+        action="store_true",
+        help="run the whole kit on every mixture, check the shapes of every call",
+    )
     parser.addoption("--no-skips", action="store_true", help="fail where a test is skipped")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Check shapes from the test's first fixture on."""
+    checked_calls.allow(math.inf if item.config.getoption("--whole-kit") else checked_calls.CALLS)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -32,12 +32,12 @@ class Whitening:
     images: Annotated[int, Field(ge=1)] = IMAGES
 
 
-def _short(given: str | Whitening) -> str | Whitening:
-    """Return the name alone where no option differs, so that both ways of asking have one key."""
-    return "whiten" if given == Whitening() else given
+def _in_full(given: str | Whitening) -> str | Whitening:
+    """Return whitening with all its options: records hold them, and both ways of asking have one key."""
+    return Whitening() if given == "whiten" else given
 
 
-Normalise = Annotated[Literal["standardise", "whiten"] | Whitening, AfterValidator(_short)]
+Normalise = Annotated[Literal["standardise", "whiten"] | Whitening, AfterValidator(_in_full)]
 Transforms = Annotated[list[TransformSpec], Field(min_length=1)]
 
 

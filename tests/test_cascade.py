@@ -95,10 +95,10 @@ def test_whitened_levels_start_nearer_to_data_whose_channels_are_alike(model: st
 @pytest.mark.parametrize(
     ("given", "resolved", "kernel"),
     [
-        ({"normalise": {"kernel": 1}}, {"name": "whiten", "kernel": 1, "whole": 768, "images": 4096}, 1),
-        ({"normalise.kernel": 1}, {"name": "whiten", "kernel": 1, "whole": 768, "images": 4096}, 1),
-        ({"normalise": {"name": "whiten"}}, "whiten", 3),
-        ({"normalise": "whiten"}, "whiten", 3),
+        ({"normalise": {"kernel": 1}}, {"name": "whiten", "kernel": 1, "whole": 0, "images": 4096}, 1),
+        ({"normalise.kernel": 1}, {"name": "whiten", "kernel": 1, "whole": 0, "images": 4096}, 1),
+        ({"normalise": {"name": "whiten"}}, {"name": "whiten", "kernel": 3, "whole": 0, "images": 4096}, 3),
+        ({"normalise": "whiten"}, {"name": "whiten", "kernel": 3, "whole": 0, "images": 4096}, 3),
     ],
 )
 def test_the_whitening_of_a_level_has_options(given: dict[str, Any], resolved: Any, kernel: int) -> None:

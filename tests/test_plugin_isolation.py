@@ -129,7 +129,9 @@ def test_a_published_plugin_is_listed_checked_and_trained(tmp_path):
 
 
 def test_plugins_that_fail_are_named_and_harm_nothing_else(tmp_path):
-    environment = make_environment(tmp_path, {**BAD, "flowzoo-blur": BLUR})
+    environment = make_environment(tmp_path, {})
+    for distribution, source in {**BAD, "flowzoo-blur": BLUR}.items():
+        environment.install(distribution, source)
 
     plugins = environment.flowzoo("plugins", "--json")
     assert plugins.returncode == 0
@@ -196,6 +198,18 @@ class Environment:
 
     folder: Path
 
+    def install(self, distribution: str, source: str) -> None:
+        """Put a plugin of one module where a wheel would have put it."""
+        site = site_packages(self.folder)
+        module = distribution.replace("-", "_")
+        (site / f"{module}.py").write_text(textwrap.dedent(source))
+        info = site / f"{module}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(
+            f"[flowzoo]\n{distribution.removeprefix('flowzoo-')} = {module}\n"
+        )
+
     def python(self, script: str, **variables: str) -> subprocess.CompletedProcess[str]:
         return self._run("python", "-c", script, **variables)
 
@@ -259,10 +273,14 @@ def write_project(folder: Path, distribution: str, source: str) -> Path:
 
 def share_third_party_packages(environment: Path) -> None:
     """Link everything installed here but flowzoo and its plugins, which may be links to a source tree."""
-    target = Path(sysconfig.get_path("purelib", vars={"base": str(environment)}))
+    target = site_packages(environment)
     for entry in Path(sysconfig.get_path("purelib")).iterdir():
         if "flowzoo" not in entry.name and entry.suffix != ".pth" and not (target / entry.name).exists():
             (target / entry.name).symlink_to(entry)
+
+
+def site_packages(environment: Path) -> Path:
+    return Path(sysconfig.get_path("purelib", vars={"base": str(environment)}))
 
 
 def pip(*arguments: str | Path) -> None:

@@ -28,7 +28,7 @@ from flowzoo.traits import BijectorTraits
 Kernel = Literal[1, 3, 5, 7]
 
 KERNEL: Kernel = 3
-WHOLE = 768
+WHOLE = 0
 IMAGES = 4096
 
 ROWS = 32
@@ -51,9 +51,9 @@ class Whiten(ConditionalBijector, Fitted):
     ``b + A * c'`` is the mean of ``x``, predicted by least squares. ``S`` is the covariance of what is left.
     Without a context ``A = 0``. ``S^(-1/2)`` is symmetric, so every value stays where it is.
 
-    A small image is whitened as a whole: ``A`` is a matrix over all values of the context, and ``S`` covers
-    all values of the image. In a large image ``A`` is a convolution over the context, and ``S`` covers the
-    values at one place. The places are those of the context. If ``x`` has a higher resolution than the
+    An image of few values can be whitened as a whole: ``A`` is a matrix over all values of the context, and
+    ``S`` covers all values of the image. Otherwise ``A`` is a convolution over the context, and ``S`` covers
+    the values at one place. The places are those of the context. If ``x`` has a higher resolution than the
     context, a block of pixels belongs to one place. Without a context each pixel is a place.
 
     The fit is computed in closed form from the first images of the first pass, and nothing of it trains. Each
@@ -309,7 +309,7 @@ def build_whiten(
         Field(
             ge=0,
             description="An image of at most so many values, with a context of at most so many, is whitened "
-            "as a whole, a larger one place by place.",
+            "as a whole, a larger one place by place. 0: every image place by place.",
         ),
     ] = WHOLE,
     images: Annotated[

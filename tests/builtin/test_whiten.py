@@ -99,7 +99,7 @@ def test_is_the_conditional_of_the_joint_gaussian_where_a_place_is_the_whole() -
 def test_a_small_image_is_whitened_as_a_whole_given_its_whole_context() -> None:
     joint = noise(4000, 10) @ (torch.eye(10) + 0.3 * noise(10, 10, seed=5)) + 2.0
     context, x = joint[:, :4].reshape(-1, 1, 2, 2), joint[:, 4:].reshape(-1, 3, 1, 2)
-    whiten = fitted(Whiten(IdentityBijector(), (3, 1, 2), (1, 2, 2)), x, context, batch=1000)
+    whiten = fitted(Whiten(IdentityBijector(), (3, 1, 2), (1, 2, 2), whole=10), x, context, batch=1000)
 
     z, log_det = whiten(x, context)
 
@@ -114,7 +114,7 @@ def test_a_small_image_is_whitened_as_a_whole_given_its_whole_context() -> None:
 
 def test_a_whole_image_without_a_context_has_the_density_of_the_gaussian() -> None:
     x = (noise(300, 8) @ noise(8, 8, seed=5)).reshape(300, 2, 2, 2) + 1.0
-    whiten = fitted(Whiten(IdentityBijector(), (2, 2, 2)), x, None)
+    whiten = fitted(Whiten(IdentityBijector(), (2, 2, 2), whole=8), x, None)
     gaussian = Gaussian((2, 2, 2)).double()
     gaussian(x, None, Call(mode="initialise"))
 
@@ -203,7 +203,7 @@ def test_the_loss_is_the_inner_ones_less_the_log_determinant() -> None:
 @pytest.mark.parametrize(("count", "advised"), [(3, True), (300, False)])
 def test_few_images_shrink_what_is_kept_of_the_correlations_and_say_so(count: int, advised: bool) -> None:
     x = (noise(count, 8) @ noise(8, 8, seed=5)).reshape(count, 2, 2, 2)
-    whiten = fitted(Whiten(IdentityBijector(), (2, 2, 2)), x, None)
+    whiten = fitted(Whiten(IdentityBijector(), (2, 2, 2), whole=8), x, None)
     found: list[Finding] = []
 
     whiten(x, None, Call(solver=Solving(findings=found)))
@@ -233,14 +233,14 @@ def test_rounding_to_half_precision_in_training_leaves_the_whitening_alone() -> 
 
 
 def test_use_before_the_first_pass_is_refused() -> None:
-    whiten = Whiten(IdentityBijector(), (3, 2, 2)).double()
+    whiten = Whiten(IdentityBijector(), (3, 2, 2), whole=12).double()
     for call in (whiten, whiten.inverse, whiten.loss):
         with pytest.raises(NotInitialisedError, match="whiten"):
             call(noise(1, 3, 2, 2))
 
 
 def test_images_of_another_shape_and_data_that_are_not_finite_are_refused() -> None:
-    whiten = Whiten(IdentityBijector(), (3, 2, 2)).double()
+    whiten = Whiten(IdentityBijector(), (3, 2, 2), whole=12).double()
     with pytest.raises(ShapeError, match="whiten"):
         fitted(whiten, noise(5, 3, 2, 3), None)
     with pytest.raises(NumericalError, match="NaN"):
