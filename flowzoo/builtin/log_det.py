@@ -52,7 +52,7 @@ class MatrixLogDet:
             dtype: Dtype of the computation. None: that of the matrix.
         """
         dtype = dtype or matrix.dtype
-        if matrix.requires_grad or matrix.is_inference() or torch.compiler.is_compiling():
+        if matrix.requires_grad or matrix.is_inference() or _is_traced():
             return _log_abs_det(matrix, dtype)
         if self._found is not None:
             known, version, known_dtype, log_det = self._found
@@ -62,6 +62,11 @@ class MatrixLogDet:
             log_det = _log_abs_det(matrix, dtype)
         self._found = matrix, matrix._version, dtype, log_det
         return log_det
+
+
+def _is_traced() -> bool:
+    """Whether results belong to the compiler or a transform of ``torch.func``, so that none may be kept."""
+    return torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
 
 
 def _log_abs_det(matrix: Tensor, dtype: torch.dtype) -> Tensor:

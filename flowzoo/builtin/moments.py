@@ -31,7 +31,8 @@ class Moments:
 
     def update(self, rows: Tensor) -> None:
         """Add a batch of rows, ``(n, D)``."""
-        rows = rows.to(widest_dtype(rows.device))
+        # A copy, since the caller may change its rows before they are merged.
+        rows = rows.detach().to(widest_dtype(rows.device), copy=True)
         self.count += len(rows)
         self._waiting.append(rows)
         self._rows += len(rows)

@@ -48,7 +48,7 @@ def show(
     image_shape: ShapeOption = None,
     assignments: SetOption = None,
 ) -> None:
-    """Show a component's summary, paper, published figures and options."""
+    """Show a component's summary, paper, published figures, options and presets."""
     from flowzoo.registry.describe import describe, describe_presets
 
     registry = default_registry()

@@ -19,7 +19,7 @@ from flowzoo.errors import FlowzooError, OptionError, PluginError, did_you_mean
 from flowzoo.integers import plain_number
 from flowzoo.registry.allowed import allowed, choices
 from flowzoo.registry.lookup import Registry
-from flowzoo.registry.presets import apply_preset
+from flowzoo.registry.presets import PRESET, apply_preset
 from flowzoo.registry.short_names import spell_out
 from flowzoo.registry.signature import Option, options_of
 
@@ -81,7 +81,7 @@ def check(
     options = options_of(component)
     given, defaults = apply_preset(component, _gather_dotted(given), defaults)
     if not given.keys() <= options.keys():
-        paths = [*options, *_nested_names(registry, component, {**(defaults or {}), **given})]
+        paths = [*options, *_nested_names(registry, component, given, defaults)]
         given = _gather_dotted(spell_out(given, paths, f"{component.kind} '{component.name}'"))
         for name in given:
             if name not in options:
@@ -249,6 +249,8 @@ def _is(component: Component, option: Option, value: Any) -> str:
 
 
 def _unknown(component: Component, paths: Sequence[str], name: str) -> OptionError:
+    if component.presets:
+        paths = [PRESET, *paths]
     hint = did_you_mean(name, paths) or did_you_mean(name, {path.rpartition(".")[2]: None for path in paths})
     return OptionError(
         f"{component.kind} '{component.name}' has no option '{name}'{hint or ';'} "
@@ -256,12 +258,17 @@ def _unknown(component: Component, paths: Sequence[str], name: str) -> OptionErr
     )
 
 
-def _nested_names(registry: Registry, component: Component, given: Mapping[str, Any]) -> list[str]:
-    """Return the dotted names of the options of nested components; none if the given value does not fit."""
+def _nested_names(
+    registry: Registry,
+    component: Component,
+    given: Mapping[str, Any],
+    defaults: Mapping[str, Any] | None,
+) -> list[str]:
+    """Return the dotted names of the options of nested components; none if a given value does not fit."""
     options = options_of(component)
     known = {each: value for each, value in given.items() if each in options}
     try:
-        return list(_paths(resolve(registry, component, known)))
+        return list(_paths(_plain(component, check(registry, component, known, defaults))))
     except FlowzooError:
         return []
 

@@ -90,7 +90,9 @@ def _checked(component: Any) -> Component:
     if component.defaults is not None and not isinstance(component.defaults, Mapping):
         raise PluginError(f"{where}: defaults is {component.defaults!r:.60}, expected a mapping of options")
     presets = component.presets
-    if not isinstance(presets, Mapping) or not all(isinstance(each, Mapping) for each in presets.values()):
+    if not isinstance(presets, Mapping) or not all(
+        isinstance(name, str) and isinstance(options, Mapping) for name, options in presets.items()
+    ):
         raise PluginError(f"{where}: presets is {presets!r:.60}, expected a mapping of names to options")
     checks = component.check if isinstance(component.check, tuple) else (component.check,)
     if not checks or not all(isinstance(each, Check) for each in checks):

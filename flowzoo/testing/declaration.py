@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from flowzoo.component import LARGEST_OVERLAP, LARGEST_TOLERANCE, ROUNDING, Check, Kind
+from flowzoo.component import LARGEST_OVERLAP, LARGEST_TOLERANCE, ROUNDING, Check, Component, Kind
 from flowzoo.errors import FlowzooError
+from flowzoo.registry.loader import default_registry
+from flowzoo.registry.options import resolve
+from flowzoo.registry.signature import options_of
 from flowzoo.shapes import as_shape
 from flowzoo.testing.result import require
 from flowzoo.testing.trial import Trial
@@ -33,6 +36,20 @@ def declares_a_sensible_trial(trial: Trial) -> None:
             math.isfinite(bits) and bits > 0,
             f"the figure published for {figure.data} is {bits} bits/dim, expected a positive number",
         )
+    _require_presets(component, check)
+
+
+def _require_presets(component: Component, check: Check) -> None:
+    """Every preset can be used, beside the options that users have to give anyway."""
+    for preset in component.presets:
+        options = options_of(component)
+        needed = {
+            name: value for name, value in check.options.items() if name in options and options[name].required
+        }
+        try:
+            resolve(default_registry(), component, {**needed, "preset": preset})
+        except FlowzooError as problem:
+            require(False, f"the preset '{preset}' cannot be used: {problem}")
 
 
 def _require_shapes(kind: Kind, check: Check) -> None:

@@ -31,7 +31,7 @@ class Position:
             pass over the data, if the budget is in seconds.
         step: Number of steps in all.
         seconds: Time spent in all, in seconds.
-        validations: Number of validations in the stage.
+        validations: Number of validations in the stage, with those that were left out for want of time.
         best: Lowest validation figure of the stage's levels, in this stage and their phases before it; None
             before the first validation.
         batches: State of the shuffled batches.

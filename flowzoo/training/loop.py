@@ -98,9 +98,10 @@ class TrainingLoop:
         self._peak = options.learning_rate * stage.phase.rate
         warm_start = WarmStart(flow, position.warm_start)
         self._step = TrainingStep(flow, stage, options, around.generator, warm_start)
-        # If the budget was raised since the checkpoint, there are validations to do.
-        used = budget.used(position.stage_step, position.stage_seconds)
-        done = min(position.validations, int(used * options.validations))
+        # Validations that fall into the first pass are left out. If the budget was raised since the
+        # checkpoint, there are validations to do.
+        due = int(budget.used(position.stage_step, position.stage_seconds) * options.validations)
+        done = min(position.validations, due) if position.stage_step else due
         self._start = self.position = replace(position, validations=done)
         self._began = self._saved = time.monotonic()
         self._validated = self._began
@@ -218,13 +219,16 @@ class TrainingLoop:
     def _learning_rate(self) -> float:
         position, options = self.position, self._options
         used = min(1.0, self._budget.used(position.stage_step, position.stage_seconds))
+        # Warm-up and schedule begin after the first pass, which may have used up part of the budget.
+        before = self._budget.used(0, position.first_pass * self._stage.share)
+        done = (used - before) / (1.0 - before)
         risen = (position.stage_step + 1) / (options.warmup + 1)
         share = options.warmup_share or self._stage.phase.warmup
         if share is not None:
-            risen = max(risen, used / share)
+            risen = max(risen, done / share)
         rate = self._peak * min(1.0, risen)
         if options.schedule == "cosine":
-            rate *= 0.5 * (1.0 + math.cos(math.pi * used))
+            rate *= 0.5 * (1.0 + math.cos(math.pi * done))
         return rate
 
     def _read_clock(self) -> None:

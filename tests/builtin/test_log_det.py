@@ -43,3 +43,15 @@ def test_a_copy_does_not_take_an_old_log_det_for_that_of_the_copied_matrix() -> 
     matrix.mul_(2.0)  # a copy's count of changes is zero again, as it was before this change
     copied, copied_found = copy.deepcopy((matrix, found))
     assert float(copied_found.of(copied)) == pytest.approx(3 * math.log(2.0))
+
+
+def test_nothing_of_a_transform_of_torch_func_is_kept() -> None:
+    matrix, found = torch.eye(3) * 2.0, MatrixLogDet()
+    x = torch.ones(2)
+
+    def loss(x: torch.Tensor) -> torch.Tensor:
+        return (found.of(matrix) * x * x).sum()
+
+    twice = torch.func.grad(lambda x: torch.func.grad(loss)(x).sum())(x)
+    torch.testing.assert_close(torch.func.grad(loss)(x), twice * x)
+    assert found.of(matrix).grad_fn is None

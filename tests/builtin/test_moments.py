@@ -29,3 +29,21 @@ def test_float32_batches_are_summed_in_float64() -> None:
         moments.update(batch)
 
     np.testing.assert_allclose(moments.covariance, np.cov(rows.double().numpy().T, bias=True), rtol=1e-10)
+
+
+def test_rows_may_change_after_they_were_added() -> None:
+    rows = torch.randn(2, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    moments, given = Moments(), rows.clone()
+
+    moments.update(given)
+    given.zero_()
+
+    np.testing.assert_allclose(moments.mean, rows.mean(0))
+
+
+def test_moments_have_no_gradient() -> None:
+    moments = Moments()
+
+    moments.update(torch.ones(2, 5, dtype=torch.float64, requires_grad=True))
+
+    assert not moments.mean.requires_grad

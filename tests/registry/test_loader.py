@@ -103,6 +103,8 @@ BAD = {
     "summary": (component(summary="' '"), "summary must be one line"),
     "revision": (component(revision="0"), "revision is 0, expected at least 1"),
     "check": (component(check="None"), "check is None, expected Check"),
+    "presets": (component(presets="[]"), "presets is [], expected a mapping"),
+    "a preset's name": (component(presets="dict([(1, dict())])"), "expected a mapping of names to options"),
     "twice": (
         components("[Component('split', 'a', 'm:b', 'S.'), Component('split', 'a', 'm:c', 'S.')]"),
         "registers split 'a' twice",

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from flowzoo.bench.cell import cells_of
+from flowzoo.bench.suites import find_suite
 from flowzoo.component import KINDS, Kind, Spec
 from flowzoo.errors import OptionError, PluginError
 from flowzoo.experiment.parse import parse_experiment
@@ -40,6 +42,14 @@ def test_options_beside_a_preset_change_it() -> None:
     assert "preset" not in found
 
 
+def test_short_names_are_those_of_the_preset_s_components() -> None:
+    component = REGISTRY.find("model", "mrcnf")
+    found = resolve(REGISTRY, component, {"preset": "paper", "bijector.blocks": 1, "hidden": 8})
+    assert found["bijector"]["network"]["hidden"] == 8
+    found = resolve(REGISTRY, component, {"preset": "paper", "*": {"hidden": 4}})
+    assert found["bijector"]["network"]["hidden"] == 4
+
+
 def test_a_nested_component_has_presets_too() -> None:
     registry = load_registry()
     glow = registry.find("bijector", "glow")
@@ -57,6 +67,11 @@ def test_a_preset_that_does_not_exist_is_refused_by_name(preset: object) -> None
         create_model("mrcnf", (1, 8, 8), preset=preset)
 
 
+def test_a_misspelt_preset_option_gets_a_hint() -> None:
+    with pytest.raises(OptionError, match=r"did you mean 'preset'\?"):
+        create_model("mrcnf", (1, 8, 8), presets="paper")
+
+
 def test_a_component_without_presets_says_so() -> None:
     with pytest.raises(OptionError, match="presets: none"):
         create_model("gaussian", (1, 8, 8), preset="paper")
@@ -66,6 +81,24 @@ def test_a_preset_with_an_option_that_does_not_exist_is_the_plugin_s_mistake() -
     component = replace(REGISTRY.find("model", "pnf"), presets={"paper": {"normalize": "whiten"}})
     with pytest.raises(PluginError, match="normalize"):
         resolve(REGISTRY, component, {"preset": "paper"})
+
+
+OF_PAPERS = {"celeba64", "cifar10", "imagenet32", "imagenet64"}
+"""Suites of the papers' models whose names do not say so."""
+
+
+@pytest.mark.parametrize(
+    "suite",
+    [
+        each.name
+        for each in REGISTRY.components("suite")
+        if each.name.startswith("paper-") or each.name in OF_PAPERS
+    ],
+)
+def test_suites_of_the_papers_models_use_the_papers_presets(suite: str) -> None:
+    for cell in cells_of(find_suite(suite)):
+        if "paper" in REGISTRY.find("model", cell.experiment.model).presets:
+            assert cell.experiment.options.get("preset") == "paper", cell.label
 
 
 def test_a_run_records_what_the_preset_stood_for(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import torch
@@ -102,6 +103,19 @@ def test_tolerances_with_a_reason_are_fine() -> None:
         trial = EXAMPLES[name].trial().with_check(tolerance=tolerance, reason="a grid of 8 steps")
         assert run_check(trial, "declaration").passed
     assert run_check(EXAMPLES["split"].trial().with_check(tolerance=0), "declaration").passed
+
+
+@pytest.mark.parametrize("options", [{"flavor": "plain"}, {"flavour": "sour"}])
+def test_a_preset_that_cannot_be_used_is_found(options: dict[str, str]) -> None:
+    trial = EXAMPLES["bijector"].trial()
+    good, bad = (
+        replace(trial, component=replace(trial.component, presets={"paper": each}))
+        for each in ({"flavour": "other"}, options)
+    )
+    assert run_check(good, "declaration").passed
+    result = run_check(bad, "declaration")
+    assert not result.passed
+    assert result.detail.startswith("the preset 'paper'")
 
 
 def test_what_raises_is_reported_with_its_place() -> None:

@@ -19,6 +19,7 @@ from flowzoo.registry.saving import load_model
 from flowzoo.runfolder import RunFolder, RunRecord
 from flowzoo.training.checkpoint import Position, load_checkpoint, save_checkpoint
 from flowzoo.training.log import TrainingLog
+from flowzoo.training.loop import TensorGroups, TrainingLoop
 from flowzoo.training.reporter import Progress, Reporter
 from flowzoo.training.start import resume_run, start_run
 from flowzoo.training.trainer import Trainer
@@ -199,7 +200,8 @@ def test_a_budget_in_seconds_ends(start: Start, tmp_path: Path) -> None:
     assert record.status == "finished"
 
 
-def test_a_budget_in_seconds_pays_for_the_first_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def slow_first_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     first_pass = Trainer._first_pass
 
     def slow(self: Trainer, flow: Flow) -> None:
@@ -207,6 +209,10 @@ def test_a_budget_in_seconds_pays_for_the_first_pass(tmp_path: Path, monkeypatch
         time.sleep(0.5)
 
     monkeypatch.setattr(Trainer, "_first_pass", slow)
+
+
+@pytest.mark.usefixtures("slow_first_pass")
+def test_a_budget_in_seconds_pays_for_the_first_pass(tmp_path: Path) -> None:
     asked = parse_experiment(
         {"model": "glow", "data": "digits", "budget": {"seconds": 0.4}, "training": QUICK}
     )
@@ -215,6 +221,57 @@ def test_a_budget_in_seconds_pays_for_the_first_pass(tmp_path: Path, monkeypatch
     assert position.first_pass == pytest.approx(0.2)
     assert position.step >= 1
     assert position.seconds >= 0.3 + position.stage_seconds
+
+
+@pytest.mark.usefixtures("slow_first_pass")
+def test_validations_that_fall_into_the_first_pass_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    positions: list[Position] = []
+
+    def watched(path: Path, position: Position, groups: TensorGroups) -> None:
+        positions.append(position)
+        save_checkpoint(path, position, groups)
+
+    monkeypatch.setattr("flowzoo.training.loop.save_checkpoint", watched)
+    asked = parse_experiment(
+        {
+            "model": "glow",
+            "data": "digits",
+            "budget": {"seconds": 0.4},
+            "training": {**QUICK, "validations": 4},
+        }
+    )
+    start_run(tmp_path / "run", asked, device="cpu")
+    assert (positions[0].stage_step, positions[0].validations) == (0, 2)
+    assert positions[-1].validations == 4
+
+
+@pytest.mark.usefixtures("slow_first_pass")
+@pytest.mark.parametrize(
+    ("training", "first"),
+    [
+        ({"schedule": "cosine", "warmup": 0}, 1.0),
+        ({"schedule": "constant", "warmup": 9, "warmup_share": 0.2}, 0.1),
+    ],
+)
+def test_warm_up_and_schedule_begin_after_the_first_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, training: dict[str, object], first: float
+) -> None:
+    rates = []
+    learning_rate = TrainingLoop._learning_rate
+
+    def watched(self: TrainingLoop) -> float:
+        rates.append(learning_rate(self))
+        return rates[-1]
+
+    monkeypatch.setattr(TrainingLoop, "_learning_rate", watched)
+    given = {**QUICK, "learning_rate": 1e-3, "validations": 1, **training}
+    asked = parse_experiment(
+        {"model": "glow", "data": "digits", "budget": {"seconds": 0.4}, "training": given}
+    )
+    start_run(tmp_path / "run", asked, device="cpu")
+    assert rates[0] == pytest.approx(1e-3 * first)
 
 
 def test_a_loss_that_is_not_finite_stops_in_one_line_and_keeps_the_best_model(
