@@ -23,9 +23,14 @@ def machine_of(environment: Environment) -> Facts:
 
 
 def software_of(environment: Environment) -> Facts:
-    """Return versions by name, those of plugins included."""
-    commit = {"commit of flowzoo": environment.commit or "none"}
-    return _texts({**environment.plugins, **environment.versions, **commit})
+    """Return versions by name, those of plugins included, and what identifies their code.
+
+    A fingerprint is of the code alone. A commit is new too if only results were added, so it is used for old
+    records only, which have no fingerprints.
+    """
+    code = {f"code of {name}": fingerprint for name, fingerprint in environment.fingerprints.items()}
+    code = code or {"code of flowzoo": f"commit {environment.commit or 'none'}"}
+    return _texts({**environment.plugins, **environment.versions, **code})
 
 
 def usual_facts(rows: Sequence[Sequence[Result]]) -> Facts:

@@ -18,6 +18,7 @@ from flowzoo.bench.report.latex import latex
 from flowzoo.bench.report.leaderboard import Leaderboard, Report, make_report
 from flowzoo.bench.report.markdown import markdown
 from flowzoo.bench.report.page import page
+from flowzoo.bench.report.surroundings import differing, software_of
 from flowzoo.bench.result import Environment, Result
 from flowzoo.bench.store import Results, identity
 from flowzoo.experiment.budget import Budget
@@ -50,12 +51,12 @@ DIFFERENCES = {
         replace(CPU, plugins={"flowzoo-coupling": "0.2.0"}),
         "flowzoo-coupling 0.2.0, not 0.1.0",
     ),
-    "commit": (replace(CPU, commit="ffff"), "commit of flowzoo ffff, not 0123abcd"),
+    "commit": (replace(CPU, commit="ffff"), "code of flowzoo commit ffff, not commit 0123abcd"),
     "changed files": (
         replace(CPU, commit="0123abcd-dirty"),
-        "commit of flowzoo 0123abcd-dirty, not 0123abcd",
+        "code of flowzoo commit 0123abcd-dirty, not commit 0123abcd",
     ),
-    "no checkout": (replace(CPU, commit=""), "commit of flowzoo none, not 0123abcd"),
+    "no checkout": (replace(CPU, commit=""), "code of flowzoo commit none, not commit 0123abcd"),
 }
 
 
@@ -88,6 +89,18 @@ def marked(made: Leaderboard) -> dict[str, tuple[str, ...]]:
 
 def block_of(made: Leaderboard, title: str) -> Block:
     return next(each for each in blocks(made, all_costs(made)) if each.title == title)
+
+
+def test_another_commit_with_the_same_code_is_no_difference() -> None:
+    known = replace(CPU, fingerprints={"flowzoo": "1111"})
+    later, changed = replace(known, commit="ffff"), replace(known, fingerprints={"flowzoo": "2222"})
+    facts = [software_of(each) for each in (known, later, changed, CPU)]
+    assert [[name for name, _, _ in differing(each, facts[0])] for each in facts] == [
+        [],
+        [],
+        ["code of flowzoo"],
+        ["code of flowzoo"],
+    ]
 
 
 @pytest.mark.parametrize("kind", DIFFERENCES)
