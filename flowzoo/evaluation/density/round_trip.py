@@ -13,8 +13,8 @@ from flowzoo.evaluation.density.maps import Settings
 from flowzoo.flow import Flow
 
 
-def image_error(flow: Flow, x: Tensor, settings: Settings) -> float:
-    """Return the largest error of ``decode(encode(x))``.
+def image_errors(flow: Flow, x: Tensor, settings: Settings) -> Tensor:
+    """Return the largest error of ``decode(encode(x))`` of each image, ``(N,)``.
 
     What a stochastic transform draws is dropped on the way back, so ``x`` does not depend on it.
 
@@ -24,7 +24,7 @@ def image_error(flow: Flow, x: Tensor, settings: Settings) -> float:
         settings: Settings of both passes.
     """
     latents = flow.encode(x, settings.call())
-    return float((flow.decode(latents, settings.call()) - x).abs().max())
+    return (flow.decode(latents, settings.call()) - x).abs().flatten(1).amax(1)
 
 
 def latent_error(flow: Flow, images: int, seed: int, settings: Settings) -> float:

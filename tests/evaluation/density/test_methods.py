@@ -23,7 +23,7 @@ from flowzoo.flow import Flow
 from flowzoo.perturbation import randomise
 from flowzoo.registry.models import create_model
 from tests.evaluation.density.planted import Coupling, Drawn, Mistake, drawing, flow_of
-from tests.evaluation.toy_solver import pendulum_flow
+from tests.evaluation.toy_solver import Pendulum, pendulum_flow
 
 FIELD = {
     "blocks": 1,
@@ -217,3 +217,18 @@ def test_mistakes_are_found_by_level_too(monkeypatch: pytest.MonkeyPatch) -> Non
     found = audit_noise(flow_of(Coupling(Mistake(log_det=lambda right, x, _: -right))))
     assert found.method == "by level"
     assert "the sign is wrong" in found.objections[0]
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_rough_solver_s_round_trip_is_judged_on_tight_steps_even_without_time_for_all_images(
+    wrong: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow, pendulum = pendulum_flow(2.0)
+    if wrong:
+        honest = pendulum.inverse
+        monkeypatch.setattr(Pendulum, "inverse", lambda self, *given: honest(*given) + 0.1)
+    found = audited(flow, audit_seconds=1e-9)
+    refused = [each for each in found.objections if "decode does not invert encode" in each]
+    assert bool(refused) == wrong
+    assert found.round_trip is not None
+    assert (found.round_trip > 0.01) == wrong
