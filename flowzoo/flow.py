@@ -10,7 +10,7 @@ import torch
 from flowzoo.calibration import PILOT_DRAWS, in_batches
 from flowzoo.call import EVALUATION, Call, Ledger, per_image_generators
 from flowzoo.errors import DataError, ShapeError
-from flowzoo.first_pass_end import EndsFirstPass
+from flowzoo.first_pass_end import end_first_pass
 from flowzoo.flow_training import TrainableStack
 from flowzoo.flow_values import Temperature, by_index, require_finite, temperatures_of
 from flowzoo.integers import positive_integer
@@ -251,9 +251,7 @@ class Flow(TrainableStack):
                 break
         if not seen:
             raise DataError("the first pass over the data got no images; is the training split empty?")
-        for part in self.modules():
-            if isinstance(part, EndsFirstPass):
-                part.end_first_pass()
+        end_first_pass(self)
 
     def _check_latents(self, latents: Sequence[Images]) -> None:
         self._require_values()

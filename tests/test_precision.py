@@ -127,7 +127,9 @@ def test_autocast(name: str) -> None:
     torch.testing.assert_close(back.to(x), x, rtol=0, atol=0.1)
     assert bool(samples.isfinite().all())
     assert loss.dtype == torch.float32
-    if is_solved(flow):  # a solver's tolerance means what it says
+    assert flow.recipe is not None
+    # A solver's tolerance means what it says; the network of a preconditioner may round as those of couplings.
+    if is_solved(flow) and flow.recipe.options.get("precondition") is None:
         torch.testing.assert_close(found, expected)
 
 

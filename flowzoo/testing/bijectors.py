@@ -11,6 +11,7 @@ from torch import Tensor
 from flowzoo.bijector import ConditionalBijector, standard_normal_log_prob
 from flowzoo.call import Call, Ledger, Mode
 from flowzoo.exactness import Exactness
+from flowzoo.first_pass_end import end_first_pass
 from flowzoo.shapes import Images, PerImage, Shape
 from flowzoo.testing.draws import Draws, draw_images, draw_noise
 from flowzoo.testing.invertible import Invertible, likelihood
@@ -67,7 +68,8 @@ class Bijector(Invertible):
                 context = self.hand_over(draw_images(shape, FIRST_BATCH, place + 1000))
             self.module(x, context, Call(mode="initialise", ledger=ledger))
             if not ledger.wants_more:
-                return
+                break
+        end_first_pass(self.module)
 
     def shared(self, x: Images, contributions: Images, context: Images | None) -> tuple[Images, Images]:
         """Return ``z`` and the contributions after the bijector."""

@@ -131,7 +131,7 @@ def test_stored_files_mean_what_they_meant_when_a_default_has_changed(
     monkeypatch.setitem(defaults, "normalise", "whiten")
     recipe = flowzoo.create_model("glow", (1, 8, 8)).recipe
     assert recipe is not None
-    assert recipe.options["normalise"] == "whiten"
+    assert recipe.options["normalise"]["name"] == "whiten"
 
     assert [each.fingerprint for each in experiments] == before
     test_a_stored_model_gives_the_stored_likelihoods(name)
