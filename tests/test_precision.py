@@ -128,7 +128,7 @@ def test_autocast(name: str) -> None:
     assert bool(samples.isfinite().all())
     assert loss.dtype == torch.float32
     assert flow.recipe is not None
-    # A solver's tolerance means what it says; the network of a preconditioner may round as those of couplings.
+    # A solver's tolerance means what it says; a preconditioner's network may round as those of couplings.
     if is_solved(flow) and flow.recipe.options.get("precondition") is None:
         torch.testing.assert_close(found, expected)
 
