@@ -41,11 +41,11 @@ def declares_a_sensible_trial(trial: Trial) -> None:
 
 def _require_presets(component: Component, check: Check) -> None:
     """Every preset can be used, beside the options that users have to give anyway."""
+    options = options_of(component)
+    needed = {
+        name: value for name, value in check.options.items() if name in options and options[name].required
+    }
     for preset in component.presets:
-        options = options_of(component)
-        needed = {
-            name: value for name, value in check.options.items() if name in options and options[name].required
-        }
         try:
             resolve(default_registry(), component, {**needed, "preset": preset})
         except FlowzooError as problem:
