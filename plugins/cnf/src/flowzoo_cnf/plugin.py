@@ -27,6 +27,9 @@ GRID = (
 # Colour images of 32x32 pixels are whitened as a whole too, so that the flow starts as good as a Gaussian.
 WHOLE = {"name": "whiten", "whole": 3072}
 
+FIELD = {"blocks": 1, "network": Spec("unet-field"), "path": "trigonometric"}
+"""What both models have in common."""
+
 DOUBTED = "as printed; not credible beside its neighbours"
 FFJORD_FIGURES = (
     Published("CIFAR-10", 3.40, "msflow-2021"),
@@ -87,13 +90,7 @@ def flowzoo_components() -> list[Component]:
             name="ffjord",
             build="flowzoo.api:cascade_model",
             defaults={
-                "bijector": Spec(
-                    "cnf",
-                    blocks=1,
-                    network=Spec("unet-field"),
-                    objective="flow-matching",
-                    path="trigonometric",
-                ),
+                "bijector": Spec("cnf", objective="flow-matching", **FIELD),
                 "normalise": WHOLE,
                 "precondition": None,
                 "precondition_share": 0.1,
@@ -115,13 +112,7 @@ def flowzoo_components() -> list[Component]:
             build="flowzoo.api:cascade_model",
             defaults={
                 "bijector": Spec(
-                    "cnf",
-                    blocks=1,
-                    network=Spec("unet-field"),
-                    objective="flow-matching+likelihood",
-                    path="trigonometric",
-                    kinetic=0.01,
-                    jacobian=0.01,
+                    "cnf", objective="flow-matching+likelihood", kinetic=0.01, jacobian=0.01, **FIELD
                 ),
                 "normalise": WHOLE,
                 "precondition": None,
