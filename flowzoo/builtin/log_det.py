@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import final
 
 import torch
@@ -38,7 +39,8 @@ class MatrixLogDet:
     """
 
     def __init__(self) -> None:
-        self._found: tuple[Tensor, int, torch.dtype, Tensor] | None = None
+        # A weak reference and a number: what is kept beside a module does not move or copy with it.
+        self._found: tuple[weakref.ref[Tensor], int, torch.dtype, float] | None = None
 
     def __reduce__(self) -> tuple[type[MatrixLogDet], tuple[()]]:
         """Copies begin anew: a copy of a tensor counts its changes from zero."""
@@ -55,13 +57,17 @@ class MatrixLogDet:
         if matrix.requires_grad or matrix.is_inference() or _is_traced():
             return _log_abs_det(matrix, dtype)
         if self._found is not None:
-            known, version, known_dtype, log_det = self._found
-            if known is matrix and version == matrix._version and known_dtype == dtype:
-                return log_det
-        with torch.inference_mode(False), torch.no_grad():
-            log_det = _log_abs_det(matrix, dtype)
-        self._found = matrix, matrix._version, dtype, log_det
-        return log_det
+            known, version, known_dtype, nats = self._found
+            if known() is matrix and version == matrix._version and known_dtype == dtype:
+                return _number(nats, matrix, dtype)
+        nats = float(_log_abs_det(matrix, dtype))
+        self._found = weakref.ref(matrix), matrix._version, dtype, nats
+        return _number(nats, matrix, dtype)
+
+
+def _number(nats: float, matrix: Tensor, dtype: torch.dtype) -> Tensor:
+    with torch.inference_mode(False):  # training may use it later
+        return torch.full((), nats, dtype=dtype, device=matrix.device)
 
 
 def _is_traced() -> bool:
