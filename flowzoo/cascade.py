@@ -27,17 +27,41 @@ class Whitening:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     name: Literal["whiten"] = "whiten"
-    kernel: Kernel = KERNEL
-    whole: Annotated[int, Field(ge=0)] = WHOLE
-    images: Annotated[int, Field(ge=1)] = IMAGES
+    kernel: Annotated[Kernel, Field(description="Side of the neighbourhood that predicts the mean.")] = KERNEL
+    whole: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="Images of at most so many values are whitened as a whole, larger ones by places.",
+        ),
+    ] = WHOLE
+    images: Annotated[int, Field(ge=1, description="Images of the fit, at most.")] = IMAGES
 
 
-def _in_full(given: str | Whitening) -> str | Whitening:
+@dataclass(frozen=True)
+class BlockWhitening:
+    """Options of :class:`~flowzoo.builtin.whiten.Whiten` where blocks of the finest image are whitened."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    name: Literal["whiten-blocks"] = "whiten-blocks"
+    side: Annotated[int, Field(ge=1, description="Side of a block in pixels.")] = 4
+    images: Annotated[int, Field(ge=1, description="Images of the fit, at most.")] = 1024
+
+
+Whitenings = Whitening | BlockWhitening
+
+
+def _in_full(given: str | Whitenings) -> str | Whitenings:
     """Return whitening with all its options: records hold them, and both ways of asking have one key."""
-    return Whitening() if given == "whiten" else given
+    if given == "whiten":
+        return Whitening()
+    return BlockWhitening() if given == "whiten-blocks" else given
 
 
-Normalise = Annotated[Literal["standardise", "whiten"] | Whitening, AfterValidator(_in_full)]
+Normalise = Annotated[
+    Literal["standardise", "whiten", "whiten-blocks"] | Whitenings, AfterValidator(_in_full)
+]
 Transforms = Annotated[list[TransformSpec], Field(min_length=1)]
 
 
@@ -72,8 +96,9 @@ class CascadeOptions:
         Added(before="standardise"),
         Field(
             description="What is done to each level's data first: shift and scale per channel (standardise), "
-            "or whitening given the coarse image (whiten). Options of the bijector whiten are given as those "
-            "of a component: normalise.kernel=5."
+            "whitening given the coarse image (whiten), or the finest level's data whitened block by block, "
+            "the others standardised (whiten-blocks). Options are given as those of a component: "
+            "normalise.kernel=5, normalise.side=4."
         ),
     ] = "standardise"
     precondition: Annotated[
@@ -146,9 +171,9 @@ def cascade_model(image_shape: Shape, builder: Builder, *, options: CascadeOptio
             conditional = Stack([first, conditional], training, shares if both_train else None)
             greedy = greedy or both_train
         if joint.name == "identity":
-            conditional = _normalised(options.normalise, conditional, factored, kept, ends=True)
+            conditional = _normalised(options.normalise, place, conditional, factored, kept, ends=True)
         else:
-            mixing = _normalised(options.normalise, mixing, transformed)
+            mixing = _normalised(options.normalise, place, mixing, transformed)
         built.append(Level(step, mixing, policy, conditional))
         shape = kept or shape
     if greedy and joint_trains:
@@ -161,20 +186,16 @@ def cascade_model(image_shape: Shape, builder: Builder, *, options: CascadeOptio
 
 def _normalised(
     normalise: Normalise,
+    place: int,
     inner: ConditionalBijector,
     shape: Shape,
     context_shape: Shape | None = None,
     ends: bool = False,
 ) -> ConditionalBijector:
-    if normalise == "standardise":
-        return Standardise(inner, shape, context_shape)
-    asked = normalise if isinstance(normalise, Whitening) else Whitening()
-    return Whiten(
-        inner,
-        shape,
-        context_shape,
-        kernel=asked.kernel,
-        whole=asked.whole,
-        images=asked.images,
-        ends=ends,
-    )
+    asked = _in_full(normalise)
+    if isinstance(asked, Whitening):
+        kernel, whole, images = asked.kernel, asked.whole, asked.images
+        return Whiten(inner, shape, context_shape, kernel=kernel, whole=whole, images=images, ends=ends)
+    if isinstance(asked, BlockWhitening) and place == 0:
+        return Whiten(inner, shape, context_shape, block=asked.side, images=asked.images, ends=ends)
+    return Standardise(inner, shape, context_shape)

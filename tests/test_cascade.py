@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.identity import IdentityBijector
 from flowzoo.builtin.stack import Stack
 from flowzoo.builtin.standardise import Standardise
 from flowzoo.builtin.whiten import Whiten
-from flowzoo.cascade import CascadeOptions, Normalise, cascade_model
+from flowzoo.cascade import BlockWhitening, CascadeOptions, Normalise, cascade_model
 from flowzoo.component import Spec
 from flowzoo.errors import OptionError
 from flowzoo.phases import common_phases
@@ -78,6 +79,37 @@ def test_every_level_is_normalised_as_asked_where_it_meets_the_data(
     assert isinstance(layers[1].conditional, first)
 
 
+def test_blocks_are_whitened_at_the_finest_level_only() -> None:
+    builder = ZooBuilder(default_registry())
+    options = CascadeOptions(levels=2, split=Spec("halves"), normalise=BlockWhitening(side=2))
+
+    details = cascade_model(SHAPE, builder, options=replace(options, bijector=Spec("actnorm")))
+    layers = cascade_model(SHAPE, builder, options=replace(options, joint=Spec("actnorm")))
+
+    assert [type(level.conditional) for level in details] == [Whiten, Standardise]
+    assert isinstance(layers[0].joint, Whiten)
+    assert layers[0].joint.block == (2, 2)
+    assert isinstance(layers[1].conditional, Standardise)
+
+
+@pytest.mark.parametrize("model", ["glow", "realnvp", "lcma"])
+def test_a_joint_family_starts_near_the_gaussian_of_the_data_s_blocks(model: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    smooth = F.interpolate(torch.rand(400, 3, 4, 4, generator=generator), scale_factor=2, mode="bilinear")
+    x = (0.8 * smooth + 0.2 * torch.rand(400, 3, 8, 8, generator=generator)).clamp(max=0.999)
+
+    def start(normalise: str) -> float:
+        options = {"split": "channel"} if model == "lcma" else {}  # the pixels' scores come from a training
+        flow = create_model(model, (3, 8, 8), seed=0, levels=2, normalise=normalise, **options)
+        flow.initialise([x])
+        return float(flow.log_prob(x).mean().detach())
+
+    gaussian = create_model("gaussian", (3, 8, 8))
+    gaussian.initialise([x])
+    assert start("whiten-blocks") > start("standardise") + 50.0
+    assert start("whiten-blocks") == pytest.approx(float(gaussian.log_prob(x).mean()), abs=20.0)
+
+
 @pytest.mark.parametrize("model", ["mrcnf", "msflow-image"])
 def test_whitened_levels_start_nearer_to_data_whose_channels_are_alike(model: str) -> None:
     generator = torch.Generator().manual_seed(0)
@@ -114,7 +146,8 @@ def test_the_whitening_of_a_level_has_options(given: dict[str, Any], resolved: A
 
 @pytest.mark.parametrize("wrong", [{"kernel": 2}, {"kernels": 3}, {"name": "standardise", "kernel": 3}, "x"])
 def test_other_options_of_a_level_s_normalisation_are_refused(wrong: Any) -> None:
-    with pytest.raises(OptionError, match=r"normalise.*'standardise' \| 'whiten' \| mapping"):
+    allowed = r"normalise.*'whiten-blocks' \| {name: 'whiten', kernel, whole, images}"
+    with pytest.raises(OptionError, match=allowed):
         create_model("mrcnf", (1, 8, 8), normalise=wrong)
 
 

@@ -20,7 +20,7 @@ from flowzoo.builtin.log_det import MatrixLogDet, constant_log_det, log_det_dtyp
 from flowzoo.builtin.moments import Moments
 from flowzoo.builtin.open_fits import Fitted, open_moments, refit
 from flowzoo.call import EVALUATION, Call
-from flowzoo.component import BijectorSpec, Builder
+from flowzoo.component import Added, BijectorSpec, Builder
 from flowzoo.errors import ShapeError
 from flowzoo.shapes import Images, PerImage, Shape
 from flowzoo.traits import BijectorTraits
@@ -54,7 +54,8 @@ class Whiten(ConditionalBijector, Fitted):
     An image of few values can be whitened as a whole: ``A`` is a matrix over all values of the context, and
     ``S`` covers all values of the image. Otherwise ``A`` is a convolution over the context, and ``S`` covers
     the values at one place. The places are those of the context. If ``x`` has a higher resolution than the
-    context, a block of pixels belongs to one place. Without a context each pixel is a place.
+    context, a block of pixels belongs to one place. Without a context a place is a block of ``block`` pixels
+    a side, cut at a fixed grid.
 
     The fit is computed in closed form from the first images of the first pass, and nothing of it trains. Each
     place of an image counts as a row of data. With few rows the correlations are shrunk
@@ -71,6 +72,8 @@ class Whiten(ConditionalBijector, Fitted):
         whole: An image is whitened as a whole if it has at most this many values, and its context too.
         images: Largest number of images that the fit uses. For an image that is whitened as a whole it is at
             least :data:`ROWS` for each of its values and of the context's.
+        block: Side in pixels of a place where there is no context. Along a side of the image that it does
+            not divide, its largest smaller value that does.
         ends: Whether nothing follows this bijector. ``inner`` is then left out of the first pass as soon as
             it asks for no more images.
 
@@ -93,6 +96,7 @@ class Whiten(ConditionalBijector, Fitted):
         kernel: Kernel = KERNEL,
         whole: int = WHOLE,
         images: int = IMAGES,
+        block: int = 1,
         ends: bool = False,
     ) -> None:
         super().__init__()
@@ -104,7 +108,7 @@ class Whiten(ConditionalBijector, Fitted):
         if self.whole:
             self.block = (sides[0], sides[1])
         elif context_shape is None:
-            self.block = (1, 1)
+            self.block = (_divisor(sides[0], block), _divisor(sides[1], block))
         else:
             self.block = (_ratio(sides[0], context_shape[1]), _ratio(sides[1], context_shape[2]))
         places = [side // block for side, block in zip(sides, self.block, strict=True)]
@@ -320,6 +324,15 @@ def build_whiten(
             "for an image that is whitened as a whole at least 32 for each value.",
         ),
     ] = IMAGES,
+    block: Annotated[
+        int,
+        Added(before=1),
+        Field(
+            ge=1,
+            description="Without a context: side in pixels of the blocks that are whitened, each as a whole. "
+            "Along a side that it does not divide, the next smaller one that does.",
+        ),
+    ] = 1,
 ) -> Whiten:
     """Build :class:`Whiten`."""
     return Whiten(
@@ -329,7 +342,13 @@ def build_whiten(
         kernel=kernel,
         whole=whole,
         images=images,
+        block=block,
     )
+
+
+def _divisor(side: int, at_most: int) -> int:
+    """Return the largest divisor of a side that is not above ``at_most``."""
+    return next(each for each in range(min(side, at_most), 0, -1) if side % each == 0)
 
 
 def _ratio(side: int, of_context: int) -> int:

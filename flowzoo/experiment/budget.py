@@ -88,6 +88,10 @@ class Budget:
             steps[steps.index(max(steps))] -= 1
         return [Budget(steps=each) for each in steps]
 
+    def less(self, seconds: float) -> Budget:
+        """Return what is left of a budget in seconds when some are gone; one in steps stays as it is."""
+        return self if self.seconds is None else Budget(seconds=self.seconds - seconds)
+
     def part(self, share: float) -> float:
         """Return the steps, rounded up, or the seconds after which a part of the budget is used up.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowzoo.component import KINDS, Component, Kind
-from flowzoo.registry.allowed import allowed
+from flowzoo.registry.allowed import allowed, record
 from flowzoo.registry.lookup import Registry
 from flowzoo.registry.options import check_option, plain_value
 from flowzoo.registry.signature import Option, options_of
@@ -33,7 +33,7 @@ class OptionInfo:
 
 
 def describe(registry: Registry, component: Component) -> tuple[OptionInfo, ...]:
-    """Return a component's options, each followed by the options of its default component.
+    """Return a component's options, each followed by the options of its default component or mapping.
 
     Raises:
         PluginError: A builder cannot be imported or its options cannot be read.
@@ -67,7 +67,8 @@ def _rows(
         if not required:
             value = plain_value(option, check_option(registry, component, option, {}, defaults))
         kind = _kind_of(option)
-        nested = value if kind is not None and isinstance(value, dict) else None
+        fields = record(option.schema, value["name"]) if isinstance(value, dict) and "name" in value else {}
+        nested = value if isinstance(value, dict) and (kind is not None or fields) else None
         yield OptionInfo(
             name=prefix + option.name,
             allowed=allowed(option.schema),
@@ -79,6 +80,10 @@ def _rows(
             inner = {key: each for key, each in nested.items() if key != "name"}
             found = registry.find(kind, nested["name"])
             yield from _rows(registry, found, inner, f"{prefix}{option.name}.")
+        elif nested is not None:
+            for name, schema in fields.items():
+                path = f"{prefix}{option.name}.{name}"
+                yield OptionInfo(path, allowed(schema), nested[name], False, schema.get("description", ""))
 
 
 def _kind_of(option: Option) -> Kind | None:

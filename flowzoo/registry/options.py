@@ -104,7 +104,7 @@ def check_option(
     default = defaults.get(option.name, option.default)
     if option.required and not is_given and option.name not in defaults:
         raise OptionError(_missing(component, option))
-    value = given[option.name] if is_given else default
+    value = _completed(given[option.name], default) if is_given else default
     authors = registry.seen_from(component)
     nested = functools.partial(
         _nested, registry if is_given else authors, authors, default if is_given else None
@@ -119,6 +119,13 @@ def check_option(
             f"{_is(component, option, value)}, a {type(value).__name__}, which is not plain data; "
             f"allowed: {allowed(option.schema)}"
         ) from error
+
+
+def _completed(value: Any, default: Any) -> Any:
+    """Complete a mapping by the default's values, unless it has another name."""
+    if not isinstance(value, Mapping) or not isinstance(default, Mapping) or "name" not in default:
+        return value
+    return {**default, **value} if value.get("name", default["name"]) == default["name"] else value
 
 
 def plain_value(option: Option, value: Any) -> Any:

@@ -98,11 +98,9 @@ class TrainingLoop:
         self._peak = options.learning_rate * stage.phase.rate
         warm_start = WarmStart(flow, position.warm_start)
         self._step = TrainingStep(flow, stage, options, around.generator, warm_start)
-        # Validations that fall into the first pass are left out. If the budget was raised since the
-        # checkpoint, there are validations to do.
+        # If the budget was raised since the checkpoint, there are validations to do.
         due = int(budget.used(position.stage_step, position.stage_seconds) * options.validations)
-        done = min(position.validations, due) if position.stage_step else due
-        self._start = self.position = replace(position, validations=done)
+        self._start = self.position = replace(position, validations=min(position.validations, due))
         self._began = self._saved = time.monotonic()
         self._validated = self._began
         self._validation_seconds = 0.0
@@ -218,10 +216,7 @@ class TrainingLoop:
 
     def _learning_rate(self) -> float:
         position, options = self.position, self._options
-        used = min(1.0, self._budget.used(position.stage_step, position.stage_seconds))
-        # Warm-up and schedule begin after the first pass, which may have used up part of the budget.
-        before = self._budget.used(0, position.first_pass * self._stage.share)
-        done = (used - before) / (1.0 - before)
+        done = min(1.0, self._budget.used(position.stage_step, position.stage_seconds))
         risen = (position.stage_step + 1) / (options.warmup + 1)
         share = options.warmup_share or self._stage.phase.warmup
         if share is not None:

@@ -182,7 +182,8 @@ class Trainer:
         for stage, budget in zip(self._stages[remaining], self._budgets[remaining], strict=True):
             flow = self._flow_of(stage)
             if stage.parameters(flow):
-                loop = TrainingLoop(flow, stage, budget, position, around)
+                left = budget.less(position.first_pass * stage.share)
+                loop = TrainingLoop(flow, stage, left, position, around)
                 if saved is not None:
                     loop.restore(saved)
                 try:
@@ -210,7 +211,7 @@ class Trainer:
             fingerprint=self._fingerprint,
             stage=0,
             stage_step=0,
-            stage_seconds=paid * self._stages[0].share if self._stages else 0.0,
+            stage_seconds=0.0,
             step=0,
             seconds=elapsed,
             validations=0,
@@ -232,12 +233,11 @@ class Trainer:
             self._flow.load_state_dict(best.state_dict())
         following = self._stages[position.stage + 1 : position.stage + 2]
         continued = any(stage.continues for stage in following)
-        share = sum(stage.share for stage in following)
         return replace(
             position,
             stage=position.stage + 1,
             stage_step=0,
-            stage_seconds=position.first_pass * share,
+            stage_seconds=0.0,
             seconds=position.seconds + time.monotonic() - began,
             validations=0,
             best=position.best if continued else None,

@@ -67,6 +67,25 @@ def test_is_white_on_the_data_it_was_fitted_to_whatever_stands_around_it(scale: 
     assert together[: window.shape[1], window.shape[1] :].abs().max() < 1e-2
 
 
+def test_whitens_blocks_of_pixels_where_there_is_no_context() -> None:
+    x, _ = details(side=4)
+    whiten = fitted(Whiten(IdentityBijector(), (3, 4, 4), block=2), x, None)
+
+    z, log_det = whiten(x)
+
+    places = F.pixel_unshuffle(z, 2)
+    torch.testing.assert_close(covariance_by_place(places), torch.eye(12).double(), atol=3e-2, rtol=0)
+    blocks = F.pixel_unshuffle(x, 2).transpose(0, 1).flatten(1)
+    expected = -0.5 * 4 * torch.logdet(blocks.cov(correction=0))
+    torch.testing.assert_close(log_det, expected.expand(len(x)), rtol=5e-3, atol=0)
+    torch.testing.assert_close(whiten.inverse(z), x)
+
+
+@pytest.mark.parametrize(("sides", "block"), [((8, 12), (4, 4)), ((28, 7), (4, 1)), ((6, 3), (3, 3))])
+def test_a_block_s_side_divides_that_of_the_image(sides: tuple[int, int], block: tuple[int, int]) -> None:
+    assert Whiten(IdentityBijector(), (1, *sides), block=4).block == block
+
+
 def test_takes_away_what_the_neighbourhood_predicts_and_counts_it() -> None:
     x, context = details()
     whiten = fitted(Whiten(IdentityBijector(), (3, 6, 6), (2, 6, 6), whole=0), x, context)

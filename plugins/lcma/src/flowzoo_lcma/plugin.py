@@ -56,10 +56,11 @@ def flowzoo_components() -> list[Component]:
                 "split": Spec("lcma"),
                 "bijector": Spec("identity"),
                 "last": Spec("realnvp", checkerboard=4, channel=0),
-                "normalise": "standardise",
+                "normalise": {"name": "whiten-blocks"},
                 "precondition": None,
                 "precondition_share": 0.1,
             },
+            presets={"paper": {"normalise": "standardise"}},
             published=(
                 *(Published(data, bits, "lcma-2019", "RealNVP + LCMA") for data, bits in FIGURES.items()),
                 *(Published("CelebA", bits, "lcma-2019", variant) for variant, bits in ABLATION.items()),
