@@ -24,9 +24,10 @@ from flowzoo.errors import DataError
 
 _HUB = "zalando-datasets/fashion_mnist"
 _SPLITS = {"train": "train", "test": "test"}
+_INSTALLED = Path("/usr/share/datasets/fashion-mnist")
 _FETCH = (
-    "install the Debian package dataset-fashion-mnist and pass root=/usr/share/datasets/fashion-mnist "
-    "(on the command line: --set data.root=/usr/share/datasets/fashion-mnist)"
+    "install the Debian package dataset-fashion-mnist, or give the folder of its files as root=FOLDER "
+    "(on the command line: --set data.root=FOLDER)"
 )
 
 
@@ -35,7 +36,10 @@ def build_fashion_mnist(
     root: Annotated[
         str | None,
         FilePlace(),
-        Field(description="Folder of IDX or parquet files; without it, images come from the hub."),
+        Field(
+            description="Folder of IDX or parquet files. Without it, images come from the Debian package "
+            "dataset-fashion-mnist if it is installed, and otherwise from the hub."
+        ),
     ] = None,
     size: Annotated[
         Literal[16, 32], Field(description="Height and width: 32 (padded with zeros), or 16 (2x2 means).")
@@ -46,7 +50,8 @@ def build_fashion_mnist(
     The last twelfth of the 60,000 training images, 5,000, is for validation.
 
     Args:
-        root: Folder of IDX files, plain or gzipped, or of the hub's parquet files.
+        root: Folder of IDX files, plain or gzipped, or of the hub's parquet files. None: the files of the
+            Debian package dataset-fashion-mnist, or the hub if it is not installed.
         size: 32, or 16 for 2x2 means of the padded images, rounded to integers.
 
     Raises:
@@ -56,6 +61,8 @@ def build_fashion_mnist(
         Xiao, Rasul and Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning
         Algorithms", arXiv:1708.07747.
     """
+    if root is None and _find_idx(_INSTALLED, "train") is not None:
+        root = str(_INSTALLED)
     raw, changed = _read_hub() if root is None else _read_folder(Path(root).expanduser())
     images = {split: _prepare(raw[split], size, f"fashion-mnist, {split} images") for split in raw}
     train = images["train"]
