@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from flowzoo.bench.kept_bits import KeptBits, read_kept_bits
 from flowzoo.bench.result import Result, ResultError, read_result
 from flowzoo.errors import FlowzooError
 from flowzoo.files import make_folder, write_json
@@ -63,6 +64,11 @@ class Results:
         path = self.folders[identity(result)] / name
         return path if path.is_file() and not path.is_symlink() else None
 
+    def bits(self, result: Result) -> KeptBits | None:
+        """Return the bits/dim of each of the result's images, or None if they were not kept."""
+        folder = self.folders.get(identity(result))
+        return None if folder is None else read_kept_bits(folder, result)
+
 
 def read_results(folder: Path) -> Results:
     """Read the results below a folder.
@@ -90,7 +96,7 @@ def read_results(folder: Path) -> Results:
         same = identity(result)
         if same in newest:
             superseded += 1
-        if same not in newest or _when(newest[same][0]) <= _when(result):
+        if same not in newest or when(newest[same][0]) <= when(result):
             newest[same] = (result, path.parent)
     if not newest:
         raise ResultsError(_nothing(folder, skipped))
@@ -132,7 +138,7 @@ def _without_overtaken(newest: Mapping[Identity, tuple[Result, Path]]) -> set[Id
 
     def overtaken(same: Identity) -> bool:
         return any(
-            _knows_more(other, same) and _when(newest[other][0]) >= _when(newest[same][0])
+            _knows_more(other, same) and when(newest[other][0]) >= when(newest[same][0])
             for other in runs[same[:4]]
         )
 
@@ -145,7 +151,8 @@ def _knows_more(first: Identity, second: Identity) -> bool:
     return first != second and all(ours == theirs or not theirs for ours, theirs in pairs)
 
 
-def _when(result: Result) -> datetime:
+def when(result: Result) -> datetime:
+    """Return the date of a result; the earliest of all if it states none."""
     try:
         date = datetime.fromisoformat(result.date)
     except ValueError:

@@ -79,6 +79,14 @@ def run(
             show_default="the suite's",
         ),
     ] = None,
+    keep: Annotated[
+        bool | None,
+        typer.Option(
+            "--keep/--no-keep",
+            help="Keep each cell's weights, and the bits/dim of each image, beside its record.",
+            show_default="the suite's",
+        ),
+    ] = None,
     device: DeviceOption = "auto",
     precision: Annotated[
         Literal["float32", "tf32", "bfloat16"] | None,
@@ -107,6 +115,8 @@ def run(
     asked = _with_roots(asked, roots or [])
     if seeds is not None:
         asked = asked.model_copy(update={"seeds": _numbers(seeds)})
+    if keep is not None:
+        asked = asked.model_copy(update={"keep": keep})
     training = {} if precision is None else {"precision": precision}
     for row in rows_of(asked):
         reason = missing(asked, row)

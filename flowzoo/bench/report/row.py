@@ -182,5 +182,5 @@ def _settings(result: Result) -> str:
     training = {name: value for name, value in result.training.items() if name != "seed"}
     options = {"dequantisation": {"name": UNIFORM}, **result.options}
     decides = [result.model, options, result.pixels, training, result.components, result.budget]
-    decides.append([*conditions_of(result), str(result.audited)])
+    decides.append([*conditions_of(result), str(result.audited), result.suite_revision])
     return json.dumps(decides, sort_keys=True, default=str)
