@@ -7,8 +7,10 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from flowzoo.evaluation.image_bits import bits_file
+from flowzoo.evaluation.image_conditions import bits_file
 from flowzoo.files import whole_folder, write_atomically
+
+MODEL = ".model"
 
 
 def model_folder(record: Path) -> Path:
@@ -17,7 +19,7 @@ def model_folder(record: Path) -> Path:
     >>> model_folder(Path("results/quick/digits--glow.json")).as_posix()
     'results/quick/digits--glow.model'
     """
-    return record.with_suffix(".model")
+    return record.with_suffix(MODEL)
 
 
 def keep_artefacts(record: Path, model: Path, bits: Path) -> dict[str, str]:

@@ -10,6 +10,7 @@ import typer
 
 from flowzoo.cli.bench_compare import compare
 from flowzoo.cli.bench_report import report
+from flowzoo.cli.bench_verify import verify
 from flowzoo.cli.choose import JsonOption
 from flowzoo.cli.command import add_command
 from flowzoo.cli.console import complain, console, print_json, say, table
@@ -230,4 +231,5 @@ def _with_roots(suite: Suite, assignments: Sequence[str]) -> Suite:
 add_command(app, "run", run, "flowzoo bench run quick --models 'msflow-*' --seeds 0,1")
 add_command(app, "list", list_suites, "flowzoo bench list")
 add_command(app, "report", report, "flowzoo bench report results --html report.html")
+add_command(app, "verify", verify, "flowzoo bench verify results --images 64")
 add_command(app, "compare", compare, "flowzoo bench compare before after")

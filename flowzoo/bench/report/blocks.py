@@ -32,7 +32,7 @@ JOINT = "Never ranked: joint_bpd, which is no likelihood of the images"
 ELSEWHERE = "Not compared: speeds and times on other machines or with other versions"
 PUBLISHED = "Published figures, for context: other budgets and machines, never ranked"
 
-ESTIMATED, UNSTEADY, ELSEWHERE_SIGN, INVALID_SIGN = "†", "~", "‡", "!"
+ESTIMATED, UNSTEADY, ELSEWHERE_SIGN, INVALID_SIGN, VERIFIED = "†", "~", "‡", "!", "✓"
 
 _COSTS = (PARAMETERS, "train-speed", TRAINING_SECONDS, "sample-speed", "peak-memory")
 
@@ -130,6 +130,8 @@ def legend(board: Leaderboard, costs: Sequence[str], errors: bool = False) -> It
         yield "bound, K=n: an upper bound of the true bits/dim, from n draws of coarse images for each image"
     if any(row.estimated for row in rows):
         yield f"{ESTIMATED} computed with Hutchinson's unbiased estimate of the trace"
+    if any(row.verified for row in board.rows):
+        yield f"{VERIFIED} verified: its weights were measured again, and gave the same figure"
     if any(row.elsewhere for row in board.rows):
         yield f"{ELSEWHERE_SIGN} measured on another machine or with other versions: speeds are shown apart"
     if any(figure.value is not None and not figure.valid for figure in figures):
@@ -185,7 +187,7 @@ def cost_text(board: Leaderboard, row: Row, metric: str, errors: bool = False) -
 
 def name_text(board: Leaderboard, row: Row) -> str:
     """Return a row's name with its signs."""
-    signs = [ESTIMATED] * row.estimated + [ELSEWHERE_SIGN] * bool(row.elsewhere)
+    signs = [ESTIMATED] * row.estimated + [ELSEWHERE_SIGN] * bool(row.elsewhere) + [VERIFIED] * row.verified
     return " ".join([board.name(row), *signs])
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from flowzoo.bench.report.conditions import QUALITY, Conditions, other_conditions, own_targets
 from flowzoo.bench.report.grouping import comparable
 from flowzoo.bench.report.notes import notes_of
-from flowzoo.bench.report.ranking import Bits, Ranked, rank, row_conditions, usual_conditions
+from flowzoo.bench.report.ranking import Ranked, rank, row_conditions, usual_conditions
 from flowzoo.bench.report.row import PARAMETERS, TRAINING_SECONDS, Row, rows_of
 from flowzoo.bench.report.surroundings import unusual, usual_facts
 from flowzoo.bench.report.wording import clean, shape_text
@@ -118,7 +118,7 @@ def make_report(results: Results, suite: str | None = None) -> Report:
         raise UnknownNameError(f"there are no results of a suite '{suite}'{hint} Suites: {', '.join(suites)}")
     chosen = [each for each in results.results if suite in (None, each.suite)]
     return Report(
-        boards=_told_apart([_board(group, results.bits) for group in comparable(chosen)]),
+        boards=_told_apart([_board(group, results) for group in comparable(chosen)]),
         cells=len(chosen),
         failed=sum(each.status == "failed" for each in chosen),
         skipped=results.skipped,
@@ -127,8 +127,8 @@ def make_report(results: Results, suite: str | None = None) -> Report:
     )
 
 
-def _board(results: list[Result], bits: Bits) -> Leaderboard:
-    rows = _marked(rows_of(results))
+def _board(results: list[Result], folder: Results) -> Leaderboard:
+    rows = _marked(rows_of(results), folder)
     revision = _newest_revision(results)
     usual = usual_conditions([row for row in rows if _fault(row, revision) == ""])
     apart: dict[str, list[Row]] = {reason: [] for reason in APART}
@@ -137,7 +137,7 @@ def _board(results: list[Result], bits: Bits) -> Leaderboard:
         reason = _fault(row, revision) or ("" if row_conditions(row) == usual else OTHER)
         (apart[reason] if reason else rankable).append(row)
     apart[UNAUDITED].sort(key=lambda row: (row.bits, row.label))
-    ranking = rank(rankable, bits)
+    ranking = rank(rankable, folder.bits)
     finished = [row for row in rows if row.finished]
     shown = [each.row for each in ranking.ranked]
     return Leaderboard(
@@ -173,11 +173,21 @@ def _fault(row: Row, revision: str) -> str:
     return "" if row.quality.valid else INVALID
 
 
-def _marked(rows: Sequence[Row]) -> tuple[Row, ...]:
-    """Return the rows, each with its differences from most rows; the floor does not count as a row here."""
+def _marked(rows: Sequence[Row], folder: Results) -> tuple[Row, ...]:
+    """Return the rows, each with its differences from most rows, and whether it is verified.
+
+    The floor does not count as a row here.
+    """
     counted = [row.finished for row in rows if not row.is_floor]
     usual = usual_facts(counted if any(counted) else [row.finished for row in rows])
-    return tuple(replace(row, elsewhere=tuple(unusual(row.finished, usual))) for row in rows)
+    return tuple(
+        replace(
+            row,
+            elsewhere=tuple(unusual(row.finished, usual)),
+            verified=bool(row.finished) and all(folder.verified(cell) for cell in row.finished),
+        )
+        for row in rows
+    )
 
 
 def _metrics(rows: Iterable[Row]) -> tuple[str, ...]:
