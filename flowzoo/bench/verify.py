@@ -93,7 +93,7 @@ def verify(
         measured, bits = _measure(flow, dataset, result, kept, images, count)
     except Exception as problem:  # any exception of a model is a finding about it
         reason = " ".join(str(problem).split()) or type(problem).__name__
-        return replace(found, faults=(f"it cannot be measured again: {reason:.300}",))
+        return replace(found, faults=(f"it cannot be measured again: {reason:.300}", *_changed(result)))
     gaps = bits - torch.as_tensor(kept.values[: len(bits)])
     mean, largest = float(gaps.mean()), float(gaps.abs().max())
     wrong = [*_faults_of_figure(mean, largest, len(bits)), *_faults_of_audit(measured)]
