@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from flowzoo.bench.report.aggregate import aggregates
 from flowzoo.bench.report.blocks import Block, all_costs, blocks, legend
 from flowzoo.bench.report.leaderboard import Report
 from flowzoo.bench.report.summary import counts, skipped_lines
@@ -32,6 +33,8 @@ def _lines(report: Report) -> Iterator[str]:
             yield from _table(block)
         yield from (f"{escape(line)}.\n" for line in legend(board, costs, errors=True))
         yield from (f"Note: {escape(note)}.\n" for note in board.notes)
+    for block in aggregates(report):
+        yield from _table(block)
     yield f"{counts(report)}\n"
     yield from (f"* skipped {escape(line)}" for line in skipped_lines(report.skipped))
 
