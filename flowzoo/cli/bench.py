@@ -10,6 +10,7 @@ import typer
 
 from flowzoo.cli.bench_compare import compare
 from flowzoo.cli.bench_report import report
+from flowzoo.cli.bench_submit import submit
 from flowzoo.cli.bench_verify import verify
 from flowzoo.cli.choose import JsonOption
 from flowzoo.cli.command import add_command
@@ -232,4 +233,5 @@ add_command(app, "run", run, "flowzoo bench run quick --models 'msflow-*' --seed
 add_command(app, "list", list_suites, "flowzoo bench list")
 add_command(app, "report", report, "flowzoo bench report results --html report.html")
 add_command(app, "verify", verify, "flowzoo bench verify results --images 64")
+add_command(app, "submit", submit, "flowzoo bench submit results ../flowzoo-results --by 'My lab'")
 add_command(app, "compare", compare, "flowzoo bench compare before after")

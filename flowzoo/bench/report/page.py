@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import flowzoo
 from flowzoo.bench.report import blocks, summary, wording
+from flowzoo.bench.report.aggregate import aggregates
 from flowzoo.bench.report.charts import chart_data
 from flowzoo.bench.report.facts import facts_of
 from flowzoo.bench.report.leaderboard import Report
@@ -74,7 +75,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(blocks=blocks, wording=wording, facts_of=facts_of)
+    environment.globals.update(aggregates=aggregates, blocks=blocks, wording=wording, facts_of=facts_of)
     return environment
 
 
