@@ -40,7 +40,7 @@ def main() -> None:
         print(f"\n## {suite.name}\n")
         print(_line(COLUMNS))
         print(_line(["---"] * len(COLUMNS)))
-        for path in sorted(suite.glob("*.json")):
+        for path in sorted(suite.glob("*[0-9a-f].json")):
             print(_line(_row(json.loads(path.read_text(encoding="utf-8")))))
 
 

@@ -117,7 +117,7 @@ def test_a_continuous_flow_reports_on_each_block_in_both_directions(tmp_path: Pa
 def test_a_model_without_solvers_gets_one_clear_line(run: Path) -> None:
     result = flowzoo("diagnose", run, "--images", "4")
     assert result.exit_code == 0, result.output
-    assert result.stdout.splitlines()[-1].startswith("This model has no ODE solver")
+    assert "\nThis model has no ODE solver" in result.stdout
     assert "4 sample(s)" in result.stdout
 
 
