@@ -82,4 +82,10 @@ COMMANDS = (
         "Run the conformance kit over one component.",
         "check haar --kind transform",
     ),
+    _command(
+        "new-plugin",
+        "new_plugin:new_plugin",
+        "Make the folder of a new plugin, with working components and their tests.",
+        "new-plugin my-flow --kind bijector --kind model --out my-flow",
+    ),
 )
