@@ -11,6 +11,7 @@ from flowzoo.exactness import Exactness
 
 if TYPE_CHECKING:
     from flowzoo.data.dataset import Dataset
+    from flowzoo.evaluation.image_bits import ImageBits
     from flowzoo.flow import Flow
 
 NOT_AUDITED = "not audited: nothing has checked that it is a density"
@@ -36,6 +37,7 @@ class Trained:
         seed: Seed of the training. A metric that draws seeds its generators with it.
         keep: Keeps a measurement that is not complete yet, such as a figure before its audit. It is recorded
             if the process ends before the metric returns.
+        keep_bits: Keeps the bits/dim of each image, from which suites compare models image by image.
         progress: Shows how far a long measurement is. Call it with the share that is done, from 0 to 1, and
             what is being done, such as ``"drawing samples"``.
     """
@@ -48,6 +50,7 @@ class Trained:
     seconds: float
     seed: int
     keep: Callable[[Measurement], object] = field(default=lambda part: None, repr=False, compare=False)
+    keep_bits: Callable[[ImageBits], object] = field(default=lambda bits: None, repr=False, compare=False)
     progress: Callable[[float, str], object] = field(
         default=lambda share, what: None, repr=False, compare=False
     )

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
+from flowzoo.bench.revision import revision_of
 from flowzoo.bench.suite import DataEntry, MetricEntry, ModelEntry, Suite, mistakes
 from flowzoo.component import Kind
 from flowzoo.errors import FlowzooError, OptionError, UnknownNameError
@@ -35,6 +36,9 @@ class Cell:
         metrics: Names of metrics and their options, by label.
         samples: Number of images in the picture of samples.
         threads: Number of torch's threads on the CPU; None for the runner's choice.
+        keep: Whether the weights and the bits/dim of each image are kept beside the record.
+        suite_revision: Revision of the suite.
+        tuning: How the row's settings were chosen, as the suite states it.
     """
 
     suite: str
@@ -45,6 +49,9 @@ class Cell:
     metrics: Mapping[str, tuple[str, Mapping[str, Any]]]
     samples: int
     threads: int | None
+    keep: bool = False
+    suite_revision: str = ""
+    tuning: str = ""
 
     @property
     def title(self) -> str:
@@ -65,6 +72,7 @@ def cells_of(suite: Suite, training: Mapping[str, Any] | None = None) -> list[Ce
     rows = [row for row in rows_of(suite) if not missing(suite, row)]
     _refuse_mistakes(suite, rows)
     metrics = {_label(each): (_address("metric", each.name), each.options) for each in suite.metrics}
+    revision = revision_of(suite)
     return [
         Cell(
             suite=suite.name,
@@ -86,6 +94,9 @@ def cells_of(suite: Suite, training: Mapping[str, Any] | None = None) -> list[Ce
             metrics=metrics,
             samples=suite.samples,
             threads=suite.threads,
+            keep=suite.keep,
+            suite_revision=revision,
+            tuning=row.tuning,
         )
         for data in suite.data
         for row in rows

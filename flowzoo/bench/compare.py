@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from flowzoo.bench.kept_bits import paired_error
 from flowzoo.bench.report.facts import differences
 from flowzoo.bench.report.surroundings import differing, machine_of, software_of
 from flowzoo.bench.result import QUALITY, Platform, Result
@@ -29,8 +30,9 @@ VERDICTS: dict[Verdict, str] = {
 """What each verdict means."""
 
 PAIRED = (
-    "The uncertainty is sqrt(e1² + e2²), as for independent images. Models measured on the same images err "
-    "together, so the true uncertainty is smaller."
+    "The uncertainty of bits/dim is that of the differences of the same images where both sides kept the "
+    "bits/dim of each image (paired). Otherwise it is sqrt(e1² + e2²), as for independent images, which is "
+    "too large for the same images."
 )
 
 
@@ -44,9 +46,11 @@ class Change:
         first: The figure of A.
         second: The figure of B.
         difference: B minus A; None if they cannot be compared.
-        uncertainty: ``sqrt(e1^2 + e2^2)``; None where an error is unknown.
+        uncertainty: That of the differences of the same images if ``paired``, otherwise
+            ``sqrt(e1^2 + e2^2)``; None where an error is unknown.
         verdict: The conclusion: a key of :data:`VERDICTS`.
         remark: Why they cannot be compared.
+        paired: Whether the images were compared one by one.
     """
 
     metric: str
@@ -57,6 +61,7 @@ class Change:
     uncertainty: float | None
     verdict: Verdict
     remark: str = ""
+    paired: bool = False
 
     @property
     def marked(self) -> bool:
@@ -128,7 +133,9 @@ def compare(first: Results, second: Results) -> Comparison:
         alone[0].extend(left.values())
         alone[1].extend(right.values())
     return Comparison(
-        pairs=tuple(_pair(one, other) for one, other in cells),
+        pairs=tuple(
+            _pair(one, other, paired_error(first.bits(one), second.bits(other))) for one, other in cells
+        ),
         only_first=tuple(map(_words, alone[0])),
         only_second=tuple(map(_words, alone[1])),
         machines=_counted([_machines(one, other) for one, other in cells]),
@@ -148,7 +155,7 @@ def _by_row(results: Iterable[Result]) -> dict[_Row, dict[Platform, Result]]:
     return rows
 
 
-def _pair(first: Result, second: Result) -> Pair:
+def _pair(first: Result, second: Result, paired: float | None) -> Pair:
     finished = first.status == second.status == "finished"
     names = sorted(
         {*first.metrics, *second.metrics} if finished else (), key=lambda name: (name != QUALITY, name)
@@ -161,7 +168,13 @@ def _pair(first: Result, second: Result) -> Pair:
         label=first.label,
         seed=first.seed,
         changes=tuple(
-            _change(name, first.metrics.get(name, empty), second.metrics.get(name, empty), machines)
+            _change(
+                name,
+                first.metrics.get(name, empty),
+                second.metrics.get(name, empty),
+                machines,
+                paired if name == QUALITY else None,
+            )
             for name in names
         ),
         differences=differences(first, second),
@@ -169,14 +182,26 @@ def _pair(first: Result, second: Result) -> Pair:
     )
 
 
-def _change(metric: str, one: Measurement, other: Measurement, machines: Sequence[str]) -> Change:
-    uncertainty = None if one.error is None or other.error is None else math.hypot(one.error, other.error)
+def _change(
+    metric: str, one: Measurement, other: Measurement, machines: Sequence[str], paired: float | None
+) -> Change:
+    uncertainty = paired
+    if uncertainty is None and one.error is not None and other.error is not None:
+        uncertainty = math.hypot(one.error, other.error)
     difference = None if one.value is None or other.value is None else other.value - one.value
     verdict, remark = _verdict(one, other, difference, uncertainty, machines)
     if remark:
         difference = uncertainty = None
     return Change(
-        metric, one.unit or other.unit, one.value, other.value, difference, uncertainty, verdict, remark
+        metric,
+        one.unit or other.unit,
+        one.value,
+        other.value,
+        difference,
+        uncertainty,
+        verdict,
+        remark,
+        paired is not None and not remark,
     )
 
 

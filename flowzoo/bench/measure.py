@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from flowzoo.bench.artefacts import keep_artefacts, remove_artefacts
 from flowzoo.bench.cell import Cell
 from flowzoo.bench.environment import describe_environment
 from flowzoo.bench.failure import explain
@@ -24,12 +25,13 @@ from flowzoo.data.dataset import Dataset
 from flowzoo.data.load import load_dataset
 from flowzoo.device import prepare_device
 from flowzoo.errors import FlowzooError, NumericalError, PluginError
+from flowzoo.evaluation.image_bits import ImageBits, write_bits
 from flowzoo.files import write_json
 from flowzoo.flow import Flow
 from flowzoo.metric import Measurement, Metric, Trained
 from flowzoo.pictures import save_grid
 from flowzoo.registry.build import build_component
-from flowzoo.registry.saving import load_model
+from flowzoo.registry.saving import load_model, weights_digest
 from flowzoo.runfolder import RunFolder, RunRecord
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.reporter import Progress, Reporter
@@ -60,29 +62,29 @@ class CellRun:
         self._jobs = jobs
         self._tell = tell
 
-    def run(self, picture: Path) -> Result:
+    def run(self, record: Path) -> Result:
         """Return the cell's record, with all that could be measured. Failures are recorded, not raised.
 
         Args:
-            picture: File for the picture of samples, if there is one.
+            record: The file that the record will be written to. What is kept lies beside it.
         """
         experiment = self._cell.experiment
         environment = self._describe()
         result = replace(self._plan, environment=environment)
         self._tell("training", 0.0, None)
         try:
-            record = self._train_or_resume()
+            trained = self._train_or_resume()
             dataset = load_dataset(experiment.data, **experiment.data_options)
         except (Exception, SystemExit) as error:  # any exception of a model is a finding about it
             return _ended(result, explain("training", error))
-        spent = replace(result.spent, steps=record.steps, seconds=record.seconds)
+        spent = replace(result.spent, steps=trained.steps, seconds=trained.seconds)
         metrics: dict[str, Measurement] = {}
         unmeasured: list[str] = []
         failure: Failure | None = None
         for label in self._cell.metrics:
             self._advance(label, 0.0)
             try:
-                metrics[label] = self._measure(label, record, dataset, environment)
+                metrics[label] = self._measure(label, trained, dataset, environment)
             except (Exception, SystemExit) as error:
                 found = explain(_measuring(label), error)
                 unmeasured.append(label)
@@ -92,11 +94,18 @@ class CellRun:
         metrics = _resting_on_likelihood(metrics)
         samples = ""
         try:
-            samples = self._draw(picture)
+            samples = self._draw(record.with_suffix(".png"))
         except (Exception, SystemExit) as error:
             failure = failure or explain("drawing samples", error)
+        remove_artefacts(record)
+        files = keep_artefacts(record, self._folder.model, self._bits) if self._cell.keep else {}
         measured = replace(
-            result, spent=spent, metrics=metrics, samples=samples, unmeasured=tuple(unmeasured)
+            result,
+            spent=spent,
+            metrics=metrics,
+            samples=samples,
+            unmeasured=tuple(unmeasured),
+            files=files,
         )
         return _ended(measured, failure)
 
@@ -138,7 +147,9 @@ class CellRun:
         Times are measured again if anything about the environment has changed.
         """
         kept = read_kept(self._work, label)
-        if kept is not None and (kept.measurement.repeats or kept.environment == environment):
+        lacks_bits = label == QUALITY and self._cell.keep and not self._bits.is_file()
+        usable = kept is not None and (kept.measurement.repeats or kept.environment == environment)
+        if kept is not None and usable and not lacks_bits:
             return kept.measurement
         name, options = self._cell.metrics[label]
         metric = build_component("metric", name, **options)
@@ -154,11 +165,20 @@ class CellRun:
                 seconds=record.seconds,
                 seed=self._cell.experiment.seed,
                 keep=lambda part: keep(self._work, label, Kept(environment, part), complete=False),
+                keep_bits=self._keep_bits if label == QUALITY else lambda bits: None,
                 progress=partial(self._advance, label),
             )
         )
         _require_plain(name, found)
         return keep(self._work, label, Kept(environment, found))
+
+    @property
+    def _bits(self) -> Path:
+        return self._work / "images.bits.safetensors"
+
+    def _keep_bits(self, bits: ImageBits) -> None:
+        conditions = replace(bits.conditions, weights=weights_digest(self._folder.model))
+        write_bits(replace(bits, conditions=conditions), self._bits)
 
     def _draw(self, picture: Path) -> str:
         flow = self._model()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from flowzoo.bench.cell import Cell
 from flowzoo.bench.result import DataFacts, Result, Spent
+from flowzoo.bench.revision import described_metric
 from flowzoo.component import Published
 from flowzoo.data.dataset import DatasetInfo
 from flowzoo.data.load import load_dataset
@@ -15,7 +14,6 @@ from flowzoo.digest import digest_of
 from flowzoo.experiment.experiment import Experiment
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.models import assemble
-from flowzoo.registry.options import resolve
 from flowzoo.registry.paths import path_options
 from flowzoo.tensors import trainable
 
@@ -94,15 +92,9 @@ def unplanned(cell: Cell) -> Result:
         parameters=None,
         data=DataFacts(asked.data, published=cell.published, label=cell.data_label),
         spent=Spent(batch_size=asked.training.images_per_step),
+        suite_revision=cell.suite_revision,
+        tuning=cell.tuning,
     )
-
-
-def described_metric(label: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what decides the figures of a metric, as keys contain it."""
-    registry = default_registry()
-    component = registry.find("metric", name)
-    found = {"name": name, "revision": component.revision, "options": resolve(registry, component, options)}
-    return found if label == name else {**found, "label": label}
 
 
 def _shareable(experiment: Experiment) -> Experiment:

@@ -153,6 +153,11 @@ class Result:
         failure: Why it failed, where ``status`` is ``failed``.
         samples: File name of a PNG picture of samples, beside the record; empty for none.
         unmeasured: Metrics that could not be measured; ``--overwrite failed`` tries them again.
+        suite_revision: Revision of the suite (:func:`~flowzoo.bench.revision.revision_of`); empty in results
+            from before this was recorded.
+        tuning: How the row's settings were chosen, as the suite states it.
+        files: SHA-256 of the files that are kept beside the record, by name: the model's, and the bits/dim of
+            each image. Empty if they were not kept.
         schema: Version of this record.
     """
 
@@ -172,7 +177,10 @@ class Result:
     failure: Failure | None = None
     samples: str = ""
     unmeasured: tuple[str, ...] = ()
-    schema: int = 4
+    suite_revision: str = ""
+    tuning: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+    schema: int = 5
 
     @property
     def model(self) -> str:
@@ -287,6 +295,7 @@ SCHEMA = Format(
     "schema",
     Result.schema,
     "Run the suite again",
-    {1: _without_audit, 2: _with_exactness, 3: _with_experiment},
+    # Schema 5 adds fields that are empty in older records.
+    {1: _without_audit, 2: _with_exactness, 3: _with_experiment, 4: dict},
 )
 _READER = TypeAdapter(Result)

@@ -6,12 +6,16 @@ import json
 import math
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from flowzoo.bench.artefacts import MODEL
+from flowzoo.bench.kept_bits import KeptBits, read_kept_bits
 from flowzoo.bench.result import Result, ResultError, read_result
+from flowzoo.bench.verification import ENDING as VERIFICATION
+from flowzoo.bench.verification import read_verification
 from flowzoo.errors import FlowzooError
 from flowzoo.files import make_folder, write_json
 from flowzoo.shell import word
@@ -47,12 +51,14 @@ class Results:
         skipped: Files that hold no result.
         superseded: Number of older results of the same cells.
         folders: The folder of each result's file, by :func:`identity`.
+        paths: Each result's file, likewise.
     """
 
     results: tuple[Result, ...]
     skipped: tuple[SkippedFile, ...]
     superseded: int
     folders: Mapping[Identity, Path]
+    paths: Mapping[Identity, Path] = field(default_factory=dict)
 
     def picture(self, result: Result) -> Path | None:
         """Return where the result's picture of samples is, or None if there is none beside the record."""
@@ -62,6 +68,17 @@ class Results:
             return None
         path = self.folders[identity(result)] / name
         return path if path.is_file() and not path.is_symlink() else None
+
+    def verified(self, result: Result) -> bool:
+        """Whether the result was verified with success, as it is now."""
+        path = self.paths.get(identity(result))
+        found = None if path is None else read_verification(path)
+        return found is not None and found.passed
+
+    def bits(self, result: Result) -> KeptBits | None:
+        """Return the bits/dim of each of the result's images, or None if they were not kept."""
+        folder = self.folders.get(identity(result))
+        return None if folder is None else read_kept_bits(folder, result)
 
 
 def read_results(folder: Path) -> Results:
@@ -90,8 +107,8 @@ def read_results(folder: Path) -> Results:
         same = identity(result)
         if same in newest:
             superseded += 1
-        if same not in newest or _when(newest[same][0]) <= _when(result):
-            newest[same] = (result, path.parent)
+        if same not in newest or when(newest[same][0]) <= when(result):
+            newest[same] = (result, path)
     if not newest:
         raise ResultsError(_nothing(folder, skipped))
     kept = _without_overtaken(newest)
@@ -100,7 +117,8 @@ def read_results(folder: Path) -> Results:
         results=tuple(newest[same][0] for same in sorted(kept)),
         skipped=tuple(skipped),
         superseded=superseded,
-        folders={same: newest[same][1] for same in kept},
+        folders={same: newest[same][1].parent for same in kept},
+        paths={same: newest[same][1] for same in kept},
     )
 
 
@@ -132,7 +150,7 @@ def _without_overtaken(newest: Mapping[Identity, tuple[Result, Path]]) -> set[Id
 
     def overtaken(same: Identity) -> bool:
         return any(
-            _knows_more(other, same) and _when(newest[other][0]) >= _when(newest[same][0])
+            _knows_more(other, same) and when(newest[other][0]) >= when(newest[same][0])
             for other in runs[same[:4]]
         )
 
@@ -145,7 +163,8 @@ def _knows_more(first: Identity, second: Identity) -> bool:
     return first != second and all(ours == theirs or not theirs for ours, theirs in pairs)
 
 
-def _when(result: Result) -> datetime:
+def when(result: Result) -> datetime:
+    """Return the date of a result; the earliest of all if it states none."""
     try:
         date = datetime.fromisoformat(result.date)
     except ValueError:
@@ -158,9 +177,13 @@ def _files(folder: Path) -> Iterable[Path]:
         return [folder]
     found = []
     for where, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(where, name) for name in files if name.endswith(".json") and not name.startswith(".")]
+        folders[:] = [name for name in folders if not name.startswith(".") and not name.endswith(MODEL)]
+        found += [Path(where, name) for name in files if _may_be_result(name)]
     return sorted(found)
+
+
+def _may_be_result(name: str) -> bool:
+    return name.endswith(".json") and not name.endswith(VERIFICATION) and not name.startswith(".")
 
 
 def _parse(path: Path) -> Any:

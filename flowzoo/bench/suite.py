@@ -57,6 +57,7 @@ class ModelEntry(_Part):
         pixels: The pixel transform; None for that of the data.
         training: Options of the training, which override those of the suite.
         budget: The budget, if it differs from the suite's.
+        tuning: How its settings were chosen: what was tried, and on which split. Reports show it.
     """
 
     name: Registered
@@ -65,6 +66,7 @@ class ModelEntry(_Part):
     pixels: str | dict[str, Any] | None = None
     training: dict[str, Any] = {}
     budget: BudgetEntry | None = None
+    tuning: Annotated[str, Field(max_length=300)] = ""
 
     @property
     def is_pattern(self) -> bool:
@@ -140,6 +142,7 @@ class Suite(_Part):
         timeout: Longest time for one cell in seconds; None for no limit.
         threads: Number of torch's threads on the CPU; None for all cores, shared by the jobs.
         samples: Number of images in the picture of samples; 0 for none.
+        keep: Whether each cell's weights, and the bits/dim of each image, are kept beside its record.
     """
 
     name: Name
@@ -155,6 +158,7 @@ class Suite(_Part):
     timeout: Annotated[float, Field(gt=0, le=LONGEST, strict=False)] | None = None
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
     samples: Annotated[int, Field(ge=0, le=400)] = 36
+    keep: bool = False
 
 
 def parse_suite(name: str, content: Any) -> Suite:

@@ -108,7 +108,7 @@ def _run(job: dict[str, Any], send: Send) -> None:
             job["jobs"],
             tell,
         )
-        write_result(result_path, run.run(result_path.with_suffix(".png")))
+        write_result(result_path, run.run(result_path))
 
 
 def _end_with_starter() -> None:

@@ -10,6 +10,7 @@ import typer
 
 from flowzoo.cli.bench_compare import compare
 from flowzoo.cli.bench_report import report
+from flowzoo.cli.bench_verify import verify
 from flowzoo.cli.choose import JsonOption
 from flowzoo.cli.command import add_command
 from flowzoo.cli.console import complain, console, print_json, say, table
@@ -79,6 +80,14 @@ def run(
             show_default="the suite's",
         ),
     ] = None,
+    keep: Annotated[
+        bool | None,
+        typer.Option(
+            "--keep/--no-keep",
+            help="Keep each cell's weights, and the bits/dim of each image, beside its record.",
+            show_default="the suite's",
+        ),
+    ] = None,
     device: DeviceOption = "auto",
     precision: Annotated[
         Literal["float32", "tf32", "bfloat16"] | None,
@@ -107,6 +116,8 @@ def run(
     asked = _with_roots(asked, roots or [])
     if seeds is not None:
         asked = asked.model_copy(update={"seeds": _numbers(seeds)})
+    if keep is not None:
+        asked = asked.model_copy(update={"keep": keep})
     training = {} if precision is None else {"precision": precision}
     for row in rows_of(asked):
         reason = missing(asked, row)
@@ -220,4 +231,5 @@ def _with_roots(suite: Suite, assignments: Sequence[str]) -> Suite:
 add_command(app, "run", run, "flowzoo bench run quick --models 'msflow-*' --seeds 0,1")
 add_command(app, "list", list_suites, "flowzoo bench list")
 add_command(app, "report", report, "flowzoo bench report results --html report.html")
+add_command(app, "verify", verify, "flowzoo bench verify results --images 64")
 add_command(app, "compare", compare, "flowzoo bench compare before after")

@@ -108,6 +108,7 @@ def _cells(change: Change) -> tuple[str, ...]:
     if change.difference is not None:
         sign = "+" if change.difference >= 0 else ""
         spread = "" if change.uncertainty is None else f" ± {write(change.uncertainty)}"
+        spread += " paired" if change.paired else ""
         difference = f"{sign}{write(change.difference)}{spread}"
     verdict = f"* {change.verdict}" if change.marked else change.verdict
     return clean(change.metric, 30), clean(change.unit, 20), first, second, difference, verdict

@@ -7,11 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
+from torch import Tensor
 
 from flowzoo.bench.metrics.evaluation_batch import BatchSize, Exact
 from flowzoo.bench.result import DENSITY
 from flowzoo.evaluation.density.audit import SECONDS
 from flowzoo.evaluation.density.outcome import DensityAudit
+from flowzoo.evaluation.image_bits import ImageBits, ImageConditions, split_revision
 from flowzoo.evaluation.likelihood import Likelihood, evaluate_likelihood
 from flowzoo.evaluation.observer import Observer
 from flowzoo.metric import Measurement, Metric, Trained
@@ -47,6 +49,19 @@ class BitsPerDim(Metric):
     seed: Annotated[int, Field(ge=0, description="Seed of noise and probes, the same for every model.")] = 0
 
     def measure(self, trained: Trained) -> Measurement:
+        def measured(found: Likelihood, bits: Tensor) -> None:
+            trained.keep(self._measurement(found))
+            conditions = ImageConditions(
+                split=self.split,
+                images_revision=split_revision(trained.dataset.info, self.split),
+                bins=trained.flow.bins,
+                seed=found.seed,
+                importance_samples=found.importance_samples,
+                trace=found.trace,
+                weights="",
+            )
+            trained.keep_bits(ImageBits(bits, conditions))
+
         before_audit = _BEFORE_AUDIT if self.audit else 1.0
         found = evaluate_likelihood(
             trained.flow,
@@ -61,7 +76,7 @@ class BitsPerDim(Metric):
             observer=Observer(
                 images=lambda done, total: trained.progress(before_audit * done / total, "images"),
                 audit=lambda share: trained.progress(before_audit + (1 - before_audit) * share, "audit"),
-                measured=lambda before, _: trained.keep(self._measurement(before)),
+                measured=measured,
             ),
         )
         return self._measurement(found)

@@ -7,12 +7,21 @@ from dataclasses import dataclass
 
 from flowzoo.bench.report.conditions import QUALITY
 from flowzoo.bench.report.figure import UNSTEADY_FROM
-from flowzoo.bench.report.leaderboard import FAILED, INVALID, OTHER, UNAUDITED, UNMEASURED, Leaderboard
+from flowzoo.bench.report.leaderboard import (
+    FAILED,
+    INVALID,
+    OTHER,
+    SUPERSEDED,
+    UNAUDITED,
+    UNMEASURED,
+    Leaderboard,
+)
 from flowzoo.bench.report.ranking import Ranked
 from flowzoo.bench.report.row import PARAMETERS, TRAINING_SECONDS, Row
 from flowzoo.bench.report.wording import ARROWS, BITS, bits, clean, figure_text
 
 TITLES = {
+    SUPERSEDED: "Superseded: made with an older revision of the suite, so not ranked with the rest",
     OTHER: "Not ranked with the rest: measured on other images, with other noise or in another unit",
     UNAUDITED: "Not ranked: not audited, so nothing has checked that these are densities",
     INVALID: "Never ranked: invalid likelihoods",
@@ -23,7 +32,7 @@ JOINT = "Never ranked: joint_bpd, which is no likelihood of the images"
 ELSEWHERE = "Not compared: speeds and times on other machines or with other versions"
 PUBLISHED = "Published figures, for context: other budgets and machines, never ranked"
 
-ESTIMATED, UNSTEADY, ELSEWHERE_SIGN, INVALID_SIGN = "†", "~", "‡", "!"
+ESTIMATED, UNSTEADY, ELSEWHERE_SIGN, INVALID_SIGN, VERIFIED = "†", "~", "‡", "!", "✓"
 
 _COSTS = (PARAMETERS, "train-speed", TRAINING_SECONDS, "sample-speed", "peak-memory")
 
@@ -92,7 +101,7 @@ def apart(board: Leaderboard, costs: Sequence[str] | None = None, errors: bool =
         return _figure(board, row, name, errors) if row.is_apart(name) else "-"
 
     made = (
-        *(_with_quality(board, reason) for reason in (OTHER, UNAUDITED, INVALID)),
+        *(_with_quality(board, reason) for reason in (SUPERSEDED, OTHER, UNAUDITED, INVALID)),
         _joint(board),
         _with_costs(board, TITLES[UNMEASURED], board.apart[UNMEASURED], costs, cost, WHY, _objections),
         _with_costs(board, ELSEWHERE, there, shown, elsewhere, Column("what differs"), _elsewhere),
@@ -108,6 +117,8 @@ def legend(board: Leaderboard, costs: Sequence[str], errors: bool = False) -> It
     figures = [row.figures[name] for row in rows for name in costs if name in row.figures]
     if any(row.quality is not None for row in board.rows):
         yield f"{BITS}: mean bits for each value of an image ± standard error over images; lower is better"
+    if board.pairs[0]:
+        yield _meaning_of_ranks(*board.pairs)
     if any(row.quality is not None and row.quality.spread is not None for row in board.rows):
         yield "sd: standard deviation over seeds"
     if any(row.is_floor for row in rows):
@@ -119,6 +130,8 @@ def legend(board: Leaderboard, costs: Sequence[str], errors: bool = False) -> It
         yield "bound, K=n: an upper bound of the true bits/dim, from n draws of coarse images for each image"
     if any(row.estimated for row in rows):
         yield f"{ESTIMATED} computed with Hutchinson's unbiased estimate of the trace"
+    if any(row.verified for row in board.rows):
+        yield f"{VERIFIED} verified: its weights were measured again, and gave the same figure"
     if any(row.elsewhere for row in board.rows):
         yield f"{ELSEWHERE_SIGN} measured on another machine or with other versions: speeds are shown apart"
     if any(figure.value is not None and not figure.valid for figure in figures):
@@ -127,6 +140,15 @@ def legend(board: Leaderboard, costs: Sequence[str], errors: bool = False) -> It
         yield "± of speeds: half the interquartile range of the repetitions"
     elif not errors and any(each.unsteady for each in figures):
         yield f"{UNSTEADY} half the interquartile range is more than {UNSTEADY_FROM:.0%} of the figure"
+
+
+def _meaning_of_ranks(pairs: int, paired: int) -> str:
+    by = {pairs: "image by image", 0: "by the errors of both figures, as if of other images"}
+    how = by.get(paired) or f"{paired} of them image by image"
+    return (
+        "rank: 1, and 1 more for each model that is better by more than two standard errors, with Holm's "
+        f"correction for {pairs} comparison{'s' if pairs > 1 else ''} ({how})"
+    )
 
 
 def telling_costs(board: Leaderboard) -> tuple[str, ...]:
@@ -165,7 +187,7 @@ def cost_text(board: Leaderboard, row: Row, metric: str, errors: bool = False) -
 
 def name_text(board: Leaderboard, row: Row) -> str:
     """Return a row's name with its signs."""
-    signs = [ESTIMATED] * row.estimated + [ELSEWHERE_SIGN] * bool(row.elsewhere)
+    signs = [ESTIMATED] * row.estimated + [ELSEWHERE_SIGN] * bool(row.elsewhere) + [VERIFIED] * row.verified
     return " ".join([board.name(row), *signs])
 
 

@@ -58,6 +58,7 @@ def _lines(board: Leaderboard) -> Iterator[tuple[dict[str, Any], ...]]:
             "bins": data.bins,
             "standing": standing,
             "rank": None if ranked is None else ranked.rank,
+            "place by value": None if ranked is None else ranked.by_value,
             "worse than floor": None if ranked is None else ranked.below_floor,
             "label": row.label,
             "model": row.model,

@@ -14,15 +14,16 @@ from flowzoo.bench.report.row import PARAMETERS, TRAINING_SECONDS, Row, rows_of
 from flowzoo.bench.report.surroundings import unusual, usual_facts
 from flowzoo.bench.report.wording import clean, shape_text
 from flowzoo.bench.result import DataFacts, Platform, Result
-from flowzoo.bench.store import Results, SkippedFile
+from flowzoo.bench.store import Results, SkippedFile, when
 from flowzoo.errors import UnknownNameError, did_you_mean
 
-OTHER, UNAUDITED, INVALID = "other conditions", "not audited", "invalid"
+SUPERSEDED, OTHER, UNAUDITED, INVALID = "superseded", "other conditions", "not audited", "invalid"
 UNMEASURED, FAILED = "no likelihood", "failed"
 
-APART = (OTHER, UNAUDITED, INVALID, UNMEASURED, FAILED)
-"""Why a row is not ranked: its likelihood was measured on other images or in another unit, was not audited
-and has no other fault, or must not be ranked; or it has none; or no cell of it finished."""
+APART = (SUPERSEDED, OTHER, UNAUDITED, INVALID, UNMEASURED, FAILED)
+"""Why a row is not ranked: it followed an older revision of the suite; its likelihood was measured on other
+images or in another unit, was not audited and has no other fault, or must not be ranked; or it has none; or
+no cell of it finished."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Leaderboard:
         own_targets: Metrics for which each row has its own target, so that they cannot be compared.
         conditions: The conditions under which the ranked rows were measured.
         notes: Remarks to read before rows are compared.
+        pairs: Number of pairs of ranked models that were compared, and of those compared image by image.
         heading: Suite, data set, and more if the report's leaderboards need it to be distinguished.
         title: The same with the revision of the data, its shape and number of bins.
     """
@@ -52,6 +54,7 @@ class Leaderboard:
     own_targets: frozenset[str]
     conditions: Conditions
     notes: tuple[str, ...]
+    pairs: tuple[int, int] = (0, 0)
     heading: str = ""
     title: str = ""
 
@@ -115,7 +118,7 @@ def make_report(results: Results, suite: str | None = None) -> Report:
         raise UnknownNameError(f"there are no results of a suite '{suite}'{hint} Suites: {', '.join(suites)}")
     chosen = [each for each in results.results if suite in (None, each.suite)]
     return Report(
-        boards=_told_apart([_board(group) for group in comparable(chosen)]),
+        boards=_told_apart([_board(group, results) for group in comparable(chosen)]),
         cells=len(chosen),
         failed=sum(each.status == "failed" for each in chosen),
         skipped=results.skipped,
@@ -124,35 +127,45 @@ def make_report(results: Results, suite: str | None = None) -> Report:
     )
 
 
-def _board(results: list[Result]) -> Leaderboard:
-    rows = _marked(rows_of(results))
-    usual = usual_conditions([row for row in rows if _fault(row) == ""])
+def _board(results: list[Result], folder: Results) -> Leaderboard:
+    rows = _marked(rows_of(results), folder)
+    revision = _newest_revision(results)
+    usual = usual_conditions([row for row in rows if _fault(row, revision) == ""])
     apart: dict[str, list[Row]] = {reason: [] for reason in APART}
     rankable: list[Row] = []
     for row in rows:
-        reason = _fault(row) or ("" if row_conditions(row) == usual else OTHER)
+        reason = _fault(row, revision) or ("" if row_conditions(row) == usual else OTHER)
         (apart[reason] if reason else rankable).append(row)
     apart[UNAUDITED].sort(key=lambda row: (row.bits, row.label))
-    ranked = rank(rankable)
+    ranking = rank(rankable, folder.bits)
     finished = [row for row in rows if row.finished]
-    shown = [each.row for each in ranked]
+    shown = [each.row for each in ranking.ranked]
     return Leaderboard(
         suite=results[0].suite,
         data=results[0].data,
         platform=results[0].platform,
-        ranked=ranked,
+        ranked=ranking.ranked,
         apart={reason: tuple(found) for reason, found in apart.items()},
         metrics=_metrics(rows),
         own_targets=own_targets(cell for row in finished for cell in row.finished),
         conditions=usual,
         notes=tuple(notes_of(shown, [row for row in finished if row not in shown])),
+        pairs=(ranking.pairs, ranking.paired),
     )
 
 
-def _fault(row: Row) -> str:
+def _newest_revision(results: Iterable[Result]) -> str:
+    """Return the suite's revision that the newest finished result followed."""
+    finished = [each for each in results if each.status == "finished"]
+    return max(finished, key=lambda each: when(each)).suite_revision if finished else ""
+
+
+def _fault(row: Row, revision: str) -> str:
     """Return why a row cannot be ranked, independent of other rows; empty if it can."""
     if not row.finished:
         return FAILED
+    if row.finished[0].suite_revision != revision:
+        return SUPERSEDED
     if row.quality is None:
         return UNMEASURED
     if row.is_sound and not row.audited:
@@ -160,11 +173,21 @@ def _fault(row: Row) -> str:
     return "" if row.quality.valid else INVALID
 
 
-def _marked(rows: Sequence[Row]) -> tuple[Row, ...]:
-    """Return the rows, each with its differences from most rows; the floor does not count as a row here."""
+def _marked(rows: Sequence[Row], folder: Results) -> tuple[Row, ...]:
+    """Return the rows, each with its differences from most rows, and whether it is verified.
+
+    The floor does not count as a row here.
+    """
     counted = [row.finished for row in rows if not row.is_floor]
     usual = usual_facts(counted if any(counted) else [row.finished for row in rows])
-    return tuple(replace(row, elsewhere=tuple(unusual(row.finished, usual))) for row in rows)
+    return tuple(
+        replace(
+            row,
+            elsewhere=tuple(unusual(row.finished, usual)),
+            verified=bool(row.finished) and all(folder.verified(cell) for cell in row.finished),
+        )
+        for row in rows
+    )
 
 
 def _metrics(rows: Iterable[Row]) -> tuple[str, ...]:

@@ -1,14 +1,20 @@
-"""Ranks rows by their likelihoods on the same images."""
+"""Ranks rows by evidence: by the differences of their likelihoods on the same images."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from flowzoo.bench.report.conditions import CONDITIONS, Conditions, conditions_of
+from flowzoo.bench.kept_bits import KeptBits
+from flowzoo.bench.report.conditions import CONDITIONS, QUALITY, Conditions, conditions_of
+from flowzoo.bench.report.evidence import Sample, clear, differences
 from flowzoo.bench.report.row import Row
 from flowzoo.bench.report.wording import BITS
+from flowzoo.bench.result import Result
+
+Bits = Callable[[Result], KeptBits | None]
+"""Finds the bits/dim of each image of a result."""
 
 
 @dataclass(frozen=True)
@@ -16,29 +22,69 @@ class Ranked:
     """A row with its rank.
 
     Attributes:
-        rank: Rank from 1, the same for equal figures; None for the Gaussian floor, which has no rank.
+        rank: 1, and 1 more for each row that is better by more than chance; None for the Gaussian floor,
+            which has no rank.
         row: The row.
         below_floor: Whether its bits/dim are not better than the floor's.
+        by_value: Its place by its figure alone; None for the floor.
     """
 
     rank: int | None
     row: Row
     below_floor: bool
+    by_value: int | None
 
 
-def rank(rows: Sequence[Row]) -> tuple[Ranked, ...]:
-    """Rank rows with a valid likelihood that was measured under the same conditions."""
+@dataclass(frozen=True)
+class Ranking:
+    """Rows with a valid likelihood that was measured under the same conditions.
+
+    Attributes:
+        ranked: The rows, by rank and then by their figures. The floor is where its figure is.
+        pairs: Number of pairs of rows that were compared.
+        paired: Number of those that were compared image by image.
+    """
+
+    ranked: tuple[Ranked, ...]
+    pairs: int
+    paired: int
+
+
+def rank(rows: Sequence[Row], bits: Bits = lambda result: None) -> Ranking:
+    """Rank rows by evidence: rows that do not clearly differ share a rank."""
     rows = sorted(rows, key=lambda row: (row.bits, row.label))
     floor = min((row.bits for row in rows if row.is_floor), default=None)
-    models = [row.bits for row in rows if not row.is_floor]
-    return tuple(
-        Ranked(
-            # Equal figures have the rank of the first of them.
-            rank=None if row.is_floor else models.index(row.bits) + 1,
-            row=row,
-            below_floor=not row.is_floor and floor is not None and row.bits >= floor,
-        )
-        for row in rows
+    models = [row for row in rows if not row.is_floor]
+    values = [row.bits for row in models]
+    found = differences([_sample(row, bits) for row in models])
+    worse = Counter(other for _, other in clear(found))
+    ranked = sorted(
+        (
+            Ranked(
+                rank=1 + worse[place],
+                row=row,
+                below_floor=floor is not None and row.bits >= floor,
+                by_value=values.index(row.bits) + 1,
+            )
+            for place, row in enumerate(models)
+        ),
+        key=lambda each: (each.rank, each.row.bits),
+    )
+    for row in rows:
+        if row.is_floor:
+            place = sum(each.row.bits < row.bits for each in ranked)
+            ranked.insert(place, Ranked(None, row, below_floor=False, by_value=None))
+    return Ranking(tuple(ranked), len(found), sum(each.paired for each in found.values()))
+
+
+def _sample(row: Row, bits: Bits) -> Sample:
+    measured = [cell.metrics[QUALITY] for cell in row.finished]
+    images = [bits(cell) for cell in row.finished]
+    kept = tuple(each for each in images if each is not None)
+    return Sample(
+        means=tuple(each.value for each in measured if each.value is not None),
+        errors=tuple(each.error for each in measured),
+        images=kept if len(kept) == len(images) else (),
     )
 
 

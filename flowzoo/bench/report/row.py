@@ -34,6 +34,7 @@ class Row:
         figures: Averages by metric, including parameters and seconds of training.
         remark: What distinguishes it from another row of the same label.
         elsewhere: How its machine and versions differ from those of most rows; empty if they do not.
+        verified: Whether its models were measured again, and gave the same figures.
     """
 
     label: str
@@ -44,6 +45,7 @@ class Row:
     figures: Mapping[str, Figure]
     remark: str = ""
     elsewhere: tuple[str, ...] = ()
+    verified: bool = False
 
     @property
     def quality(self) -> Figure | None:
@@ -182,5 +184,5 @@ def _settings(result: Result) -> str:
     training = {name: value for name, value in result.training.items() if name != "seed"}
     options = {"dequantisation": {"name": UNIFORM}, **result.options}
     decides = [result.model, options, result.pixels, training, result.components, result.budget]
-    decides.append([*conditions_of(result), str(result.audited)])
+    decides.append([*conditions_of(result), str(result.audited), result.suite_revision])
     return json.dumps(decides, sort_keys=True, default=str)

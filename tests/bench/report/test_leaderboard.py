@@ -136,8 +136,8 @@ def test_seeds_that_ran_with_other_options_are_not_averaged() -> None:
         result("a", 3.0, seed=1, options={"levels": 3}),
         result("b", 2.5, seed=0, budget=Budget(steps=5)),
         result("b", 2.5, seed=1, budget=Budget(steps=6)),
-        result("c", 4.0, seed=0),
-        result("c", 6.0, seed=1),
+        result("c", 4.99, seed=0),
+        result("c", 5.01, seed=1),
     )
     assert ranking(made) == [(1, "a"), (2, "b"), (2, "b"), (4, "a"), (5, "c")]
     assert made.ranked[0].row.remarks == ("only seed 0",)

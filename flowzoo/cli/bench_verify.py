@@ -1,0 +1,124 @@
+"""``flowzoo bench verify``: measure recorded models again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flowzoo.cli.console import console, say, table
+from flowzoo.cli.subject import DeviceOption
+from flowzoo.errors import OptionError
+
+WRONG = 1
+"""Exit status if a record was not confirmed."""
+
+
+def verify(
+    results: Annotated[
+        Path, typer.Argument(help="Folder of results, one suite's folder in it, or one JSON file.")
+    ],
+    images: Annotated[
+        int | None,
+        typer.Option(
+            "--images",
+            min=2,
+            help="Measure only the first N images again.",
+            show_default="all that were measured",
+        ),
+    ] = None,
+    models: Annotated[
+        str,
+        typer.Option(
+            "--models", help="Verify only models whose label matches this pattern, as in 'msflow-*'."
+        ),
+    ] = "*",
+    by: Annotated[
+        str, typer.Option("--by", help="Your name or project, which is noted beside the record.")
+    ] = "",
+    roots: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--root",
+            metavar="DATA=FOLDER",
+            help="Folder of a data set's files, as in cifar10=/data/cifar10. Can be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Verify recorded figures: load each model that was kept, and measure the same images again.
+
+    A record is confirmed if its files are those that were measured, its key follows from what it states, and
+    its model is the one that it describes, gives the same bits/dim for each image and passes the density
+    audit. What was found is noted in a file beside the record, and reports mark confirmed rows with a check
+    mark. The exit status is 1 if a record was not confirmed.
+    """
+    from flowzoo.bench.store import identity, read_results
+    from flowzoo.bench.verification import write_verification
+    from flowzoo.bench.verify import can_be_verified, verify
+    from flowzoo.cli.progress import counting_each
+
+    folders = _folders(roots or [])
+    found = read_results(results)
+    chosen = [each for each in found.results if fnmatchcase(each.label, models)]
+    kept = [each for each in chosen if can_be_verified(each)]
+    if not chosen:
+        labels = ", ".join(sorted({each.label for each in found.results}))
+        raise OptionError(f"no label matches '{models}'; labels: {labels}")
+    if not kept:
+        raise OptionError(
+            "there is nothing to verify: no record here keeps its weights. Run the suite with --keep"
+        )
+    listing = table("model", "data", "seed", "images", "mean", "largest", "verdict")
+    for column in listing.columns[2:6]:
+        column.justify = "right"
+    faults: dict[str, tuple[str, ...]] = {}
+    with counting_each() as counting:
+        for result in kept:
+            path = found.paths[identity(result)]
+            title = f"{result.label} on {result.data.title}, seed {result.seed}"
+            options: dict[str, Any] = (
+                {"root": folders[result.data.name]} if result.data.name in folders else {}
+            )
+            outcome = verify(
+                path,
+                result,
+                images=images,
+                by=by,
+                device=device,
+                data_options=options,
+                count=counting(title),
+            )
+            write_verification(path, outcome)
+            numbers = ("-" if each is None else f"{each:+.6f}" for each in (outcome.mean, outcome.largest))
+            verdict = "confirmed" if outcome.passed else "not confirmed"
+            listing.add_row(
+                result.label, result.data.title, str(result.seed), str(outcome.images), *numbers, verdict,
+                style=None if outcome.passed else "red",
+            )  # fmt: skip
+            if not outcome.passed:
+                faults[title] = outcome.faults
+    console().print(listing)
+    for title, lines in faults.items():
+        for line in lines:
+            say(f"{title}: {line}")
+    counts = Counter(each in kept for each in chosen)
+    say(
+        f"{len(kept) - len(faults)} of {len(kept)} records confirmed"
+        + (f"; {counts[False]} keep no weights, so they cannot be verified" if counts[False] else "")
+    )
+    if faults:
+        raise typer.Exit(WRONG)
+
+
+def _folders(assignments: list[str]) -> dict[str, str]:
+    pairs = [each.partition("=") for each in assignments]
+    for name, separator, folder in pairs:
+        if not (name and separator and folder):
+            got = f"{name}{separator}{folder}"
+            raise OptionError(f"--root needs DATA=FOLDER, as in --root cifar10=/data/cifar10. Got '{got}'.")
+    return {name: folder for name, _, folder in pairs}
