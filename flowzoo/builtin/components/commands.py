@@ -74,7 +74,13 @@ COMMANDS = (
         "plugins",
         "plugins:plugins",
         "List the plugins: those that loaded, and those that failed and why.",
-        "plugins --strict",
+        "plugins --strict\nflowzoo plugins --available",
+    ),
+    _command(
+        "install",
+        "install:install",
+        "Install a plugin of flowzoo's directory with pip.",
+        "install wavelet-flow",
     ),
     _command(
         "check",
