@@ -10,24 +10,17 @@ _PAGES = ("homepage", "home-page", "source", "repository", "documentation")
 
 def home_page(distribution: str) -> str:
     """Return the home page of a distribution; empty if it states none."""
-    stated = _metadata(distribution)
-    if stated is None:
-        return ""
-    pages = {}
-    for each in stated.get_all("Project-URL") or []:
+    pages = {"home-page": "".join(_stated(distribution, "Home-page"))}
+    for each in _stated(distribution, "Project-URL"):
         label, _, address = each.partition(",")
         pages[label.strip().lower()] = address.strip()
-    pages.setdefault("homepage", stated.get("Home-page") or "")
     return next((pages[name] for name in _PAGES if pages.get(name)), "")
 
 
 def licence(distribution: str) -> str:
     """Return the licence of a distribution in one line; empty if it states none."""
-    stated = _metadata(distribution)
-    if stated is None:
-        return ""
-    text = stated.get("License-Expression") or stated.get("License") or ""
-    return text.strip().partition("\n")[0]
+    found = [*_stated(distribution, "License-Expression"), *_stated(distribution, "License"), ""]
+    return found[0].strip().partition("\n")[0]
 
 
 def missing_requirements(distribution: str) -> tuple[str, ...]:
@@ -55,8 +48,9 @@ def _is_installed(requirement: str) -> bool:
     return True
 
 
-def _metadata(distribution: str) -> metadata.PackageMetadata | None:
+def _stated(distribution: str, field: str) -> list[str]:
+    """Return what a distribution's metadata state in a field."""
     try:
-        return metadata.metadata(distribution)
+        return metadata.metadata(distribution).get_all(field) or []
     except Exception:  # metadata that are damaged, or not there
-        return None
+        return []
