@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from flowzoo.dequantisation import dequantise as dequantise
     from flowzoo.errors import DataError as DataError
     from flowzoo.errors import FlowzooError as FlowzooError
+    from flowzoo.errors import HubError as HubError
     from flowzoo.errors import NotInitialisedError as NotInitialisedError
     from flowzoo.errors import NumericalError as NumericalError
     from flowzoo.errors import OptionError as OptionError
@@ -33,10 +34,12 @@ if TYPE_CHECKING:
     from flowzoo.registry.models import ModelInfo as ModelInfo
     from flowzoo.registry.models import create_model as create_model
     from flowzoo.registry.models import model_info as model_info
+    from flowzoo.registry.pretrained import list_pretrained as list_pretrained
     from flowzoo.registry.saving import save_model as save_model
     from flowzoo.scaling import downscale as downscale
     from flowzoo.scaling import project as project
     from flowzoo.scaling import upscale as upscale
+    from flowzoo.sharing.push import push_model as push_model
     from flowzoo.training.train import train as train
 
 __version__ = "0.1.0"
@@ -47,6 +50,7 @@ _HOMES = {
     "Evaluation": "flowzoo.evaluation.report",
     "Flow": "flowzoo.flow",
     "FlowzooError": "flowzoo.errors",
+    "HubError": "flowzoo.errors",
     "ModelInfo": "flowzoo.registry.models",
     "NotInitialisedError": "flowzoo.errors",
     "NumericalError": "flowzoo.errors",
@@ -61,10 +65,12 @@ _HOMES = {
     "downscale": "flowzoo.scaling",
     "evaluate": "flowzoo.evaluation.report",
     "list_models": "flowzoo.registry.listing",
+    "list_pretrained": "flowzoo.registry.pretrained",
     "load_dataset": "flowzoo.data.load",
     "load_model": "flowzoo.loading",
     "model_info": "flowzoo.registry.models",
     "project": "flowzoo.scaling",
+    "push_model": "flowzoo.sharing.push",
     "save_model": "flowzoo.registry.saving",
     "train": "flowzoo.training.train",
     "upscale": "flowzoo.scaling",

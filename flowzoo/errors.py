@@ -54,6 +54,10 @@ class SavedModelError(FlowzooError):
     """A saved model or run folder that is missing, damaged or does not fit what is installed."""
 
 
+class HubError(SavedModelError):
+    """A model on the Hugging Face hub that does not exist, or that cannot be read or written."""
+
+
 class UnwritableModelError(SavedModelError, FileError):
     """A model that cannot be saved because the system does not let its files be written."""
 

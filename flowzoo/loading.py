@@ -1,4 +1,4 @@
-"""A trained model and its images, from a run folder or from a saved model."""
+"""A trained model and its images: from a run folder, a saved model, or the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from flowzoo.data.dataset import Dataset
 from flowzoo.data.given import Data, as_dataset, is_array, only_to_evaluate
 from flowzoo.data.load import load_dataset
 from flowzoo.device import prepare_device
-from flowzoo.errors import OptionError, SavedModelError, ShapeError
+from flowzoo.errors import OptionError, SavedModelError, ShapeError, did_you_mean
 from flowzoo.flow import Flow
+from flowzoo.hub.download import download
+from flowzoo.hub.name import is_hub_name, parse_hub_name
 from flowzoo.mappings import names_to_values
 from flowzoo.registry import saving
 from flowzoo.registry.lookup import Registry
+from flowzoo.registry.pretrained import find_pretrained, list_pretrained
 from flowzoo.rundata import RunData, load_run_data
 from flowzoo.runfolder import RunFolder, RunRecord
 
@@ -30,13 +33,17 @@ def load_model(
     *,
     check: bool = True,
 ) -> Flow:
-    """Load a trained model from a run folder, or a model that was saved. Nothing that is read can run code.
+    """Load a trained model: a run's, a saved one, or one with a name. Nothing that is read can run code.
 
-    A run folder gives the model of its best validation so far. Errors about revisions and versions are
-    described in :func:`flowzoo.registry.saving.load_model`.
+    A run folder gives the model of its best validation so far. From the hub only the configuration and the
+    weights are downloaded. Errors about revisions and versions are described in
+    :func:`flowzoo.registry.saving.load_model`.
 
     Args:
-        folder: A run folder (``flowzoo train``), or what :func:`flowzoo.save_model` wrote.
+        folder: A run folder (``flowzoo train``), or what :func:`flowzoo.save_model` wrote; the name of a
+            model that is installed (:func:`flowzoo.list_pretrained`); or ``"hf-hub:owner/name"`` for one on
+            the Hugging Face hub. ``"hf-hub:owner/name@revision"`` names a commit, a tag or a branch; a commit
+            never changes.
         device: The device to move the model to.
         registry: Where the components of the model are looked up; by default among all that is installed.
         check: Check that the model computes what it computed when it was saved, and log versions that differ.
@@ -47,6 +54,7 @@ def load_model(
     Raises:
         SavedModelError: The folder is missing or damaged, it holds no model yet, or it does not fit what is
             installed; or the model computes something else than when it was saved.
+        HubError: The hub has no such model or revision, or cannot be reached, and it is not in the cache.
         OptionError: There is no such device.
     """
     if not isinstance(folder, str | os.PathLike):
@@ -54,17 +62,34 @@ def load_model(
             f"a {type(folder).__name__} is no folder of a model. Give the --out of flowzoo train, or the "
             "folder that save_model wrote"
         )
-    if is_run(folder):
-        return RunFolder(Path(folder)).load_model(device, registry, check=check)
+    place = locate(folder)
+    if is_run(place):
+        return RunFolder(Path(place)).load_model(device, registry, check=check)
     try:
-        return saving.load_model(folder, device, registry, check=check)
+        return saving.load_model(place, device, registry, check=check)
     except SavedModelError as error:
+        if place != folder:  # the user does not know where the files of a named model are
+            raise SavedModelError(str(error).replace(str(Path(place).resolve()), str(folder))) from error
         if not os.fspath(folder) or (Path(folder) / "config.json").exists():
             raise
         raise SavedModelError(
-            f"{folder} is not a run folder (it has no run.json), and not a saved model (it has no "
-            "config.json). Give the --out of flowzoo train, or the folder that save_model wrote"
+            f"{folder} is not a run folder (it has no run.json), not a saved model (it has no config.json), "
+            f"and no trained model that is installed{_similar(os.fspath(folder))} Give the --out of "
+            "flowzoo train, the folder that save_model wrote, or a name of flowzoo list --pretrained"
         ) from error
+
+
+def locate(model: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    """Return the folder of a model: what was given, or that of a model's name; one on the hub is downloaded.
+
+    Raises:
+        HubError: As :func:`load_model`.
+    """
+    if is_hub_name(model):
+        return download(parse_hub_name(model))
+    if not os.path.exists(model) and (found := find_pretrained(os.fspath(model))) is not None:
+        return found.folder
+    return model
 
 
 @dataclass(frozen=True)
@@ -93,7 +118,7 @@ def load_subject(
     """Load a model and its images.
 
     Args:
-        model: A run folder, a saved model, or a model in memory, which stays on its device.
+        model: A run folder, a saved model, a model on the hub, or one in memory, which stays on its device.
         data: As in :func:`load_images`.
         options: As in :func:`load_images`.
         device: A device, as :func:`~flowzoo.device.prepare_device` takes it.
@@ -107,7 +132,7 @@ def load_subject(
     flow = load_model(model, prepare_device(device))
     images = load_images(model, flow, data, options)
     if not is_run(model):
-        return Subject(flow, images, None, saving.weights_digest(model))
+        return Subject(flow, images, None, saving.weights_digest(locate(model)))
     run = RunFolder(Path(model))
     return Subject(flow, images, run.read(), saving.weights_digest(run.model))
 
@@ -174,6 +199,13 @@ def refuse_other_images(flow: Flow, dataset: Dataset) -> None:
 def is_run(folder: str | os.PathLike[str]) -> bool:
     """Whether a folder is a run folder."""
     return bool(os.fspath(folder)) and (Path(folder) / "run.json").is_file()
+
+
+def _similar(name: str) -> str:
+    """Return the installed models that a name that is not found may mean."""
+    known = list_pretrained()
+    qualified = [each for each in known if each.endswith(f"/{name}")]
+    return f"; say which: {' or '.join(qualified)}." if qualified else did_you_mean(name, known) or "."
 
 
 def _sizes(shape: tuple[int, ...]) -> str:

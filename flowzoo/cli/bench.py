@@ -10,6 +10,8 @@ import typer
 
 from flowzoo.cli.bench_compare import compare
 from flowzoo.cli.bench_report import report
+from flowzoo.cli.bench_site import site
+from flowzoo.cli.bench_submit import submit
 from flowzoo.cli.bench_verify import verify
 from flowzoo.cli.choose import JsonOption
 from flowzoo.cli.command import add_command
@@ -231,5 +233,7 @@ def _with_roots(suite: Suite, assignments: Sequence[str]) -> Suite:
 add_command(app, "run", run, "flowzoo bench run quick --models 'msflow-*' --seeds 0,1")
 add_command(app, "list", list_suites, "flowzoo bench list")
 add_command(app, "report", report, "flowzoo bench report results --html report.html")
+add_command(app, "site", site, "flowzoo bench site results --out site")
 add_command(app, "verify", verify, "flowzoo bench verify results --images 64")
+add_command(app, "submit", submit, "flowzoo bench submit results ../flowzoo-results --by 'My lab'")
 add_command(app, "compare", compare, "flowzoo bench compare before after")

@@ -71,6 +71,7 @@ def report(
 
 
 def _print(report: Report) -> None:
+    from flowzoo.bench.report.aggregate import aggregates
     from flowzoo.bench.report.blocks import all_costs, blocks, legend
     from flowzoo.bench.report.summary import counts, skipped_lines
     from flowzoo.bench.report.wording import counted
@@ -92,6 +93,8 @@ def _print(report: Report) -> None:
         if left:
             out.print(f"{counted(left, 'more metric')} in --html, --csv, --markdown, --latex", style="dim")
         out.print()
+    for block in aggregates(report):
+        _print_block(out, block)
     out.print(counts(report))
     for line in skipped_lines(report.skipped):
         out.print(f"  skipped {line}", style="yellow")

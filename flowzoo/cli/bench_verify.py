@@ -62,7 +62,7 @@ def verify(
     from flowzoo.bench.verify import can_be_verified, verify
     from flowzoo.cli.progress import counting_each
 
-    folders = _folders(roots or [])
+    folders = folders_of(roots or [])
     found = read_results(results)
     chosen = [each for each in found.results if fnmatchcase(each.label, models)]
     kept = [each for each in chosen if can_be_verified(each)]
@@ -115,7 +115,8 @@ def verify(
         raise typer.Exit(WRONG)
 
 
-def _folders(assignments: list[str]) -> dict[str, str]:
+def folders_of(assignments: list[str]) -> dict[str, str]:
+    """Return the folders that ``DATA=FOLDER`` gives, by data set."""
     pairs = [each.partition("=") for each in assignments]
     for name, separator, folder in pairs:
         if not (name and separator and folder):

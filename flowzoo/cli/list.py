@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, cast
 
 import typer
@@ -9,8 +11,10 @@ import typer
 from flowzoo.cli.choose import JsonOption, KindOption
 from flowzoo.cli.console import complain, console, print_json, table
 from flowzoo.component import KINDS, Component, Kind
+from flowzoo.errors import OptionError
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.lookup import Registry
+from flowzoo.registry.pretrained import Pretrained, pretrained_models
 
 _WHY = "flowzoo plugins says why"
 _WHICH = "flowzoo plugins says which, and their qualified names"
@@ -23,10 +27,18 @@ def list_components(
         str, typer.Argument(help="Names to list, for example 'ms*'. The default lists all.")
     ] = "*",
     kind: KindOption = None,
+    pretrained: Annotated[
+        bool, typer.Option("--pretrained", help="List the trained models that plugins bring.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List the installed components, models first."""
+    """List the installed components, models first; with --pretrained, the trained models."""
     registry = default_registry()
+    if pretrained:
+        if kind is not None:
+            raise OptionError("--kind chooses among components, and --pretrained lists none. Leave one out")
+        _list_pretrained(registry, pattern, as_json)
+        return
     kinds = _ORDER if kind is None else (cast(Kind, kind),)
     found = {each: registry.components(each, pattern) for each in kinds}
     if not any(found.values()) and pattern != "*":
@@ -38,6 +50,38 @@ def list_components(
     if not any(found.values()):
         complain(f"no {kind} is installed")
     _mention_failures(registry)
+
+
+def _list_pretrained(registry: Registry, pattern: str, as_json: bool) -> None:
+    found = [each for each in pretrained_models() if fnmatchcase(each.name, pattern)]
+    if as_json:
+        print_json([_figure_of(each) for each in found])
+        return
+    rows = table("name", "bits/dim", "measured on", "distribution")
+    for each in found:
+        rows.add_row(each.name, *_in_words(each.figure), f"{each.distribution} {each.version}")
+    console().print(rows)
+    if not found:
+        complain(
+            f"no trained model matches '{pattern}'. flowzoo-weights brings some: pip install flowzoo-weights"
+        )
+    _mention_failures(registry)
+
+
+def _figure_of(model: Pretrained) -> dict[str, Any]:
+    facts = {"name": model.name, "distribution": model.distribution, "version": model.version}
+    return {**facts, "folder": str(model.folder), "evaluation": model.figure or None}
+
+
+def _in_words(figure: Mapping[str, Any]) -> tuple[str, str]:
+    """Return a stored figure with its error, and the images that it was measured on."""
+    try:
+        error = figure["standard_error"]
+        bits = f"{figure['bits_per_dim']:.3f}" + ("" if error is None else f" ± {error:.3f}")
+        judged = "audited" if figure["valid"] else "not ranked"
+        return bits, f"{figure['images']} {figure['split']} images of {figure['data']}, {judged}"
+    except (KeyError, TypeError, ValueError):
+        return "", "not measured"
 
 
 def _print_groups(registry: Registry, found: dict[Kind, list[Component]]) -> None:

@@ -9,7 +9,10 @@ import typer
 
 ModelArgument = Annotated[
     Path,
-    typer.Argument(help="Run folder (the --out of flowzoo train), or a saved model."),
+    typer.Argument(
+        help="Run folder (the --out of flowzoo train), a saved model, a name of flowzoo list --pretrained, "
+        "or hf-hub:OWNER/NAME@REVISION."
+    ),
 ]
 DataOption = Annotated[
     str | None,

@@ -64,6 +64,7 @@ _ESCAPES = str.maketrans(
         "|": "\\textbar{}",
         '"': "''",
         "±": "$\\pm$",
+        "✓": "$\\surd$",
         "·": "$\\cdot$",
         "↓": "$\\downarrow$",
         "↑": "$\\uparrow$",

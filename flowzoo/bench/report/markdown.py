@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from flowzoo.bench.report.aggregate import aggregates
 from flowzoo.bench.report.blocks import Block, all_costs, blocks, legend
 from flowzoo.bench.report.leaderboard import Report
 from flowzoo.bench.report.summary import counts, skipped_lines
@@ -29,14 +30,17 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"## {escape(board.title)}\n"
         costs = all_costs(board)
         for block in blocks(board, costs, errors=True):
-            yield from _table(block)
+            yield from table_lines(block)
         yield from (f"{escape(line)}.\n" for line in legend(board, costs, errors=True))
         yield from (f"Note: {escape(note)}.\n" for note in board.notes)
+    for block in aggregates(report):
+        yield from table_lines(block)
     yield f"{counts(report)}\n"
     yield from (f"* skipped {escape(line)}" for line in skipped_lines(report.skipped))
 
 
-def _table(block: Block) -> Iterator[str]:
+def table_lines(block: Block) -> Iterator[str]:
+    """Yield the lines of one table, its title first."""
     if block.title:
         yield f"### {escape(block.title)}\n"
     units = ((each, f"[{each.unit}]" if each.unit else "") for each in block.columns)

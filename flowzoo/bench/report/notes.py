@@ -31,6 +31,9 @@ def notes_of(rows: Sequence[Row], apart: Sequence[Row]) -> Iterator[str]:
             values = clean("; ".join(sorted(used)), 80)
             yield f"not on equal terms: {name} of {QUALITY} {verb} between rows ({values})"
     yield from _budgets(cells)
+    for row in models:
+        for tuning in dict.fromkeys(cell.tuning for cell in row.finished if cell.tuning):
+            yield f"{clean(row.label, 60)} was tuned: {clean(tuning, 300)}"
     yield from _parts_of_training(models)
     for metric in sorted(own_targets(cells)):
         yield f"{clean(metric, 40)}: each row has a target of its own, so these figures do not compare"

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
@@ -13,9 +14,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import flowzoo
 from flowzoo.bench.report import blocks, summary, wording
+from flowzoo.bench.report.aggregate import aggregates
 from flowzoo.bench.report.charts import chart_data
 from flowzoo.bench.report.facts import facts_of
-from flowzoo.bench.report.leaderboard import Report
+from flowzoo.bench.report.leaderboard import Leaderboard, Report
+from flowzoo.bench.report.row import Row
 from flowzoo.bench.report.samples import samples_of
 from flowzoo.bench.store import Results
 
@@ -24,7 +27,11 @@ SCRIPTS = ("plot.js", "state.js", "table.js", "room.js", "charts.js", "main.js")
 licences."""
 
 
-def page(report: Report, results: Results) -> str:
+Link = Callable[[Leaderboard, Row], str]
+"""Returns the address of a row's own page; empty if it has none."""
+
+
+def page(report: Report, results: Results, link: Link = lambda board, row: "") -> str:
     """Return the page.
 
     Names, reasons and outputs come from plugins and from files of others. The template escapes them, the
@@ -33,12 +40,13 @@ def page(report: Report, results: Results) -> str:
     Args:
         report: The report.
         results: The results that it was made from, to find the pictures.
+        link: Finds the page of a row.
     """
-    style = _asset("page.css")
-    script = '(() => {\n"use strict";\n' + "\n".join(map(_asset, SCRIPTS)) + "})();\n"
-    styles = f"style-src '{_hash(style)}' '{_hash(_CHART_STYLE)}'"
+    style = asset("page.css")
+    script = '(() => {\n"use strict";\n' + "\n".join(map(asset, SCRIPTS)) + "})();\n"
+    styles = f"{style_policy(style)} '{_hash(_CHART_STYLE)}'"
     return (
-        _environment()
+        environment()
         .get_template("page.html")
         .render(
             report=report,
@@ -46,6 +54,7 @@ def page(report: Report, results: Results) -> str:
             suites=sorted({board.suite for board in report.boards}),
             datasets=sorted({board.data.title for board in report.boards}),
             counts=summary.counts(report),
+            link=link,
             skipped=list(summary.skipped_lines(report.skipped)),
             version=flowzoo.__version__,
             data=json_in_script(chart_data(report)),
@@ -54,6 +63,11 @@ def page(report: Report, results: Results) -> str:
             policy=f"default-src 'none'; img-src data:; {styles}; script-src '{_hash(script)}'",
         )
     )
+
+
+def style_policy(style: str) -> str:
+    """Return the part of a page's policy that allows one style sheet in the page."""
+    return f"style-src '{_hash(style)}'"
 
 
 def json_in_script(data: Any) -> str:
@@ -66,19 +80,21 @@ def json_in_script(data: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """Return the templates and what they may use."""
+    made = Environment(
         loader=PackageLoader("flowzoo.bench.report", "assets"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(blocks=blocks, wording=wording, facts_of=facts_of)
-    return environment
+    made.globals.update(aggregates=aggregates, blocks=blocks, wording=wording, facts_of=facts_of)
+    return made
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """Return the text of a file in ``assets`` that becomes a part of a page."""
     text = (files("flowzoo.bench.report") / "assets" / name).read_text("utf-8")
     assert not re.search(r"</(script|style)|<!--", text), f"{name} would end its own element"
     return text

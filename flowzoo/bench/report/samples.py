@@ -39,12 +39,12 @@ def samples_of(board: Leaderboard, results: Results) -> Iterator[Sample]:
     for row in board.rows:
         cell = next((each for each in row.cells if each.samples), None)
         if cell is not None:
-            uri, remark = _shown(results.picture(cell))
+            uri, remark = uri_of(results.picture(cell))
             yield Sample(board.name(row), row, uri, remark or f"seed {cell.seed}")
 
 
-def _shown(path: Path | None) -> tuple[str, str]:
-    """Return the picture's URI, or the reason why there is none."""
+def uri_of(path: Path | None) -> tuple[str, str]:
+    """Return a picture's ``data:`` URI, or the reason why there is none."""
     if path is None:
         return "", "the picture is not beside the result"
     try:

@@ -65,6 +65,12 @@ COMMANDS = (
         "splits runs/first -o splits.png",
     ),
     _command(
+        "push",
+        "push:push",
+        "Upload a trained model to the Hugging Face hub.",
+        "push runs/first hf-hub:OWNER/NAME\nflowzoo push runs/first hf-hub:OWNER/NAME --licence other",
+    ),
+    _command(
         "bench",
         "bench:app",
         "Run suites of trainings and measurements, and read their results.",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flowzoo.bench.report.blocks import arrow_of
+from flowzoo.bench.report.blocks import arrow_of, blocks
 from flowzoo.bench.report.leaderboard import (
     FAILED,
     INVALID,
@@ -405,3 +405,19 @@ def test_seeds_from_before_there_was_other_noise_are_averaged_with_later_ones() 
 
     assert [row.bits for row in made.rows] == [2.5]
     assert len(apart.rows) == 2
+
+
+def test_rows_of_an_older_revision_of_the_suite_stand_apart() -> None:
+    made = board(
+        result("a", 1.0, suite_revision="old", date="2026-01-01T00:00:00+00:00"),
+        result("b", 2.0, suite_revision="new", date="2026-02-01T00:00:00+00:00"),
+        result("gaussian", 3.0, suite_revision="new", date="2026-01-15T00:00:00+00:00"),
+    )
+    assert ranking(made) == [(1, "b"), (None, "gaussian")]
+    assert [row.label for row in made.apart["superseded"]] == ["a"]
+    assert any("older revision of the suite" in block.title for block in blocks(made, ()))
+
+
+def test_how_a_row_was_tuned_is_a_note() -> None:
+    made = board(result("a", 1.0, tuning="three rates, on validation images"))
+    assert "a was tuned: three rates, on validation images" in made.notes
