@@ -14,6 +14,7 @@ from flowzoo.cli.console import console, print_json, table
 from flowzoo.cli.settings import IN_TRAINING, read_settings
 from flowzoo.component import Component
 from flowzoo.errors import OptionError
+from flowzoo.registry.distribution_facts import home_page, licence
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.plugin import Plugin
 
@@ -120,6 +121,8 @@ def _facts(component: Component, name: str, plugin: Plugin) -> dict[str, Any]:
         "reference": component.reference,
         "distribution": plugin.distribution,
         "version": plugin.version,
+        "home_page": home_page(plugin.distribution),
+        "licence": licence(plugin.distribution),
         "revision": component.revision,
         "exact": component.exact,
     }
@@ -132,6 +135,9 @@ def _print_facts(component: Component, name: str, plugin: Plugin) -> None:
     if component.reference:
         rows.add_row("paper", component.reference)
     rows.add_row("from", f"{plugin.distribution} {plugin.version}")
+    for label, stated in (("home page", home_page), ("licence", licence)):
+        if text := stated(plugin.distribution):
+            rows.add_row(label, text)
     if component.kind in _DENSITIES:
         reason = next((each.reason for each in component.checks if each.reason), "a bound")
         rows.add_row("exact", "yes" if component.exact else f"no: {reason}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from flowzoo.errors import PluginError
 from flowzoo.registry.loader import default_registry
+from flowzoo.registry.plugin import Plugin
 from flowzoo.testing.kit import checks_for, run_check
 from flowzoo.testing.result import CheckFailed, CheckResult, NeedsFiles
 from flowzoo.testing.trial import Trial, trials_of
@@ -59,6 +60,17 @@ def cases_of(distribution: str) -> list[Case]:
         PluginError: The plugin is not installed, it fails, or one of its components cannot be used.
     """
     registry = default_registry()
+    return [
+        Case(trial, check)
+        for component in plugin_under_test(distribution).components
+        for trial in trials_of(component.kind, registry.address(component))
+        for check in checks_for(component.kind, component.exact)
+    ]
+
+
+def plugin_under_test(distribution: str) -> Plugin:
+    """Return a plugin all of whose components can be used; errors as :func:`cases_of`."""
+    registry = default_registry()
     plugin = registry.installed(distribution)
     if plugin is None:
         failed = [each for each in registry.failures if each.distribution == distribution]
@@ -68,9 +80,4 @@ def cases_of(distribution: str) -> list[Case]:
         raise PluginError(
             f"the plugin '{distribution}' has a component that cannot be used: {plugin.skipped[0]}"
         )
-    return [
-        Case(trial, check)
-        for component in plugin.components
-        for trial in trials_of(component.kind, registry.address(component))
-        for check in checks_for(component.kind, component.exact)
-    ]
+    return plugin

@@ -50,7 +50,7 @@ def in_all_variants(check: Callable[[type[Net], Trial], None]) -> Callable[[type
     """Return a check that runs with and without a context and a time, unless the network refuses that."""
 
     def every(kind: type[Net], trial: Trial) -> None:
-        for variant in _variants(trial):
+        for variant in variants_of(trial):
             check(kind, variant)
 
     return every
@@ -201,7 +201,7 @@ def _enlarged(trial: Trial, size: int) -> Trial:
     )
 
 
-def _variants(trial: Trial) -> list[Trial]:
+def variants_of(trial: Trial) -> list[Trial]:
     """Return the trials of all variants that the builder accepts; it must accept at least one."""
     contexts = {trial.check.context_shape, None}
     wanted = [

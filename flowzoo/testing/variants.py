@@ -49,7 +49,7 @@ def under_other_options(*checks: CheckOf[S]) -> CheckOf[S]:
 
     def every(kind: type[S], trial: Trial) -> None:
         channels, height, width = trial.check.shape
-        for name, value in _other_values(trial):
+        for name, value in other_values(trial):
             variant = trial.with_check(options={**trial.check.options, name: value})
             for candidate in (variant, _resized(variant, (channels, 2 * height, 2 * width))):
                 if takes(kind, candidate):
@@ -88,7 +88,8 @@ def _resized(trial: Trial, shape: Shape) -> Trial:
     return trial.with_check(shape=shape, context_shape=context)
 
 
-def _other_values(trial: Trial) -> Iterator[tuple[str, Any]]:
+def other_values(trial: Trial) -> Iterator[tuple[str, Any]]:
+    """Yield every other value of each option that lists its values, and the small ends of its range."""
     for name, option in options_of(trial.component).items():
         if name in trial.check.fixed:
             continue

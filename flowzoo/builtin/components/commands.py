@@ -80,12 +80,24 @@ COMMANDS = (
         "plugins",
         "plugins:plugins",
         "List the plugins: those that loaded, and those that failed and why.",
-        "plugins --strict",
+        "plugins --strict\nflowzoo plugins --available",
+    ),
+    _command(
+        "install",
+        "install:install",
+        "Install a plugin of flowzoo's directory with pip.",
+        "install wavelet-flow",
     ),
     _command(
         "check",
         "check:check",
         "Run the conformance kit over one component.",
         "check haar --kind transform",
+    ),
+    _command(
+        "new-plugin",
+        "new_plugin:new_plugin",
+        "Make the folder of a new plugin, with working components and their tests.",
+        "new-plugin my-flow --kind bijector --kind model --out my-flow",
     ),
 )

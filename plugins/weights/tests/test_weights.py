@@ -1,0 +1,46 @@
+"""The models that this distribution ships: each loads, and has the figure that is stored beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import flowzoo
+import flowzoo_weights
+from flowzoo.evaluation.report import read_evaluation
+
+FOLDER = Path(flowzoo_weights.__file__).parent / "pretrained"
+SHIPPED = sorted(each.name for each in FOLDER.iterdir())
+
+
+def test_all_are_found() -> None:
+    assert len(SHIPPED) >= 3
+    assert set(flowzoo.list_pretrained()) >= set(SHIPPED)
+
+
+def test_they_are_small() -> None:
+    assert sum(each.stat().st_size for each in FOLDER.rglob("*") if each.is_file()) < 10_000_000
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_stored_figure_holds(name: str) -> None:
+    stored = read_evaluation(FOLDER / name / "evaluation-test.json")
+    assert stored.valid
+    assert stored.gaussian_bits_per_dim is not None
+    assert stored.bits_per_dim < stored.gaussian_bits_per_dim
+    # A solver takes seconds for all images; the first ones are within what chance allows.
+    images = 4 if stored.solver else None
+    found = flowzoo.evaluate(
+        name, stored.data, images=images, exact=False, audit=False, floor=False, device="cpu", batch_size=300
+    )
+    assert found.standard_error is not None
+    allowed = 5 * found.standard_error if images else 1e-4
+    assert found.bits_per_dim == pytest.approx(stored.bits_per_dim, abs=allowed)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_samples_lie_among_pixels(name: str) -> None:
+    images = flowzoo.load_model(name).sample(4, seed=0)
+    assert images.shape == (4, 1, 8, 8)
+    assert 0.1 < float(images.mean()) < 0.6
