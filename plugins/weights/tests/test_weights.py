@@ -29,14 +29,11 @@ def test_a_stored_figure_holds(name: str) -> None:
     assert stored.valid
     assert stored.gaussian_bits_per_dim is not None
     assert stored.bits_per_dim < stored.gaussian_bits_per_dim
-    # A solver takes seconds for all images; the first ones are within what chance allows.
-    images = 4 if stored.solver else None
-    found = flowzoo.evaluate(
-        name, stored.data, images=images, exact=False, audit=False, floor=False, device="cpu", batch_size=300
-    )
-    assert found.standard_error is not None
-    allowed = 5 * found.standard_error if images else 1e-4
-    assert found.bits_per_dim == pytest.approx(stored.bits_per_dim, abs=allowed)
+    if stored.solver:  # loading compares the likelihood of the images that are stored with the model
+        flowzoo.load_model(name)
+        return
+    found = flowzoo.evaluate(name, stored.data, audit=False, floor=False, device="cpu", batch_size=300)
+    assert found.bits_per_dim == pytest.approx(stored.bits_per_dim, abs=1e-4)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
