@@ -15,7 +15,13 @@ from flowzoo.registry.loader import default_registry
 METRICS = "flowzoo.bench.metrics"
 
 NOT_EXPORTED = {
-    "flowzoo.bench.metrics.bits_per_dim": {"DENSITY", "SECONDS"},
+    "flowzoo.bench.metrics.bits_per_dim": {
+        "DENSITY",
+        "SECONDS",
+        "ImageBits",
+        "ImageConditions",
+        "split_revision",
+    },
     # The readers of files in formats and folders that only these data sets come in.
     "flowzoo.data.fashion_mnist": {"list_folder", "read_hub", "read_idx", "read_tables"},
     "flowzoo.data.images": {

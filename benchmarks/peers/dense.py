@@ -54,7 +54,7 @@ def flowzoo_dense(hidden: int) -> Flow:
     """Return flowzoo's model: one level of couplings over halves of the squeezed image."""
     network = {"name": "dense", "hidden": hidden, "layers": 2}
     couplings = {"checkerboard": 0, "channel": COUPLINGS, "network": network}
-    return create_model("realnvp", SHAPE, seed=0, levels=1, last=couplings)
+    return create_model("realnvp", SHAPE, seed=0, preset="paper", levels=1, last=couplings)
 
 
 if __name__ == "__main__":

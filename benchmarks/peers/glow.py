@@ -60,7 +60,14 @@ def flowzoo_glow(steps: int, hidden: int) -> Flow:
     """Return flowzoo's model, without the learned prior, which normflows' blocks do not have."""
     glow = {"steps": steps, "network": {"hidden": hidden}}
     return create_model(
-        "glow", (CHANNELS, SIDE, SIDE), seed=0, levels=LEVELS, joint=glow, last=glow, bijector="identity"
+        "glow",
+        (CHANNELS, SIDE, SIDE),
+        seed=0,
+        preset="paper",
+        levels=LEVELS,
+        joint=glow,
+        last=glow,
+        bijector="identity",
     )
 
 

@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def flowzoo_realnvp(options: dict[str, int]) -> Flow:
     """Return flowzoo's model."""
     joint = {"checkerboard": 0, "channel": COUPLINGS, "weight_scale_penalty": 0.0, "network": options}
-    return create_model("realnvp", SHAPE, seed=0, levels=LEVELS, joint=joint, last=joint)
+    return create_model("realnvp", SHAPE, seed=0, preset="paper", levels=LEVELS, joint=joint, last=joint)
 
 
 def nflows_realnvp(network: Network) -> NFlow:

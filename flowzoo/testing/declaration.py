@@ -41,6 +41,8 @@ def declares_a_sensible_trial(trial: Trial) -> None:
 
 def _require_presets(component: Component, check: Check) -> None:
     """Every preset can be used, beside the options that users have to give anyway."""
+    if not component.presets:
+        return  # a command's builder has no options
     options = options_of(component)
     needed = {
         name: value for name, value in check.options.items() if name in options and options[name].required
