@@ -1,9 +1,10 @@
-"""Digests of plain data: the same data gives the same digest, on every machine."""
+"""Digests of plain data and of files: the same content gives the same digest, on every machine."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 
@@ -22,3 +23,13 @@ def digest_of(data: Any, digits: int = 64, *, compact: bool = False) -> str:
     """
     text = json.dumps(data, sort_keys=True, default=dict, separators=(",", ":") if compact else None)
     return hashlib.sha256(text.encode()).hexdigest()[:digits]
+
+
+def digest_of_file(path: Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal digits.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

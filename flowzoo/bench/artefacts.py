@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from flowzoo.digest import digest_of_file
 from flowzoo.evaluation.image_conditions import bits_file
 from flowzoo.files import whole_folder, write_atomically
 
@@ -55,7 +55,7 @@ def digests(record: Path) -> dict[str, str]:
     folder = model_folder(record)
     found = sorted(folder.iterdir()) if folder.is_dir() else []
     found += [path for path in [bits_file(record)] if path.is_file()]
-    return {path.relative_to(record.parent).as_posix(): _sha256(path) for path in found}
+    return {path.relative_to(record.parent).as_posix(): digest_of_file(path) for path in found}
 
 
 def faults(record: Path, stated: Mapping[str, str]) -> list[str]:
@@ -69,8 +69,3 @@ def faults(record: Path, stated: Mapping[str, str]) -> list[str]:
         if name in found and found[name] != digest
     ]
     return missing + strange + other
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

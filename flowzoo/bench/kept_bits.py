@@ -16,9 +16,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from flowzoo.bench.result import QUALITY, Result
-from flowzoo.evaluation.image_conditions import CONDITIONS, KEY, NAME, ImageConditions
-
-ENDING = ".bits.safetensors"
+from flowzoo.evaluation.image_conditions import CONDITIONS, ENDING, KEY, NAME, ImageConditions
 
 ROUNDING = 1e-6
 """Largest difference, bits/dim, between a record's figure and the mean of its images."""

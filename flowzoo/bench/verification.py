@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from flowzoo.digest import digest_of_file
 from flowzoo.files import write_json
 
 ENDING = ".verification.json"
@@ -52,11 +52,6 @@ def verification_file(record: Path) -> Path:
     return record.with_suffix(ENDING)
 
 
-def digest_of_record(record: Path) -> str:
-    """Return the SHA-256 of a record's file."""
-    return hashlib.sha256(record.read_bytes()).hexdigest()
-
-
 def write_verification(record: Path, found: Verification) -> None:
     """Write a verification beside its record.
 
@@ -70,7 +65,7 @@ def read_verification(record: Path) -> Verification | None:
     """Return the verification of a record; None if there is none, or if it is of another record."""
     try:
         found = _READER.validate_json(verification_file(record).read_bytes())
-        return found if found.record == digest_of_record(record) else None
+        return found if found.record == digest_of_file(record) else None
     except (OSError, ValidationError):
         return None
 

@@ -19,10 +19,11 @@ from flowzoo.bench.kept_bits import KeptBits, read_kept_bits
 from flowzoo.bench.result import QUALITY, Result
 from flowzoo.bench.revision import described_metric
 from flowzoo.bench.suites import find_suite
-from flowzoo.bench.verification import Verification, digest_of_record
+from flowzoo.bench.verification import Verification
 from flowzoo.data.dataset import Dataset
 from flowzoo.data.load import load_dataset
 from flowzoo.device import prepare_device
+from flowzoo.digest import digest_of_file
 from flowzoo.errors import FlowzooError
 from flowzoo.evaluation.image_bits import split_revision
 from flowzoo.evaluation.likelihood import Likelihood, evaluate_likelihood
@@ -70,35 +71,34 @@ def verify(
     chosen = prepare_device(device)
     installed = provenance_of(default_registry(), result.components)
     environment = describe_environment(chosen, result.experiment.training.precision, 1, installed)
+    cell, kept = _cell_of(result), read_kept_bits(path.parent, result)
     found = Verification(
-        record=digest_of_record(path),
+        record=digest_of_file(path),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         by=by,
         versions={**environment.versions, **environment.plugins},
         images=0,
         mean=None,
         largest=None,
-        faults=tuple(_faults_before(path, result)),
+        faults=tuple(_faults_before(path, result, cell, kept)),
     )
-    if found.faults:
+    if found.faults or kept is None:
         return found
-    kept = read_kept_bits(path.parent, result)
-    assert kept is not None, "it was checked before"
     try:
         dataset = load_dataset(result.data.name, **{**result.experiment.data_options, **(data_options or {})})
         flow = load_model(model_folder(path), device=str(chosen))
         wrong = [*_faults_of_data(dataset, result, kept), *_faults_of_model(flow, result)]
         if wrong:
             return replace(found, faults=tuple(wrong))
-        measured, bits = _measure(flow, dataset, result, kept, images, count)
+        measured, bits = _measure(flow, dataset, result, kept, cell, images, count)
     except Exception as problem:  # any exception of a model is a finding about it
         reason = " ".join(str(problem).split()) or type(problem).__name__
-        return replace(found, faults=(f"it cannot be measured again: {reason:.300}", *_changed(result)))
+        return replace(found, faults=(f"it cannot be measured again: {reason:.300}", *_changed(result, cell)))
     gaps = bits - torch.as_tensor(kept.values[: len(bits)])
     mean, largest = float(gaps.mean()), float(gaps.abs().max())
     wrong = [*_faults_of_figure(mean, largest, len(bits)), *_faults_of_audit(measured)]
     if wrong:
-        wrong += _changed(result)
+        wrong += _changed(result, cell)
     return replace(found, images=len(bits), mean=mean, largest=largest, faults=tuple(wrong))
 
 
@@ -108,14 +108,14 @@ def can_be_verified(result: Result) -> bool:
     return bool(result.files) and measured is not None and measured.value is not None and measured.valid
 
 
-def _faults_before(path: Path, result: Result) -> Iterator[str]:
+def _faults_before(path: Path, result: Result, cell: Cell | None, kept: KeptBits | None) -> Iterator[str]:
     """Yield what is wrong before anything is measured."""
     wrong = faults_of_files(path, result.files)
     yield from wrong
-    if not wrong and read_kept_bits(path.parent, result) is None:
+    if not wrong and kept is None:
         yield "the bits/dim of its images are missing, damaged, or have another mean than the record's figure"
     yield from _faults_of_revisions(result)
-    key = _key(result)
+    key = None if cell is None else _key(result, cell)
     if key is not None and key != result.key:
         yield f"its key is {result.key}, but what it states has the key {key}: it was edited"
 
@@ -133,10 +133,9 @@ def _faults_of_revisions(result: Result) -> Iterator[str]:
             yield f"it cannot be verified here: {name} has revision {now}, and it was made with {revision}"
 
 
-def _key(result: Result) -> str | None:
-    """Return the key of what a record states; None if its suite is not here or has changed."""
-    cell = _cell_of(result)
-    if cell is None or cell.suite_revision != result.suite_revision or result.environment is None:
+def _key(result: Result, cell: Cell) -> str | None:
+    """Return the key of what a record states; None if its suite has changed."""
+    if cell.suite_revision != result.suite_revision or result.environment is None:
         return None
     data = result.data
     return result.experiment.key(
@@ -182,10 +181,15 @@ def _is_of(recipe: Recipe, result: Result) -> bool:
 
 
 def _measure(
-    flow: Flow, dataset: Dataset, result: Result, kept: KeptBits, images: int | None, count: Count
+    flow: Flow,
+    dataset: Dataset,
+    result: Result,
+    kept: KeptBits,
+    cell: Cell | None,
+    images: int | None,
+    count: Count,
 ) -> tuple[Likelihood, torch.Tensor]:
     measured = result.metrics[QUALITY]
-    cell = _cell_of(result)
     options = {} if cell is None else cell.metrics[QUALITY][1]
     bits: list[torch.Tensor] = []
     found = evaluate_likelihood(
@@ -224,8 +228,7 @@ def _faults_of_audit(measured: Likelihood) -> Iterator[str]:
         yield f"measured again, it is not a valid likelihood: {'; '.join(measured.objections)}"
 
 
-def _changed(result: Result) -> list[str]:
+def _changed(result: Result, cell: Cell | None) -> list[str]:
     """Return what may explain a difference: code that changed though its revision did not."""
-    cell = _cell_of(result)
     changed = "" if cell is None else changed_since(result, made_with(cell, result))
     return [f"since then the code has changed without a new revision: {changed}"] if changed else []

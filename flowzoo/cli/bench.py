@@ -16,6 +16,7 @@ from flowzoo.cli.bench_verify import verify
 from flowzoo.cli.choose import JsonOption
 from flowzoo.cli.command import add_command
 from flowzoo.cli.console import complain, console, print_json, say, table
+from flowzoo.cli.roots import RootsOption, read_roots
 from flowzoo.cli.subject import DeviceOption
 from flowzoo.errors import OptionError
 from flowzoo.registry.loader import default_registry
@@ -57,15 +58,7 @@ def run(
             "--seeds", help="Use these seeds instead of the suite's, as in 0,1,2.", show_default=False
         ),
     ] = None,
-    roots: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--root",
-            metavar="DATA=FOLDER",
-            help="Folder of a data set's files, as in cifar10=/data/cifar10. Can be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    roots: RootsOption = None,
     overwrite: Annotated[
         Literal["never", "failed", "always"],
         typer.Option("--overwrite", help="Which finished cells to run again."),
@@ -208,19 +201,14 @@ def _numbers(text: str) -> list[int]:
 
 def _with_roots(suite: Suite, assignments: Sequence[str]) -> Suite:
     """Return the suite with folders of files set as its data sets' option ``root``."""
-    roots: dict[str, str] = {}
+    roots = read_roots(assignments)
     known = [data.name for data in suite.data]
-    for assignment in assignments:
-        name, separator, folder = assignment.partition("=")
-        if not separator or not folder:
-            raise OptionError(
-                f"--root needs DATA=FOLDER, as in --root cifar10=/data/cifar10. Got '{assignment}'."
-            )
+    for name, folder in roots.items():
         if name not in known:
             raise OptionError(
-                f"--root {assignment}: the suite has no data set '{name}'. Its data sets: {', '.join(known)}"
+                f"--root {name}={folder}: the suite has no data set '{name}'. "
+                f"Its data sets: {', '.join(known)}"
             )
-        roots[name] = folder
     data = [
         each.model_copy(update={"options": {**each.options, "root": roots[each.name]}})
         if each.name in roots

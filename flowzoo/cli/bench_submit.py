@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from flowzoo.cli.bench_verify import folders_of
 from flowzoo.cli.console import console, say, table
+from flowzoo.cli.roots import RootsOption, read_roots
 from flowzoo.cli.subject import DeviceOption
 from flowzoo.errors import OptionError
 
@@ -40,15 +40,7 @@ def submit(
     by: Annotated[
         str, typer.Option("--by", help="Your name or project, which is noted beside the record.")
     ] = "",
-    roots: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--root",
-            metavar="DATA=FOLDER",
-            help="Folder of a data set's files, as in cifar10=/data/cifar10. Can be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    roots: RootsOption = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Check results, and copy them into a repository of results.
@@ -62,7 +54,7 @@ def submit(
     from flowzoo.files import write_text
     from flowzoo.submission import check_results, pack, rows_beside
 
-    folders = {name: {"root": folder} for name, folder in folders_of(roots or []).items()}
+    folders = {name: {"root": folder} for name, folder in read_roots(roots).items()}
     found = read_results(results)
     if found.skipped:
         first = found.skipped[0]

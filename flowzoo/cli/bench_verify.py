@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from flowzoo.cli.console import console, say, table
+from flowzoo.cli.roots import RootsOption, read_roots
 from flowzoo.cli.subject import DeviceOption
 from flowzoo.errors import OptionError
 
@@ -39,15 +40,7 @@ def verify(
     by: Annotated[
         str, typer.Option("--by", help="Your name or project, which is noted beside the record.")
     ] = "",
-    roots: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--root",
-            metavar="DATA=FOLDER",
-            help="Folder of a data set's files, as in cifar10=/data/cifar10. Can be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    roots: RootsOption = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Verify recorded figures: load each model that was kept, and measure the same images again.
@@ -62,7 +55,7 @@ def verify(
     from flowzoo.bench.verify import can_be_verified, verify
     from flowzoo.cli.progress import counting_each
 
-    folders = folders_of(roots or [])
+    folders = read_roots(roots)
     found = read_results(results)
     chosen = [each for each in found.results if fnmatchcase(each.label, models)]
     kept = [each for each in chosen if can_be_verified(each)]
@@ -113,13 +106,3 @@ def verify(
     )
     if faults:
         raise typer.Exit(WRONG)
-
-
-def folders_of(assignments: list[str]) -> dict[str, str]:
-    """Return the folders that ``DATA=FOLDER`` gives, by data set."""
-    pairs = [each.partition("=") for each in assignments]
-    for name, separator, folder in pairs:
-        if not (name and separator and folder):
-            got = f"{name}{separator}{folder}"
-            raise OptionError(f"--root needs DATA=FOLDER, as in --root cifar10=/data/cifar10. Got '{got}'.")
-    return {name: folder for name, _, folder in pairs}

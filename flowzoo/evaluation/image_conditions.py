@@ -13,6 +13,9 @@ from pydantic import TypeAdapter
 NAME = "bits_per_dim"
 """Name of the tensor."""
 
+ENDING = ".bits.safetensors"
+"""How the file's name ends."""
+
 KEY = "conditions"
 """Name of the metadata that hold the conditions."""
 
@@ -46,7 +49,7 @@ def bits_file(evaluation: Path) -> Path:
     >>> bits_file(Path("run/evaluation-test.json")).as_posix()
     'run/evaluation-test.bits.safetensors'
     """
-    return evaluation.with_suffix(".bits.safetensors")
+    return evaluation.with_suffix(ENDING)
 
 
 CONDITIONS = TypeAdapter(ImageConditions)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from pathlib import Path
 from typing import Any
 
+from flowzoo.digest import digest_of_file
 from flowzoo.errors import HubError
 from flowzoo.hub.client import answered, explained, in_words, library, short
 from flowzoo.hub.name import HubName
@@ -40,14 +40,14 @@ def download(name: HubName) -> Path:
             config = _file(hub, name, CONFIG, name.revision or "main", unreached)
             stated = stated_digest(config, name)
             weights = _file(hub, name, WEIGHTS, config.parent.name, unreached)
-            if stated != _digest(weights) and unreached is None:
+            if stated != digest_of_file(weights) and unreached is None:
                 weights = _file(hub, name, WEIGHTS, config.parent.name, unreached, again=True)
         except hub.errors.LocalEntryNotFoundError as error:
             raise HubError(
                 f"{name} is not in the cache, and the hub cannot be reached "
                 f"({short(unreached or error)}). Connect to the network, and try again"
             ) from error
-    if stated != _digest(weights):
+    if stated != digest_of_file(weights):
         remedy = (
             "Its owner must push it again" if unreached is None else "Connect to the network, and try again"
         )
@@ -113,8 +113,3 @@ def stated_digest(config: Path | str, name: HubName) -> str:
             f"{name} is not a model of flowzoo's: its {CONFIG} is damaged, or another library's. "
             "Check the name"
         ) from error
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -19,7 +18,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 import flowzoo
-from flowzoo.digest import digest_of
+from flowzoo.digest import digest_of, digest_of_file
 from flowzoo.errors import FlowzooError, OptionError, SavedModelError, UnwritableModelError
 from flowzoo.files import refusal, umask
 from flowzoo.flow import Flow
@@ -193,7 +192,7 @@ def _write(flow: Flow, recipe: Recipe, draft: Path) -> None:
         "probe": asdict(take_probe(flow)),
         "recipe": plain,
         "recipe_sha256": digest_of(plain, compact=True),
-        "weights_sha256": _digest(weights),
+        "weights_sha256": digest_of_file(weights),
     }
     (draft / _CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     for path in draft.iterdir():
@@ -350,7 +349,7 @@ def _read_weights(source: Path, config: dict[str, Any]) -> dict[str, Tensor]:
         weights = load_file(path)
     except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise SavedModelError(f"{path} is damaged: {error}. Copy the folder again") from error
-    if _digest(path) != config.get("weights_sha256"):
+    if digest_of_file(path) != config.get("weights_sha256"):
         raise SavedModelError(f"{path} is not the file that was saved: its sha256 differs. Copy it again")
     if digest_of(config["recipe"], compact=True) != config.get("recipe_sha256"):
         raise SavedModelError(
@@ -358,11 +357,6 @@ def _read_weights(source: Path, config: dict[str, Any]) -> dict[str, Tensor]:
             "or train a model with the recipe that you want"
         )
     return weights
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _fill(flow: Flow, weights: dict[str, Tensor], source: Path) -> None:

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import flowzoo
-from flowzoo.digest import digest_of
+from flowzoo.digest import digest_of, digest_of_file
 from flowzoo.errors import OptionError, PluginError, SavedModelError
 from flowzoo.flow import Flow
 from flowzoo.registry import saving
@@ -63,7 +63,7 @@ def rewrite_weights(folder: Path, change) -> None:
     weights = load_file(folder / "model.safetensors")
     change(weights)
     save_file(weights, folder / "model.safetensors")
-    edit(folder, lambda config: config.update(weights_sha256=saving._digest(folder / "model.safetensors")))
+    edit(folder, lambda config: config.update(weights_sha256=digest_of_file(folder / "model.safetensors")))
 
 
 def test_a_model_comes_back_as_it_was(flow, folder):
