@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from flowzoo.data.load import load_dataset as load_dataset
     from flowzoo.dequantisation import dequantise as dequantise
     from flowzoo.errors import DataError as DataError
+    from flowzoo.errors import ExportError as ExportError
     from flowzoo.errors import FlowzooError as FlowzooError
     from flowzoo.errors import HubError as HubError
     from flowzoo.errors import NotInitialisedError as NotInitialisedError
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from flowzoo.scaling import downscale as downscale
     from flowzoo.scaling import project as project
     from flowzoo.scaling import upscale as upscale
+    from flowzoo.sharing.export import export_model as export_model
     from flowzoo.sharing.push import push_model as push_model
     from flowzoo.training.train import train as train
 
@@ -49,6 +51,7 @@ _HOMES = {
     "Dataset": "flowzoo.data.dataset",
     "Evaluation": "flowzoo.evaluation.report",
     "Flow": "flowzoo.flow",
+    "ExportError": "flowzoo.errors",
     "FlowzooError": "flowzoo.errors",
     "HubError": "flowzoo.errors",
     "ModelInfo": "flowzoo.registry.models",
@@ -64,6 +67,7 @@ _HOMES = {
     "dequantise": "flowzoo.dequantisation",
     "downscale": "flowzoo.scaling",
     "evaluate": "flowzoo.evaluation.report",
+    "export_model": "flowzoo.sharing.export",
     "list_models": "flowzoo.registry.listing",
     "list_pretrained": "flowzoo.registry.pretrained",
     "load_dataset": "flowzoo.data.load",

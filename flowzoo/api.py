@@ -134,6 +134,7 @@ if TYPE_CHECKING:
     from flowzoo.solving import Solving as Solving
     from flowzoo.split import SplitPolicy as SplitPolicy
     from flowzoo.tensors import floating_dtype as floating_dtype
+    from flowzoo.tensors import is_exporting as is_exporting
     from flowzoo.tensors import parameters_of as parameters_of
     from flowzoo.tensors import trainable as trainable
     from flowzoo.training.stage import Stage as Stage
@@ -198,6 +199,7 @@ _HOMES = {
     "ImageSource": "flowzoo.data.dataset",
     "in_memory": "flowzoo.data.memory",
     "IntegerImages": "flowzoo.shapes",
+    "is_exporting": "flowzoo.tensors",
     "KeepNothing": "flowzoo.builtin.keep_nothing",
     "Kind": "flowzoo.component",
     "last_steps": "flowzoo.bench.metrics.training_steps",

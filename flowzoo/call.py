@@ -14,9 +14,11 @@ from typing import Any, Literal, SupportsIndex
 import torch
 from torch import Tensor
 
+from flowzoo.errors import OptionError
 from flowzoo.exactness import Exactness, worst
 from flowzoo.shapes import PerImage
 from flowzoo.solving import ORDINARY, Solving
+from flowzoo.tensors import is_exporting
 
 Mode = Literal["evaluate", "train", "initialise"]
 
@@ -155,6 +157,10 @@ class Call:
         return self._draw(like, _rademacher)
 
     def _draw(self, like: Tensor, draw: _Draw) -> Tensor:
+        if is_exporting():
+            raise OptionError(
+                "it draws random numbers, and an exported graph cannot. Leave this part of the model out"
+            )
         # A draw in double precision is the draw in single precision, so that the two can be compared.
         dtype = torch.float32 if like.dtype == torch.float64 else like.dtype
         if isinstance(self.generator, tuple):

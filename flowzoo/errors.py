@@ -58,6 +58,10 @@ class HubError(SavedModelError):
     """A model on the Hugging Face hub that does not exist, or that cannot be read or written."""
 
 
+class ExportError(FlowzooError):
+    """A model that cannot become a graph of ``torch.export`` or ONNX."""
+
+
 class UnwritableModelError(SavedModelError, FileError):
     """A model that cannot be saved because the system does not let its files be written."""
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from flowzoo.call import Call, per_image_generators
 from flowzoo.errors import DataError, NumericalError, OptionError
 from flowzoo.shapes import Images, PerImage
+from flowzoo.tensors import is_exporting
 
 Temperature = SupportsFloat | Iterable[SupportsFloat]
 """One number for all levels, or one for each, coarsest first."""
@@ -53,6 +54,8 @@ def require_finite(values: Tensor, what: str, advice: str) -> None:
     Raises:
         NumericalError: They are not; the message names the images.
     """
+    if is_exporting():
+        return
     finite = values.isfinite().flatten(1).all(1) if values.ndim > 1 else values.isfinite()
     if not bool(finite.all()):
         bad = (~finite).nonzero().flatten()[:5].tolist()
@@ -68,7 +71,7 @@ def in_unit_interval(x: Images) -> Images:
     Raises:
         DataError: A value is outside, or not finite.
     """
-    if not x.numel() or bool(((x >= 0) & (x < 1)).all()):
+    if is_exporting() or not x.numel() or bool(((x >= 0) & (x < 1)).all()):
         return x
     if x.dtype.itemsize <= 4 and bool(((x >= 0) & (x <= 1)).all()):
         return x.clamp(max=1.0 - torch.finfo(x.dtype).eps / 2)

@@ -132,7 +132,7 @@ class Level(BeginsPasses, nn.Module):
         """Compute the steps before the conditional."""
         x = self._in_own_dtype(x)
         transformed, transform_log_det = self.transform(x, call)
-        stated = (len(x), *self.transform.output_shape(as_shape(x.shape[1:])))
+        stated = (x.shape[0], *self.transform.output_shape(as_shape(x.shape[1:])))
         checked.require_shape(self.transform, "y", transformed, stated)
         checked.require_shape(self.transform, "log_det", transform_log_det, x.shape[:1])
         y, joint_log_det = checked.forward(self.joint, transformed, None, call)

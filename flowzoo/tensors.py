@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -73,3 +73,12 @@ def _own_parameters(module: nn.Module) -> list[Tensor]:
 def trainable(module: nn.Module) -> int:
     """Return how many parameters of a module train."""
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+
+
+def is_exporting() -> bool:
+    """Whether ``torch.export`` traces a model: values are unknown then, and the graph holds no checks of them."""
+    return _is_exporting()
+
+
+# torch 2.6 does not distinguish tracing for an export from compiling.
+_is_exporting: Callable[[], bool] = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)

@@ -162,7 +162,7 @@ class Whiten(ConditionalBijector, Fitted):
             values = self._to_places(w.to(log_det_dtype(w)))
             whitening = self.whitening.to(values.dtype)
             centred = torch.linalg.solve(whitening, values.transpose(0, 1).flatten(1))
-            centred = centred.unflatten(1, (len(w), *values.shape[2:])).transpose(0, 1)
+            centred = centred.unflatten(1, (w.shape[0], *values.shape[2:])).transpose(0, 1)
             return self._from_places(centred + self._mean(values, given)).to(z.dtype)
 
     def loss(self, x: Images, context: Images | None = None, call: Call = EVALUATION) -> PerImage:
@@ -181,7 +181,7 @@ class Whiten(ConditionalBijector, Fitted):
             log_det = values.shape[2:].numel() * self._log_det.of(self.whitening, values.dtype)
         if call.solver.findings is not None and not call.training:
             self._report(call)
-        return self._from_places(w).to(x.dtype), log_det.repeat(len(x))
+        return self._from_places(w).to(x.dtype), log_det.repeat(x.shape[0])
 
     def _mean(self, values: Tensor, given: Images | None) -> Tensor:
         """Return the predicted mean of the values at every place."""
@@ -284,7 +284,7 @@ class Whiten(ConditionalBijector, Fitted):
             )
         if self.block == (1, 1):
             return x
-        blocks: Tensor = x.reshape(len(x), -1, height // rows, rows, width // columns, columns)
+        blocks: Tensor = x.reshape(x.shape[0], -1, height // rows, rows, width // columns, columns)
         return blocks.permute(0, 3, 5, 1, 2, 4).flatten(1, 3)
 
     def _from_places(self, values: Tensor) -> Images:

@@ -71,6 +71,12 @@ COMMANDS = (
         "push runs/first hf-hub:OWNER/NAME\nflowzoo push runs/first hf-hub:OWNER/NAME --licence other",
     ),
     _command(
+        "export",
+        "export:export",
+        "Write a trained model as files for torch.export or ONNX.",
+        "export runs/first -o model.pt2\nflowzoo export runs/first -o decoder.onnx --part decoder",
+    ),
+    _command(
         "bench",
         "bench:app",
         "Run suites of trainings and measurements, and read their results.",

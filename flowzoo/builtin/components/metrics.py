@@ -26,6 +26,12 @@ METRICS: tuple[Component, ...] = (
     ),
     Component(
         kind="metric",
+        name="log-prob-flops",
+        build="flowzoo.bench.metrics.flops:LogProbFlops",
+        summary="Floating-point operations per image in evaluations of the likelihood",
+    ),
+    Component(
+        kind="metric",
         name="log-prob-speed",
         build="flowzoo.bench.metrics.speeds:LogProbSpeed",
         summary="Images per second in evaluations of the likelihood",
@@ -47,6 +53,12 @@ METRICS: tuple[Component, ...] = (
         name="round-trip-error",
         build="flowzoo.bench.metrics.round_trip_error:RoundTripError",
         summary="Round-trip error: largest difference between a test image and decode(encode(image))",
+    ),
+    Component(
+        kind="metric",
+        name="sample-flops",
+        build="flowzoo.bench.metrics.flops:SampleFlops",
+        summary="Floating-point operations per image in sampling",
     ),
     Component(
         kind="metric",

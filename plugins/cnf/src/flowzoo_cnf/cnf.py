@@ -24,12 +24,13 @@ from flowzoo.api import (
     PartList,
     PerImage,
     floating_dtype,
+    is_exporting,
     parameters_of,
 )
 from flowzoo_cnf.advice import advise
 from flowzoo_cnf.carried import Carried, solve_carried
 from flowzoo_cnf.compiled import CompiledApart, uncompiled
-from flowzoo_cnf.divergence import colour, hutchinson
+from flowzoo_cnf.divergence import Colours, colour, hutchinson
 from flowzoo_cnf.dynamics import Dynamics
 from flowzoo_cnf.flow_matching import flow_matching_loss
 from flowzoo_cnf.runge_kutta import Rate, Solution
@@ -208,6 +209,11 @@ class CNF(ConditionalBijector):
     def _solve(self, place: int, dynamics: Dynamics, start: float, end: float, call: Call) -> Solution:
         """Solve one block with the steps of this call, keep them for the next batch, and report the solve."""
         solver = self._solver(dynamics.like.dtype, call)
+        if is_exporting() and solver.steps is None:
+            raise OptionError(
+                "cnf chooses its steps by a tolerance, and the steps of an exported graph are fixed. Train the "
+                "model with bijector.evaluation_solver=rk4 and bijector.evaluation_steps=8"
+            )
         if call.training and solver.tableau is not None:
             key = f"block {place}"
             carried = Carried(**(call.solver.recall(self, key) or {}))
@@ -267,7 +273,7 @@ class CNF(ConditionalBijector):
     def _probe(self, x: Images, call: Call) -> Images:
         return call.rademacher(x) if self.settings.probes == "rademacher" else call.normal(x)
 
-    def _colours(self, place: int, x: Images, norm: bool, call: Call) -> Tensor:
+    def _colours(self, place: int, x: Images, norm: bool, call: Call) -> Colours:
         # A tight solve does not rely on the declared receptive radius if it can avoid that.
         trusting = not (call.solver.tight and x.shape[1:].numel() <= UNTRUSTING_UP_TO)
         return colour(x, self.blocks[place].receptive_radius if trusting else None, norm)

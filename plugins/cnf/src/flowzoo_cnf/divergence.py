@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from flowzoo.api import Images, PerImage, Prepared, Time
+from flowzoo.api import Images, PerImage, Prepared, Time, is_exporting
 
 CHUNK = 2**16
 """Largest number of pixels, of all images and probes, that the exact trace computes at once."""
@@ -35,6 +35,18 @@ class Divergence(NamedTuple):
         return self.diagonal.flatten(1).sum(1)
 
 
+class Colours(NamedTuple):
+    """Colours of an image's dimensions.
+
+    Attributes:
+        by_dimension: ``(C, H, W)``, whole numbers from 0 on.
+        count: Number of colours.
+    """
+
+    by_dimension: Tensor
+    count: int
+
+
 def hutchinson(field: Prepared, v: Images, time: Time, probe: Images) -> Divergence:
     """Estimate the diagonal by ``(J e)_i e_i`` and the squared norm by ``|J e|^2``, for ``E[e e^T] = I``.
 
@@ -47,7 +59,7 @@ def hutchinson(field: Prepared, v: Images, time: Time, probe: Images) -> Diverge
     return Divergence(value, product * probe, product.square().flatten(1).sum(1))
 
 
-def exact(field: Prepared, v: Images, time: Time, colours: Tensor) -> Divergence:
+def exact(field: Prepared, v: Images, time: Time, colours: Colours) -> Divergence:
     """Compute the products of the Jacobian with the sum of the unit vectors of each colour.
 
     They are computed in chunks, so that memory stays bounded.
@@ -58,18 +70,19 @@ def exact(field: Prepared, v: Images, time: Time, colours: Tensor) -> Divergence
         time: Time of the solve.
         colours: See :func:`colour`. With colours for the diagonal only, the squared norm has no meaning.
     """
-    diagonal, norm = torch.zeros_like(v), v.new_zeros(len(v))
-    chunk = max(1, CHUNK // max(1, len(v) * v.shape[-2] * v.shape[-1]))
+    diagonal, norm = torch.zeros_like(v), v.new_zeros(v.shape[0])
+    # The number of images is unknown in an export, so that it cannot decide the chunks.
+    chunk = colours.count if is_exporting() else max(1, CHUNK // max(1, len(v) * v.shape[-2] * v.shape[-1]))
     value = v
-    for some in torch.arange(int(colours.max()) + 1, device=v.device).split(chunk):
-        probes = (colours == some.reshape(-1, 1, 1, 1, 1)).to(v.dtype)
+    for some in torch.arange(colours.count, device=v.device).split(chunk):
+        probes = (colours.by_dimension == some.reshape(-1, 1, 1, 1, 1)).to(v.dtype)
         value, products = field.jvp_many(v, probes, time)
         diagonal = diagonal + (products * probes).sum(0)
         norm = norm + products.square().flatten(2).sum((0, 2))
     return Divergence(value, diagonal, norm)
 
 
-def colour(like: Images, receptive_radius: int | None, norm: bool) -> Tensor:
+def colour(like: Images, receptive_radius: int | None, norm: bool) -> Colours:
     """Colour the dimensions of an image so that those of one colour can be probed together.
 
     If a pixel affects no pixel further than ``r`` away, unit vectors ``r + 1`` pixels apart do not overlap
@@ -82,7 +95,7 @@ def colour(like: Images, receptive_radius: int | None, norm: bool) -> Tensor:
         norm: Whether the squared norm is wanted too.
 
     Returns:
-        ``(C, H, W)``, whole numbers from 0 on, as few as possible.
+        As few colours as possible.
 
     References:
         Curtis, Powell and Reid, "On the Estimation of Sparse Jacobian Matrices", 1974.
@@ -97,4 +110,5 @@ def colour(like: Images, receptive_radius: int | None, norm: bool) -> Tensor:
     row = torch.arange(height, device=like.device) % apart
     column = torch.arange(width, device=like.device) % apart
     channel = torch.arange(channels, device=like.device)
-    return (channel.reshape(-1, 1, 1) * rows + row.reshape(-1, 1)) * columns + column
+    by_dimension = (channel.reshape(-1, 1, 1) * rows + row.reshape(-1, 1)) * columns + column
+    return Colours(by_dimension, channels * rows * columns)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from flowzoo.api import EVALUATION, Call, Images, Network, Prepared, Time
-from flowzoo_cnf.divergence import Divergence, exact, hutchinson
+from flowzoo_cnf.divergence import Colours, Divergence, exact, hutchinson
 from flowzoo_cnf.runge_kutta import Rate
 
 Estimate = Callable[[Prepared, Images, Time, Images], Divergence]
@@ -51,7 +51,7 @@ class Dynamics:
     like: Images
     context: Images | None
     probe: Images | None = None
-    colours: Tensor | None = None
+    colours: Colours | None = None
     contributions: bool = False
     energy: bool = False
     checkpointing: bool = False
@@ -85,7 +85,7 @@ class Dynamics:
     @property
     def integrals(self) -> Rate:
         """Zeros in the shapes of the integrals."""
-        zero = self.like.new_zeros(len(self.like))
+        zero = self.like.new_zeros(self.like.shape[0])
         if self.probe is None and self.colours is None:
             return ()
         contributions: Rate = (torch.zeros_like(self.like),) if self.contributions else ()

@@ -263,7 +263,7 @@ def _errors(tableau: Tableau, h: float, v: Images, at_end: Images, stages: Seque
 
 
 def _no_errors(v: Images) -> Errors:
-    return Errors(v.new_zeros(len(v)), v.new_zeros(len(v)))
+    return Errors(v.new_zeros(v.shape[0]), v.new_zeros(v.shape[0]))
 
 
 def _along(v: Tensor, h: float, coefficients: Sequence[float], rates: Sequence[Tensor]) -> Tensor:
