@@ -76,7 +76,7 @@ def trainable(module: nn.Module) -> int:
 
 
 def is_exporting() -> bool:
-    """Whether ``torch.export`` traces a model: values are unknown then, and the graph holds no checks of them."""
+    """Whether ``torch.export`` traces a model: values are unknown then, so that none can be checked."""
     return _is_exporting()
 
 

@@ -25,7 +25,7 @@ def export(
     format_: Annotated[
         str | None,
         typer.Option(
-            "--format", help="Format: torch-export or onnx.", show_default="what the file's name ends in says"
+            "--format", help="Format: torch-export or onnx.", show_default="by the end of the file's name"
         ),
     ] = None,
     part: Annotated[
@@ -44,8 +44,8 @@ def export(
 ) -> None:
     """Write a trained model's encoder and decoder as graphs that run without flowzoo.
 
-    The encoder maps images in [0, 1) to latents and log p(x) in nats. The decoder maps latents to images. Both
-    take batches of any size. The graphs are compared with the model before they are written.
+    The encoder maps images in [0, 1) to latents and log p(x) in nats. The decoder maps latents to images.
+    Both take batches of any size. The graphs are compared with the model before they are written.
 
     ONNX needs more libraries: pip install 'flowzoo[onnx]'
     """

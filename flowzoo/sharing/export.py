@@ -30,7 +30,7 @@ TRACED = 3
 """Number of images in the batch that is traced."""
 
 CHECKED = (1, 5)
-"""Numbers of images in the batches that are compared; others than the traced one, since any size must work."""
+"""Numbers of images in the batches that are compared: not the traced one, since any size must work."""
 
 
 @dataclass(frozen=True)
@@ -61,18 +61,18 @@ def export_model(
 ) -> tuple[Exported, ...]:
     """Write a model's encoder and decoder as graphs that run without flowzoo, on batches of any size.
 
-    The encoder maps ``images``, ``(B, C, H, W)`` in ``[0, 1)``, to ``latent_0``, ``latent_1``, ..., finest first,
-    and ``log_prob``, ``(B,)`` in nats. The decoder maps the latents to ``images``. Graphs compute on the CPU in the
-    format of the weights. They hold no checks: the encoder takes values outside ``[0, 1)`` too. Log-determinants
-    are exact; nothing is estimated.
+    The encoder maps ``images``, ``(B, C, H, W)`` in ``[0, 1)``, to ``latent_0``, ``latent_1``, ..., finest
+    first, and ``log_prob``, ``(B,)`` in nats. The decoder maps the latents to ``images``. Graphs compute on
+    the CPU in the format of the weights. They hold no checks: the encoder takes values outside ``[0, 1)``
+    too. Log-determinants are exact; nothing is estimated.
 
     What would be written is first compared with the model, on samples and their latents.
 
     Args:
         model: What :func:`flowzoo.load_model` takes, or a model in memory.
-        file: Where to write. Two files are written, with ``-encoder`` and ``-decoder`` added to the name; with
-            ``part``, the one file of this name.
-        format: ``torch-export`` or ``onnx``; by default what the file's name ends in says: ``.pt2`` or ``.onnx``.
+        file: Where to write. Two files are written, with ``-encoder`` and ``-decoder`` added to the name;
+            with ``part``, the one file of this name.
+        format: ``torch-export`` or ``onnx``; by default that of the file's name: ``.pt2`` or ``.onnx``.
         part: ``encoder`` or ``decoder``; by default both.
         tolerance: Largest difference that is accepted, relative to one plus the size of a value.
 
@@ -80,9 +80,10 @@ def export_model(
         What was written.
 
     Raises:
-        OptionError: The format or the part is unknown, does not fit the file's name, or a file exists already.
-        ExportError: The model is no graph, uses an operator that the format does not have, or the graph differs
-            from the model; or a library is not installed. Nothing is written.
+        OptionError: The format or the part is unknown, the format does not fit the file's name, or a file
+            exists already.
+        ExportError: The model is no graph, uses an operator that the format does not have, or the graph
+            differs from the model; or a library is not installed. Nothing is written.
         SavedModelError: There is no such model.
         FileError: The system does not let the file be written.
     """
@@ -129,7 +130,10 @@ def _export(flow: Flow, part: Part, kind: Format, tolerance: float) -> tuple[byt
             return run_onnx(content, given)
     else:
         content = _saved(program)
-        graph = program.module()
+        with quietly():
+            graph = torch.export.load(
+                io.BytesIO(content)
+            ).module()  # our own bytes, as they will be in the file
 
         def compute(given: Sequence[Tensor]) -> tuple[Tensor, ...]:
             return _as_tuple(graph(*given))
@@ -196,9 +200,7 @@ def _format(path: Path, asked: str | None) -> Format:
     for name in get_args(Format):
         if asked == name:
             if path.suffix != SUFFIXES[name]:
-                raise OptionError(
-                    f"a file of the format {name} ends in {SUFFIXES[name]}, and {path.name} does not. Rename it"
-                )
+                raise OptionError(f"a file of the format {name} ends in {SUFFIXES[name]}. Rename {path.name}")
             chosen: Format = name
             return chosen
     raise OptionError(

@@ -16,8 +16,8 @@ _aten = torch.ops.aten
 def fold(graph_module: GraphModule) -> GraphModule:
     """Replace results that do not depend on the inputs by constants, and solves by products with inverses.
 
-    ONNX has no operator that solves a linear system, and none for the logarithm of a determinant. In flows their
-    matrices are weights, so that inverses and determinants can be computed once.
+    ONNX has no operator that solves a linear system, and none for the logarithm of a determinant. In flows
+    their matrices are weights, so that inverses and determinants can be computed once.
 
     Args:
         graph_module: The module of an exported program; it is changed.
@@ -38,7 +38,11 @@ def fold(graph_module: GraphModule) -> GraphModule:
             for solution in _solutions(node):
                 solution.replace_all_uses_with(product)
     for node, value in known.items():
-        if node.op == "call_function" and isinstance(value, Tensor) and any(u not in known for u in node.users):
+        if (
+            node.op == "call_function"
+            and isinstance(value, Tensor)
+            and any(u not in known for u in node.users)
+        ):
             with graph_module.graph.inserting_before(node):
                 node.replace_all_uses_with(_constant(graph_module, value))
     graph_module.graph.eliminate_dead_code()
@@ -48,7 +52,9 @@ def fold(graph_module: GraphModule) -> GraphModule:
 
 def _is_known(node: Node, known: dict[Node, Any]) -> bool:
     inputs = node.all_input_nodes
-    pure = node.target is operator.getitem or not getattr(getattr(node.target, "_schema", None), "is_mutable", True)
+    pure = node.target is operator.getitem or not getattr(
+        getattr(node.target, "_schema", None), "is_mutable", True
+    )
     return bool(inputs) and pure and all(each in known for each in inputs)
 
 

@@ -26,12 +26,16 @@ def require_libraries() -> None:
             importlib.import_module(name)
         except ImportError as reason:
             raise ExportError(
-                f"ONNX needs the library {name}, which is not installed. Install it: pip install 'flowzoo[onnx]'"
+                f"ONNX needs the library {name}, which is not installed: pip install 'flowzoo[onnx]'"
             ) from reason
 
 
 def to_onnx(
-    program: ExportedProgram, example: Sequence[Tensor], inputs: Sequence[str], outputs: Sequence[str], what: str
+    program: ExportedProgram,
+    example: Sequence[Tensor],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    what: str,
 ) -> bytes:
     """Return a graph as an ONNX model.
 

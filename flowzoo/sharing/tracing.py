@@ -28,7 +28,7 @@ _CALL = Call(solver=Solving(exact=True))  # an estimate would draw random number
 
 
 class Encoder(nn.Module):
-    """Maps images ``(B, C, H, W)`` in ``[0, 1)`` to their latents, finest first, and ``log p(x)``, ``(B,)``."""
+    """Maps images ``(B, C, H, W)`` in ``[0, 1)`` to their latents, finest first, and ``log p(x)``."""
 
     def __init__(self, flow: Flow) -> None:
         super().__init__()
@@ -83,7 +83,9 @@ def trace(module: nn.Module, example: Sequence[Tensor], what: str) -> ExportedPr
     try:
         with torch.no_grad(), quietly():
             shapes = (by_argument,) if isinstance(module, Decoder) else by_argument
-            return torch.export.export(module, tuple(example), dynamic_shapes=shapes, strict=False)
+            program = torch.export.export(module, tuple(example), dynamic_shapes=shapes, strict=False)
+            # Regions without autocast become calls of graphs, which torch cannot load again.
+            return program.run_decompositions({})
     except FlowzooError as error:
         raise ExportError(f"{what} cannot be exported: {error}") from error
     except Exception as error:  # torch raises many kinds, some of them private
@@ -93,11 +95,13 @@ def trace(module: nn.Module, example: Sequence[Tensor], what: str) -> ExportedPr
 def _reason(error: Exception) -> str:
     text = str(error)
     if "data-dependent" in text:
-        return f"what it computes depends on values of the images{_place(error)}, and a graph's steps are fixed"
+        return (
+            f"what it computes depends on values of the images{_place(error)}, and a graph's steps are fixed"
+        )
     if "specialized it to be a constant" in text:
         return (
-            "a part fixes the number of images in a batch. In its code, write x.shape[0] instead of len(x), and do "
-            "not convert the number of images to int"
+            "a part fixes the number of images in a batch. In its code, write x.shape[0] instead of len(x), "
+            "and do not convert the number of images to int"
         )
     lines = text.strip().splitlines()
     return f"torch.export refuses it{_place(error)}: {lines[0][:200] if lines else type(error).__name__}"
@@ -107,5 +111,7 @@ def _place(error: Exception) -> str:
     """Return the innermost line that is not torch's."""
     torchs = str(Path(torch.__file__).parent)
     frames = traceback.extract_tb(error.__traceback__)
-    own = [each for each in frames if not each.filename.startswith((torchs, "<")) and each.filename != __file__]
+    own = [
+        each for each in frames if not each.filename.startswith((torchs, "<")) and each.filename != __file__
+    ]
     return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""

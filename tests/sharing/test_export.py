@@ -94,7 +94,9 @@ def test_a_file_of_onnx_needs_neither_flowzoo_nor_torch(tmp_path: Path) -> None:
 
     found = numpy.load(tmp_path / "found.npz")
     with torch.no_grad():
-        torch.testing.assert_close(torch.from_numpy(found["log_prob"]), flow.log_prob(x), rtol=1e-4, atol=1e-3)
+        torch.testing.assert_close(
+            torch.from_numpy(found["log_prob"]), flow.log_prob(x), rtol=1e-4, atol=1e-3
+        )
     torch.testing.assert_close(torch.from_numpy(found["again"]), x, rtol=1e-3, atol=1e-3)
 
 
@@ -202,7 +204,9 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
 def test_the_command_prints_the_largest_difference(tmp_path: Path) -> None:
     flowzoo.save_model(make("gaussian"), tmp_path / "saved")
     file = tmp_path / "decoder.pt2"
-    result = CliRunner().invoke(app, ["export", str(tmp_path / "saved"), "-o", str(file), "--part", "decoder"])
+    result = CliRunner().invoke(
+        app, ["export", str(tmp_path / "saved"), "-o", str(file), "--part", "decoder"]
+    )
     assert result.exit_code == 0, result.output
     assert file.exists()
     assert "latent_0 -> images" in result.output

@@ -11,8 +11,6 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from flowzoo.bench.metrics.evaluation_batch import BatchSize, EvaluationBatch, Exact
 from flowzoo.calibration import PILOT_DRAWS
-from flowzoo.call import Ledger
-from flowzoo.evaluation.notes import stated
 from flowzoo.metric import Measurement, Metric, Trained
 
 MEGA = 1e6
@@ -78,7 +76,10 @@ def count_flops(act: Callable[[], object]) -> Mapping[str, int]:
         aten._linalg_solve_ex: _solve_flop,
         aten.linalg_solve_triangular: _triangular_solve_flop,
     }
-    with torch.compiler.set_stance("force_eager"), FlopCounterMode(display=False, custom_mapping=also) as counter:
+    with (
+        torch.compiler.set_stance("force_eager"),
+        FlopCounterMode(display=False, custom_mapping=also) as counter,
+    ):
         act()
     counts = counter.get_flop_counts().get("Global", {})
     return {str(operator).removeprefix("aten."): count for operator, count in sorted(counts.items(), key=str)}

@@ -27,7 +27,9 @@ class Shifted(ConditionalBijector):
         super().__init__()
         self.network = nn.Conv2d(1, 1, 3, padding=1)
 
-    def forward(self, x: Tensor, context: Tensor | None = None, call: Call = EVALUATION) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, x: Tensor, context: Tensor | None = None, call: Call = EVALUATION
+    ) -> tuple[Tensor, Tensor]:
         return x + self.network(torch.zeros_like(x)), x.new_zeros(x.shape[0])
 
     def inverse(self, z: Tensor, context: Tensor | None = None, call: Call = EVALUATION) -> Tensor:

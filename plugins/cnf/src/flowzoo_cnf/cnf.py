@@ -211,8 +211,8 @@ class CNF(ConditionalBijector):
         solver = self._solver(dynamics.like.dtype, call)
         if is_exporting() and solver.steps is None:
             raise OptionError(
-                "cnf chooses its steps by a tolerance, and the steps of an exported graph are fixed. Train the "
-                "model with bijector.evaluation_solver=rk4 and bijector.evaluation_steps=8"
+                "cnf chooses its steps by a tolerance, and the steps of an exported graph are fixed. Train "
+                "the model with bijector.evaluation_solver=rk4 and bijector.evaluation_steps=8"
             )
         if call.training and solver.tableau is not None:
             key = f"block {place}"
