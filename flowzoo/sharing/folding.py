@@ -81,7 +81,8 @@ def _constant(module: GraphModule, value: Tensor) -> Node:
 
 def _inverse(matrix: Tensor, *, left: bool = True, **_: Any) -> Tensor:
     assert left, "flows multiply from the left"
-    return torch.linalg.inv(matrix.double()).to(matrix.dtype)
+    found: Tensor = torch.linalg.inv(matrix.double())
+    return found.to(matrix.dtype)
 
 
 def _triangular_inverse(
@@ -89,7 +90,9 @@ def _triangular_inverse(
 ) -> Tensor:
     assert left, "flows multiply from the left"
     identity = torch.eye(matrix.shape[-1], dtype=torch.float64, device=matrix.device)
-    found = torch.linalg.solve_triangular(matrix.double(), identity, upper=upper, unitriangular=unitriangular)
+    found: Tensor = torch.linalg.solve_triangular(
+        matrix.double(), identity, upper=upper, unitriangular=unitriangular
+    )
     return found.to(matrix.dtype)
 
 

@@ -83,7 +83,9 @@ def trace(module: nn.Module, example: Sequence[Tensor], what: str) -> ExportedPr
     try:
         with torch.no_grad(), quietly():
             shapes = (by_argument,) if isinstance(module, Decoder) else by_argument
-            program = torch.export.export(module, tuple(example), dynamic_shapes=shapes, strict=False)
+            program: ExportedProgram = torch.export.export(
+                module, tuple(example), dynamic_shapes=shapes, strict=False
+            )
             # Regions without autocast become calls of graphs, which torch cannot load again.
             return program.run_decompositions({})
     except FlowzooError as error:

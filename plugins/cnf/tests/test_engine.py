@@ -85,8 +85,8 @@ def test_sums_of_unit_vectors_that_do_not_meet_give_the_exact_diagonal(
 
 def distinct(colours: Colours) -> int:
     """Return the number of colours, which has to be stated."""
-    assert len(colours.by_dimension.unique()) == colours.count
-    return colours.count
+    assert len(colours.by_dimension.unique()) == colours.number
+    return colours.number
 
 
 def test_an_exact_trace_takes_as_many_probes_as_the_reach_asks_for() -> None:

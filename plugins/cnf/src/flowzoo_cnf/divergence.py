@@ -40,11 +40,11 @@ class Colours(NamedTuple):
 
     Attributes:
         by_dimension: ``(C, H, W)``, whole numbers from 0 on.
-        count: Number of colours.
+        number: Number of colours.
     """
 
     by_dimension: Tensor
-    count: int
+    number: int
 
 
 def hutchinson(field: Prepared, v: Images, time: Time, probe: Images) -> Divergence:
@@ -72,9 +72,9 @@ def exact(field: Prepared, v: Images, time: Time, colours: Colours) -> Divergenc
     """
     diagonal, norm = torch.zeros_like(v), v.new_zeros(v.shape[0])
     # The number of images is unknown in an export, so that it cannot decide the chunks.
-    chunk = colours.count if is_exporting() else max(1, CHUNK // max(1, len(v) * v.shape[-2] * v.shape[-1]))
+    chunk = colours.number if is_exporting() else max(1, CHUNK // max(1, len(v) * v.shape[-2] * v.shape[-1]))
     value = v
-    for some in torch.arange(colours.count, device=v.device).split(chunk):
+    for some in torch.arange(colours.number, device=v.device).split(chunk):
         probes = (colours.by_dimension == some.reshape(-1, 1, 1, 1, 1)).to(v.dtype)
         value, products = field.jvp_many(v, probes, time)
         diagonal = diagonal + (products * probes).sum(0)
