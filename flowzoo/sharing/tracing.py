@@ -83,11 +83,10 @@ def trace(module: nn.Module, example: Sequence[Tensor], what: str) -> ExportedPr
     try:
         with torch.no_grad(), quietly():
             shapes = (by_argument,) if isinstance(module, Decoder) else by_argument
-            program: ExportedProgram = torch.export.export(
-                module, tuple(example), dynamic_shapes=shapes, strict=False
-            )
+            program = torch.export.export(module, tuple(example), dynamic_shapes=shapes, strict=False)
             # Regions without autocast become calls of graphs, which torch cannot load again.
-            return program.run_decompositions({})
+            decomposed: ExportedProgram = program.run_decompositions({})
+            return decomposed
     except FlowzooError as error:
         raise ExportError(f"{what} cannot be exported: {error}") from error
     except Exception as error:  # torch raises many kinds, some of them private
