@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -76,9 +76,9 @@ def trainable(module: nn.Module) -> int:
 
 
 def is_exporting() -> bool:
-    """Whether ``torch.export`` traces a model: values are unknown then, so that none can be checked."""
-    return _is_exporting()
+    """Whether ``torch.export`` traces a model. Values are unknown then, so that none can be checked."""
+    return CAN_EXPORT and torch.compiler.is_exporting()
 
 
-# torch 2.6 does not distinguish tracing for an export from compiling.
-_is_exporting: Callable[[], bool] = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
+CAN_EXPORT = hasattr(torch.compiler, "is_exporting")
+"""Whether this torch distinguishes exporting from compiling, whose checks must stay: from 2.7 on."""

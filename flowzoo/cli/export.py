@@ -45,9 +45,10 @@ def export(
     """Write a trained model's encoder and decoder as graphs that run without flowzoo.
 
     The encoder maps images in [0, 1) to latents and log p(x) in nats. The decoder maps latents to images.
-    Both take batches of any size. The graphs are compared with the model before they are written.
+    Both take batches of any size. The graphs are compared with the model before they are written. An export
+    takes seconds for a small model, and minutes for a large one.
 
-    ONNX needs more libraries: pip install 'flowzoo[onnx]'
+    ONNX needs more libraries: pip install onnx onnxscript onnxruntime
     """
     from flowzoo.sharing.export import export_model
 

@@ -19,6 +19,7 @@ from flowzoo.flow import Flow
 from flowzoo.loading import load_model
 from flowzoo.sharing.onnx_file import require_libraries, run_onnx, to_onnx
 from flowzoo.sharing.tracing import PARTS, Part, part_of, quietly, trace
+from flowzoo.tensors import CAN_EXPORT
 
 Format = Literal["torch-export", "onnx"]
 SUFFIXES: dict[Format, str] = {"torch-export": ".pt2", "onnx": ".onnx"}
@@ -83,7 +84,7 @@ def export_model(
         OptionError: The format or the part is unknown, the format does not fit the file's name, or a file
             exists already.
         ExportError: The model is no graph, uses an operator that the format does not have, or the graph
-            differs from the model; or a library is not installed. Nothing is written.
+            differs from the model; or a library is missing or too old. Nothing is written.
         SavedModelError: There is no such model.
         FileError: The system does not let the file be written.
     """
@@ -95,6 +96,10 @@ def export_model(
         check_output(each)
         if each.exists():
             raise OptionError(f"the file {each} exists already. Delete it, or choose another name")
+    if not CAN_EXPORT:
+        raise ExportError(
+            f"export needs torch 2.7 or newer, and {torch.__version__} is installed: pip install 'torch>=2.7'"
+        )
     if kind == "onnx":
         require_libraries()
     flow = _ready(model if isinstance(model, Flow) else load_model(model))

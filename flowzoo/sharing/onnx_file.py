@@ -50,7 +50,7 @@ def to_onnx(
         ExportError: It uses an operator that ONNX does not have.
     """
     with torch.no_grad(), quietly():
-        folded = trace(fold(program.run_decompositions().module()), example, what)
+        folded = trace(fold(program.module()), example, what)
         try:
             found = torch.onnx.export(
                 folded, dynamo=True, verbose=False, input_names=inputs, output_names=outputs

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import flowzoo
 from flowzoo.bench.metrics.flops import count_flops
 from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.identity import IdentityBijector, IdentityTransform
@@ -83,12 +84,29 @@ def test_systems_and_attention_are_counted_too() -> None:
 
 
 def test_jacobian_products_are_counted_with_their_tangents() -> None:
+    """torch differentiates a convolution by its weights too, and multiplies by their tangent, which is 0."""
     x = torch.ones(1, 1, 8, 8)
     field = Convolved().prepare(None, x)
     one = count_flops(lambda: field.jvp(x, x, 0.0))
-    assert one["convolution"] >= 2 * CONVOLUTION  # the value and the tangent
+    value, by_weights = CONVOLUTION, CONVOLUTION
+    assert one == {"convolution": value + by_weights + CONVOLUTION}
     many = count_flops(lambda: field.jvp_many(x, torch.ones(4, *x.shape), 0.0))
-    assert many["convolution"] >= (1 + 4) * CONVOLUTION
+    assert many == {"convolution": value + by_weights + 4 * CONVOLUTION}
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_all_evaluations_of_a_solver_are_counted(steps: int) -> None:
+    field = {"name": "conv-field", "hidden": 1, "layers": 2}
+    bijector = {"blocks": 1, "network": field, "evaluation_solver": "rk4", "evaluation_steps": steps}
+    options = {"normalise": "standardise", "bijector": bijector}
+    flow = flowzoo.create_model("ffjord", (1, 8, 8), bins=17, seed=0, **options)
+    flow.initialise([torch.arange(8 * 64).reshape(8, 1, 8, 8) % 17])
+    evaluations, maps_of_time = 4 * steps, 2
+    decoded = count_flops(lambda: flow.decode(flow.draw_latents(1)))
+    assert decoded == {"convolution": (2 * evaluations + maps_of_time) * CONVOLUTION}
+    # Each evaluation with a product adds one convolution; that of the probe by the first layer is made once.
+    estimated = count_flops(lambda: flow.log_prob(torch.full((1, 1, 8, 8), 0.5)))
+    assert estimated == {"convolution": (3 * evaluations + 1 + maps_of_time) * CONVOLUTION}
 
 
 def test_what_is_compiled_is_counted_uncompiled() -> None:
