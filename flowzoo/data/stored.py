@@ -26,6 +26,12 @@ GREY_MODES = frozenset({"1", "L", "LA", "La"})
 class StoredImages(ABC):
     """The images of one split as they are stored, in a fixed order."""
 
+    labels: Sequence[int] | None = None
+    """The class of each image; None without labels."""
+
+    classes: tuple[str, ...] = ()
+    """Names of the classes, in the order of their numbers; empty without labels."""
+
     @abstractmethod
     def __len__(self) -> int:
         """Return the number of images."""
@@ -52,10 +58,16 @@ class ImageFiles(StoredImages):
 
     Args:
         paths: The files, in the images' order.
+        labels: The class of each image; None without labels.
+        classes: Names of the classes.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(
+        self, paths: Sequence[Path], labels: Sequence[int] | None = None, classes: tuple[str, ...] = ()
+    ) -> None:
         self._paths = paths
+        self.labels = labels
+        self.classes = classes
 
     def __len__(self) -> int:
         return len(self._paths)

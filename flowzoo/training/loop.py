@@ -188,9 +188,9 @@ class TrainingLoop:
     def _take_step(self) -> tuple[float, Ledger, float]:
         """Take one step. Return the loss in bits/dim, the reports of components, and images per second."""
         began = time.monotonic()
-        images = next(self._around.batches)
+        images, labels = self._around.batches.take()
         try:
-            loss, ledger = self._step.take(images, self._learning_rate())
+            loss, ledger = self._step.take(images, self._learning_rate(), labels)
         except NumericalError as problem:
             kept = self._around.folder.model
             best = f" (the best model so far is in {kept})" if kept.exists() else ""

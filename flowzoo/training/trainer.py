@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from flowzoo.call import Call
-from flowzoo.data.batches import ShuffledBatches
+from flowzoo.data.batches import Batch, ShuffledBatches
 from flowzoo.data.dataset import Dataset
 from flowzoo.errors import SavedModelError
 from flowzoo.experiment.experiment import Experiment
@@ -22,8 +22,8 @@ from flowzoo.registry.provenance import Provenance
 from flowzoo.registry.saving import load_model, save_model
 from flowzoo.runfolder import NEW_RUN, RunFolder
 from flowzoo.scoring import Scores, fit_splits, gather_scores, scored_levels
-from flowzoo.shapes import IntegerImages
 from flowzoo.training.checkpoint import Position, load_checkpoint
+from flowzoo.training.labels import require_labels
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.loop import Surroundings, TensorGroups, TrainingLoop
 from flowzoo.training.reporter import Progress, Reporter, WorkReport
@@ -64,7 +64,9 @@ class Trainer:
 
     Raises:
         OptionError: Levels that depend on each other are to be trained separately, bijectors that train
-            together have different phases, or the budget has fewer steps than there are stages.
+            together have different phases, the budget has fewer steps than there are stages, or the images
+            have more classes than the model.
+        DataError: The model has classes, and the images have no labels.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Trainer:
         fingerprint: str,
         reporter: Reporter,
     ) -> None:
+        require_labels(flow, dataset)
         self.steps = 0
         self._flow = flow
         self._make_scoring = make_scoring
@@ -258,7 +261,7 @@ class Trainer:
 
         scoring = self._scoring
         integers = self._random_batches(self._options.validation_batch_size, images)
-        batches = (scoring.dequantise(batch, call).x for batch in integers)
+        batches = (scoring.dequantise(batch.images, call).x for batch in integers)
         return gather_scores(scoring, scored_levels(self._flow), batches, call, report)
 
     def _first_pass(self, flow: Flow) -> None:
@@ -266,11 +269,11 @@ class Trainer:
         total = len(self._dataset.split("train"))
         done = 0
 
-        def batches() -> Iterator[IntegerImages]:
+        def batches() -> Iterator[Batch]:
             nonlocal done
-            for batch in self._random_batches(self._options.initial_images):
-                yield batch
-                done += len(batch)
+            for images, labels in self._random_batches(self._options.initial_images):
+                yield Batch(images, labels if flow.classes else None)
+                done += len(images)
                 report(done, total)
 
         flow.initialise(batches(), self._generator)
@@ -281,11 +284,13 @@ class Trainer:
         )
         return WorkReport(self._reporter, work, before)
 
-    def _random_batches(self, size: int, limit: int | None = None) -> Iterator[IntegerImages]:
+    def _random_batches(self, size: int, limit: int | None = None) -> Iterator[Batch]:
         """Yield training images in random order, since a data set may be sorted."""
         source = self._dataset.split("train")
         order = torch.randperm(len(source), generator=torch.Generator().manual_seed(0))[:limit]
-        yield from source.stream([indices.tolist() for indices in order.split(size)])
+        batches = [indices.tolist() for indices in order.split(size)]
+        for indices, images in zip(batches, source.stream(batches), strict=True):
+            yield Batch(images, source.labels_at(indices))
 
     def _flow_of(self, stage: Stage) -> Flow:
         if not stage.scoring:
