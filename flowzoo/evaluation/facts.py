@@ -14,6 +14,7 @@ def facts_of(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("data", f"{evaluation.data} {evaluation.data_revision}, {evaluation.split} split"),
         ("bits/dim", f"{_bits(evaluation.bits_per_dim, evaluation.standard_error)}  (lower is better)"),
         ("not ranked", "; ".join(evaluation.objections)),
+        *_given_class(evaluation),
         ("Gaussian floor", _floor(evaluation)),
         ("images", _images(evaluation)),
         ("training", "mirrors each image with probability 1/2" if evaluation.flips else ""),
@@ -33,6 +34,23 @@ def facts_of(evaluation: Evaluation) -> list[tuple[str, str]]:
         explained = "of images and drawn coarse images together; no bound for the images alone, never ranked"
         facts.append(("joint_bpd", f"{evaluation.joint_bits_per_dim:.4f}  ({explained})"))
     return [(name, value) for name, value in facts if value]
+
+
+def _given_class(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """Return the figures of a model with classes; the bits/dim are those of images without a label."""
+    found = evaluation.given_class
+    if found is None:
+        return []
+    told = "it is told the class, and is never compared with bits/dim"
+    return [
+        ("given the class", f"{_bits(found.bits_per_dim, found.standard_error)}  ({told})"),
+        (
+            "class accuracy",
+            f"{100 * found.accuracy:.1f} ± {100 * found.accuracy_error:.1f} % of "
+            f"{_counted(found.images)}, among "
+            f"{found.classes} classes, by Bayes' rule",
+        ),
+    ]
 
 
 def _bits(value: float, error: float | None) -> str:
