@@ -41,7 +41,8 @@ def _given_class(evaluation: Evaluation) -> list[tuple[str, str]]:
     found = evaluation.given_class
     if found is None:
         return []
-    told = "it is told the class, and is never compared with bits/dim"
+    trace = f"; trace: {found.trace}" if found.trace else ""
+    told = f"it is told the class, and is never compared with bits/dim{trace}"
     return [
         ("given the class", f"{_bits(found.bits_per_dim, found.standard_error)}  ({told})"),
         (

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -45,16 +46,21 @@ class _OfLabels(Metric):
             seed=self.seed,
             progress=lambda done, total: trained.progress(done / total, "images"),
         )
-        return self._measurement(
-            found, {"split": self.split, "images": found.images, "classes": found.classes}
-        )
+        conditions = {
+            "split": self.split,
+            "images": found.images,
+            "classes": found.classes,
+            "trace": found.trace,
+            "seed": self.seed,
+        }
+        return self._measurement(found, conditions)
 
     @abstractmethod
     def _kind(self) -> tuple[str, Better]:
         """Return the unit, and which figures are better."""
 
     @abstractmethod
-    def _measurement(self, found: GivenClass, conditions: dict[str, object]) -> Measurement: ...
+    def _measurement(self, found: GivenClass, conditions: Mapping[str, Any]) -> Measurement: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +70,7 @@ class BitsPerDimGivenClass(_OfLabels):
     def _kind(self) -> tuple[str, Better]:
         return "bits/dim", "lower"
 
-    def _measurement(self, found: GivenClass, conditions: dict[str, object]) -> Measurement:
+    def _measurement(self, found: GivenClass, conditions: Mapping[str, Any]) -> Measurement:
         return Measurement(
             found.bits_per_dim,
             *self._kind(),
@@ -82,7 +88,7 @@ class ClassAccuracy(_OfLabels):
     def _kind(self) -> tuple[str, Better]:
         return "%", "higher"
 
-    def _measurement(self, found: GivenClass, conditions: dict[str, object]) -> Measurement:
+    def _measurement(self, found: GivenClass, conditions: Mapping[str, Any]) -> Measurement:
         return Measurement(
             100.0 * found.accuracy,
             *self._kind(),
