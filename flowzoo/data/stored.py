@@ -48,6 +48,10 @@ class StoredImages(ABC):
         """As :meth:`decode`, and return the changes of the stored values; none by default."""
         return self.decode(content), []
 
+    def folder(self, index: int) -> str:
+        """Return the name of the folder that holds the image at ``index``; empty if it has no folder."""
+        return ""
+
     def label(self, index: int) -> str:
         """Return the name of the image at ``index`` for errors."""
         return f"image {index} of {len(self)}"
@@ -58,16 +62,10 @@ class ImageFiles(StoredImages):
 
     Args:
         paths: The files, in the images' order.
-        labels: The class of each image; None without labels.
-        classes: Names of the classes.
     """
 
-    def __init__(
-        self, paths: Sequence[Path], labels: Sequence[int] | None = None, classes: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = paths
-        self.labels = labels
-        self.classes = classes
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -86,6 +84,9 @@ class ImageFiles(StoredImages):
 
     def decode_explained(self, content: bytes) -> tuple[Image.Image, list[str]]:
         return decode_explained(content)
+
+    def folder(self, index: int) -> str:
+        return self._paths[index].parent.name
 
     def label(self, index: int) -> str:
         return str(self._paths[index])
