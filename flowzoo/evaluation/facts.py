@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flowzoo.evaluation.audit import Audit
 from flowzoo.evaluation.density.outcome import DensityAudit
+from flowzoo.evaluation.labels import GivenClass
 from flowzoo.evaluation.report import Evaluation
 
 
@@ -44,6 +45,7 @@ def _given_class(evaluation: Evaluation) -> list[tuple[str, str]]:
     trace = f"; trace: {found.trace}" if found.trace else ""
     told = f"it is told the class, and is never compared with bits/dim{trace}"
     return [
+        ("summed over classes", _summed(found)),
         ("given the class", f"{_bits(found.bits_per_dim, found.standard_error)}  ({told})"),
         (
             "class accuracy",
@@ -52,6 +54,15 @@ def _given_class(evaluation: Evaluation) -> list[tuple[str, str]]:
             f"{found.classes} classes, by Bayes' rule",
         ),
     ]
+
+
+def _summed(found: GivenClass) -> str:
+    bits = found.summed_bits_per_dim
+    return (
+        ""
+        if bits is None
+        else f"{bits:.4f}  (a density of images without labels too: sum of p(class) p(x | class))"
+    )
 
 
 def _bits(value: float, error: float | None) -> str:

@@ -20,6 +20,7 @@ from flowzoo.integers import positive_integer
 from flowzoo.origin import naming_the_component
 from flowzoo.seeds import check_seed
 from flowzoo.solving import Solving
+from flowzoo.units import nats_to_bits
 from flowzoo.warm_start import WarmStart
 
 
@@ -31,6 +32,9 @@ class GivenClass:
         bits_per_dim: Mean bits/dim of images given their own class. It says nothing of how likely the class
             is, so it is never compared with bits/dim of images.
         standard_error: Standard error of it.
+        summed_bits_per_dim: Mean bits/dim of the images by ``p(x) = sum over y of p(y) p(x | y)``, which is
+            a density of images without labels again. None where a log-determinant is an estimate, whose
+            noise would inflate the sum.
         accuracy: Share of the images whose class is the most likely one by Bayes' rule:
             ``log p(y | x) = log p(x | y) + log p(y) + const``.
         accuracy_error: Standard error of it.
@@ -41,6 +45,7 @@ class GivenClass:
 
     bits_per_dim: float
     standard_error: float
+    summed_bits_per_dim: float | None
     accuracy: float
     accuracy_error: float
     images: int
@@ -113,6 +118,7 @@ def evaluate_given_class(
     warm_start, _ = calibrate(flow, lambda new: bits(pilot, _labels(source, pilot), new))
     own: list[Tensor] = []
     right: list[Tensor] = []
+    summed: list[Tensor] = []
     for indices, _ in sequential_batches(source, batch_size, limit):
         places, labels = list(indices), _labels(source, list(indices))
         by_class = torch.full((len(places), flow.classes), math.inf, dtype=torch.float64)
@@ -120,6 +126,7 @@ def evaluate_given_class(
             by_class[:, number] = bits(places, torch.full_like(labels, number), warm_start)
         own.append(by_class.gather(1, labels[:, None])[:, 0])
         log_joint = prior - by_class * (flow.dimensions * math.log(2.0))
+        summed.append(nats_to_bits(-log_joint.logsumexp(1), flow.dimensions))
         right.append(log_joint.argmax(1) == labels)
         progress(indices.stop, count)
     found, hits = torch.cat(own), torch.cat(right).double()
@@ -127,6 +134,7 @@ def evaluate_given_class(
     return GivenClass(
         bits_per_dim=float(found.mean()),
         standard_error=float(found.std()) / math.sqrt(count) if count > 1 else 0.0,
+        summed_bits_per_dim=None if ledger.estimated else float(torch.cat(summed).mean()),
         accuracy=accuracy,
         accuracy_error=math.sqrt(accuracy * (1.0 - accuracy) / count),
         images=count,

@@ -80,6 +80,8 @@ def test_the_figures_are_those_of_the_definition(flow: Flow, data: Dataset) -> N
     posterior = given + torch.tensor([0.75, 0.25]).log()
     assert found.bits_per_dim == pytest.approx(float(bits.mean()), abs=1e-5)
     assert found.standard_error == pytest.approx(float(bits.std()) / math.sqrt(40), abs=1e-5)
+    summed = 8.0 - posterior.logsumexp(1) / (4 * math.log(2.0))
+    assert found.summed_bits_per_dim == pytest.approx(float(summed.mean()), abs=1e-5)
     assert found.accuracy == float((posterior.argmax(1) == labels).double().mean())
     assert found.accuracy > 0.9, "dark and light are easy to tell apart"
     assert (found.images, found.classes) == (40, 2)

@@ -78,6 +78,7 @@ class BitsPerDimGivenClass(_OfLabels):
             valid=False,
             objections=(NOT_OF_IMAGES,),
             conditions=conditions,
+            details={"summed_over_classes": found.summed_bits_per_dim},
         )
 
 
