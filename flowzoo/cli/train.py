@@ -49,6 +49,25 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A setting; may be repeated.", show_default=False),
     ] = None,
+    log: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--log",
+            help="Log training to csv, tensorboard or wandb too; may be repeated. With --resume, by default "
+            "as before, and none ends it.",
+            show_default=False,
+        ),
+    ] = None,
+    log_samples: Annotated[
+        int | None,
+        typer.Option(
+            "--log-samples",
+            metavar="N",
+            min=0,
+            help="Draw samples into RUN/samples with every Nth validation; 0 for none.",
+            show_default="with --log each one, while that takes a tenth of the time at most",
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     print_config: Annotated[
         bool, typer.Option("--print-config", help="Print the settings as YAML for --config; train nothing.")
@@ -78,6 +97,7 @@ def train(
     from flowzoo.cli.progress import clock
     from flowzoo.cli.training_progress import TrainingBar
     from flowzoo.experiment.budget import Budget
+    from flowzoo.training.logs.choose import log_options
     from flowzoo.training.start import resume_run, start_run
 
     has_budget = steps is not None or seconds is not None
@@ -92,14 +112,17 @@ def train(
                 device=device,
                 workers=workers,
                 reporter=bar,
+                log=log or None,
+                samples_every=log_samples,
             )
     else:
+        logs = log_options(log or None, log_samples)
         experiment = _experiment(settings, model, data, budget, seed)
         if print_config:
             _print(experiment)
             return
         with _saying_what_is_kept(out), TrainingBar() as bar:
-            record = start_run(out, experiment, device=device, workers=workers, reporter=bar)
+            record = start_run(out, experiment, device=device, workers=workers, reporter=bar, log=logs)
     trained = record.experiment
     say(f"trained {trained.model} on {trained.data}: {record.steps} steps, {clock(record.seconds)}")
     say(f"next: flowzoo evaluate {word(out)}    flowzoo sample {word(out)} -o {word(out / 'samples.png')}")
