@@ -27,7 +27,7 @@ from flowzoo.experiment.log_options import NO_LOG, LogOptions
 from flowzoo.files import make_folder, write_json
 from flowzoo.flow import Flow
 from flowzoo.formats import Format, FormatError
-from flowzoo.locks import hold
+from flowzoo.locks import hold, is_held
 from flowzoo.registry.lookup import Registry
 from flowzoo.registry.provenance import Provenance
 from flowzoo.registry.saving import load_model
@@ -239,6 +239,14 @@ class RunFolder:
             f"{self.path} has no model yet: {when}; wait for it, "
             f"or go on with training that has stopped: flowzoo train --resume --out {word(self.path)}"
         )
+
+    def is_training(self) -> bool:
+        """Whether a process trains in the folder now."""
+        return is_held(self._lock)
+
+    def has_record(self) -> bool:
+        """Whether the folder holds a run's record; it comes soon after training begins."""
+        return self._record.is_file()
 
     def write(self, record: RunRecord) -> None:
         """Write the record."""

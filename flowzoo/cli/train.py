@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flowzoo.cli.completion import logs, names_of, run_folders
 from flowzoo.cli.console import complain, say
 from flowzoo.cli.moved import read_moved
 from flowzoo.cli.settings import Settings, read_settings
@@ -22,14 +23,27 @@ if TYPE_CHECKING:
 
 
 def train(
-    model: Annotated[str, typer.Argument(help="Name of the model; left out with --resume.")] = "",
+    model: Annotated[
+        str,
+        typer.Argument(help="Name of the model; left out with --resume.", autocompletion=names_of("model")),
+    ] = "",
     data: Annotated[
         str | None,
-        typer.Option("--data", help="Name of the data set, such as digits.", show_default=False),
+        typer.Option(
+            "--data",
+            help="Name of the data set, such as digits.",
+            show_default=False,
+            autocompletion=names_of("dataset"),
+        ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Run folder; new, or that of the run to resume.", show_default="run"),
+        typer.Option(
+            "--out",
+            help="Run folder; new, or that of the run to resume.",
+            show_default="run",
+            autocompletion=run_folders,
+        ),
     ] = None,
     seconds: Annotated[
         float | None, typer.Option("--seconds", help="Training time in seconds, in all.")
@@ -56,6 +70,7 @@ def train(
             help="Log training to csv, tensorboard or wandb too; may be repeated. With --resume, by default "
             "as before, and none ends it.",
             show_default=False,
+            autocompletion=logs,
         ),
     ] = None,
     log_samples: Annotated[
@@ -97,7 +112,7 @@ def train(
     from flowzoo.cli.progress import clock
     from flowzoo.cli.training_progress import TrainingBar
     from flowzoo.experiment.budget import Budget
-    from flowzoo.training.logs.choose import log_options
+    from flowzoo.experiment.log_options import log_options
     from flowzoo.training.start import resume_run, start_run
 
     has_budget = steps is not None or seconds is not None

@@ -20,7 +20,7 @@ from flowzoo.device import prepare_device
 from flowzoo.errors import DataError, FileError, OptionError
 from flowzoo.experiment.budget import Budget
 from flowzoo.experiment.experiment import Experiment
-from flowzoo.experiment.log_options import NO_LOG, LogOptions
+from flowzoo.experiment.log_options import NO_LOG, LogOptions, log_options
 from flowzoo.flow import Flow
 from flowzoo.integers import plain_number
 from flowzoo.registry.added import with_added
@@ -31,7 +31,6 @@ from flowzoo.registry.provenance import Provenance, changes, provenance_of, refu
 from flowzoo.registry.saving import check_replaceable, saved_provenance
 from flowzoo.rundata import given_run_data, load_run_data
 from flowzoo.runfolder import NEW_RUN, DataReport, RunFolder, RunRecord
-from flowzoo.training.logs.choose import log_options
 from flowzoo.training.reporter import Reporter
 from flowzoo.training.stop import stoppable
 from flowzoo.training.trainer import Trainer
@@ -57,7 +56,7 @@ def start_run(
         workers: Number of processes that read images ahead. They change nothing but the time.
         reporter: Receives the progress.
         log: Where training is logged besides the run folder's own log, as
-            :func:`~flowzoo.training.logs.choose.log_options` returns it.
+            :func:`~flowzoo.experiment.log_options.log_options` returns it.
 
     Returns:
         The finished run's record.
@@ -157,7 +156,7 @@ def resume_run(
             is the same (:mod:`flowzoo.registry.probe`).
         dataset: The images, for a run on images that were given in Python; by default they are loaded again.
         log: Other logs than those that the run was started with; names as in
-            :func:`~flowzoo.training.logs.choose.log_options`.
+            :func:`~flowzoo.experiment.log_options.log_options`.
         samples_every: Another number of validations between pictures of samples, as there.
 
     Raises:

@@ -18,6 +18,7 @@ from flowzoo.device import prepare_device
 from flowzoo.errors import OptionError
 from flowzoo.experiment.budget import Budget
 from flowzoo.experiment.experiment import Experiment
+from flowzoo.experiment.log_options import log_options
 from flowzoo.experiment.training_options import parse_training_options
 from flowzoo.files import as_path
 from flowzoo.flow import Flow
@@ -27,7 +28,6 @@ from flowzoo.mappings import names_to_values
 from flowzoo.registry.models import create_model
 from flowzoo.runfolder import RunFolder
 from flowzoo.seeds import check_seed
-from flowzoo.training.logs.choose import log_options
 from flowzoo.training.reporter import Progress, Reporter
 from flowzoo.training.start import resume_run, train_into
 

@@ -27,8 +27,8 @@ from flowzoo.scoring import Scores, fit_splits, gather_scores, scored_levels
 from flowzoo.shapes import IntegerImages
 from flowzoo.training.checkpoint import Position, load_checkpoint
 from flowzoo.training.log import TrainingLog
-from flowzoo.training.logs.choose import open_writers
 from flowzoo.training.logs.mirror import Mirror
+from flowzoo.training.logs.open_writers import open_writers
 from flowzoo.training.logs.writer import Opening
 from flowzoo.training.loop import Surroundings, TensorGroups, TrainingLoop
 from flowzoo.training.reporter import Progress, Reporter, WorkReport

@@ -29,6 +29,12 @@ COMMANDS = (
         "train mrcnf --data digits --out runs/first --seconds 60",
     ),
     _command(
+        "watch",
+        "watch:watch",
+        "Show the curves of runs while they train.",
+        "watch runs/first\nflowzoo watch runs/first runs/second",
+    ),
+    _command(
         "evaluate",
         "evaluate:evaluate",
         "Measure a trained model's bits/dim on held-out images.",
