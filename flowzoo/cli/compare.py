@@ -162,7 +162,7 @@ def _print_curves(found: RunComparison) -> None:
         if run.curve
     }
     across = "seconds of training" if in_seconds else "steps of training"
-    lines = text_chart(curves, min(out.width, _WIDEST) - len(across), across, "validation, bits/dim")
+    lines = text_chart(curves, min(out.width, _WIDEST), across, "validation, bits/dim")
     if lines:
         out.print()
     for line in lines:

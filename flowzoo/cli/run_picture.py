@@ -44,7 +44,10 @@ def picture(
         lines += _packed(_figures(state), width)
         lines += [state.note] if state.note else []
         lines += _packed(_next(state), width)
-        charts = [("bits/dim", state.likelihoods), ("loss of another objective", state.losses)]
+        charts = [("bits/dim", state.likelihoods)]
+        if state.losses:  # those of different objectives have different scales
+            name, curve = max(state.losses.items(), key=lambda each: each[1][-1])
+            charts.append((f"loss of {name}", {name: curve}))
     else:
         found = {str(each.path): _validations(each) for each in states}
         lines += [
@@ -60,8 +63,7 @@ def picture(
     for up, curves in charts:
         points = {name: _against(unit, curves[name]) for name in _training_first(curves)}
         drawn = marks if any(name.startswith("training") for name in points) else MARKS
-        label = f"{unit} of training"
-        lines += ["", *text_chart(points, min(width, _WIDEST) - len(label), label, up, rows, drawn)]
+        lines += ["", *text_chart(points, min(width, _WIDEST), f"{unit} of training", up, rows, drawn)]
     return lines
 
 
@@ -83,13 +85,10 @@ def _headline(state: RunState) -> list[str]:
     name = f"{state.path}: {record.experiment.model} on {record.experiment.data}, {state.status}"
     used = min(1.0, budget.used(step, seconds))
     of = f" of {budget.steps:,}" if budget.steps is not None else ""
-    found = [name, f"step {step:,}{of}"]
     if state.status == "finished":
-        return [*found, f"trained for {clock(seconds)}"]
-    found.append(f"{used:.0%}, {clock(seconds)} so far")
-    if state.status == "running" and used > 0:
-        found.append(f"{clock(seconds * (1.0 / used - 1.0))} left")
-    return found
+        return [name, f"step {step:,}{of}, trained for {clock(seconds)}"]
+    left = f", {clock(seconds * (1.0 / used - 1.0))} left" if state.status == "running" and used > 0 else ""
+    return [name, f"step {step:,}{of} ({used:.0%}), {clock(seconds)} so far{left}"]
 
 
 def _figures(state: RunState) -> list[str]:

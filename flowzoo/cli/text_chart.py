@@ -22,13 +22,13 @@ def text_chart(
     The first validations of a training can be far above the rest, so the chart ends where three quarters of
     all points lie below, with as much room again; points above it are drawn in its highest row.
 
-    >>> print("\n".join(text_chart({"a": [(0, 3.0), (10, 1.0)]}, 30, "steps", "bits/dim")[-2:]))
+    >>> print("\n".join(text_chart({"a": [(0, 3.0), (10, 1.0)]}, 37, "steps", "bits/dim")[-2:]))
            0                    10  steps
            o a
 
     Args:
         curves: The points of each curve, by its name.
-        width: Columns of the whole chart.
+        width: Columns of the whole chart, with what stands beside it.
         across: What the horizontal axis shows.
         up: What the vertical axis shows.
         height: Rows of the chart, without its axes.
@@ -43,7 +43,7 @@ def text_chart(
     high = min(values[-1], low + 2.0 * (values[3 * (len(values) - 1) // 4] - low) or values[-1])
     high = high if high > low else low + 1e-3
     left, right = min(place for place, _ in points), max(place for place, _ in points)
-    columns = max(10, width - 8)
+    columns = max(10, width - len(across) - 10)
     grid = [[" "] * columns for _ in range(height)]
     for mark, curve in zip(signs, curves.values(), strict=True):
         for place, value in curve:

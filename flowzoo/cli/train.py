@@ -67,8 +67,9 @@ def train(
         list[str] | None,
         typer.Option(
             "--log",
-            help="Log training to csv, tensorboard or wandb too; may be repeated. With --resume, by default "
-            "as before, and none ends it.",
+            metavar="LOG",
+            help="Write a log besides the run folder's own: csv, tensorboard or wandb. Can be repeated. With "
+            "--resume, the logs go on by themselves, and --log none ends them.",
             show_default=False,
             autocompletion=logs,
         ),

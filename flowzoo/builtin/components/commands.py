@@ -26,7 +26,8 @@ COMMANDS = (
         "train",
         "train:train",
         "Train a model into a run folder.",
-        "train mrcnf --data digits --out runs/first --seconds 60",
+        "train mrcnf --data digits --out runs/first --seconds 60\n"
+        "flowzoo train glow --data digits --out runs/second --steps 1000 --log csv --log tensorboard",
     ),
     _command(
         "watch",

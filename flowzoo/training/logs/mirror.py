@@ -37,9 +37,12 @@ class Mirror:
 
     def close(self) -> None:
         """End all logs."""
-        for name in list(self._writers):
-            self._try(name, lambda writer: writer.close())
-        self._writers.clear()
+        while self._writers:
+            name, writer = self._writers.popitem()
+            try:
+                writer.close()
+            except Exception as error:
+                _LOGGER.warning("the log '%s' may lack its end: %s", name, _reason(error))
 
     def _write(self, writer: LogWriter, record: Mapping[str, Any]) -> None:
         step = record["step"]
@@ -56,5 +59,10 @@ class Mirror:
             broken = self._writers.pop(name)
             with suppress(Exception):
                 broken.close()
-            reason = " ".join(str(error).split()) or type(error).__name__
-            _LOGGER.warning("the log '%s' has ended, and training goes on without it: %s", name, reason)
+            _LOGGER.warning(
+                "the log '%s' has ended, and training goes on without it: %s", name, _reason(error)
+            )
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
