@@ -31,7 +31,7 @@ def open_writers(names: Iterable[str], opening: Opening) -> dict[str, LogWriter]
         except Exception as error:
             for writer in opened.values():
                 writer.close()
-            reason = " ".join(str(error).split()) or type(error).__name__
+            reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
             advice = _ADVICE.get(name, "Train without it, or repair that first")
             raise OptionError(f"the log '{name}' cannot be opened: {reason}. {advice}") from error
     return opened
