@@ -142,6 +142,8 @@ def train(
     trained = record.experiment
     say(f"trained {trained.model} on {trained.data}: {record.steps} steps, {clock(record.seconds)}")
     say(f"next: flowzoo evaluate {word(out)}    flowzoo sample {word(out)} -o {word(out / 'samples.png')}")
+    if "tensorboard" in record.log.writers:
+        say(f"curves: tensorboard --logdir {word(out / 'tensorboard')}")
 
 
 def _experiment(
