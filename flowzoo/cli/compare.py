@@ -68,8 +68,9 @@ def compare(
     moved = read_moved(assignments)
     from flowzoo.cli.progress import counting_each
     from flowzoo.comparison.compare import compare_runs
-    from flowzoo.comparison.plot import check_plot, plot_curves
+    from flowzoo.comparison.plot import plot_curves
     from flowzoo.files import check_output
+    from flowzoo.plots import check_plot
 
     if plot is not None:
         check_plot(plot)

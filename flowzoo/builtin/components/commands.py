@@ -54,6 +54,13 @@ COMMANDS = (
         "diagnose runs/first",
     ),
     _command(
+        "ood",
+        "ood:ood",
+        "Measure how well a trained model tells its own images from others.",
+        "ood runs/first --against noise --against constant\n"
+        "flowzoo ood runs/fashion --against mnist-5k --fit --plot ood.png",
+    ),
+    _command(
         "sample",
         "sample:sample",
         "Draw images from a trained model into one picture.",
