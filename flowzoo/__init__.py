@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from flowzoo.evaluation.report import evaluate as evaluate
     from flowzoo.flow import Flow as Flow
     from flowzoo.loading import load_model as load_model
+    from flowzoo.ood.detect import Detection as Detection
+    from flowzoo.ood.detect import detect_ood as detect_ood
     from flowzoo.registry.listing import list_models as list_models
     from flowzoo.registry.models import ModelInfo as ModelInfo
     from flowzoo.registry.models import create_model as create_model
@@ -61,7 +63,9 @@ _HOMES = {
     "ShapeError": "flowzoo.errors",
     "UnknownNameError": "flowzoo.errors",
     "create_model": "flowzoo.registry.models",
+    "Detection": "flowzoo.ood.detect",
     "dequantise": "flowzoo.dequantisation",
+    "detect_ood": "flowzoo.ood.detect",
     "downscale": "flowzoo.scaling",
     "evaluate": "flowzoo.evaluation.report",
     "list_models": "flowzoo.registry.listing",

@@ -44,6 +44,12 @@ METRICS: tuple[Component, ...] = (
     ),
     Component(
         kind="metric",
+        name="ood",
+        build="flowzoo.bench.metrics.ood:OutOfDistribution",
+        summary="AUROC of a score that tells test images from other images",
+    ),
+    Component(
+        kind="metric",
         name="parameters",
         build="flowzoo.bench.metrics.parameters:Parameters",
         summary="Number of trainable parameters, of the model and of each level",

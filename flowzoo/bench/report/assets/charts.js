@@ -109,7 +109,8 @@ function ticks([low, high], logarithmic, wanted) {
   const powers = Array.from({ length: Math.log10(high) - Math.floor(Math.log10(low)) + 1 }, (_, index) => Math.floor(Math.log10(low)) + index);
   const all = [[1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 2, 5], [1]].map((digits) =>
     powers.flatMap((power) => digits.map((digit) => Number(`${digit}e${power}`))).filter((value) => value >= low && value <= high));
-  return all.find((found) => found.length > 2 && found.length <= 2 * wanted) || wanted;
+  const apart = (found) => found.slice(1).every((value, index) => (Math.log(value / found[index]) / Math.log(high / low)) * wanted > 0.5);
+  return all.find((found) => found.length > 2 && apart(found)) || all.find((found) => found.length > 1 && apart(found)) || wanted;
 }
 
 // What can be drawn on the scale that the reader chose; what cannot is named above the chart.
