@@ -15,6 +15,7 @@ from flowzoo.cli.bench_submit import submit
 from flowzoo.cli.bench_verify import verify
 from flowzoo.cli.choose import JsonOption
 from flowzoo.cli.command import add_command
+from flowzoo.cli.completion import names_of
 from flowzoo.cli.console import complain, console, print_json, say, table
 from flowzoo.cli.roots import RootsOption, read_roots
 from flowzoo.cli.subject import DeviceOption
@@ -41,7 +42,12 @@ app = typer.Typer(
 
 
 def run(
-    suite: Annotated[str, typer.Argument(help="Name of a suite (see flowzoo bench list), or a YAML file.")],
+    suite: Annotated[
+        str,
+        typer.Argument(
+            help="Name of a suite (see flowzoo bench list), or a YAML file.", autocompletion=names_of("suite")
+        ),
+    ],
     out: Annotated[
         Path, typer.Option("--out", help="Folder for the results. It is made if it does not exist.")
     ] = RESULTS,

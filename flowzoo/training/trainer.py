@@ -13,6 +13,8 @@ from flowzoo.data.batches import ShuffledBatches
 from flowzoo.data.dataset import Dataset
 from flowzoo.errors import SavedModelError
 from flowzoo.experiment.experiment import Experiment
+from flowzoo.experiment.log_options import LogOptions
+from flowzoo.experiment.settings import settings_of
 from flowzoo.flow import Flow
 from flowzoo.origin import naming_the_component
 from flowzoo.registry.drift import refuse_drift
@@ -25,8 +27,12 @@ from flowzoo.scoring import Scores, fit_splits, gather_scores, scored_levels
 from flowzoo.shapes import IntegerImages
 from flowzoo.training.checkpoint import Position, load_checkpoint
 from flowzoo.training.log import TrainingLog
+from flowzoo.training.logs.mirror import Mirror
+from flowzoo.training.logs.open_writers import open_writers
+from flowzoo.training.logs.writer import Opening
 from flowzoo.training.loop import Surroundings, TensorGroups, TrainingLoop
 from flowzoo.training.reporter import Progress, Reporter, WorkReport
+from flowzoo.training.samples import SampleLog
 from flowzoo.training.stage import Stage, plan_stages
 
 FIRST_PASS_SHARE = 0.5
@@ -58,6 +64,7 @@ class Trainer:
             of another experiment is refused.
         fingerprint: The experiment's, with names as the run means them.
         reporter: Receives the progress.
+        log: The logs that the records of the run's own log are copied to, and how often samples are drawn.
 
     Attributes:
         steps: Number of steps so far, including those before a checkpoint.
@@ -76,6 +83,7 @@ class Trainer:
         experiment: Experiment,
         fingerprint: str,
         reporter: Reporter,
+        log: LogOptions,
     ) -> None:
         self.steps = 0
         self._flow = flow
@@ -85,6 +93,7 @@ class Trainer:
         self._folder = folder
         self._options = options = experiment.training
         self._reporter = reporter
+        self._log_options = log
         self._generator = torch.Generator(device=flow.device).manual_seed(experiment.seed)
         self._batches = ShuffledBatches(
             dataset.split("train"), options.images_per_step, experiment.seed, dataset.info.flips
@@ -158,17 +167,36 @@ class Trainer:
             NumericalError: The loss is not finite; the best model so far and the checkpoint stay.
         """
         try:
-            return self._train(checkpointed)
+            mirror = self._open_logs()
+            try:
+                return self._train(checkpointed, TrainingLog(self._folder.log, mirror.record))
+            finally:
+                mirror.close()
         finally:
             self._batches.close()
 
-    def _train(self, checkpointed: Callable[[Position], object]) -> TrainingResult:
+    def _open_logs(self) -> Mirror:
+        """Drop what the run's own log has of steps after the checkpoint, and open the other logs."""
+        log = TrainingLog(self._folder.log)
+        sent = max((record["step"] for record in log.read()), default=-1)
+        step, seconds = 0, 0.0
+        if self._restored is not None:
+            step, seconds = self._restored[0].step, self._restored[0].seconds
+        opening = Opening(self._folder, seconds, sent, settings_of(self._experiment))
+        mirror = Mirror(open_writers(self._log_options.writers, opening), self._folder.path)
+        log.rewind(step)
+        for record in log.read():
+            mirror.record(record)
+        return mirror
+
+    def _train(self, checkpointed: Callable[[Position], object], log: TrainingLog) -> TrainingResult:
         saved: TensorGroups | None
         if self._restored is not None:
             position, saved = self._restored
         else:
             position, saved = self._begin(), None
-        TrainingLog(self._folder.log).rewind(position.step)
+        samples = SampleLog(self._log_options, self._folder, log, self._options.validation_batch_size)
+        samples.drop_later(position.step)
         around = Surroundings(
             self._dataset,
             self._batches,
@@ -177,6 +205,8 @@ class Trainer:
             self._experiment,
             self.stages,
             self._reporter,
+            log,
+            samples,
         )
         remaining = slice(position.stage, None)
         for stage, budget in zip(self._stages[remaining], self._budgets[remaining], strict=True):

@@ -26,7 +26,14 @@ COMMANDS = (
         "train",
         "train:train",
         "Train a model into a run folder.",
-        "train mrcnf --data digits --out runs/first --seconds 60",
+        "train mrcnf --data digits --out runs/first --seconds 60\n"
+        "flowzoo train glow --data digits --out runs/log --steps 500 --log csv",
+    ),
+    _command(
+        "watch",
+        "watch:watch",
+        "Show the curves of runs while they train.",
+        "watch runs/first\nflowzoo watch runs/first runs/second",
     ),
     _command(
         "evaluate",
