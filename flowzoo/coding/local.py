@@ -1,7 +1,7 @@
 """Local bits-back coding: one image with its density under an invertible model.
 
-The noise of dequantisation and the latents are decoded from the stack as random draws, so that their bits come
-back when the image is decoded. With ``f`` the model, ``J`` its Jacobian, and a small ``sigma``::
+The noise of dequantisation and the latents are decoded from the stack as random draws, so that their bits
+come back when the image is decoded. With ``f`` the model, ``J`` its Jacobian, and a small ``sigma``::
 
     u ~ U;  x = (a + u) / M;  z ~ N(f(x), sigma^2 J J^T);   code x by N(f^-1(z), sigma^2 I), then z by N(0, I)
 
@@ -92,7 +92,7 @@ class ImageCoder:
         return values.reshape(1, *self.flow.image_shape).to(torch.uint8)
 
     def _local(self, grid: list[int]) -> tuple[Tensor, Tensor]:
-        """Return ``f(x)`` and the Cholesky factor of ``sigma^2 J J^T``, both in points of the latents' grid."""
+        """Return ``f(x)`` and the Cholesky factor of ``sigma^2 J J^T``, in points of the latents' grid."""
         scale = float(self.flow.bins << NOISE_BITS)
         x = (torch.tensor(grid, dtype=torch.float64) + 0.5) / scale
         encoder = Encoder(self.flow, x[None])

@@ -50,8 +50,12 @@ class Normal:
         shift, origin, last = self._bins()
         found = stack.peek(WORD)
         # The first edge above what was found belongs to the next bin.
-        coarse = -last - 1 + bisect_right(
-            range(-last, last + 2), found, key=lambda place: self._edge(place, shift, origin, last)
+        coarse = (
+            -last
+            - 1
+            + bisect_right(
+                range(-last, last + 2), found, key=lambda place: self._edge(place, shift, origin, last)
+            )
         )
         start = self._edge(coarse, shift, origin, last)
         if coarse > last:

@@ -6,8 +6,10 @@ import random
 from collections.abc import Sequence
 
 WORD = 32
-_LOW = 1 << WORD
-"""The head holds at least so much, and less than its square."""
+_LOW = 1 << (2 * WORD)
+"""The head holds at least so much, and less than ``2^32`` times that: the more, the less rounding costs."""
+
+_MASK = (1 << WORD) - 1
 
 
 class BitStack:
@@ -18,30 +20,31 @@ class BitStack:
     again restores the stack: this is how bits come back in bits-back coding.
 
     Args:
-        head: The topmost part.
+        head: The topmost part; random by default.
         words: The rest, 32 bits each, the topmost last.
-        seed: Seed of the random words that an empty stack begins with.
+        seed: Seed of the random bits that an empty stack begins with.
 
     References:
         Duda, "Asymmetric Numeral Systems", 2009.
     """
 
-    def __init__(self, head: int = _LOW, words: Sequence[int] = (), seed: int = 0) -> None:
-        self._head = head
-        self._words = list(words)
+    def __init__(self, head: int | None = None, words: Sequence[int] = (), seed: int = 0) -> None:
         self._random = random.Random(seed)
+        self._head = _LOW + self._random.getrandbits(2 * WORD) if head is None else head
+        self._words = list(words)
         self.drawn = 0
         """Number of random words that were drawn, since the stack was empty."""
 
     @property
     def words(self) -> list[int]:
-        """The stack as words of 32 bits, the topmost last: two for the head, then the others from below."""
-        return [*self._words, self._head & (_LOW - 1), self._head >> WORD]
+        """The stack as words of 32 bits, the topmost last; the head has three."""
+        return [*self._words, *(self._head >> shift & _MASK for shift in (0, WORD, 2 * WORD))]
 
     @classmethod
     def of(cls, words: Sequence[int]) -> BitStack:
         """Return the stack that :attr:`words` came from."""
-        return cls(words[-1] << WORD | words[-2], words[:-2])
+        low, middle, high = words[-3:]
+        return cls(high << (2 * WORD) | middle << WORD | low, words[:-3])
 
     @property
     def bits(self) -> int:
@@ -50,8 +53,8 @@ class BitStack:
 
     def push(self, start: int, width: int, precision: int) -> None:
         """Code the symbol that has ``[start, start + width)`` of ``2^precision``, ``precision <= 32``."""
-        if self._head >= width << (2 * WORD - precision):
-            self._words.append(self._head & (_LOW - 1))
+        if self._head >= width << (3 * WORD - precision):
+            self._words.append(self._head & _MASK)
             self._head >>= WORD
         whole, part = divmod(self._head, width)
         self._head = (whole << precision) + start + part
