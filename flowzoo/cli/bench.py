@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from flowzoo.cli.bench_claims import claims
 from flowzoo.cli.bench_compare import compare
 from flowzoo.cli.bench_report import report
 from flowzoo.cli.bench_site import site
@@ -230,4 +231,5 @@ add_command(app, "report", report, "flowzoo bench report results --html report.h
 add_command(app, "site", site, "flowzoo bench site results --out site")
 add_command(app, "verify", verify, "flowzoo bench verify results --images 64")
 add_command(app, "submit", submit, "flowzoo bench submit results ../flowzoo-results --by 'My lab'")
+add_command(app, "claims", claims, "flowzoo bench claims results --suite claims")
 add_command(app, "compare", compare, "flowzoo bench compare before after")

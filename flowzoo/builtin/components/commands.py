@@ -61,6 +61,18 @@ COMMANDS = (
         "flowzoo ood runs/fashion --against mnist-5k --fit --plot ood.png",
     ),
     _command(
+        "compress",
+        "compress:compress",
+        "Compress images without loss by a trained model's density.",
+        "compress runs/first --data digits --images 100 -o digits.fz",
+    ),
+    _command(
+        "decompress",
+        "decompress:decompress",
+        "Decompress images that flowzoo compress wrote.",
+        "decompress runs/first digits.fz -o digits.npy",
+    ),
+    _command(
         "sample",
         "sample:sample",
         "Draw images from a trained model into one picture.",
