@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flowzoo.call import Call as Call
+    from flowzoo.coding.archive import compress as compress
+    from flowzoo.coding.archive import decompress as decompress
     from flowzoo.data.dataset import Dataset as Dataset
     from flowzoo.data.load import load_dataset as load_dataset
     from flowzoo.dequantisation import dequantise as dequantise
@@ -65,7 +67,9 @@ _HOMES = {
     "SavedModelError": "flowzoo.errors",
     "ShapeError": "flowzoo.errors",
     "UnknownNameError": "flowzoo.errors",
+    "compress": "flowzoo.coding.archive",
     "create_model": "flowzoo.registry.models",
+    "decompress": "flowzoo.coding.archive",
     "Detection": "flowzoo.ood.detect",
     "dequantise": "flowzoo.dequantisation",
     "detect_ood": "flowzoo.ood.detect",

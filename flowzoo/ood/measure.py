@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from flowzoo.call import Call, per_image_generators
+from flowzoo.coding.codes import CODES, code_lengths
 from flowzoo.data.dataset import ImageSource
 from flowzoo.errors import NumericalError
 from flowzoo.flow import Flow
-from flowzoo.ood.codes import CODES, code_lengths
 from flowzoo.shapes import IntegerImages
 from flowzoo.solving import Solving
 from flowzoo.terms import FlowTerms, sum_terms

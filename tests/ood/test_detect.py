@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 import flowzoo
 from flowzoo.cli.app import app
+from flowzoo.coding.codes import code_lengths
 from flowzoo.errors import NumericalError, OptionError, ShapeError
-from flowzoo.ood.codes import code_lengths
 from flowzoo.ood.detect import Detection, detect_ood
 from flowzoo.ood.others import other_images
 from flowzoo.terms import FlowTerms

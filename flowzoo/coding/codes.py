@@ -36,3 +36,9 @@ def _coded(image: NDArray[np.integer[Any]], code: str) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, **CODES[code])
     return buffer.getvalue()
+
+
+def code_length(images: IntegerImages, code: str) -> float:
+    """Return the length of all images in one file, one below the other, in bits; arguments as above."""
+    tall = images.transpose(0, 1).reshape(1, images.shape[1], -1, images.shape[3])
+    return float(code_lengths(tall, code)[0])
