@@ -162,7 +162,7 @@ class Call:
     def _draw(self, like: Tensor, draw: _Draw) -> Tensor:
         if is_exporting():
             raise OptionError(
-                "it draws random numbers, and an exported graph cannot. Leave this part of the model out"
+                "it draws random numbers, and an exported graph cannot. Export only the other part"
             )
         # A draw in double precision is the draw in single precision, so that the two can be compared.
         dtype = torch.float32 if like.dtype == torch.float64 else like.dtype

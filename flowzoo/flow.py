@@ -152,7 +152,7 @@ class Flow(TrainableStack):
             NumericalError: The image is not finite.
         """
         self._check_latents(latents)
-        call = given_labels(call, labels, len(latents[0]), self.classes)
+        call = given_labels(call, labels, latents[0].shape[0], self.classes)
         x: Images | None = None
         for level, z in zip(reversed(self.levels), reversed(latents), strict=True):
             x = level.inverse(x, z.to(self.dtype), call)

@@ -102,7 +102,8 @@ def export_model(
         )
     if kind == "onnx":
         require_libraries()
-    flow = _ready(model if isinstance(model, Flow) else load_model(model))
+    # A copy on the CPU: what is traced must not change the model.
+    flow = copy.deepcopy(model if isinstance(model, Flow) else load_model(model)).cpu().eval()
     made = [_export(flow, each, kind, tolerance) for each in parts]
     written: list[Path] = []
     try:
@@ -150,12 +151,6 @@ def _export(flow: Flow, part: Part, kind: Format, tolerance: float) -> tuple[byt
             f"{tolerance:g}. Nothing was written. Choose another format, or a larger tolerance"
         )
     return content, difference
-
-
-def _ready(flow: Flow) -> Flow:
-    """Return a copy on the CPU without gradients: what is traced must not change the model."""
-    own = copy.deepcopy(flow).cpu().eval()
-    return own.requires_grad_(False)
 
 
 def _saved(program: torch.export.ExportedProgram) -> bytes:

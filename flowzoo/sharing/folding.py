@@ -72,12 +72,14 @@ def _constant(module: GraphModule, value: Tensor) -> Node:
 
 
 def _inverse(matrix: Tensor, options: Mapping[str, Any]) -> Tensor:
-    return torch.linalg.inv(matrix.double()).to(matrix.dtype)
+    found: Tensor = torch.linalg.inv(matrix.double())
+    return found.to(matrix.dtype)
 
 
 def _triangular_inverse(matrix: Tensor, options: Mapping[str, Any]) -> Tensor:
     identity = torch.eye(matrix.shape[-1], dtype=torch.float64)
-    return torch.linalg.solve_triangular(matrix.double(), identity, **options).to(matrix.dtype)
+    found: Tensor = torch.linalg.solve_triangular(matrix.double(), identity, **options)
+    return found.to(matrix.dtype)
 
 
 _INVERSES: dict[Any, Callable[[Tensor, Mapping[str, Any]], Tensor]] = {
