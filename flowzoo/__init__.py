@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from flowzoo.evaluation.report import Evaluation as Evaluation
     from flowzoo.evaluation.report import evaluate as evaluate
     from flowzoo.flow import Flow as Flow
+    from flowzoo.latents.interpolation import interpolate as interpolate
+    from flowzoo.latents.reconstruction import reconstruct as reconstruct
+    from flowzoo.latents.unfolding import unfold as unfold
     from flowzoo.loading import load_model as load_model
     from flowzoo.registry.listing import list_models as list_models
     from flowzoo.registry.models import ModelInfo as ModelInfo
@@ -64,6 +67,7 @@ _HOMES = {
     "dequantise": "flowzoo.dequantisation",
     "downscale": "flowzoo.scaling",
     "evaluate": "flowzoo.evaluation.report",
+    "interpolate": "flowzoo.latents.interpolation",
     "list_models": "flowzoo.registry.listing",
     "list_pretrained": "flowzoo.registry.pretrained",
     "load_dataset": "flowzoo.data.load",
@@ -71,8 +75,10 @@ _HOMES = {
     "model_info": "flowzoo.registry.models",
     "project": "flowzoo.scaling",
     "push_model": "flowzoo.sharing.push",
+    "reconstruct": "flowzoo.latents.reconstruction",
     "save_model": "flowzoo.registry.saving",
     "train": "flowzoo.training.train",
+    "unfold": "flowzoo.latents.unfolding",
     "upscale": "flowzoo.scaling",
 }
 

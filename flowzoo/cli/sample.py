@@ -10,6 +10,7 @@ import typer
 
 from flowzoo.cli.console import say
 from flowzoo.cli.subject import BatchSizeOption, DeviceOption, DrawSeedOption, ModelArgument
+from flowzoo.cli.temperature import TemperatureOption, parse_temperature
 from flowzoo.errors import OptionError
 from flowzoo.seeds import check_seed
 
@@ -40,14 +41,7 @@ def sample(
             "--columns", min=1, help="Number of images in a row.", show_default="as many as there are rows"
         ),
     ] = None,
-    temperature: Annotated[
-        str,
-        typer.Option(
-            "--temperature",
-            help="Sampling temperature: one number, or one for each level, coarsest first, as in 1,0.8,0.8. "
-            "Lower values give less varied images.",
-        ),
-    ] = "1",
+    temperature: TemperatureOption = "1",
     batch_size: BatchSizeOption = 100,
     seed: DrawSeedOption = 0,
     device: DeviceOption = "auto",
@@ -56,7 +50,7 @@ def sample(
 
     The first images of a seed stay the same, however many you draw and whatever the batch size.
     """
-    temperatures = _parse_temperature(temperature)
+    temperatures = parse_temperature(temperature)
     check_seed(seed)
     if separate and columns is not None:
         raise OptionError("--columns lays out one picture, and --separate writes many. Leave one of them out")
@@ -74,8 +68,7 @@ def sample(
 
     (check_output_folder if separate else check_picture_path)(output)
     flow = load_model(run, prepare_device(device))
-    given = temperatures if len(temperatures) > 1 else temperatures[0]
-    batches = flow.sample_batches(count, given, seed, batch_size)
+    batches = flow.sample_batches(count, temperatures, seed, batch_size)
     with counting("images") as progress:
         if separate:
             digits = max(4, len(str(count - 1)))
@@ -99,12 +92,3 @@ def _numbered(
         yield range(done, done + len(images)), images
         done += len(images)
         progress(done, count)
-
-
-def _parse_temperature(text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError as error:
-        raise OptionError(
-            f"--temperature is '{text}'. Give a number, or one for each level, coarsest first, as in 1,0.8"
-        ) from error
