@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from flowzoo.evaluation.report import Evaluation as Evaluation
     from flowzoo.evaluation.report import evaluate as evaluate
     from flowzoo.flow import Flow as Flow
+    from flowzoo.latents.inpainting import inpaint as inpaint
     from flowzoo.latents.interpolation import interpolate as interpolate
     from flowzoo.latents.reconstruction import reconstruct as reconstruct
     from flowzoo.latents.unfolding import unfold as unfold
@@ -67,6 +68,7 @@ _HOMES = {
     "dequantise": "flowzoo.dequantisation",
     "downscale": "flowzoo.scaling",
     "evaluate": "flowzoo.evaluation.report",
+    "inpaint": "flowzoo.latents.inpainting",
     "interpolate": "flowzoo.latents.interpolation",
     "list_models": "flowzoo.registry.listing",
     "list_pretrained": "flowzoo.registry.pretrained",

@@ -20,8 +20,8 @@ SIDE = 224
 GAP = 16
 LINE = 16
 BAR = 12
-NOWHERE = (128, 128, 128)
-"""Colour of pixels without a value."""
+NOWHERE = 225
+"""Grey value of pixels without a value."""
 
 _DARK_TO_BRIGHT = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
 
@@ -97,4 +97,4 @@ def _colours(values: NDArray[np.float64], low: float, high: float, grey: bool) -
     places = np.linspace(0.0, 1.0, len(stops))
     channels = [np.interp(share, places, stops[:, channel]) for channel in range(3)]
     mixed = np.stack(channels, axis=-1).round().astype(np.uint8)
-    return np.where(found[..., None], mixed, np.uint8(NOWHERE[0]))
+    return np.where(found[..., None], mixed, np.uint8(NOWHERE))

@@ -40,7 +40,10 @@ def splits(
     if scores:
         _save_with_scores(places, scores, len(flow.levels), output)
         say(f"wrote {output}; values factored out at {counts}")
-        say("beside it: the scores from which the splits were decided (nats; grey: does not reach the level)")
+        say(
+            "beside it: the scores from which the splits were decided, in nats (light grey: pixels that do "
+            "not reach the level)"
+        )
         return
     # A bin for each level, and two at least, so that the highest is white.
     bins = max(2, len(flow.levels))

@@ -102,4 +102,4 @@ def _packed(latents: Sequence[Images]) -> Tensor:
 def _unpacked(flow: Flow, rows: Tensor) -> list[Images]:
     shapes = flow.latent_shapes
     parts = rows.split([torch.Size(shape).numel() for shape in shapes], dim=1)
-    return [part.reshape(-1, *shape) for part, shape in zip(parts, shapes, strict=True)]
+    return [part.reshape(len(rows), *shape) for part, shape in zip(parts, shapes, strict=True)]

@@ -28,9 +28,15 @@ MOST_MISSING = 4096
 PILOT_SAMPLES = 1000
 """Samples of the model whose covariance shapes the proposals."""
 
-_ADAPTED = 0.5
-_TARGET_ACCEPTANCE = 0.574
-_FIRST_STEP = 0.3
+ADAPTED = 0.5
+"""Share of the steps in which chains adapt the size of their steps."""
+
+TARGET_ACCEPTANCE = 0.574
+"""Share of accepted proposals at which Langevin proposals are most efficient in many dimensions."""
+
+_FIRST_SIZE = 0.3
+_CHAINS_FROM = 1 << 40
+"""Number of the first chain among the seed's streams, far from those of the samples."""
 
 
 class Inpainted(NamedTuple):
@@ -38,189 +44,215 @@ class Inpainted(NamedTuple):
 
     Attributes:
         images: ``(B, draws, C, H, W)``: the given images, with other values where they are missing.
-        acceptance: Share of the proposals after adaptation that were accepted, ``(B, draws)``.
+        acceptance: Share of each chain's proposals that were accepted after adaptation, ``(B, draws)``.
     """
 
     images: Float[Tensor, "batch draws _ _ _"]
     acceptance: Float[Tensor, "batch draws"]
 
 
+@torch.no_grad()
 def inpaint(
     flow: Flow,
     x: Images,
     missing: Tensor,
-    steps: SupportsIndex = 500,
+    steps: SupportsIndex = 200,
     seed: SupportsIndex | None = None,
     *,
     draws: SupportsIndex = 1,
+    batch_size: SupportsIndex | None = None,
     progress: Progress = no_progress,
 ) -> Inpainted:
     """Draw the missing pixels of images from the model's density given the known pixels.
 
-    Each draw is one Markov chain over the missing values ``m``, whose stationary distribution is
-    ``p(m | known)`` in the space behind the pixel transform. A step is a proposal of Langevin dynamics, which
-    a Metropolis test accepts or not:
+    Each draw is the end of a Markov chain over the missing values ``m``, whose stationary distribution is
+    ``p(m | known)`` in the space behind the pixel transform. A proposal of Langevin dynamics is accepted or
+    not by a Metropolis test:
 
         m' = m + (e^2 / 2) S grad log p(m, known) + e S^(1/2) noise
 
-    ``S`` is the covariance of the missing values given the known ones of a Gaussian with the moments of
-    samples of the model; the chains start at draws of that Gaussian. In the first half of the steps each
-    chain adapts ``e`` to accept 57 % of its proposals; then it is fixed.
+    ``S`` is the covariance of the missing values given the known ones, of a Gaussian with the moments of
+    samples of the model, and the chains start at draws of that Gaussian. In the first half of its steps a
+    chain adapts ``e`` so that 57 % of its proposals are accepted; then ``e`` is fixed.
 
-    So the method is exact in the limit of many steps, and an approximation after few: a chain that has begun
-    in one mode of the density may stay there. With a Gaussian model the start is the answer already.
+    So the method is exact in the limit of many steps and an approximation after few: a chain that begins near
+    one mode of the density may not find another.
 
     Args:
         flow: The model. Its ``log p(x)`` must be exact.
         x: ``(B, C, H, W)`` in ``[0, 1)``; missing values are not read.
         missing: ``(H, W)`` or ``(C, H, W)``, true where a value is missing.
-        steps: Steps of each chain, with those of adaptation.
+        steps: Steps of each chain, including those in which it adapts.
         seed: Makes the draw repeatable; the global random state is not touched either way.
         draws: Chains for each image.
-        progress: Called with the number of steps that are done, after each.
+        batch_size: Chains at once; by default all of them.
+        progress: Called with the number of chains that moved by a step, after each step.
 
     Raises:
-        OptionError: The model's ``log p(x)`` is an estimate or a bound, nothing is missing or known, more
-            than :data:`MOST_MISSING` values are missing, or steps, seed or draws are out of range.
+        OptionError: The model's ``log p(x)`` is not exact, nothing is missing or nothing is known, more than
+            :data:`MOST_MISSING` values are missing, or a number is out of range.
         ShapeError: ``x`` or ``missing`` does not have the model's shape.
         DataError: There is no image, or a known value is not in ``[0, 1)``.
-        NumericalError: No start has a finite density.
+        NumericalError: A chain starts where the density is not finite.
 
     References:
         Roberts and Tweedie, "Exponential convergence of Langevin distributions and their discrete
-        approximations", 1996; Roberts and Rosenthal, "Optimal scaling of discrete approximations to Langevin
-        diffusions", 1998, for the share of accepted proposals.
+        approximations", 1996. The share of accepted proposals: Roberts and Rosenthal, "Optimal scaling of
+        discrete approximations to Langevin diffusions", 1998.
     """
-    length = positive_integer("steps, how many steps each chain makes,", steps)
-    chains = positive_integer("draws, how many chains each image gets,", draws)
+    length = positive_integer("steps, how many steps a chain makes,", steps)
+    repeats = positive_integer("draws, how many chains an image gets,", draws)
+    count = len(x) * repeats
+    at_once = count if batch_size is None else positive_integer("batch_size", batch_size)
     base = torch.Generator().seed() if seed is None else check_seed(seed)
+    require_exact(flow)
     hidden = _checked_mask(flow, missing)
-    if flow.exactness is not Exactness.EXACT:
-        raise OptionError(
-            f"inpainting needs an exact log p(x), and that of this model is "
-            f"{'an estimate' if flow.exactness is Exactness.UNBIASED else 'not exact'}. "
-            "Use a model of couplings, such as glow, pnf or wavelet-flow"
-        )
     if tuple(x.shape[1:]) != flow.image_shape:
         raise ShapeError(
             f"expected images of shape (B, {', '.join(map(str, flow.image_shape))}), got {tuple(x.shape)}"
         )
     if not len(x):
         raise DataError("there are no images. Give at least one")
-    known = torch.where(hidden, 0.5, x.to(flow.device))
-    y = flow.pixels(in_unit_interval(known))[0].to(widest_dtype(flow.device))
-    y = y.repeat_interleave(chains, dim=0)
-    generators = per_image_generators(base, range(len(y)))
-    start, factor = _gaussian(flow, y, hidden, base)
-    chain = _Chains(flow, y, hidden, factor, generators)
-    accepted = chain.run(start, length, progress)
-    filled = flow.pixels.inverse(chain.images())
-    images = torch.where(hidden, filled, x.to(filled).repeat_interleave(chains, dim=0))
-    shape = (len(x), chains)
-    return Inpainted(images.reshape(*shape, *flow.image_shape), accepted.reshape(shape))
+    given = x.to(flow.device, widest_dtype(flow.device)).repeat_interleave(repeats, dim=0)
+    known = flow.pixels(in_unit_interval(torch.where(hidden, 0.5, given)))[0]
+    mean, factor = _gaussian_given(flow, known, hidden, base)
+    images, accepted = [], []
+    for places in torch.arange(count).split(at_once):
+        streams = per_image_generators(base, (places + _CHAINS_FROM).tolist())
+        chains = _Chains(flow, known[places], hidden, mean[places], factor, Call(generator=streams))
+        accepted.append(chains.run(length, progress))
+        images.append(torch.where(hidden, flow.pixels.inverse(chains.images()), given[places]))
+    return Inpainted(
+        torch.cat(images).reshape(len(x), repeats, *flow.image_shape),
+        torch.cat(accepted).reshape(len(x), repeats),
+    )
+
+
+def require_exact(flow: Flow) -> None:
+    """Refuse a model that cannot be inpainted, since its ``log p(x)`` is an estimate or a bound.
+
+    Raises:
+        OptionError: It is.
+    """
+    if flow.exactness is not Exactness.EXACT:
+        what = {
+            Exactness.UNBIASED: "an estimate, as in all continuous flows",
+            Exactness.BOUND: "a bound, since it draws its coarse images",
+        }.get(flow.exactness, "of unknown exactness")
+        raise OptionError(
+            f"inpainting needs an exact log p(x), and that of this model is {what}. Use a model of "
+            "couplings, such as glow, pnf or wavelet-flow"
+        )
 
 
 class _Chains:
+    """Markov chains over the missing values of images, one for each.
+
+    Args:
+        flow: The model.
+        known: ``(B, C, H, W)`` behind the pixel transform; missing values are not read.
+        hidden: ``(C, H, W)``, true where a value is missing.
+        mean: ``(B, m)``, the centre of each chain's start.
+        factor: ``(m, m)``, lower triangular; its product with its transpose is ``S``.
+        call: Draws the noise.
+    """
+
     def __init__(
-        self,
-        flow: Flow,
-        y: Images,
-        hidden: Tensor,
-        factor: Tensor,
-        generators: tuple[torch.Generator, ...],
+        self, flow: Flow, known: Images, hidden: Tensor, mean: Tensor, factor: Tensor, call: Call
     ) -> None:
-        self._flow, self._y, self._hidden = flow, y, hidden
-        self._factor = factor
-        self._call = Call(generator=generators)
-        self._values = y[:, hidden]
+        self._flow, self._known, self._hidden = flow, known, hidden
+        self._factor, self._call = factor, call
+        self._values = mean + call.normal(mean) @ factor.T
 
     def images(self) -> Images:
-        return self._place(self._values)
+        """Return the images where the chains are, behind the pixel transform."""
+        return self._with(self._values)
 
-    def run(self, start: Tensor, steps: int, progress: Progress) -> PerImage:
-        """Move the chains, and return the share of proposals that each accepted after adaptation."""
-        self._values = start
-        density, gradient = self._density(start)
+    def run(self, steps: int, progress: Progress) -> PerImage:
+        """Move the chains, and return each one's share of accepted proposals after adaptation, ``(B,)``."""
+        density, gradient = self._density(self._values)
         if not bool(density.isfinite().all()):
-            raise NumericalError("the model has no finite density where a chain starts. Train it for longer")
-        size = torch.full_like(density, _FIRST_STEP)
+            raise NumericalError(
+                "the model's density is not finite where a chain starts. Train it for longer"
+            )
+        size = torch.full_like(density, _FIRST_SIZE)
         accepted = torch.zeros_like(density)
-        adapting = int(_ADAPTED * steps)
+        adapting = int(ADAPTED * steps)
         for step in range(steps):
-            e = size[:, None]
-            mean = self._values + 0.5 * e**2 * (gradient @ self._factor) @ self._factor.T
             noise = self._call.normal(self._values)
-            proposal = mean + e * noise @ self._factor.T
+            proposal = self._drifted(self._values, gradient, size) + size[:, None] * noise @ self._factor.T
             new_density, new_gradient = self._density(proposal)
-            back = proposal + 0.5 * e**2 * (new_gradient @ self._factor) @ self._factor.T
-            reverse = torch.linalg.solve_triangular(self._factor, (self._values - back).T, upper=False).T / e
-            ratio = new_density - density + 0.5 * (noise.square().sum(1) - reverse.square().sum(1))
-            probability = ratio.nan_to_num(-torch.inf).clamp(max=0.0).exp()
-            taken = self._call.uniform(ratio) < probability
+            # The noise that would lead back.
+            back = self._values - self._drifted(proposal, new_gradient, size)
+            whitened = torch.linalg.solve_triangular(self._factor, back.T, upper=False).T / size[:, None]
+            log_ratio = new_density - density + 0.5 * (noise.square() - whitened.square()).sum(1)
+            probability = log_ratio.nan_to_num(-torch.inf, 0.0, -torch.inf).clamp(max=0.0).exp()
+            taken = self._call.uniform(probability) < probability
             self._values = torch.where(taken[:, None], proposal, self._values)
             density = torch.where(taken, new_density, density)
             gradient = torch.where(taken[:, None], new_gradient, gradient)
             if step < adapting:
-                # Robbins and Monro: ever smaller corrections of log e.
-                size = size * torch.exp((probability - _TARGET_ACCEPTANCE) * 3.0 / (10.0 + step) ** 0.6)
+                # Robbins and Monro: the corrections become smaller and smaller.
+                size = size * torch.exp(3.0 * (probability - TARGET_ACCEPTANCE) / (10.0 + step) ** 0.6)
             else:
                 accepted += taken
-            progress(1)
-        self.size = size
-        return accepted / max(1, steps - adapting)
+            progress(len(taken))
+        return accepted / (steps - adapting)
 
-    def _place(self, values: Tensor) -> Images:
-        y = self._y.clone()
+    def _drifted(self, values: Tensor, gradient: Tensor, size: Tensor) -> Tensor:
+        return values + 0.5 * size[:, None] ** 2 * (gradient @ self._factor) @ self._factor.T
+
+    def _with(self, values: Tensor) -> Images:
+        y = self._known.clone()
         y[:, self._hidden] = values
         return y
 
     def _density(self, values: Tensor) -> tuple[PerImage, Tensor]:
-        """Return ``log p`` of the images, up to a constant, and its gradient in the missing values."""
+        """Return ``log p`` of the images behind the pixel transform, and its gradient in missing values."""
         with torch.enable_grad():
-            given = values.detach().requires_grad_()
-            y: Images | None = self._place(given)
-            total = given.new_zeros(len(given))
+            leaf = values.detach().requires_grad_()
+            y: Images | None = self._with(leaf)
+            total = torch.zeros_like(leaf[:, 0])
             for level in self._flow.levels:
                 assert y is not None, "only the last level keeps nothing"
                 y, _, terms = level(y)
                 total = total + sum_terms(terms)
-            (gradient,) = torch.autograd.grad(total.sum(), given)
+            (gradient,) = torch.autograd.grad(total.sum(), leaf)
         return total.detach(), gradient
 
 
-@torch.no_grad()
-def _gaussian(flow: Flow, y: Images, hidden: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-    """Return draws of missing values given the known ones, and a factor of their covariance.
+def _gaussian_given(flow: Flow, known: Images, hidden: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+    """Return mean, ``(B, m)``, and Cholesky factor, ``(m, m)``, of missing values given the known ones.
 
-    They are those of a Gaussian with the moments of the model's samples.
+    They are those of a Gaussian with the moments of samples of the model.
     """
     moments = Moments()
-    for images in flow.sample_batches(PILOT_SAMPLES, 1.0, seed, 250):
-        moments.update(flow.pixels(images)[0].flatten(1).to(y))
+    for images in flow.sample_batches(PILOT_SAMPLES, 1.0, seed, _PILOT_BATCH):
+        moments.update(flow.pixels(images)[0].flatten(1).to(known))
     covariance = shrink(moments).covariance
     mask = hidden.flatten()
     gain = torch.linalg.solve(covariance[~mask][:, ~mask], covariance[~mask][:, mask])
     conditional = covariance[mask][:, mask] - covariance[mask][:, ~mask] @ gain
-    factor = torch.linalg.cholesky((conditional + conditional.T) / 2)
-    off = y.flatten(1) - moments.mean
-    mean = moments.mean[mask] + off[:, ~mask] @ gain
-    noise = Call(generator=per_image_generators(seed + 1, range(len(y)))).normal(mean)
-    return mean + noise @ factor.T, factor
+    mean = moments.mean[mask] + (known.flatten(1) - moments.mean)[:, ~mask] @ gain
+    return mean, torch.linalg.cholesky((conditional + conditional.T) / 2)
+
+
+_PILOT_BATCH = 100
 
 
 def _checked_mask(flow: Flow, missing: Tensor) -> Tensor:
+    """Return ``missing`` as ``(C, H, W)`` on the model's device."""
     if missing.dtype != torch.bool or tuple(missing.shape) not in (flow.image_shape, flow.image_shape[1:]):
         raise ShapeError(
-            f"missing is a {missing.dtype} of shape {tuple(missing.shape)}; give booleans of shape "
-            f"{flow.image_shape[1:]} or {flow.image_shape}"
+            f"missing is a tensor of {missing.dtype} and of shape {tuple(missing.shape)}. Give booleans of "
+            f"shape {flow.image_shape[1:]} or {flow.image_shape}"
         )
     hidden = missing.to(flow.device).expand(flow.image_shape)
     count = int(hidden.sum())
-    if count in (0, flow.dimensions):
-        raise OptionError(
-            f"{'no' if not count else 'every'} value is missing, so there is nothing to "
-            f"{'draw' if not count else 'go by'}. Choose another region"
-        )
+    if not count:
+        raise OptionError("no value is missing, so there is nothing to draw. Choose another region")
+    if count == flow.dimensions:
+        raise OptionError("every value is missing. Draw images with flowzoo sample, or choose another region")
     if count > MOST_MISSING:
         raise OptionError(f"{count:,} values are missing, and at most {MOST_MISSING:,} can be. Choose fewer")
     return hidden

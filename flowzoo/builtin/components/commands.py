@@ -80,6 +80,13 @@ COMMANDS = (
         "project runs/first --steps 1 -o projected.png",
     ),
     _command(
+        "inpaint",
+        "inpaint:inpaint",
+        "Draw missing parts of images, given the rest.",
+        "inpaint runs/first --missing top -o inpainted.png\n"
+        "flowzoo inpaint runs/first --mask mask.png --input photo.png --steps 1000",
+    ),
+    _command(
         "unfold",
         "unfold:unfold",
         "Show how images are drawn, level by level.",
