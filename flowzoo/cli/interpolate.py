@@ -156,7 +156,7 @@ def interpolate(
         say(f"the ends differ from the given images by at most {off:.1g} (pixels lie in [0, 1))")
     else:
         moves = named_levels(moving, flow)
-        say(f"columns: {steps} images, {path.value}, in which {moves} of the latents moves; the second image")
+        say(f"columns: {steps} images, {path.value}, on which the latents of {moves} move; the second image")
 
 
 def _pairs(opened: OpenSplit, pairs: int | None, seed: int) -> Images:

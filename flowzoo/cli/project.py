@@ -11,6 +11,7 @@ from flowzoo.cli.console import complain, say
 from flowzoo.cli.images import ImagesOption, PicturesOption, SplitOption, load_rows
 from flowzoo.cli.moved import MovedOption, read_moved
 from flowzoo.cli.subject import BatchSizeOption, DataOption, DeviceOption, ModelArgument
+from flowzoo.errors import OptionError
 from flowzoo.seeds import check_seed
 
 
@@ -52,7 +53,12 @@ def project(
 
     check_picture_path(output)
     flow = load_model(run, prepare_device(device))
-    zeroed = steps or max(1, len(flow.levels) - 1)
+    if len(flow.levels) < 2:
+        raise OptionError(
+            "this model has one level, so without its noise every image is the same. Use a model with "
+            "several levels"
+        )
+    zeroed = steps or len(flow.levels) - 1
     scaling.check_steps(flow, zeroed)
     original = load_rows(
         run, flow, pictures=pictures, images=images, split=split, data=data, moved=moved, seed=seed

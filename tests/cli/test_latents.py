@@ -239,7 +239,7 @@ def test_models_that_cannot_are_refused(tmp_path: Path) -> None:
     save_model(flow, tmp_path / "model")
     for command, options, named in [
         ("unfold", ("-o", tmp_path / "a.gif"), "one level"),
-        ("project", (*DIGITS, "-o", tmp_path / "a.png"), "at most 0 steps"),
+        ("project", (*DIGITS, "-o", tmp_path / "a.png"), "one level"),
         ("unfold", ("-o", tmp_path / "a.jpg"), ".gif"),
     ]:
         result = flowzoo(command, tmp_path / "model", *options)
