@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flowzoo.call import Call as Call
+    from flowzoo.coding.archive import compress as compress
+    from flowzoo.coding.archive import decompress as decompress
     from flowzoo.data.dataset import Dataset as Dataset
     from flowzoo.data.load import load_dataset as load_dataset
     from flowzoo.dequantisation import dequantise as dequantise
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from flowzoo.latents.reconstruction import reconstruct as reconstruct
     from flowzoo.latents.unfolding import unfold as unfold
     from flowzoo.loading import load_model as load_model
+    from flowzoo.ood.detect import Detection as Detection
+    from flowzoo.ood.detect import detect_ood as detect_ood
     from flowzoo.registry.listing import list_models as list_models
     from flowzoo.registry.models import ModelInfo as ModelInfo
     from flowzoo.registry.models import create_model as create_model
@@ -64,8 +68,12 @@ _HOMES = {
     "SavedModelError": "flowzoo.errors",
     "ShapeError": "flowzoo.errors",
     "UnknownNameError": "flowzoo.errors",
+    "compress": "flowzoo.coding.archive",
     "create_model": "flowzoo.registry.models",
+    "decompress": "flowzoo.coding.archive",
+    "Detection": "flowzoo.ood.detect",
     "dequantise": "flowzoo.dequantisation",
+    "detect_ood": "flowzoo.ood.detect",
     "downscale": "flowzoo.scaling",
     "evaluate": "flowzoo.evaluation.report",
     "inpaint": "flowzoo.latents.inpainting",

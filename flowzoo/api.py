@@ -46,7 +46,10 @@ if TYPE_CHECKING:
     from flowzoo.call import per_image_generators as per_image_generators
     from flowzoo.cascade import CascadeOptions as CascadeOptions
     from flowzoo.cascade import cascade_model as cascade_model
+    from flowzoo.cli.console import print_whole as print_whole
     from flowzoo.cli.console import say as say
+    from flowzoo.cli.console import table as table
+    from flowzoo.cli.progress import counting_each as counting_each
     from flowzoo.component import Added as Added
     from flowzoo.component import BijectorSpec as BijectorSpec
     from flowzoo.component import Builder as Builder
@@ -114,6 +117,7 @@ if TYPE_CHECKING:
     from flowzoo.integers import positive_integer as positive_integer
     from flowzoo.level import Level as Level
     from flowzoo.loading import load_model as load_model
+    from flowzoo.loading import load_subject as load_subject
     from flowzoo.metric import Better as Better
     from flowzoo.metric import Measurement as Measurement
     from flowzoo.metric import Metric as Metric
@@ -123,6 +127,9 @@ if TYPE_CHECKING:
     from flowzoo.network import Time as Time
     from flowzoo.part_list import PartList as PartList
     from flowzoo.pictures import save_grid as save_grid
+    from flowzoo.plots import check_plot as check_plot
+    from flowzoo.plots import new_figure as new_figure
+    from flowzoo.plots import write_figure as write_figure
     from flowzoo.runfolder import RunFolder as RunFolder
     from flowzoo.seeds import check_seed as check_seed
     from flowzoo.shapes import Images as Images
@@ -146,8 +153,8 @@ if TYPE_CHECKING:
     from flowzoo.warm_start import WarmStart as WarmStart
 
 _HOMES = {
-    "Added": "flowzoo.component",
     "ActNorm": "flowzoo.builtin.actnorm",
+    "Added": "flowzoo.component",
     "API_VERSION": "flowzoo.hooks",
     "as_integer": "flowzoo.integers",
     "as_shape": "flowzoo.shapes",
@@ -162,10 +169,12 @@ _HOMES = {
     "cascade_model": "flowzoo.cascade",
     "CascadeOptions": "flowzoo.cascade",
     "Check": "flowzoo.component",
+    "check_plot": "flowzoo.plots",
     "check_seed": "flowzoo.seeds",
     "Component": "flowzoo.component",
     "ConditionalBijector": "flowzoo.bijector",
     "constant_log_det": "flowzoo.builtin.log_det",
+    "counting_each": "flowzoo.cli.progress",
     "cut_and_scaled": "flowzoo.data.stored",
     "DataError": "flowzoo.errors",
     "Dataset": "flowzoo.data.dataset",
@@ -184,8 +193,8 @@ _HOMES = {
     "exactly": "flowzoo.data.stored",
     "Exactness": "flowzoo.exactness",
     "FilePlace": "flowzoo.component",
-    "Flips": "flowzoo.data.flips",
     "FirstPass": "flowzoo.builtin.first_pass",
+    "Flips": "flowzoo.data.flips",
     "floating_dtype": "flowzoo.tensors",
     "Flow": "flowzoo.flow",
     "FlowzooError": "flowzoo.errors",
@@ -207,6 +216,7 @@ _HOMES = {
     "linear_contributions": "flowzoo.builtin.linear_contributions",
     "load_dataset": "flowzoo.data.load",
     "load_model": "flowzoo.loading",
+    "load_subject": "flowzoo.loading",
     "log_det_dtype": "flowzoo.builtin.log_det",
     "measure_growth": "flowzoo.bench.metrics.resident_memory",
     "measure_speed": "flowzoo.bench.metrics.timing",
@@ -215,6 +225,7 @@ _HOMES = {
     "Metric": "flowzoo.metric",
     "Network": "flowzoo.network",
     "NetworkSpec": "flowzoo.component",
+    "new_figure": "flowzoo.plots",
     "nothing_trains": "flowzoo.bench.metrics.training_steps",
     "NotInitialisedError": "flowzoo.errors",
     "NumericalError": "flowzoo.errors",
@@ -235,6 +246,7 @@ _HOMES = {
     "positive_integer": "flowzoo.integers",
     "Prepare": "flowzoo.data.stored",
     "Prepared": "flowzoo.network",
+    "print_whole": "flowzoo.cli.console",
     "Published": "flowzoo.component",
     "quantise": "flowzoo.dequantisation",
     "Repetitions": "flowzoo.bench.metrics.timing",
@@ -266,6 +278,7 @@ _HOMES = {
     "stated": "flowzoo.evaluation.notes",
     "StepSize": "flowzoo.bench.metrics.training_steps",
     "StoredImages": "flowzoo.data.stored",
+    "table": "flowzoo.cli.console",
     "TEST": "flowzoo.data.split_names",
     "Time": "flowzoo.network",
     "TRAIN": "flowzoo.data.split_names",
@@ -280,6 +293,7 @@ _HOMES = {
     "VALIDATION": "flowzoo.data.split_names",
     "WarmStart": "flowzoo.warm_start",
     "widest_dtype": "flowzoo.builtin.log_det",
+    "write_figure": "flowzoo.plots",
 }
 
 __all__ = [*_HOMES]

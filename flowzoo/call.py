@@ -75,12 +75,15 @@ class Call:
             draws from a stream of its own that begins with seed 0, so that evaluation repeats itself.
         ledger: Collects reports. Without it they are dropped.
         solver: Further settings for parts that solve or estimate.
+        labels: The class of each image, ``(B,)``, whole numbers from 0 on, -1 for an image without a label.
+            None is -1 for all images. Only parts whose ``traits.classes`` is not 0 use them.
     """
 
     mode: Mode = "evaluate"
     generator: torch.Generator | tuple[torch.Generator, ...] | None = None
     ledger: Ledger | None = None
     solver: Solving = ORDINARY
+    labels: Tensor | None = None
     stream: _Stream | None = field(default=None, repr=False, compare=False)
     """Set by :meth:`seeded` only."""
 

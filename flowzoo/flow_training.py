@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import SupportsIndex
 
 import torch
@@ -12,7 +13,7 @@ from flowzoo.call import EVALUATION, Call
 from flowzoo.checked import require_shape
 from flowzoo.dequantisation import add_noise, check_integers
 from flowzoo.errors import DataError, OptionError, ShapeError
-from flowzoo.flow_values import Dequantised, in_unit_interval
+from flowzoo.flow_values import NO_LABEL, Dequantised, Labels, given_labels, in_unit_interval
 from flowzoo.one_pass import BeginsPasses, one_pass
 from flowzoo.phases import common_phases, phase_at
 from flowzoo.precision import explains_formats
@@ -64,6 +65,7 @@ class TrainableStack(BeginsPasses, LevelStack):
         self,
         images: IntegerImages,
         *,
+        labels: Labels | None = None,
         progress: float = 0.0,
         generator: torch.Generator | None = None,
         warm_start: WarmStart | None = None,
@@ -76,6 +78,8 @@ class TrainableStack(BeginsPasses, LevelStack):
 
         Args:
             images: ``(B, C, H, W)``, integers in ``{0, ..., bins - 1}``.
+            labels: The class of each image, ``(B,)``, for a model with classes. A share of them,
+                ``class_dropout``, is hidden, so that the model learns to do without.
             progress: How much of the training is done, in ``[0, 1]``. A model that trains by several
                 objectives, one after another, is in the phase of that moment.
             generator: The source of noise and probes. Without one, they are new with each call.
@@ -84,15 +88,15 @@ class TrainableStack(BeginsPasses, LevelStack):
 
         Raises:
             DataError: The images are not such integers.
-            OptionError: Levels are set to different phases of training.
-
+            OptionError: Levels are set to different phases of training; or the labels do not fit the model.
         """
         if generator is None:
             generator = torch.Generator()
             generator.seed()
         phase = phase_at(common_phases([self]), progress).name
         solver = Solving(phase=phase, warm_start=warm_start)
-        return self.batch_loss(images, Call(mode="train", generator=generator, solver=solver))
+        call = Call(mode="train", generator=generator, solver=solver)
+        return self.batch_loss(images, given_labels(call, labels, len(images), self.classes))
 
     @one_pass
     def batch_loss(
@@ -102,12 +106,13 @@ class TrainableStack(BeginsPasses, LevelStack):
 
         Args:
             images: ``(B, C, H, W)``, integers in ``{0, ..., bins - 1}``.
-            call: The call, in the mode ``train``.
+            call: The call, in the mode ``train``. A share of its labels is hidden.
             levels: The levels that train, at the cost of these only; None for all.
         """
         require_tensor(images)
         if not len(images):
             raise DataError("the batch holds no images, so it has no loss. Leave out empty batches")
+        call = self._hiding_labels(call, len(images))
         own, ledger = call.collecting()
         x, log_q = self.dequantise(images, own)
         call.absorb(ledger)
@@ -120,6 +125,13 @@ class TrainableStack(BeginsPasses, LevelStack):
                 noise = log_q - self._enter(x, call)[1]
                 losses += [each.to(losses[0].dtype) for each in (noise, *ledger.penalties.values())]
         return nats_to_bits(torch.stack(losses).sum(0), self.dimensions).mean()
+
+    def _hiding_labels(self, call: Call, images: int) -> Call:
+        """Return a call whose labels are hidden from a random share of the images."""
+        if call.labels is None or not self.classes or not self.class_dropout:
+            return call
+        hidden = call.uniform(torch.empty((images, 1)))[:, 0] < self.class_dropout
+        return replace(call, labels=torch.where(hidden, NO_LABEL, call.labels.cpu()))
 
     @explains_formats
     def level_loss(self, index: SupportsIndex, x: Images, call: Call) -> PerImage:

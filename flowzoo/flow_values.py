@@ -11,10 +11,17 @@ from torch import Tensor
 
 from flowzoo.call import Call, per_image_generators
 from flowzoo.errors import DataError, NumericalError, OptionError
+from flowzoo.integers import as_integer
 from flowzoo.shapes import Images, PerImage
 
 Temperature = SupportsFloat | Iterable[SupportsFloat]
 """One number for all levels, or one for each, coarsest first."""
+
+Labels = Tensor | Iterable[SupportsIndex] | SupportsIndex
+"""The class of each image, or one class for all of them; -1 for no label."""
+
+NO_LABEL = -1
+"""The label of an image that has none."""
 
 
 class Dequantised(NamedTuple):
@@ -45,6 +52,58 @@ def by_index(call: Call, indices: Iterable[SupportsIndex] | None, images: int) -
     if len(generators) != images:
         raise OptionError(f"there are {len(generators)} indices for {images} images; give one for each")
     return dataclasses.replace(call, generator=generators)
+
+
+def given_labels(call: Call, labels: Labels | None, images: int, classes: int) -> Call:
+    """Return the call with labels, if there are any.
+
+    Args:
+        call: The call, which may hold labels already.
+        labels: As :data:`Labels`; None for those of the call.
+        images: Number of images.
+        classes: Number of classes that the model knows; 0 for a model without labels.
+
+    Raises:
+        OptionError: The model has no labels, there is no such class, or there is not one label for each
+            image.
+    """
+    if labels is None:
+        return call
+    return dataclasses.replace(call, labels=check_labels(labels, images, classes))
+
+
+def check_labels(labels: Labels, images: int, classes: int) -> Tensor:
+    """Return labels as a tensor, ``(images,)``; arguments and errors as in :func:`given_labels`."""
+    if not classes:
+        raise OptionError(
+            "labels are given, and this model has none. Leave them out, or train a model with the option "
+            "classes"
+        )
+    found = _as_tensor(labels, images)
+    if found.shape != (images,):
+        raise OptionError(
+            f"there are labels of shape {tuple(found.shape)} for {images} images; give one for each"
+        )
+    unknown = found[(found < NO_LABEL) | (found >= classes)]
+    if len(unknown):
+        raise OptionError(
+            f"there is no class {int(unknown[0])}: this model has the classes 0 to {classes - 1}, and "
+            f"{NO_LABEL} stands for no label"
+        )
+    return found
+
+
+def _as_tensor(labels: Labels, images: int) -> Tensor:
+    one = None if isinstance(labels, Tensor) and labels.ndim else as_integer(labels)
+    if one is not None:
+        return torch.full((images,), one)
+    try:
+        found = torch.as_tensor(labels if isinstance(labels, Tensor) else list(labels))  # type: ignore[arg-type]
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise OptionError(f"labels are {labels!r:.60}. Give whole numbers, one for each image") from error
+    if found.is_floating_point() or found.is_complex() or found.dtype == torch.bool:
+        raise OptionError(f"labels are numbers of {found.dtype}. Give whole numbers, one for each image")
+    return found.long()
 
 
 def require_finite(values: Tensor, what: str, advice: str) -> None:

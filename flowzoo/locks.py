@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +42,18 @@ def hold(path: Path, busy: str, timeout: float = 0.0) -> Iterator[None]:
             lock.release()
     else:
         yield
+
+
+def is_held(path: Path) -> bool:
+    """Return whether another process holds a lock file; where the system cannot tell, whether it exists."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # until the file is closed
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
 
 
 def _acquire(lock: FileLock, path: Path, busy: str) -> bool:

@@ -3,6 +3,8 @@
 RUN/run.json               the experiment and its progress
 RUN/model/                 the best model so far, as a saved model
 RUN/log.jsonl              training losses and validation figures
+RUN/samples/               pictures of samples while training, if they were asked for
+RUN/log.csv, tensorboard/, wandb/   the other logs, if they were asked for
 RUN/checkpoint.safetensors what training needs to go on after an interruption
 RUN/.lock                  held by the process that trains; there while it does
 """
@@ -21,10 +23,11 @@ from pydantic import TypeAdapter
 
 from flowzoo.errors import FileError, SavedModelError
 from flowzoo.experiment.experiment import Experiment
+from flowzoo.experiment.log_options import NO_LOG, LogOptions
 from flowzoo.files import make_folder, write_json
 from flowzoo.flow import Flow
 from flowzoo.formats import Format, FormatError
-from flowzoo.locks import hold
+from flowzoo.locks import hold, is_held
 from flowzoo.registry.lookup import Registry
 from flowzoo.registry.provenance import Provenance
 from flowzoo.registry.saving import load_model
@@ -69,6 +72,7 @@ class RunRecord:
         provenance: Revisions and versions of what it was last trained with; None in records from before this
             was kept.
         earlier_versions: Versions of what it was trained with before, where it was resumed with others.
+        log: Where training is logged, besides the folder's own log.
         format: Version of this record.
     """
 
@@ -80,6 +84,7 @@ class RunRecord:
     data_report: DataReport = field(default_factory=DataReport)
     provenance: Provenance | None = None
     earlier_versions: tuple[Mapping[str, str], ...] = ()
+    log: LogOptions = NO_LOG
     format: int = 2
 
 
@@ -110,6 +115,11 @@ class RunFolder:
         self.path = Path(path)
         self.model = self.path / "model"
         self.log = self.path / "log.jsonl"
+        self.samples = self.path / "samples"
+        self.csv = self.path / "log.csv"
+        self.tensorboard = self.path / "tensorboard"
+        self.wandb = self.path / "wandb"
+        self.wandb_state = self.path / "wandb.json"
         self.checkpoint = self.path / "checkpoint.safetensors"
         self._record = self.path / "run.json"
         self._lock = self.path / ".lock"
@@ -149,8 +159,9 @@ class RunFolder:
     def _clear(self) -> None:
         """Remove all that a run writes."""
         self.tidy()
-        shutil.rmtree(self.model, ignore_errors=True)
-        for path in (self.log, self.checkpoint, self._record):
+        for folder in (self.model, self.samples, self.tensorboard, self.wandb):
+            shutil.rmtree(folder, ignore_errors=True)
+        for path in (self.log, self.csv, self.wandb_state, self.checkpoint, self._record):
             path.unlink(missing_ok=True)
 
     @contextmanager
@@ -228,6 +239,14 @@ class RunFolder:
             f"{self.path} has no model yet: {when}; wait for it, "
             f"or go on with training that has stopped: flowzoo train --resume --out {word(self.path)}"
         )
+
+    def is_training(self) -> bool:
+        """Whether a process trains in the folder now."""
+        return is_held(self._lock)
+
+    def has_record(self) -> bool:
+        """Whether the folder holds a run's record; it comes soon after training begins."""
+        return self._record.is_file()
 
     def write(self, record: RunRecord) -> None:
         """Write the record."""

@@ -41,6 +41,9 @@ class Solving:
         phase: In training, the name of the phase that a bijector with several ``phases`` is in.
         warm_start: What parts keep from batch to batch. Without it they start anew with each batch.
         findings: Collects measurements of solves. Without it nothing is measured.
+        guidance: Factor on what a label changes in vector fields. Other than 1, the first half of the batch
+            is given no labels, the second half is the same images given theirs, and both halves follow the
+            field ``v(x) + guidance (v(x | label) - v(x))``; in ``inverse`` only.
     """
 
     exact: bool = False
@@ -48,6 +51,7 @@ class Solving:
     phase: str = ""
     warm_start: WarmStart | None = None
     findings: list[Finding] | None = None
+    guidance: float = 1.0
 
     def recall(self, component: nn.Module, key: str) -> Any | None:
         """Return the value that a component kept in an earlier batch; None if there is none."""

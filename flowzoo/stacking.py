@@ -33,6 +33,7 @@ class LevelStack(nn.Module):
         pixels: ConditionalBijector,
         bins: int = 256,
         dequantisation: Dequantisation | None = None,
+        class_dropout: float = 0.1,
     ) -> None:
         super().__init__()
         self.image_shape = as_shape(image_shape)
@@ -40,6 +41,7 @@ class LevelStack(nn.Module):
         self.pixels = pixels
         self.levels = PartList(levels, Level)
         self.dequantisation = Uniform() if dequantisation is None else dequantisation
+        self.class_dropout = class_dropout
         self.recipe: Recipe | None = None
         self.layout: dict[str, tuple[int, ...]] | None = None
         """Names and shapes of the tensors that the recipe builds, which reveal a replaced part."""
@@ -108,6 +110,17 @@ class LevelStack(nn.Module):
     def calibrates(self) -> bool:
         """Whether a bijector of its levels calibrates on a few images, as solvers do."""
         return any(each.traits.calibrates for each in self._bijectors())
+
+    @property
+    def classes(self) -> int:
+        """Number of classes whose labels the model can be given; 0 if it has none."""
+        return max((each.traits.classes for each in self._bijectors()), default=0)
+
+    @property
+    def guides(self) -> bool:
+        """Whether samples of a class can be guided: a vector field of its levels is given labels."""
+        labelled = (each for each in self._bijectors() if each.traits.classes)
+        return any(each.traits.guides for each in labelled)
 
     def _bijectors(self) -> Iterator[ConditionalBijector]:
         return (each for each in self.modules() if isinstance(each, ConditionalBijector))

@@ -29,6 +29,8 @@ class BijectorTraits:
             steps of a solver.
         solves: Whether its results have the error of an iterative solver, which evaluation then measures
             by results of the same bijector with ``call.solver.tight``.
+        classes: Number of classes whose labels, ``call.labels``, change what it computes; 0 for none.
+        guides: Whether its inverse follows ``call.solver.guidance``.
 
     >>> BijectorTraits(exactness=Exactness.UNBIASED, exact_on_request=True).exactness_if(exact=True).value
     'exact'
@@ -42,6 +44,8 @@ class BijectorTraits:
     has_contributions: bool = False
     calibrates: bool = False
     solves: bool = False
+    classes: int = 0
+    guides: bool = False
 
     def exactness_if(self, exact: bool) -> Exactness:
         """Return the exactness of ``log_det`` in a call that does, or does not, request exact values."""
@@ -85,4 +89,6 @@ def merged(traits: Iterable[BijectorTraits]) -> BijectorTraits:
         has_contributions=all(each.has_contributions for each in parts),
         calibrates=any(each.calibrates for each in parts),
         solves=any(each.solves for each in parts),
+        classes=max(each.classes for each in parts),
+        guides=any(each.guides for each in parts),
     )

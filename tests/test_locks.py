@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from flowzoo.errors import FileError, InUseError
-from flowzoo.locks import hold
+from flowzoo.locks import hold, is_held
 
 HOLDER = """
 import sys
 from pathlib import Path
-from flowzoo.locks import hold
+from flowzoo.locks import hold, is_held
 with hold(Path(sys.argv[1]), "busy"):
     print("held", flush=True)
     sys.stdin.read()
@@ -73,3 +73,13 @@ def test_errors_within_come_out_as_they_are(tmp_path: Path) -> None:
     assert not isinstance(caught.value, FileError)
     with hold(tmp_path / "lock", "busy"):
         pass
+
+
+def test_it_can_be_told_whether_a_lock_is_held_without_taking_it(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert not is_held(path)
+    with hold(path, "busy"):
+        assert is_held(path)
+        assert is_held(path)  # looking has not released it
+    path.touch()  # as a killed process leaves it
+    assert not is_held(path)

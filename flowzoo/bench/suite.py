@@ -113,6 +113,32 @@ class MetricEntry(_Part):
     options: dict[str, Any] = {}
 
 
+class ClaimEntry(_Part):
+    """A claim of a paper that the suite's records are to judge: that one row is better than another.
+
+    Attributes:
+        claim: The claim, in a sentence.
+        source: The paper, and the place in it.
+        row: Label of the row that the claim favours.
+        than: Label of the row that it is compared with.
+        metric: The metric whose figure is claimed to be smaller, or larger.
+        detail: A figure among the metric's details instead of its own, such as ``joint_bpd``.
+        is_lower: Whether the favoured row's figure is claimed to be the smaller one; otherwise the larger.
+        margin: By how much the favoured row may be worse; if negative, by how much it has to be better.
+        data: Title of the only data set that the claim is about; None for all.
+    """
+
+    claim: Annotated[str, Field(min_length=1, max_length=300)]
+    source: Annotated[str, Field(max_length=300)] = ""
+    row: Name
+    than: Name
+    metric: Name = "bits-per-dim"
+    detail: Annotated[str, Field(max_length=100)] = ""
+    is_lower: bool = True
+    margin: Annotated[float, Field(strict=False)] = 0.0
+    data: Name | None = None
+
+
 def _named(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
@@ -143,6 +169,7 @@ class Suite(_Part):
         threads: Number of torch's threads on the CPU; None for all cores, shared by the jobs.
         samples: Number of images in the picture of samples; 0 for none.
         keep: Whether each cell's weights, and the bits/dim of each image, are kept beside its record.
+        claims: What papers claim of the rows, which ``flowzoo bench claims`` judges.
     """
 
     name: Name
@@ -159,6 +186,20 @@ class Suite(_Part):
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
     samples: Annotated[int, Field(ge=0, le=400)] = 36
     keep: bool = False
+    claims: list[ClaimEntry] = []
+
+    @model_validator(mode="after")
+    def _claims_are_of_rows(self) -> Suite:
+        labels = {each.label or each.name for each in self.models}
+        patterns = any(each.is_pattern for each in self.models)
+        metrics = {each.label or each.name for each in self.metrics}
+        for place, claim in enumerate(self.claims):
+            unknown = [each for each in (claim.row, claim.than) if each not in labels and not patterns]
+            if unknown:
+                raise ValueError(f"claim {place + 1}: the suite has no row '{unknown[0]}'")
+            if claim.metric not in metrics:
+                raise ValueError(f"claim {place + 1}: the suite has no metric '{claim.metric}'")
+        return self
 
 
 def parse_suite(name: str, content: Any) -> Suite:
@@ -216,6 +257,11 @@ def _say(error: Any) -> str:
 
 
 def _known_keys(where: list[Any]) -> list[str]:
-    parts: dict[str, type[BaseModel]] = {"models": ModelEntry, "data": DataEntry, "metrics": MetricEntry}
+    parts: dict[str, type[BaseModel]] = {
+        "models": ModelEntry,
+        "data": DataEntry,
+        "metrics": MetricEntry,
+        "claims": ClaimEntry,
+    }
     part = BudgetEntry if "budget" in where else parts.get(str(where[0]) if where else "", Suite)
     return [key for key in part.model_fields if part is not Suite or key != "name"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from contextlib import nullcontext, suppress
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -13,6 +14,7 @@ import flowzoo
 from flowzoo.builtin.components.commands import COMMANDS
 from flowzoo.cli import streams
 from flowzoo.cli.command import import_command
+from flowzoo.cli.completion import is_completing, silence
 from flowzoo.cli.console import complain
 from flowzoo.component import Component
 from flowzoo.errors import FlowzooError
@@ -39,7 +41,8 @@ class _Commands(TyperGroup):
     """
 
     def list_commands(self, ctx: Any) -> list[str]:
-        found = default_registry().names("command")
+        with silence() if is_completing() else nullcontext():
+            found = default_registry().names("command")
         return [*BUILT_IN, *(name for name in found if name not in BUILT_IN)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
@@ -48,6 +51,12 @@ class _Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command that arguments begin with, imported, and the other arguments."""
+        if is_completing():
+            with silence():
+                return self._resolve(ctx, args)
+        return self._resolve(ctx, args)
+
+    def _resolve(self, ctx: Any, args: list[str]) -> Any:
         name, *rest = args
         component = _find(name)
         if component is not BUILT_IN.get(name):
@@ -124,7 +133,6 @@ def _fault(error: BaseException, command: str | None = None) -> str:
 app = typer.Typer(
     cls=_Commands,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Example: flowzoo list",
@@ -152,6 +160,10 @@ def options(
 def main() -> None:
     """Run the command line."""
     streams.prepare()
+    if is_completing():
+        with suppress(Exception):  # nobody asked for a traceback by pressing Tab
+            app(prog_name="flowzoo")
+        sys.exit(1)
     try:
         app(prog_name="flowzoo")
     except OSError as error:  # help or the version, which do not fit where they are written

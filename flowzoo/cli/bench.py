@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from flowzoo.cli.bench_claims import claims
 from flowzoo.cli.bench_compare import compare
 from flowzoo.cli.bench_report import report
 from flowzoo.cli.bench_site import site
@@ -15,6 +16,7 @@ from flowzoo.cli.bench_submit import submit
 from flowzoo.cli.bench_verify import verify
 from flowzoo.cli.choose import JsonOption
 from flowzoo.cli.command import add_command
+from flowzoo.cli.completion import names_of
 from flowzoo.cli.console import complain, console, print_json, say, table
 from flowzoo.cli.roots import RootsOption, read_roots
 from flowzoo.cli.subject import DeviceOption
@@ -41,7 +43,12 @@ app = typer.Typer(
 
 
 def run(
-    suite: Annotated[str, typer.Argument(help="Name of a suite (see flowzoo bench list), or a YAML file.")],
+    suite: Annotated[
+        str,
+        typer.Argument(
+            help="Name of a suite (see flowzoo bench list), or a YAML file.", autocompletion=names_of("suite")
+        ),
+    ],
     out: Annotated[
         Path, typer.Option("--out", help="Folder for the results. It is made if it does not exist.")
     ] = RESULTS,
@@ -224,4 +231,5 @@ add_command(app, "report", report, "flowzoo bench report results --html report.h
 add_command(app, "site", site, "flowzoo bench site results --out site")
 add_command(app, "verify", verify, "flowzoo bench verify results --images 64")
 add_command(app, "submit", submit, "flowzoo bench submit results ../flowzoo-results --by 'My lab'")
+add_command(app, "claims", claims, "flowzoo bench claims results --suite claims")
 add_command(app, "compare", compare, "flowzoo bench compare before after")

@@ -6,13 +6,20 @@ from typing import Annotated, cast
 
 import typer
 
+from flowzoo.cli.completion import kinds, names_of
 from flowzoo.component import KINDS, Component, Kind
 from flowzoo.errors import OptionError
 from flowzoo.registry.lookup import Registry
 
-NameArgument = Annotated[str, typer.Argument(help="The component's name, as flowzoo list shows it.")]
+NameArgument = Annotated[
+    str,
+    typer.Argument(help="The component's name, as flowzoo list shows it.", autocompletion=names_of(*KINDS)),
+]
 KindOption = Annotated[
-    str | None, typer.Option("--kind", help=f"Only this kind: {', '.join(KINDS[:-1])} or {KINDS[-1]}.")
+    str | None,
+    typer.Option(
+        "--kind", help=f"Only this kind: {', '.join(KINDS[:-1])} or {KINDS[-1]}.", autocompletion=kinds
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 

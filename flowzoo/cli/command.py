@@ -21,7 +21,8 @@ class Command(TyperCommand):
     """A command whose standard output holds its results alone, and whose paths may begin with ``~``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        for before, argument in pairwise(["", *args]):
+        # What is typed so far in a shell that asks for completions may be incomplete.
+        for before, argument in pairwise(["", *([] if ctx.resilient_parsing else args)]):
             option, separator, value = argument.partition("=")
             if not argument or (option.startswith("--") and separator and not value):
                 named = option or (before if before.startswith("-") else "an argument")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flowzoo.cli.choose import JsonOption
+from flowzoo.cli.completion import run_folders
 from flowzoo.cli.console import complain, console, print_json, print_whole, table
 from flowzoo.cli.moved import MovedOption, read_moved
 from flowzoo.cli.progress import clock
@@ -24,7 +25,11 @@ _WIDEST = 100
 def compare(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN...", help="Two or more run folders. The first is the reference."),
+        typer.Argument(
+            metavar="RUN...",
+            help="Two or more run folders. The first is the reference.",
+            autocompletion=run_folders,
+        ),
     ],
     split: Annotated[
         str, typer.Option("--split", help="Images to compare on: train, validation or test.")
@@ -63,8 +68,9 @@ def compare(
     moved = read_moved(assignments)
     from flowzoo.cli.progress import counting_each
     from flowzoo.comparison.compare import compare_runs
-    from flowzoo.comparison.plot import check_plot, plot_curves
+    from flowzoo.comparison.plot import plot_curves
     from flowzoo.files import check_output
+    from flowzoo.plots import check_plot
 
     if plot is not None:
         check_plot(plot)
@@ -157,7 +163,7 @@ def _print_curves(found: RunComparison) -> None:
         if run.curve
     }
     across = "seconds of training" if in_seconds else "steps of training"
-    lines = text_chart(curves, min(out.width, _WIDEST) - len(across), across, "validation, bits/dim")
+    lines = text_chart(curves, min(out.width, _WIDEST), across, "validation, bits/dim")
     if lines:
         out.print()
     for line in lines:

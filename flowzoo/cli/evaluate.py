@@ -72,6 +72,14 @@ def evaluate(
             "useful model beats.",
         ),
     ] = True,
+    labels: Annotated[
+        bool,
+        typer.Option(
+            "--labels/--no-labels",
+            help="For a model with classes: also measure the bits/dim given the class of each image, and how "
+            "often the class is found. It takes a pass for every class.",
+        ),
+    ] = True,
     cache: Annotated[
         bool,
         typer.Option("--cache/--no-cache", help="Keep the fitted floor for other runs on the same data."),
@@ -133,6 +141,7 @@ def evaluate(
         "estimate": exact is False,
         "no-audit": not audit,
         "no-floor": not floor,
+        "no-labels": not labels,
     }
 
     def write(evaluation: Evaluation) -> Path | None:
@@ -161,6 +170,7 @@ def evaluate(
             split,
             images=images,
             floor=floor,
+            labels=labels,
             device=device,
             cache=cache,
             workers=workers,
@@ -169,6 +179,7 @@ def evaluate(
                 images=count("images"),
                 audit=lambda share: audited(round(100 * share), 100),
                 floor=count("images for the Gaussian floor"),
+                labels=count("images for each class"),
                 measured=keep,
             ),
             importance_samples=importance_samples,

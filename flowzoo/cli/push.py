@@ -7,11 +7,17 @@ from typing import Annotated
 
 import typer
 
+from flowzoo.cli.completion import run_folders
 from flowzoo.cli.console import say
 
 
 def push(
-    run: Annotated[Path, typer.Argument(help="Run folder (the --out of flowzoo train), or a saved model.")],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            help="Run folder (the --out of flowzoo train), or a saved model.", autocompletion=run_folders
+        ),
+    ],
     name: Annotated[str, typer.Argument(help="Name of the model on the hub: hf-hub:OWNER/NAME.")],
     private: Annotated[
         bool, typer.Option("--private", help="Make a repository that only its owner can read.")

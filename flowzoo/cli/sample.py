@@ -19,10 +19,41 @@ if TYPE_CHECKING:
 
 MOST_IN_A_GRID = 10_000
 
+COUNT = 64
+"""Number of images without --count."""
+
+COUNT_OF_EACH = 10
+"""Number of images of each class, where there are several."""
+
 
 def sample(
     run: ModelArgument,
-    count: Annotated[int, typer.Option("-n", "--count", min=1, help="Number of images to draw.")] = 64,
+    count: Annotated[
+        int | None,
+        typer.Option(
+            "-n",
+            "--count",
+            min=1,
+            help="Number of images to draw; with --class, of each class.",
+            show_default=f"{COUNT}, or {COUNT_OF_EACH} of each class",
+        ),
+    ] = None,
+    classes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--class",
+            help="Draw images of this class, for a model that was trained with classes: a number from 0 on, "
+            "or all. Give it several times for several classes, a row for each.",
+        ),
+    ] = None,
+    guidance: Annotated[
+        float,
+        typer.Option(
+            "--guidance",
+            help="For continuous flows, with --class: above 1, images look more like their class and vary "
+            "less. They are then no samples of the model's density.",
+        ),
+    ] = 1.0,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -38,7 +69,10 @@ def sample(
     columns: Annotated[
         int | None,
         typer.Option(
-            "--columns", min=1, help="Number of images in a row.", show_default="as many as there are rows"
+            "--columns",
+            min=1,
+            help="Number of images in a row.",
+            show_default="as many as there are rows, or those of a class",
         ),
     ] = None,
     temperature: TemperatureOption = "1",
@@ -54,11 +88,8 @@ def sample(
     check_seed(seed)
     if separate and columns is not None:
         raise OptionError("--columns lays out one picture, and --separate writes many. Leave one of them out")
-    if not separate and count > MOST_IN_A_GRID:
-        raise OptionError(
-            f"one picture holds at most {MOST_IN_A_GRID:,} images, and --count is {count:,}. Draw fewer, or "
-            "add --separate for one file each"
-        )
+    if not separate and count is not None:
+        _check_grid(count)
     output = output or Path("samples" if separate else "samples.png")
     from flowzoo.cli.progress import counting
     from flowzoo.device import prepare_device
@@ -68,7 +99,16 @@ def sample(
 
     (check_output_folder if separate else check_picture_path)(output)
     flow = load_model(run, prepare_device(device))
-    batches = flow.sample_batches(count, temperatures, seed, batch_size)
+    labels: list[int] | None = None
+    if classes:
+        wanted = _parse_classes(classes, flow.classes)
+        each = count or (COUNT if len(wanted) == 1 else COUNT_OF_EACH)
+        labels = [number for number in wanted for _ in range(each)]
+        columns = columns or (each if len(wanted) > 1 else None)
+    count = len(labels) if labels else count or COUNT
+    if not separate:
+        _check_grid(count)
+    batches = flow.sample_batches(count, temperatures, seed, batch_size, labels, guidance)
     with counting("images") as progress:
         if separate:
             digits = max(4, len(str(count - 1)))
@@ -92,3 +132,23 @@ def _numbered(
         yield range(done, done + len(images)), images
         done += len(images)
         progress(done, count)
+
+
+def _check_grid(count: int) -> None:
+    if count > MOST_IN_A_GRID:
+        raise OptionError(
+            f"one picture holds at most {MOST_IN_A_GRID:,} images, and these are {count:,}. Draw fewer, or "
+            "add --separate for one file each"
+        )
+
+
+def _parse_classes(given: list[str], classes: int) -> list[int]:
+    """Return the numbers of classes; which of them there are is checked when they are drawn."""
+    if "all" in given:
+        return list(range(max(1, classes)))
+    try:
+        return [int(each) for each in given]
+    except ValueError as error:
+        raise OptionError(
+            f"--class is '{', '.join(given)}'. Give the number of a class, from 0 on, or all"
+        ) from error

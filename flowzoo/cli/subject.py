@@ -7,11 +7,14 @@ from typing import Annotated
 
 import typer
 
+from flowzoo.cli.completion import names_of, runs_and_models
+
 ModelArgument = Annotated[
     Path,
     typer.Argument(
         help="Run folder (the --out of flowzoo train), a saved model, a name of flowzoo list --pretrained, "
-        "or hf-hub:OWNER/NAME@REVISION."
+        "or hf-hub:OWNER/NAME@REVISION.",
+        autocompletion=runs_and_models,
     ),
 ]
 DataOption = Annotated[
@@ -21,6 +24,7 @@ DataOption = Annotated[
         help="Name of the data set to use; its options are set with --set data.KEY=VALUE. A saved model "
         "needs one.",
         show_default="the data set of the run",
+        autocompletion=names_of("dataset"),
     ),
 ]
 WorkersOption = Annotated[

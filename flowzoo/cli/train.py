@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flowzoo.cli.completion import logs, names_of, run_folders
 from flowzoo.cli.console import complain, say
 from flowzoo.cli.moved import read_moved
 from flowzoo.cli.settings import Settings, read_settings
@@ -22,14 +23,27 @@ if TYPE_CHECKING:
 
 
 def train(
-    model: Annotated[str, typer.Argument(help="Name of the model; left out with --resume.")] = "",
+    model: Annotated[
+        str,
+        typer.Argument(help="Name of the model; left out with --resume.", autocompletion=names_of("model")),
+    ] = "",
     data: Annotated[
         str | None,
-        typer.Option("--data", help="Name of the data set, such as digits.", show_default=False),
+        typer.Option(
+            "--data",
+            help="Name of the data set, such as digits.",
+            show_default=False,
+            autocompletion=names_of("dataset"),
+        ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Run folder; new, or that of the run to resume.", show_default="run"),
+        typer.Option(
+            "--out",
+            help="Run folder; new, or that of the run to resume.",
+            show_default="run",
+            autocompletion=run_folders,
+        ),
     ] = None,
     seconds: Annotated[
         float | None, typer.Option("--seconds", help="Training time in seconds, in all.")
@@ -48,6 +62,27 @@ def train(
     assignments: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A setting; may be repeated.", show_default=False),
+    ] = None,
+    log: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--log",
+            metavar="LOG",
+            help="Write a log besides the run folder's own: csv, tensorboard or wandb. Can be repeated. With "
+            "--resume, the logs go on by themselves, and --log none ends them.",
+            show_default=False,
+            autocompletion=logs,
+        ),
+    ] = None,
+    log_samples: Annotated[
+        int | None,
+        typer.Option(
+            "--log-samples",
+            metavar="N",
+            min=0,
+            help="Draw samples into RUN/samples with every Nth validation; 0 for none.",
+            show_default="with --log each one, while that takes a tenth of the time at most",
+        ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     print_config: Annotated[
@@ -78,6 +113,7 @@ def train(
     from flowzoo.cli.progress import clock
     from flowzoo.cli.training_progress import TrainingBar
     from flowzoo.experiment.budget import Budget
+    from flowzoo.experiment.log_options import log_options
     from flowzoo.training.start import resume_run, start_run
 
     has_budget = steps is not None or seconds is not None
@@ -92,17 +128,22 @@ def train(
                 device=device,
                 workers=workers,
                 reporter=bar,
+                log=log or None,
+                samples_every=log_samples,
             )
     else:
+        logs = log_options(log or None, log_samples)
         experiment = _experiment(settings, model, data, budget, seed)
         if print_config:
             _print(experiment)
             return
         with _saying_what_is_kept(out), TrainingBar() as bar:
-            record = start_run(out, experiment, device=device, workers=workers, reporter=bar)
+            record = start_run(out, experiment, device=device, workers=workers, reporter=bar, log=logs)
     trained = record.experiment
     say(f"trained {trained.model} on {trained.data}: {record.steps} steps, {clock(record.seconds)}")
     say(f"next: flowzoo evaluate {word(out)}    flowzoo sample {word(out)} -o {word(out / 'samples.png')}")
+    if "tensorboard" in record.log.writers:
+        say(f"curves: tensorboard --logdir {word(out / 'tensorboard')}")
 
 
 def _experiment(

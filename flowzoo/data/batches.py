@@ -8,11 +8,24 @@ from typing import NamedTuple, SupportsIndex
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from flowzoo.data.dataset import ImageSource
 from flowzoo.errors import DataError
 from flowzoo.integers import positive_integer
 from flowzoo.shapes import IntegerImages
+
+
+class Batch(NamedTuple):
+    """Images of a batch and their labels.
+
+    Attributes:
+        images: ``(B, C, H, W)``, uint8.
+        labels: The class of each image, ``(B,)``; None for images without labels.
+    """
+
+    images: IntegerImages
+    labels: Tensor | None
 
 
 class ShuffledBatches(Iterator[IntegerImages]):
@@ -45,10 +58,15 @@ class ShuffledBatches(Iterator[IntegerImages]):
         self._begin(0, 0)
 
     def __next__(self) -> IntegerImages:
+        return self.take().images
+
+    def take(self) -> Batch:
+        """Return the next batch with its labels."""
         images = next(self._images)
         planned = self._planned.popleft()
         self._epoch, self._position = planned.epoch, planned.position
-        return _mirror(images, planned.mirrored) if self._flips else images
+        labels = self._source.labels_at(planned.indices)
+        return Batch(_mirror(images, planned.mirrored) if self._flips else images, labels)
 
     def state(self) -> dict[str, int]:
         """Return the present state as plain data, from which :meth:`restore` continues exactly."""
@@ -96,7 +114,7 @@ class ShuffledBatches(Iterator[IntegerImages]):
                 indices += order[place]
                 mirrored += flipped[place]
                 position = min(place.stop, len(order))
-            planned.append(_Planned(mirrored, epoch, position))
+            planned.append(_Planned(indices, mirrored, epoch, position))
             yield indices
 
     def _epoch_of(self, epoch: int) -> tuple[list[int], list[bool]]:
@@ -110,11 +128,13 @@ class _Planned(NamedTuple):
     """A batch that is to be read.
 
     Attributes:
+        indices: Its images.
         mirrored: Which of its images are mirrored.
         epoch: Number of the epoch in which it ends.
         position: How many images of that epoch are used up then.
     """
 
+    indices: list[int]
     mirrored: list[bool]
     epoch: int
     position: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Annotated
 
+import numpy as np
 from pydantic import Field
 
 from flowzoo.component import FilePlace
@@ -57,13 +58,16 @@ def build_cifar10(
     decoded = {split: decode_all(sources[split]) for split in ("train", "test")}
     train, test = (images.numpy() for images, _ in decoded.values())
     kept, held_out = hold_out(len(train))
+    places = {
+        "train": ("train", shuffled(kept)),
+        "validation": ("train", shuffled(held_out)),
+        "test": ("test", shuffled(range(len(test)))),
+    }
+    stored = {split: np.asarray(images.labels or ()) for split, images in opened.splits.items()}
+    labelled = all(len(stored[split]) == len(decoded[split][0]) for split in ("train", "test"))
     return in_memory(
         "cifar10",
-        {
-            "train": train[shuffled(kept)],
-            "validation": train[shuffled(held_out)],
-            "test": test[shuffled(range(len(test)))],
-        },
+        {split: (train if of == "train" else test)[order] for split, (of, order) in places.items()},
         bins=256,
         licence="its authors state none; part of the 80 Million Tiny Images, which were withdrawn in 2020",
         source=f"cs.toronto.edu/~kriz/cifar.html; {_HUB} on the Hugging Face hub",
@@ -71,4 +75,6 @@ def build_cifar10(
         skipped=opened.skipped,
         flips=flips,
         changed=sum((changed for _, changed in decoded.values()), Counter()),
+        labels={split: stored[of][order] for split, (of, order) in places.items()} if labelled else None,
+        classes=opened.splits["train"].classes,
     )

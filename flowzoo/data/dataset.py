@@ -41,6 +41,8 @@ class DatasetInfo:
         changed: How many images' values were changed on the way from their files, for each kind of change;
             for images that are decoded when they are needed, :meth:`ImageSource.inspect` returns it.
         flips: Whether training mirrors each image with probability 1/2. The splits hold no mirrored images.
+        classes: Names of the classes that labels stand for, in the order of their numbers; empty without
+            labels.
     """
 
     name: str
@@ -55,6 +57,7 @@ class DatasetInfo:
     skipped: Mapping[str, int] = field(default_factory=dict)
     changed: Mapping[str, int] = field(default_factory=dict)
     flips: bool = False
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,16 @@ class ImageSource(TorchDataset[Tensor], ABC):
 
     in_memory = False
     """Whether the images lie in memory, so that reading them ahead would gain nothing."""
+
+    @property
+    def labels(self) -> Tensor | None:
+        """The class of each image, ``(N,)``, int64; None for images without labels."""
+        return None
+
+    def labels_at(self, indices: Sequence[int]) -> Tensor | None:
+        """Return the classes of the images at ``indices``, ``(B,)``; None for images without labels."""
+        labels = self.labels
+        return None if labels is None else labels[torch.as_tensor(indices, dtype=torch.long)]
 
     @abstractmethod
     def __len__(self) -> int:
@@ -155,12 +168,18 @@ class TensorImages(ImageSource):
 
     Args:
         images: ``(N, C, H, W)``, uint8.
+        labels: The class of each image, ``(N,)``; None without labels.
     """
 
     in_memory = True
 
-    def __init__(self, images: IntegerImages) -> None:
+    def __init__(self, images: IntegerImages, labels: Tensor | None = None) -> None:
         self._images = images
+        self._labels = None if labels is None else labels.long()
+
+    @property
+    def labels(self) -> Tensor | None:
+        return self._labels
 
     def __len__(self) -> int:
         return len(self._images)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from flowzoo.errors import DataError
 
 _HUB = "zalando-datasets/fashion_mnist"
 _SPLITS = {"train": "train", "test": "test"}
+_STEMS = {"train": "train", "test": "t10k"}
 _INSTALLED = Path("/usr/share/datasets/fashion-mnist")
 _FETCH = (
     "install the Debian package dataset-fashion-mnist, or give the folder of its files as root=FOLDER "
@@ -61,36 +62,77 @@ def build_fashion_mnist(
         Xiao, Rasul and Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning
         Algorithms", arXiv:1708.07747.
     """
-    if root is None and _find_idx(_INSTALLED, "train") is not None:
+    if root is None and _find_idx(_INSTALLED, "train-images-idx3") is not None:
         root = str(_INSTALLED)
-    raw, changed = _read_hub() if root is None else _read_folder(Path(root).expanduser())
-    images = {split: _prepare(raw[split], size, f"fashion-mnist, {split} images") for split in raw}
-    train = images["train"]
-    held_out = max(1, len(train) // 12)
+    raw = _read_hub() if root is None else _read_folder(Path(root).expanduser())
+    images = {
+        split: _prepare(each, size, f"fashion-mnist, {split} images") for split, each in raw.images.items()
+    }
     return in_memory(
         "fashion-mnist",
-        {"train": train[:-held_out], "validation": train[-held_out:], "test": images["test"]},
+        _splits(images),
         bins=256,
         licence="MIT",
         source=f"Zalando Research; {_HUB} on the Hugging Face hub, Debian package dataset-fashion-mnist",
         pixels={"name": "logit", "alpha": 1e-5},
-        changed=changed,
+        changed=raw.changed,
+        labels=None if raw.labels is None else _splits(raw.labels),
+        classes=CLASSES,
     )
 
 
-def _read_hub() -> tuple[dict[str, NDArray[np.uint8]], Counter[str]]:
+CLASSES = (
+    "T-shirt",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+)
+"""Names of the classes."""
+
+
+class _Raw(NamedTuple):
+    """What was read.
+
+    Attributes:
+        images: ``(N, 28, 28)`` for ``train`` and ``test``.
+        labels: ``(N,)``, likewise; None where there are none.
+        changed: Number of images that were changed in reading, for each kind of change.
+    """
+
+    images: dict[str, NDArray[np.uint8]]
+    labels: dict[str, NDArray[np.uint8]] | None
+    changed: Counter[str]
+
+
+def _splits(rows: dict[str, NDArray[np.uint8]]) -> dict[str, NDArray[np.uint8]]:
+    train = rows["train"]
+    held_out = max(1, len(train) // 12)
+    return {"train": train[:-held_out], "validation": train[-held_out:], "test": rows["test"]}
+
+
+def _read_hub() -> _Raw:
     try:
         return _decode(read_hub(_HUB, _SPLITS))
     except DataError as reason:
         raise DataError(f"{reason}. To do without the hub: {_FETCH}") from reason
 
 
-def _read_folder(root: Path) -> tuple[dict[str, NDArray[np.uint8]], Counter[str]]:
+def _read_folder(root: Path) -> _Raw:
     listing = list_folder(root)
-    files = {split: _find_idx(root, stem) for split, stem in (("train", "train"), ("test", "t10k"))}
-    found = {split: path for split, path in files.items() if path is not None}
-    if len(found) == len(files):
-        return {split: read_idx(path, dimensions=3) for split, path in found.items()}, Counter()
+    found = _find_both(root, "images-idx3")
+    if found is not None:
+        images = {split: read_idx(path, dimensions=3) for split, path in found.items()}
+        label_files = _find_both(root, "labels-idx1")
+        if label_files is None:
+            return _Raw(images, None, Counter())
+        labels = {split: read_idx(path, dimensions=1) for split, path in label_files.items()}
+        return _Raw(images, labels, Counter())
     if listing.tables:
         return _decode(read_tables(listing, {"train": TRAIN, "test": TEST}))
     raise DataError(
@@ -99,8 +141,7 @@ def _read_folder(root: Path) -> tuple[dict[str, NDArray[np.uint8]], Counter[str]
     )
 
 
-def _decode(stored: dict[str, StoredImages]) -> tuple[dict[str, NDArray[np.uint8]], Counter[str]]:
-    """Return ``(N, 28, 28)`` for each split, and the number of images that were changed in reading."""
+def _decode(stored: dict[str, StoredImages]) -> _Raw:
     images: dict[str, NDArray[np.uint8]] = {}
     changed: Counter[str] = Counter()
     for split, each in stored.items():
@@ -108,11 +149,20 @@ def _decode(stored: dict[str, StoredImages]) -> tuple[dict[str, NDArray[np.uint8
         decoded, changes = decode_all(source)
         images[split] = decoded[:, 0].numpy()
         changed += changes
-    return images, changed
+    labels = {split: np.array(each.labels, np.uint8) for split, each in stored.items() if each.labels}
+    return _Raw(images, labels if len(labels) == len(stored) else None, changed)
 
 
-def _find_idx(root: Path, stem: str) -> Path | None:
-    names = [f"{stem}-images{dot}idx3-ubyte{gz}" for dot in "-." for gz in ("", ".gz")]
+def _find_both(root: Path, kind: str) -> dict[str, Path] | None:
+    """Return the IDX files of both splits; None unless there are both."""
+    found = {split: _find_idx(root, f"{stem}-{kind}") for split, stem in _STEMS.items()}
+    files = {split: path for split, path in found.items() if path is not None}
+    return files if len(files) == len(_STEMS) else None
+
+
+def _find_idx(root: Path, start: str) -> Path | None:
+    first, _, kind = start.rpartition("-")
+    names = [f"{first}{dot}{kind}-ubyte{gz}" for dot in "-." for gz in ("", ".gz")]
     return next((root / name for name in names if (root / name).is_file()), None)
 
 

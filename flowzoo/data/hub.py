@@ -43,17 +43,25 @@ def read_parquet(files: Mapping[str, Sequence[Path]], column: str, where: str) -
     return _read("parquet", {"data_files": names}, {split: split for split in files}, column, where)
 
 
+_LABEL = "label"
+"""The column of labels in tables on the hub."""
+
+
 class _EncodedColumn(StoredImages):
     """A column of image files. It lies in memory-mapped Arrow files, so little of it is in memory.
 
     Args:
         rows: A table of the ``datasets`` library with this column alone, in its Arrow format.
         where: The source of the table, for errors.
+        labels: The class of each row; None without labels.
+        classes: Names of the classes.
     """
 
-    def __init__(self, rows: Any, where: str) -> None:
+    def __init__(self, rows: Any, where: str, labels: Sequence[int] | None, classes: tuple[str, ...]) -> None:
         self._rows = rows
         self._where = where
+        self.labels = labels
+        self.classes = classes
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -125,11 +133,23 @@ def _column(rows: Any, column: str, where: str) -> StoredImages:
 
     if column not in rows.column_names:
         raise DataError(f"it has no column '{column}', only {', '.join(rows.column_names)}")
+    labels, classes = _labels(rows)
     rows = rows.select_columns(column)
     feature = rows.features[column]
     if isinstance(feature, datasets.Array3D):
         return _ArrayColumn(rows.with_format("numpy"), column, _colour_shape(feature, column))
-    return _EncodedColumn(rows.cast_column(column, datasets.Image(decode=False)).with_format("arrow"), where)
+    encoded = rows.cast_column(column, datasets.Image(decode=False)).with_format("arrow")
+    return _EncodedColumn(encoded, where, labels, classes)
+
+
+def _labels(rows: Any) -> tuple[Sequence[int] | None, tuple[str, ...]]:
+    """Return the column of labels and the names of their classes, if the table has such a column."""
+    names = getattr(rows.features.get(_LABEL), "names", None)  # a ClassLabel of the library has them
+    if not names:
+        return None, ()
+    labels: list[int] = rows.select_columns(_LABEL).with_format("numpy")[:][_LABEL].tolist()
+    known = all(0 <= label < len(names) for label in labels)
+    return (labels, tuple(names)) if known else (None, ())
 
 
 def _colour_shape(feature: Any, column: str) -> tuple[int, int, int]:

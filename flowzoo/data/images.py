@@ -66,6 +66,9 @@ def build_images(
     are refused. Without a validation split, up to 5,000 training images are held out for it. Pictures that
     nearly repeat, such as those of a video, belong in one split: put them into folders.
 
+    Images have labels if each lies in a folder of its class, such as ``train/cat/1.png``, or if parquet
+    files have a column ``label`` with names of classes.
+
     Args:
         root: The folder.
         size: Height and width: one number for squares, a pair, or ``"keep"``.
@@ -79,6 +82,7 @@ def build_images(
     """
     listing = list_folder(Path(root).expanduser())
     opened = _pool(listing) if pool else _open(listing, column)
+    _label_by_folders(opened.splits)
     height, width, prepare = _prepared(size, opened.splits["train"])
     return on_disk(
         "images",
@@ -91,6 +95,20 @@ def build_images(
         flips=flips,
         skipped=opened.skipped,
     )
+
+
+def _label_by_folders(splits: Mapping[str, StoredImages]) -> None:
+    """Label images by the names of their folders, where those to train on lie in the same as all others."""
+    folders = {
+        split: [images.folder(index) for index in range(len(images))] for split, images in splits.items()
+    }
+    classes = tuple(sorted(set(folders["train"])))
+    if len(classes) < 2 or "" in classes or not all(set(each) <= set(classes) for each in folders.values()):
+        return
+    numbers = {name: number for number, name in enumerate(classes)}
+    for split, images in splits.items():
+        images.labels = [numbers[name] for name in folders[split]]
+        images.classes = classes
 
 
 def _prepared(size: int | tuple[int, int] | Literal["keep"], train: StoredImages) -> tuple[int, int, Prepare]:

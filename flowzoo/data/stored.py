@@ -26,6 +26,12 @@ GREY_MODES = frozenset({"1", "L", "LA", "La"})
 class StoredImages(ABC):
     """The images of one split as they are stored, in a fixed order."""
 
+    labels: Sequence[int] | None = None
+    """The class of each image; None without labels."""
+
+    classes: tuple[str, ...] = ()
+    """Names of the classes, in the order of their numbers; empty without labels."""
+
     @abstractmethod
     def __len__(self) -> int:
         """Return the number of images."""
@@ -41,6 +47,10 @@ class StoredImages(ABC):
     def decode_explained(self, content: bytes) -> tuple[Image.Image, list[str]]:
         """As :meth:`decode`, and return the changes of the stored values; none by default."""
         return self.decode(content), []
+
+    def folder(self, index: int) -> str:
+        """Return the name of the folder that holds the image at ``index``; empty if it has no folder."""
+        return ""
 
     def label(self, index: int) -> str:
         """Return the name of the image at ``index`` for errors."""
@@ -74,6 +84,9 @@ class ImageFiles(StoredImages):
 
     def decode_explained(self, content: bytes) -> tuple[Image.Image, list[str]]:
         return decode_explained(content)
+
+    def folder(self, index: int) -> str:
+        return self._paths[index].parent.name
 
     def label(self, index: int) -> str:
         return str(self._paths[index])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flowzoo.evaluation.audit import Audit
 from flowzoo.evaluation.density.outcome import DensityAudit
+from flowzoo.evaluation.labels import GivenClass
 from flowzoo.evaluation.report import Evaluation
 
 
@@ -14,6 +15,7 @@ def facts_of(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("data", f"{evaluation.data} {evaluation.data_revision}, {evaluation.split} split"),
         ("bits/dim", f"{_bits(evaluation.bits_per_dim, evaluation.standard_error)}  (lower is better)"),
         ("not ranked", "; ".join(evaluation.objections)),
+        *_given_class(evaluation),
         ("Gaussian floor", _floor(evaluation)),
         ("images", _images(evaluation)),
         ("training", "mirrors each image with probability 1/2" if evaluation.flips else ""),
@@ -33,6 +35,34 @@ def facts_of(evaluation: Evaluation) -> list[tuple[str, str]]:
         explained = "of images and drawn coarse images together; no bound for the images alone, never ranked"
         facts.append(("joint_bpd", f"{evaluation.joint_bits_per_dim:.4f}  ({explained})"))
     return [(name, value) for name, value in facts if value]
+
+
+def _given_class(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """Return the figures of a model with classes; the bits/dim are those of images without a label."""
+    found = evaluation.given_class
+    if found is None:
+        return []
+    trace = f"; trace: {found.trace}" if found.trace else ""
+    told = f"it is told the class, and is never compared with bits/dim{trace}"
+    return [
+        ("summed over classes", _summed(found)),
+        ("given the class", f"{_bits(found.bits_per_dim, found.standard_error)}  ({told})"),
+        (
+            "class accuracy",
+            f"{100 * found.accuracy:.1f} ± {100 * found.accuracy_error:.1f} % of "
+            f"{_counted(found.images)}, among "
+            f"{found.classes} classes, by Bayes' rule",
+        ),
+    ]
+
+
+def _summed(found: GivenClass) -> str:
+    bits = found.summed_bits_per_dim
+    return (
+        ""
+        if bits is None
+        else f"{bits:.4f}  (a density of images without labels too: sum of p(class) p(x | class))"
+    )
 
 
 def _bits(value: float, error: float | None) -> str:

@@ -22,6 +22,7 @@ class Observer(Generic[Found, Bits]):
         images: Called with the number of images that are measured, and the number of all.
         audit: Called with the share of the density audit that is done.
         floor: Called with the number of training images to which the floor is fitted, and the number of all.
+        labels: Called with the number of images that are measured for each class, and the number of all.
         measured: Called before the audits and the floor, which can take long: with the record as it stands
             without them, and with the bits/dim of each image.
     """
@@ -29,6 +30,7 @@ class Observer(Generic[Found, Bits]):
     images: Callable[[int, int], object] = _nothing
     audit: Callable[[float], object] = _nothing
     floor: Callable[[int, int], object] = _nothing
+    labels: Callable[[int, int], object] = _nothing
     measured: Callable[[Found, Bits], object] = _nothing
 
 

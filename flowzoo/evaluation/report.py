@@ -16,6 +16,7 @@ from flowzoo.data.inspection import inspect_split
 from flowzoo.data.read_ahead import read_ahead
 from flowzoo.evaluation.floor import Floor, measure_floor
 from flowzoo.evaluation.image_bits import ImageBits, ImageConditions, split_revision
+from flowzoo.evaluation.labels import GivenClass, evaluate_given_class, has_labels
 from flowzoo.evaluation.likelihood import Likelihood, Measuring, evaluate_likelihood
 from flowzoo.evaluation.observer import SILENT, Observer
 from flowzoo.evaluation.older_records import with_exactness, without_density_audit, without_solver_audit
@@ -58,6 +59,8 @@ class Evaluation(Likelihood):
         split_images: How many images the split has; more than ``images`` where only the first were used. None
             in records of older versions.
         flips: Whether training mirrored each image with probability 1/2. None of these images was mirrored.
+        given_class: For a model with classes on images with labels: bits/dim given the class, and how often
+            the class is found. The other figures are those of images without labels.
     """
 
     schema: int
@@ -75,6 +78,7 @@ class Evaluation(Likelihood):
     data_notes: tuple[str, ...] = ()
     split_images: int | None = None
     flips: bool = False
+    given_class: GivenClass | None = None
 
 
 def evaluate(
@@ -84,6 +88,7 @@ def evaluate(
     *,
     images: int | None = None,
     floor: bool = True,
+    labels: bool = True,
     device: str = "auto",
     cache: bool = True,
     workers: int = 0,
@@ -102,6 +107,8 @@ def evaluate(
         images: Use only the first N images.
         floor: Fit the Gaussian floor too (:mod:`flowzoo.evaluation.floor`). Where that fails, the record says
             why.
+        labels: For a model with classes on images with labels: measure the bits/dim given the class too, and
+            how often the class is found. It costs a pass for every class.
         device: A device, as :func:`~flowzoo.device.prepare_device` takes it. A model in memory stays where it
             is.
         cache: Use a floor that was fitted for another run on the same data, and keep a new one.
@@ -130,7 +137,7 @@ def evaluate(
     else:  # it was inspected when training began
         revision = asked.data_revision
 
-    def record_of(found: Likelihood, gaussian: Floor) -> Evaluation:
+    def record_of(found: Likelihood, gaussian: Floor, given: GivenClass | None = None) -> Evaluation:
         return Evaluation(
             schema=FORMAT.version,
             model=type(flow).__name__ if recipe is None else recipe.model,
@@ -148,6 +155,7 @@ def evaluate(
             data_notes=_notes(run, split, gaussian.bits_per_dim is not None),
             split_images=len(source),
             flips=record is not None and record.experiment.flips,
+            given_class=given,
         )
 
     def note(found: Likelihood, bits: Tensor) -> None:
@@ -180,7 +188,19 @@ def evaluate(
             cached=cache,
             progress=observer.floor,
         )
-    return record_of(found, gaussian)
+    given = None
+    if labels and has_labels(flow, dataset, split):
+        given = evaluate_given_class(
+            flow,
+            dataset,
+            split,
+            exact=bool(measuring.get("exact")),
+            limit=images,
+            batch_size=measuring.get("batch_size", 100),
+            seed=found.seed,
+            progress=observer.labels,
+        )
+    return record_of(found, gaussian, given)
 
 
 def write_evaluation(evaluation: Evaluation, path: Path) -> None:

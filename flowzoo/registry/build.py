@@ -8,6 +8,7 @@ from typing import Any
 
 from flowzoo.bijector import ConditionalBijector
 from flowzoo.builtin.identity import IdentityBijector
+from flowzoo.builtin.labelled import Labelled, with_planes
 from flowzoo.component import Component, Kind, Spec
 from flowzoo.dequantisation import Dequantisation
 from flowzoo.errors import FlowzooError, PartError, PluginError
@@ -53,12 +54,16 @@ class ZooBuilder:
         registry: The registry in which components are found.
         bins: Number of integers that a value of the data can take.
         scoring: Build the model that gathers scores: splits that need scores keep everything.
+        classes: Number of classes of labels. With any, all bijectors that a model asks for are given the
+            label as part of their context, unless they have no parameters.
     """
 
-    def __init__(self, registry: Registry, bins: int = 256, scoring: bool = False) -> None:
+    def __init__(self, registry: Registry, bins: int = 256, scoring: bool = False, classes: int = 0) -> None:
         self._registry = registry
         self.bins = bins
         self._scoring = scoring
+        self._classes = classes
+        self._asker: Kind | None = None
         self.used: dict[str, Component] = {}
         """Every component that was built, by ``"kind:name"``, with the names that a recipe stores."""
 
@@ -79,6 +84,15 @@ class ZooBuilder:
         """
         if shape[0] == 0:
             return IdentityBijector()
+        if self._classes and self._asker == "model":
+            given = with_planes(shape, context_shape, self._classes)
+            labelled = self._bijector(spec, shape, given)
+            # Parts that are fitted in closed form, or compute nothing, would not use the label.
+            if any(True for _ in labelled.parameters()):
+                return Labelled(labelled, self._classes)
+        return self._bijector(spec, shape, context_shape)
+
+    def _bijector(self, spec: Spec, shape: Shape, context_shape: Shape | None) -> ConditionalBijector:
         bijector: ConditionalBijector = self.build(
             "bijector", spec.name, (shape, context_shape), spec.options
         )
@@ -123,13 +137,13 @@ class ZooBuilder:
 
     @contextmanager
     def _asked_by(self, component: Component) -> Iterator[None]:
-        """Inside the block, look names up as the author of a component means them."""
-        before = self._registry
-        self._registry = before.seen_from(component)
+        """Inside the block, a component asks for others: its author's names are meant."""
+        before = self._registry, self._asker
+        self._registry, self._asker = before[0].seen_from(component), component.kind
         try:
             yield
         finally:
-            self._registry = before
+            self._registry, self._asker = before
 
     @contextmanager
     def blaming(self, component: Component) -> Iterator[None]:

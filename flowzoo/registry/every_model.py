@@ -22,6 +22,16 @@ class EveryModel:
         Added(before={"name": UNIFORM}),
         Field(description="Noise that makes integer images continuous."),
     ] = Spec(UNIFORM)
+    classes: Annotated[
+        int,
+        Added(before=0),
+        Field(ge=0, description="Classes of the labels that it is given. 0: none."),
+    ] = 0
+    class_dropout: Annotated[
+        float,
+        Added(before=0.1),
+        Field(ge=0, lt=1, description="Share of labels hidden in training."),
+    ] = 0.1
 
 
 OF_EVERY_MODEL = frozenset(each.name for each in fields(EveryModel))

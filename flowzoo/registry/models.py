@@ -132,7 +132,7 @@ def assemble(
         pixel_spec = resolve_spec(registry, "bijector", pixels)
     except OptionError as error:
         raise OptionError(f"pixels: {error}") from error
-    builder = ZooBuilder(registry, bins, scoring)
+    builder = ZooBuilder(registry, bins, scoring, resolved["classes"])
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         # torch.manual_seed would seed the accelerators too, which fork_rng does not restore here.
         generator = torch.default_generator
@@ -142,7 +142,11 @@ def assemble(
         noise = resolve_spec(registry, "dequantisation", resolved["dequantisation"])
         dequantisation = builder.dequantisation(noise, shape)
         with builder.blaming(model):
-            flow = Flow(shape, levels, pixel_bijector, bins, dequantisation)
+            flow = Flow(shape, levels, pixel_bijector, bins, dequantisation, resolved["class_dropout"])
+    if resolved["classes"] and not flow.classes:
+        raise OptionError(
+            f"model '{name}' has no bijector that trains, so no label can change it. Leave classes out"
+        )
     flow.layout = {name: tuple(tensor.shape) for name, tensor in flow.state_dict().items()}
     # Records from before there was another dequantisation do not name it, and their keys must stay.
     used = {key: each for key, each in builder.used.items() if key != f"dequantisation:{UNIFORM}"}

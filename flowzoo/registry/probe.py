@@ -220,6 +220,11 @@ def _rows(flow: Flow, images: IntegerImages, x: Images, warm_start: WarmStart) -
     for place, (level, shape) in enumerate(zip(terms.levels, flow.latent_shapes, strict=True)):
         for name, nats in level._asdict().items():
             rows[f"the {name} of level {place}"] = nats_to_bits(-nats, max(1, torch.Size(shape).numel()))
+    if flow.classes:
+        generators = per_image_generators(0, range(len(x)))
+        call = Call(generator=generators, solver=Solving(warm_start=warm_start))
+        given = flow.log_prob(x, call, labels=torch.arange(len(x)) % flow.classes)
+        rows["the density given a class"] = bits_per_dim(given, flow.dimensions, flow.bins)
     plain = {name: values.detach().double().cpu() for name, values in rows.items()}
     if not all(bool(values.isfinite().all()) for values in plain.values()):
         raise NumericalError("a part of the log-likelihood is not finite")

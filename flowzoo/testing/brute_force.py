@@ -9,6 +9,7 @@ from torch import Tensor
 
 from flowzoo.bijector import standard_normal_log_prob
 from flowzoo.flow import Flow
+from flowzoo.flow_values import Labels
 from flowzoo.shapes import Images, PerImage
 
 
@@ -57,17 +58,18 @@ def brute_force_log_det(y: Tensor, x: Tensor) -> PerImage:
     return log_det
 
 
-def brute_force_log_prob(flow: Flow, x: Images) -> PerImage:
+def brute_force_log_prob(flow: Flow, x: Images, labels: Labels | None = None) -> PerImage:
     """Return ``log N(z; 0, I) + log |det dz/dx|`` with the whole Jacobian of ``x -> z``.
 
     Args:
         flow: The model, initialised.
         x: ``(B, C, H, W)`` in ``[0, 1)``, in float64 for precision. Images must be tiny, since the Jacobian
             has ``(C H W)^2`` entries.
+        labels: As in :meth:`flowzoo.flow.Flow.log_prob`.
 
     Returns:
         ``(B,)``, nats.
     """
     x = x.detach().requires_grad_()
-    z = torch.cat([latent.flatten(1) for latent in flow.encode(x)], dim=1)[:, None, None]
+    z = torch.cat([latent.flatten(1) for latent in flow.encode(x, labels=labels)], dim=1)[:, None, None]
     return (standard_normal_log_prob(z) + brute_force_log_det(z, x)).detach()

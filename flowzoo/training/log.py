@@ -1,8 +1,9 @@
-"""The training log: one JSON object a line."""
+"""The run folder's own log: one JSON object a line."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ class TrainingLog:
 
     Args:
         path: The file, which is made when the first record is written.
+        also: Called with each record that was added.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, also: Callable[[dict[str, Any]], object] | None = None) -> None:
         self.path = path
+        self._also = also
 
     def append(self, record: dict[str, Any]) -> None:
         """Add one record.
@@ -26,6 +29,8 @@ class TrainingLog:
             FileError: It cannot be written; the records before it stay.
         """
         append_line(self.path, json.dumps(record, allow_nan=False))
+        if self._also is not None:
+            self._also(record)
 
     def read(self) -> list[dict[str, Any]]:
         """Return the records up to the first line that is damaged, such as a last one that was cut short."""

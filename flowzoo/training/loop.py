@@ -6,11 +6,11 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from flowzoo.call import Ledger
 from flowzoo.data.batches import ShuffledBatches
 from flowzoo.data.dataset import Dataset
 from flowzoo.errors import NumericalError
@@ -28,8 +28,9 @@ from flowzoo.training.checkpoint import (
 )
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.reporter import Progress, Reporter, WorkReport
+from flowzoo.training.samples import SampleLog
 from flowzoo.training.stage import Stage
-from flowzoo.training.step import NotFiniteError, TrainingStep
+from flowzoo.training.step import NotFiniteError, Taken, TrainingStep
 from flowzoo.training.stop import Interrupted, requested, saving_first
 from flowzoo.warm_start import WarmStart
 
@@ -61,6 +62,8 @@ class Surroundings:
         experiment: The experiment, whose training options are used.
         stages: Number of stages of the training.
         reporter: Receives the progress.
+        log: The run's own log.
+        samples: Draws samples after validations.
     """
 
     dataset: Dataset
@@ -70,6 +73,8 @@ class Surroundings:
     experiment: Experiment
     stages: int
     reporter: Reporter
+    log: TrainingLog
+    samples: SampleLog
 
 
 class TrainingLoop:
@@ -94,7 +99,8 @@ class TrainingLoop:
         self._budget = budget
         self._around = around
         self._options = options = around.experiment.training
-        self._log = TrainingLog(around.folder.log)
+        self._log = around.log
+        self._objective = stage.objective(flow)
         self._peak = options.learning_rate * stage.phase.rate
         warm_start = WarmStart(flow, position.warm_start)
         self._step = TrainingStep(flow, stage, options, around.generator, warm_start)
@@ -138,21 +144,20 @@ class TrainingLoop:
                 self._save_checkpoint()
                 raise Interrupted(signal, self.position.step)
             try:
-                loss, ledger, speed = self._take_step()
+                taken, rate, speed = self._take_step()
             except NumericalError as problem:
                 if not self._stage.continues or self.position.best is None:
                     raise
                 # The best model of earlier phases is kept.
-                self._log.append(
-                    {"step": self.position.step, "stage": self._stage.name, "ended": str(problem)}
-                )
+                self._log.append({**self._record(), "ended": str(problem)})
                 return self.position
             self._read_clock()
             used = min(1.0, self._budget.used(self.position.stage_step, self.position.stage_seconds))
-            self._report(loss, ledger, speed, used)
+            self._report(taken, rate, speed, used)
             if self._validation_is_due(used):
                 began = time.monotonic()
                 self._validate()
+                began += self._draw_samples()
                 done = int(used * self._options.validations)
                 self.position = replace(self.position, validations=done)
                 self._read_clock()
@@ -185,12 +190,13 @@ class TrainingLoop:
             return True  # independent of the clock, so that the same steps give the same model
         return time.monotonic() - self._validated >= TRAIN_PER_VALIDATION * self._validation_seconds
 
-    def _take_step(self) -> tuple[float, Ledger, float]:
-        """Take one step. Return the loss in bits/dim, the reports of components, and images per second."""
+    def _take_step(self) -> tuple[Taken, float, float]:
+        """Take one step. Return what it found, its learning rate, and images per second."""
         began = time.monotonic()
-        images = next(self._around.batches)
+        images, labels = self._around.batches.take()
+        rate = self._learning_rate()
         try:
-            loss, ledger = self._step.take(images, self._learning_rate())
+            taken = self._step.take(images, rate, labels)
         except NumericalError as problem:
             kept = self._around.folder.model
             best = f" (the best model so far is in {kept})" if kept.exists() else ""
@@ -199,7 +205,7 @@ class TrainingLoop:
         self.position = replace(
             self.position, step=self.position.step + 1, stage_step=self.position.stage_step + 1
         )
-        return loss, ledger, len(images) / (time.monotonic() - began)
+        return taken, rate, len(images) / (time.monotonic() - began)
 
     def _advice(self) -> str:
         """Return advice for a loss or gradient that is not finite."""
@@ -235,7 +241,7 @@ class TrainingLoop:
             seconds=self._start.seconds + elapsed,
         )
 
-    def _report(self, loss: float, ledger: Ledger, speed: float, used: float) -> None:
+    def _report(self, taken: Taken, rate: float, speed: float, used: float) -> None:
         position, around = self.position, self._around
         self._progress = Progress(
             stage=self._stage.name,
@@ -243,7 +249,7 @@ class TrainingLoop:
             used=used,
             seconds=position.seconds,
             seconds_left=position.stage_seconds * (1.0 / used - 1.0),
-            loss=loss,
+            loss=taken.loss,
             images_per_second=speed,
             bits_per_dim=self._validation and self._validation[1],
             steps=around.experiment.budget.steps,
@@ -254,12 +260,13 @@ class TrainingLoop:
         if position.stage_step % LOG_EVERY == 0:
             self._log.append(
                 {
-                    "step": position.step,
-                    "seconds": round(position.seconds, 3),
-                    "stage": self._stage.name,
-                    "loss": loss,
+                    **self._record(),
+                    "objective": self._objective,
+                    "loss": taken.loss,
+                    "learning_rate": rate,
+                    "gradient_norm": taken.gradient_norm,
                     "images_per_second": round(speed, 1),
-                    "counts": ledger.counts,
+                    "counts": taken.ledger.counts,
                 }
             )
 
@@ -272,11 +279,7 @@ class TrainingLoop:
 
     def _validate(self) -> None:
         """Measure the averaged weights, and keep them if they are the best so far."""
-        record = {
-            "step": self.position.step,
-            "seconds": round(self.position.seconds, 3),
-            "stage": self._stage.name,
-        }
+        record = self._record()
         assert self._progress is not None, "a validation follows a step"
         report = WorkReport(self._around.reporter, "validation", self._progress)
         try:
@@ -290,6 +293,23 @@ class TrainingLoop:
         if self.position.best is None or bits < self.position.best:
             self.position = replace(self.position, best=bits)
             save_model(self._step.average.flow, self._around.folder.model)
+
+    def _record(self) -> dict[str, Any]:
+        """Return what all records of the log say: where the training is."""
+        return {
+            "step": self.position.step,
+            "seconds": round(self.position.seconds, 3),
+            "images": self.position.step * self._options.images_per_step,
+            "stage": self._stage.name,
+        }
+
+    def _draw_samples(self) -> float:
+        """Draw samples, and stop the clock meanwhile. Return the seconds that it took."""
+        assert self._progress is not None, "samples follow a step"
+        report = WorkReport(self._around.reporter, "drawing samples", self._progress)
+        seconds = self._around.samples.draw(self._step.average.flow, self._record(), report)
+        self._began += seconds
+        return seconds
 
     def _save_checkpoint(self) -> None:
         self._probe = take_probe(self._flow, _images(self._probe, self._flow))

@@ -18,6 +18,12 @@ from flowzoo.scoring import scored_levels
 from flowzoo.shapes import IntegerImages
 from flowzoo.training.validation import validate
 
+ALL_LEVELS = "all levels"
+"""How names of stages begin in which the whole model trains."""
+
+LIKELIHOOD = "likelihood"
+"""The objective of a stage whose loss is the negative log-likelihood, in bits/dim."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -52,8 +58,16 @@ class Stage:
     def name(self) -> str:
         if self.scoring:
             return "scoring"
-        levels = "all levels" if self.whole else f"level {self.levels[0]}"
+        levels = ALL_LEVELS if self.whole else f"level {self.levels[0]}"
         return f"{levels}, {self.phase.name}" if len(self.phases) > 1 else levels
+
+    def objective(self, flow: Flow) -> str:
+        """Return what the stage minimises: :data:`LIKELIHOOD`, or the name of its phase."""
+        levels = [flow.level(index) for index in self.levels]
+        parts = [part for level in levels for part in (level.joint, level.conditional)]
+        if all(part.traits.loss_is_likelihood for part in parts):
+            return LIKELIHOOD
+        return self.phase.name or "its own objective"
 
     def modules(self, flow: Flow) -> list[nn.Module]:
         """Return the parts of the model that the stage trains."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +20,7 @@ from flowzoo.device import prepare_device
 from flowzoo.errors import DataError, FileError, OptionError
 from flowzoo.experiment.budget import Budget
 from flowzoo.experiment.experiment import Experiment
+from flowzoo.experiment.log_options import NO_LOG, LogOptions, log_options
 from flowzoo.flow import Flow
 from flowzoo.integers import plain_number
 from flowzoo.registry.added import with_added
@@ -44,6 +45,7 @@ def start_run(
     device: str = "auto",
     workers: int = 0,
     reporter: Reporter | None = None,
+    log: LogOptions = NO_LOG,
 ) -> RunRecord:
     """Train a model on a data set into a new run folder.
 
@@ -53,6 +55,8 @@ def start_run(
         device: A device, as :func:`~flowzoo.device.prepare_device` takes it.
         workers: Number of processes that read images ahead. They change nothing but the time.
         reporter: Receives the progress.
+        log: Where training is logged besides the run folder's own log, as
+            :func:`~flowzoo.experiment.log_options.log_options` returns it.
 
     Returns:
         The finished run's record.
@@ -70,7 +74,7 @@ def start_run(
     where = prepare_device(device)
     dataset = load_dataset(experiment.data, **experiment.data_options)
     flow = _create(experiment, dataset, where, default_registry())
-    return train_into(folder, experiment, flow, dataset, workers=workers, reporter=reporter)
+    return train_into(folder, experiment, flow, dataset, workers=workers, reporter=reporter, log=log)
 
 
 def train_into(
@@ -81,6 +85,7 @@ def train_into(
     *,
     workers: int = 0,
     reporter: Reporter | None = None,
+    log: LogOptions = NO_LOG,
 ) -> RunRecord:
     """Train a given model in place; returns and errors as in :func:`start_run`.
 
@@ -91,6 +96,7 @@ def train_into(
         dataset: The images.
         workers: As in :func:`start_run`.
         reporter: Receives the progress.
+        log: As in :func:`start_run`.
     """
     reporter = reporter or Reporter()
     registry = default_registry()
@@ -105,12 +111,13 @@ def train_into(
     )
     run_folder = RunFolder(folder)
     dataset = read_ahead(dataset, workers, pin=flow.device.type == "cuda")
-    trainer = _trainer(experiment, flow, dataset, run_folder, reporter, registry)
+    trainer = _trainer(experiment, flow, dataset, run_folder, reporter, log, registry)
     findings = inspect_dataset(dataset, reporter.inspected)
     record = RunRecord(
         experiment,
         data_report=replace(_report(dataset), changed=findings.changed, shared=findings.shared),
         provenance=provenance_of(registry, [*recipe.revisions, *_key_of(experiment)]),
+        log=log,
     )
 
     def keep(error: BaseException) -> bool:
@@ -132,6 +139,8 @@ def resume_run(
     reporter: Reporter | None = None,
     check: bool = True,
     dataset: Dataset | None = None,
+    log: str | Iterable[str] | None = None,
+    samples_every: int | None = None,
 ) -> RunRecord:
     """Continue a run that was interrupted, or that is to be trained for longer.
 
@@ -146,6 +155,9 @@ def resume_run(
         check: Refuse a model that computes something else than when training stopped, although every revision
             is the same (:mod:`flowzoo.registry.probe`).
         dataset: The images, for a run on images that were given in Python; by default they are loaded again.
+        log: Other logs than those that the run was started with; names as in
+            :func:`~flowzoo.experiment.log_options.log_options`.
+        samples_every: Another number of validations between pictures of samples, as there.
 
     Raises:
         FlowzooError: The folder holds no run, or what it needs has changed since: a component has another
@@ -190,10 +202,10 @@ def resume_run(
         flow = _create(experiment, data.dataset, where, registry)
         assert flow.recipe is not None, "assembled models have recipes"
         keys = dict.fromkeys([*then.revisions, *flow.recipe.revisions, *_key_of(experiment)])
-        record = replace(record, experiment=experiment)
+        record = replace(record, experiment=experiment, log=log_options(log, samples_every, record.log))
         record = _with_provenance(record, then, provenance_of(registry, keys), run_folder)
         source = read_ahead(data.dataset, workers, pin=where.type == "cuda")
-        trainer = _trainer(experiment, flow, source, run_folder, reporter, registry)
+        trainer = _trainer(experiment, flow, source, run_folder, reporter, record.log, registry)
         if trainer.stages > 1 and budget != before:
             raise OptionError(
                 f"the budget of this run, {before}, cannot be changed, because it was divided among several "
@@ -255,13 +267,14 @@ def _trainer(
     dataset: Dataset,
     folder: RunFolder,
     reporter: Reporter,
+    log: LogOptions,
     registry: Registry,
 ) -> Trainer:
     def make_scoring() -> Flow:
         return _create(experiment, dataset, flow.device, registry, scoring=True)
 
     fingerprint = experiment.fingerprint_in(registry)
-    return Trainer(flow, make_scoring, dataset, folder, experiment, fingerprint, reporter)
+    return Trainer(flow, make_scoring, dataset, folder, experiment, fingerprint, reporter, log)
 
 
 def _train_to_the_end(trainer: Trainer, folder: RunFolder, record: RunRecord) -> RunRecord:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from flowzoo.call import Call, Ledger
 from flowzoo.errors import NumericalError
@@ -29,6 +30,20 @@ OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 
 class NotFiniteError(NumericalError):
     """A loss or gradient that is not finite. The advice depends on the progress of the training."""
+
+
+class Taken(NamedTuple):
+    """What a step found.
+
+    Attributes:
+        loss: The loss in bits/dim.
+        ledger: The reports of components.
+        gradient_norm: Euclidean norm of the gradient before clipping.
+    """
+
+    loss: float
+    ledger: Ledger
+    gradient_norm: float
 
 
 class TrainingStep:
@@ -66,15 +81,13 @@ class TrainingStep:
         self.average = WeightAverage(flow, options.average)
         self.warm_start = warm_start
 
-    def take(self, images: IntegerImages, learning_rate: float) -> tuple[float, Ledger]:
+    def take(self, images: IntegerImages, learning_rate: float, labels: Tensor | None = None) -> Taken:
         """Take one step. More images than a batch go through the model batch by batch.
 
         Args:
             images: ``(N, C, H, W)``, on any device.
             learning_rate: Learning rate of this step.
-
-        Returns:
-            The loss in bits/dim, and the reports of components.
+            labels: The class of each image, ``(N,)``; a model without classes does not use them.
 
         Raises:
             NotFiniteError: The loss or its gradient is not finite; the weights are not changed then.
@@ -83,23 +96,28 @@ class TrainingStep:
         ledger = Ledger()
         self.optimiser.zero_grad(set_to_none=True)
         value = 0.0
-        for batch in images.split(self._batch_size):
-            value += self._add_gradient(batch, len(batch) / len(images), ledger)
-        norm = nn.utils.clip_grad_norm_(self._parameters, self._clip)
-        _require_finite(float(norm), "gradient")
+        for start in range(0, len(images), self._batch_size):
+            part = slice(start, start + self._batch_size)
+            batch, of_batch = images[part], None if labels is None else labels[part]
+            value += self._add_gradient(batch, of_batch, len(batch) / len(images), ledger)
+        norm = float(nn.utils.clip_grad_norm_(self._parameters, self._clip))
+        _require_finite(norm, "gradient")
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate
         self.optimiser.step()
         self.average.update()
-        return value, ledger
+        return Taken(value, ledger, norm)
 
-    def _add_gradient(self, batch: IntegerImages, share: float, ledger: Ledger) -> float:
+    def _add_gradient(
+        self, batch: IntegerImages, labels: Tensor | None, share: float, ledger: Ledger
+    ) -> float:
         """Add a batch's share of the step's gradient, and return its share of the loss."""
         call = Call(
             mode="train",
             generator=self._generator,
             ledger=ledger,
             solver=Solving(phase=self._stage.phase.name, warm_start=self.warm_start),
+            labels=labels,
         )
         device = self._flow.device
         with rounded_products(self._precision, device):

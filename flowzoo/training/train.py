@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from flowzoo.device import prepare_device
 from flowzoo.errors import OptionError
 from flowzoo.experiment.budget import Budget
 from flowzoo.experiment.experiment import Experiment
+from flowzoo.experiment.log_options import log_options
 from flowzoo.experiment.training_options import parse_training_options
 from flowzoo.files import as_path
 from flowzoo.flow import Flow
@@ -45,6 +46,8 @@ def train(
     workers: int = 0,
     resume: bool = False,
     progress: Callable[[Progress], object] | None = None,
+    log: str | Iterable[str] | None = None,
+    log_samples: int | None = None,
 ) -> Flow:
     """Train a model as ``flowzoo train`` does.
 
@@ -71,6 +74,10 @@ def train(
         resume: Go on with the run in ``out``, which the same call began, with the same images; begin it if
             there is none. The budget may be larger now.
         progress: Called with a :class:`~flowzoo.training.reporter.Progress` after every step.
+        log: A log in the run folder besides its own, or several: ``csv``, ``tensorboard`` or ``wandb``. It
+            needs ``out``, and changes no weights. With ``resume``, by default the run's own.
+        log_samples: Draw samples into ``out`` with every N-th validation; 0 for none. By default with each
+            one while drawing takes a tenth of the time at most, if there is a log.
 
     Returns:
         The model with the weights of its best validation.
@@ -81,6 +88,9 @@ def train(
         NumericalError: The loss is not finite.
     """
     budget = Budget(steps=steps, seconds=seconds)
+    logs = log_options(log, log_samples)
+    if out is None and (logs.writers or logs.draws_samples):
+        raise OptionError("logs are kept in the run folder. Name it, out=..., or leave the log out")
     training_options = parse_training_options(names_to_values(training, "training"))
     dataset = as_dataset(data, bins=model.bins if isinstance(model, Flow) else 256)
     flow = _made(model, dataset, check_seed(seed), names_to_values(options, "options"))
@@ -108,11 +118,20 @@ def train(
         )
     if run is not None:
         where = str(flow.device)
-        resume_run(run, budget=budget, dataset=dataset, device=where, workers=workers, reporter=reporter)
+        resume_run(
+            run,
+            budget=budget,
+            dataset=dataset,
+            device=where,
+            workers=workers,
+            reporter=reporter,
+            log=log,
+            samples_every=log_samples,
+        )
         flow.load_state_dict(RunFolder(run).load_model(where).state_dict())
         return flow
     with tempfile.TemporaryDirectory() if out is None else nullcontext(out) as folder:
-        train_into(as_path(folder), experiment, flow, dataset, workers=workers, reporter=reporter)
+        train_into(as_path(folder), experiment, flow, dataset, workers=workers, reporter=reporter, log=logs)
     return flow
 
 

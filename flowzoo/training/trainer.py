@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 import torch
 
 from flowzoo.call import Call
-from flowzoo.data.batches import ShuffledBatches
+from flowzoo.data.batches import Batch, ShuffledBatches
 from flowzoo.data.dataset import Dataset
 from flowzoo.errors import SavedModelError
 from flowzoo.experiment.experiment import Experiment
+from flowzoo.experiment.log_options import LogOptions
+from flowzoo.experiment.settings import settings_of
 from flowzoo.flow import Flow
 from flowzoo.origin import naming_the_component
 from flowzoo.registry.drift import refuse_drift
@@ -22,11 +24,15 @@ from flowzoo.registry.provenance import Provenance
 from flowzoo.registry.saving import load_model, save_model
 from flowzoo.runfolder import NEW_RUN, RunFolder
 from flowzoo.scoring import Scores, fit_splits, gather_scores, scored_levels
-from flowzoo.shapes import IntegerImages
 from flowzoo.training.checkpoint import Position, load_checkpoint
+from flowzoo.training.labels import require_labels
 from flowzoo.training.log import TrainingLog
+from flowzoo.training.logs.mirror import Mirror
+from flowzoo.training.logs.open_writers import open_writers
+from flowzoo.training.logs.writer import Opening
 from flowzoo.training.loop import Surroundings, TensorGroups, TrainingLoop
 from flowzoo.training.reporter import Progress, Reporter, WorkReport
+from flowzoo.training.samples import SampleLog
 from flowzoo.training.stage import Stage, plan_stages
 
 FIRST_PASS_SHARE = 0.5
@@ -58,13 +64,16 @@ class Trainer:
             of another experiment is refused.
         fingerprint: The experiment's, with names as the run means them.
         reporter: Receives the progress.
+        log: The logs that the records of the run's own log are copied to, and how often samples are drawn.
 
     Attributes:
         steps: Number of steps so far, including those before a checkpoint.
 
     Raises:
         OptionError: Levels that depend on each other are to be trained separately, bijectors that train
-            together have different phases, or the budget has fewer steps than there are stages.
+            together have different phases, the budget has fewer steps than there are stages, or the images
+            have more classes than the model.
+        DataError: The model has classes, and the images have no labels.
     """
 
     def __init__(
@@ -76,7 +85,9 @@ class Trainer:
         experiment: Experiment,
         fingerprint: str,
         reporter: Reporter,
+        log: LogOptions,
     ) -> None:
+        require_labels(flow, dataset)
         self.steps = 0
         self._flow = flow
         self._make_scoring = make_scoring
@@ -85,6 +96,7 @@ class Trainer:
         self._folder = folder
         self._options = options = experiment.training
         self._reporter = reporter
+        self._log_options = log
         self._generator = torch.Generator(device=flow.device).manual_seed(experiment.seed)
         self._batches = ShuffledBatches(
             dataset.split("train"), options.images_per_step, experiment.seed, dataset.info.flips
@@ -158,17 +170,36 @@ class Trainer:
             NumericalError: The loss is not finite; the best model so far and the checkpoint stay.
         """
         try:
-            return self._train(checkpointed)
+            mirror = self._open_logs()
+            try:
+                return self._train(checkpointed, TrainingLog(self._folder.log, mirror.record))
+            finally:
+                mirror.close()
         finally:
             self._batches.close()
 
-    def _train(self, checkpointed: Callable[[Position], object]) -> TrainingResult:
+    def _open_logs(self) -> Mirror:
+        """Drop what the run's own log has of steps after the checkpoint, and open the other logs."""
+        log = TrainingLog(self._folder.log)
+        sent = max((record["step"] for record in log.read()), default=-1)
+        step, seconds = 0, 0.0
+        if self._restored is not None:
+            step, seconds = self._restored[0].step, self._restored[0].seconds
+        opening = Opening(self._folder, seconds, sent, settings_of(self._experiment))
+        mirror = Mirror(open_writers(self._log_options.writers, opening), self._folder.path)
+        log.rewind(step)
+        for record in log.read():
+            mirror.record(record)
+        return mirror
+
+    def _train(self, checkpointed: Callable[[Position], object], log: TrainingLog) -> TrainingResult:
         saved: TensorGroups | None
         if self._restored is not None:
             position, saved = self._restored
         else:
             position, saved = self._begin(), None
-        TrainingLog(self._folder.log).rewind(position.step)
+        samples = SampleLog(self._log_options, self._folder, log, self._options.validation_batch_size)
+        samples.drop_later(position.step)
         around = Surroundings(
             self._dataset,
             self._batches,
@@ -177,6 +208,8 @@ class Trainer:
             self._experiment,
             self.stages,
             self._reporter,
+            log,
+            samples,
         )
         remaining = slice(position.stage, None)
         for stage, budget in zip(self._stages[remaining], self._budgets[remaining], strict=True):
@@ -258,7 +291,7 @@ class Trainer:
 
         scoring = self._scoring
         integers = self._random_batches(self._options.validation_batch_size, images)
-        batches = (scoring.dequantise(batch, call).x for batch in integers)
+        batches = (scoring.dequantise(batch.images, call).x for batch in integers)
         return gather_scores(scoring, scored_levels(self._flow), batches, call, report)
 
     def _first_pass(self, flow: Flow) -> None:
@@ -266,11 +299,11 @@ class Trainer:
         total = len(self._dataset.split("train"))
         done = 0
 
-        def batches() -> Iterator[IntegerImages]:
+        def batches() -> Iterator[Batch]:
             nonlocal done
-            for batch in self._random_batches(self._options.initial_images):
-                yield batch
-                done += len(batch)
+            for images, labels in self._random_batches(self._options.initial_images):
+                yield Batch(images, labels if flow.classes else None)
+                done += len(images)
                 report(done, total)
 
         flow.initialise(batches(), self._generator)
@@ -281,11 +314,13 @@ class Trainer:
         )
         return WorkReport(self._reporter, work, before)
 
-    def _random_batches(self, size: int, limit: int | None = None) -> Iterator[IntegerImages]:
+    def _random_batches(self, size: int, limit: int | None = None) -> Iterator[Batch]:
         """Yield training images in random order, since a data set may be sorted."""
         source = self._dataset.split("train")
         order = torch.randperm(len(source), generator=torch.Generator().manual_seed(0))[:limit]
-        yield from source.stream([indices.tolist() for indices in order.split(size)])
+        batches = [indices.tolist() for indices in order.split(size)]
+        for indices, images in zip(batches, source.stream(batches), strict=True):
+            yield Batch(images, source.labels_at(indices))
 
     def _flow_of(self, stage: Stage) -> Flow:
         if not stage.scoring:

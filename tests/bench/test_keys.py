@@ -64,6 +64,8 @@ def test_recorded_results_give_their_keys_again(suite: str) -> None:
     }
     for path in sorted((RECORDED / suite).glob("*[0-9a-f].json")):
         result = read_result(json.loads(path.read_text()))
+        if file.exists() and result.row[1:] not in cells:
+            continue  # a plugin of an example, which is not installed
         cell, data = cells[result.row[1:]], result.data
         metrics = [described_metric(label, *asked) for label, asked in cell.metrics.items()]
         if json.loads(path.read_text())["schema"] == 1:  # from before the density audit

@@ -11,8 +11,9 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from flowzoo.cli.app import app
+from flowzoo.dequantisation import quantise
 from flowzoo.registry.models import create_model
-from flowzoo.registry.saving import save_model
+from flowzoo.registry.saving import load_model, save_model
 
 
 def flowzoo(*arguments: str | Path) -> Result:
@@ -73,3 +74,60 @@ def test_a_folder_that_is_neither_a_run_nor_a_model_says_so(tmp_path: Path) -> N
     assert result.exit_code == 2
     assert "run.json" in result.stderr
     assert "config.json" in result.stderr
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("labelled") / "model"
+    affine = {"name": "conditional-affine", "network": {"hidden": 4}}
+    flow = create_model("glow", (1, 8, 8), seed=0, classes=3, levels=1, last=affine)
+    flow.initialise([torch.rand(200, 1, 8, 8, generator=torch.Generator().manual_seed(0))])
+    with torch.no_grad():  # a class shifts all of an image's values by its number
+        for name, parameter in flow.named_parameters():
+            if name.endswith("weight"):
+                parameter.add_(0.1)
+    save_model(flow, folder)
+    return folder
+
+
+def test_each_class_has_a_row_of_its_own(labelled: Path, tmp_path: Path) -> None:
+    for name, options in {
+        "all": ("--class", "all"),
+        "2": ("--class", "2"),
+        "20": ("--class", "2", "--class", "0"),
+    }.items():
+        result = flowzoo("sample", labelled, "-n", "4", *options, "-o", tmp_path / f"{name}.png")
+        assert result.exit_code == 0, result.output
+    grids = {path.stem: np.asarray(Image.open(path)) for path in tmp_path.iterdir()}
+    assert grids["all"].shape == (3 * 66 + 2, 4 * 66 + 2)
+    assert grids["20"].shape == (2 * 66 + 2, 4 * 66 + 2)
+    assert grids["2"].shape == (2 * 66 + 2, 2 * 66 + 2)
+    flow = load_model(labelled)
+    expected = quantise(flow.sample(12, seed=0, labels=torch.arange(12) // 4), flow.bins)
+    shown = grids["all"][2 + 66 : 2 + 66 + 64 : 8, 2 : 2 + 64 : 8]
+    np.testing.assert_array_equal(shown, expected[4, 0].numpy())
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--class", "3"), "0 to 2"),
+        (("--class", "cat"), "--class"),
+        (("--guidance", "2"), "guidance"),
+        (("--class", "all", "--guidance", "2"), "vector field"),
+    ],
+)
+def test_classes_that_do_not_exist_are_refused(
+    labelled: Path, tmp_path: Path, options: tuple[str, ...], named: str
+) -> None:
+    result = flowzoo("sample", labelled, "-o", tmp_path / "a.png", *options)
+    assert result.exit_code == 2
+    assert named in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_without_labels_refuses_a_class(model: Path, tmp_path: Path) -> None:
+    for asked in ("0", "all"):
+        result = flowzoo("sample", model, "--class", asked, "-o", tmp_path / "a.png")
+        assert result.exit_code == 2
+        assert "classes" in result.stderr

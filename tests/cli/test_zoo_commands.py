@@ -239,6 +239,10 @@ def test_show_a_model(zoo):
         "note            null       (text | None)",
         "dequantisation  uniform    Noise that makes integer images continuous.",
         "                           (dequantisation)",
+        "classes         0          Classes of the labels that it is given. 0: none. (int",
+        "                           >= 0)",
+        "class_dropout   0.1        Share of labels hidden in training. (float >= 0 and <",
+        "                           1)",
     ]
 
 

@@ -58,11 +58,11 @@ def write_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[.
         {"image": datasets.Image(), "label": datasets.ClassLabel(names=["shirt", "shoe"])}
     )
 
-    def write(path: Path, images: Any, column: str = "image") -> Path:
+    def write(path: Path, images: Any, column: str = "image", labels: Any = None) -> Path:
         from PIL import Image
 
         path.parent.mkdir(parents=True, exist_ok=True)
-        rows = {"image": [Image.fromarray(each) for each in images], "label": [0] * len(images)}
+        rows = {"image": [Image.fromarray(each) for each in images], "label": labels or [0] * len(images)}
         table = datasets.Dataset.from_dict(rows, features=features)
         if column != "image":
             table = table.rename_column("image", column)

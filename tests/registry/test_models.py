@@ -50,7 +50,12 @@ def test_a_model_works_and_remembers_its_recipe(toy):
         image_shape=SHAPE,
         bins=17,
         pixels={"name": "affine", "scale": 2.0, "shift": 0.0},
-        options={"bijector": {"name": "scale", "width": 2}, "dequantisation": {"name": "uniform"}},
+        options={
+            "bijector": {"name": "scale", "width": 2},
+            "dequantisation": {"name": "uniform"},
+            "classes": 0,
+            "class_dropout": 0.1,
+        },
         plugins={"flowzoo-toy": "1.0", "flowzoo": flow.recipe.plugins["flowzoo"]},
         revisions={"bijector:affine": 1, "bijector:scale": 1, "model:toy": 1},
     )
@@ -179,6 +184,8 @@ def test_models_are_listed_and_described(toy):
         ("bijector", "scale"),
         ("bijector.width", 2),
         ("dequantisation", "uniform"),
+        ("classes", 0),
+        ("class_dropout", 0.1),
     ]
 
 

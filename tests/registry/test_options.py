@@ -210,6 +210,8 @@ def test_defaults_are_filled_in_all_the_way_down():
             "tol": 1e-3,
         },
         "dequantisation": {"name": "uniform"},
+        "classes": 0,
+        "class_dropout": 0.1,
     }
     assert resolve(ZOO, component("bijector", "c", "BuildClass"), {}) == {"size": 3}
 
@@ -467,6 +469,8 @@ def test_a_description_follows_nested_components_under_dotted_names():
         ("bijector.network.depth", "int", 7),
         ("bijector.tol", "float", 1e-3),
         ("dequantisation", "dequantisation", "uniform"),
+        ("classes", "int >= 0", 0),
+        ("class_dropout", "float >= 0 and < 1", 0.1),
     ]
     assert rows[4].description == "Channels inside"
 

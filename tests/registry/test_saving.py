@@ -95,7 +95,12 @@ def test_the_config_is_readable(folder):
     assert config["format"] == 1
     assert config["flowzoo"] == flowzoo.__version__
     bijector, noise = {"name": "scale", "width": 3}, {"name": "uniform"}
-    assert config["recipe"]["options"] == {"bijector": bijector, "dequantisation": noise}
+    assert config["recipe"]["options"] == {
+        "bijector": bijector,
+        "dequantisation": noise,
+        "classes": 0,
+        "class_dropout": 0.1,
+    }
     mask = os.umask(0)
     os.umask(mask)
     assert folder.stat().st_mode & 0o777 == 0o777 & ~mask

@@ -54,7 +54,8 @@ class TrainingSteps:
         Raises:
             NumericalError: The loss or a gradient is not finite.
         """
-        return self._step.take(next(self._batches), learning_rate=0.0)[1]
+        images, labels = self._batches.take()
+        return self._step.take(images, 0.0, labels)[1]
 
 
 def last_steps(trained: Trained, batch_size: int | None = None) -> TrainingSteps | None:

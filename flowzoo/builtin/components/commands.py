@@ -26,7 +26,14 @@ COMMANDS = (
         "train",
         "train:train",
         "Train a model into a run folder.",
-        "train mrcnf --data digits --out runs/first --seconds 60",
+        "train mrcnf --data digits --out runs/first --seconds 60\n"
+        "flowzoo train glow --data digits --out runs/log --steps 500 --log csv",
+    ),
+    _command(
+        "watch",
+        "watch:watch",
+        "Show the curves of runs while they train.",
+        "watch runs/first\nflowzoo watch runs/first runs/second",
     ),
     _command(
         "evaluate",
@@ -45,6 +52,25 @@ COMMANDS = (
         "diagnose:diagnose",
         "Show how much work the ODE solvers of a trained model do, and why.",
         "diagnose runs/first",
+    ),
+    _command(
+        "ood",
+        "ood:ood",
+        "Measure how well a trained model tells its own images from others.",
+        "ood runs/first --against noise --against constant\n"
+        "flowzoo ood runs/fashion --against mnist-5k --fit --plot ood.png",
+    ),
+    _command(
+        "compress",
+        "compress:compress",
+        "Compress images without loss by a trained model's density.",
+        "compress runs/first --data digits --images 100 -o digits.fz",
+    ),
+    _command(
+        "decompress",
+        "decompress:decompress",
+        "Decompress images that flowzoo compress wrote.",
+        "decompress runs/first digits.fz -o digits.npy",
     ),
     _command(
         "sample",

@@ -14,6 +14,18 @@ METRICS: tuple[Component, ...] = (
     ),
     Component(
         kind="metric",
+        name="bits-per-dim-given-class",
+        build="flowzoo.bench.metrics.labels:BitsPerDimGivenClass",
+        summary="Bits/dim of held-out images given their class, for models with classes; never ranked",
+    ),
+    Component(
+        kind="metric",
+        name="class-accuracy",
+        build="flowzoo.bench.metrics.labels:ClassAccuracy",
+        summary="Share of held-out images whose class Bayes' rule finds, for models with classes",
+    ),
+    Component(
+        kind="metric",
         name="decode-speed",
         build="flowzoo.bench.metrics.speeds:DecodeSpeed",
         summary="Decoding speed: images per second from the latents of test images",
@@ -29,6 +41,12 @@ METRICS: tuple[Component, ...] = (
         name="log-prob-speed",
         build="flowzoo.bench.metrics.speeds:LogProbSpeed",
         summary="Images per second in evaluations of the likelihood",
+    ),
+    Component(
+        kind="metric",
+        name="ood",
+        build="flowzoo.bench.metrics.ood:OutOfDistribution",
+        summary="AUROC of a score that tells test images from other images",
     ),
     Component(
         kind="metric",

@@ -32,6 +32,7 @@ from flowzoo_cnf.compiled import CompiledApart, uncompiled
 from flowzoo_cnf.divergence import colour, hutchinson
 from flowzoo_cnf.dynamics import Dynamics
 from flowzoo_cnf.flow_matching import flow_matching_loss
+from flowzoo_cnf.guided import Guided
 from flowzoo_cnf.runge_kutta import Rate, Solution
 from flowzoo_cnf.settings import LIKELIHOOD, Settings
 from flowzoo_cnf.solver import Solver
@@ -82,6 +83,7 @@ class CNF(ConditionalBijector):
             has_contributions=True,
             calibrates=True,
             solves=True,
+            guides=True,
         )
         self.phases = settings.phases
         self._estimate = CompiledApart(hutchinson) if settings.compiled else hutchinson
@@ -128,6 +130,8 @@ class CNF(ConditionalBijector):
             NumericalError: The solver did not finish.
         """
         z = self._enter(z)
+        if call.solver.guidance != 1.0:  # parts after this one may have treated the halves differently
+            z = z.chunk(2)[1].repeat(2, 1, 1, 1)
         for place in reversed(range(len(self.blocks))):
             z = self._transport(place, z, context, 1.0, 0.0, call)
         return z
@@ -188,14 +192,14 @@ class CNF(ConditionalBijector):
     def _transport(
         self, place: int, v: Images, context: Images | None, start: float, end: float, call: Call
     ) -> Images:
-        """Solve one block in either direction, without its log-determinant."""
+        """Solve one block in either direction, guided or not, without its log-determinant."""
         with _full_precision(v, call):
             return self._solve(place, self._dynamics(place, v, context, call), start, end, call).v
 
     def _dynamics(self, place: int, v: Images, context: Images | None, call: Call, **wanted: Any) -> Dynamics:
-        solver = self._solver(v.dtype, call)
+        solver, field, guidance = self._solver(v.dtype, call), self.blocks[place], call.solver.guidance
         return Dynamics(
-            self.blocks[place],
+            field if guidance == 1.0 else Guided(field, guidance),
             v,
             context,
             checkpointing=self.settings.checkpointing,

@@ -66,7 +66,7 @@ class Frechet(Metric):
         test, train = dataset.split("test"), dataset.split("train")
         count = min(self.images, len(test))
         progress = _Progress(trained, count)
-        features = self._features(dataset, flow.device, progress.features)
+        features = self.features_of(dataset, flow.device, progress.features)
         real = (images for _, images in sequential_batches(test, BATCH, count))
         to_test = distance_to(features, progress.through(real, "test images"))
         chosen = spread(len(train), count)
@@ -90,9 +90,10 @@ class Frechet(Metric):
             details={"training_images": to_test(progress.through(batches, "training images"))},
         )
 
-    def _features(
+    def features_of(
         self, dataset: Dataset, device: torch.device, progress: Callable[[float], object]
     ) -> Features:
+        """Return the network, trained if it has to be; ``progress`` gets the share that is done."""
         if self.features == "trained":
             return TrainedFeatures(dataset, self.steps, self.seed, progress)
         if self.features == "inception":

@@ -18,5 +18,12 @@ def flowzoo_components() -> list[Component]:
             reference="Heusel et al., GANs Trained by a Two Time-Scale Update Rule, 2017, arXiv:1706.08500",
             revision=2,
             check=Check(shape=(1, 8, 8), options={"steps": 5}),
-        )
+        ),
+        Component(
+            kind="command",
+            name="temperature",
+            build="flowzoo_frechet.temperature:temperature",
+            summary="Measure how good a trained model's samples are at several temperatures.",
+            example="flowzoo temperature runs/first --by-level --plot temperature.png",
+        ),
     ]

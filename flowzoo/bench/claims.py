@@ -1,0 +1,135 @@
+"""Claims of papers, judged by the records of a suite: reproduced, contradicted, or undecided."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from flowzoo.bench.report.evidence import ERRORS, Sample, difference
+from flowzoo.bench.report.ranking import Bits
+from flowzoo.bench.result import QUALITY, Result
+from flowzoo.bench.suite import ClaimEntry, Suite
+
+Outcome = Literal["reproduced", "contradicted", "undecided", "not measured"]
+
+T_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+"""Two-sided 95 % points of Student's t with 1 to 9 degrees of freedom. For more, the last one is used."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the records of a suite say of a claim.
+
+    Attributes:
+        claim: The claim.
+        data: Title of the data set.
+        figures: Mean figures of the row that the claim favours, and of the other; None where not measured.
+        difference: Mean of the first minus the second.
+        interval: Ends of its interval of 95 %; None with one seed, for what is not measured image by image.
+        seeds: Seeds that both rows have.
+        paired: Whether the interval rests on differences of the same images.
+        outcome: The verdict.
+        reason: Why there is none.
+    """
+
+    claim: ClaimEntry
+    data: str
+    figures: tuple[float | None, float | None]
+    difference: float | None
+    interval: tuple[float, float] | None
+    seeds: tuple[int, ...]
+    paired: bool
+    outcome: Outcome
+    reason: str = ""
+
+
+def verdicts(suite: Suite, results: Sequence[Result], bits: Bits) -> Iterator[Verdict]:
+    """Yield the verdict on each claim of a suite, on each data set.
+
+    The null hypothesis is that both rows are equal (their difference is ``margin``). A claim is reproduced if
+    the interval of the difference lies on the claimed side of it, and contradicted if it lies on the other.
+
+    Args:
+        suite: The suite, with its claims.
+        results: The records of its cells.
+        bits: Finds the bits/dim of each image of a record.
+    """
+    titles = dict.fromkeys(each.data.title for each in results)
+    for claim in suite.claims:
+        for title in titles:
+            if claim.data in (None, title):
+                yield _verdict(claim, title, [each for each in results if each.data.title == title], bits)
+
+
+def _verdict(claim: ClaimEntry, title: str, results: Sequence[Result], bits: Bits) -> Verdict:
+    rows = [
+        {
+            each.experiment.seed: each
+            for each in results
+            if each.label == label and _figure(claim, each) is not None
+        }
+        for label in (claim.row, claim.than)
+    ]
+    seeds = tuple(sorted(rows[0].keys() & rows[1].keys()))
+    if not seeds:
+        lacking = [label for label, row in zip((claim.row, claim.than), rows, strict=True) if not row]
+        reason = f"no figure of {' and '.join(lacking)}" if lacking else "no seed that both rows have"
+        return Verdict(claim, title, (None, None), None, None, (), False, "not measured", reason)
+    pairs = [[row[seed] for seed in seeds] for row in rows]
+    figures = [[_figure(claim, each) or 0.0 for each in row] for row in pairs]
+    first, second = (sum(each) / len(each) for each in figures)
+    means = (first, second)
+    reach, paired = _reach(claim, pairs, figures, bits)
+    found = first - second
+    if reach is None:
+        return Verdict(
+            claim, title, means, found, None, seeds, False, "undecided", "one seed, and no spread is known"
+        )
+    interval = (found - reach, found + reach)
+    return Verdict(claim, title, means, found, interval, seeds, paired, _outcome(claim, interval))
+
+
+def _outcome(claim: ClaimEntry, interval: tuple[float, float]) -> Outcome:
+    low, high = interval if claim.is_lower else (-interval[1], -interval[0])
+    if high < claim.margin:
+        return "reproduced"
+    return "contradicted" if low > claim.margin else "undecided"
+
+
+def _reach(
+    claim: ClaimEntry, pairs: Sequence[Sequence[Result]], figures: Sequence[Sequence[float]], bits: Bits
+) -> tuple[float | None, bool]:
+    """Return half the width of the difference's interval of 95 %, and whether images are paired."""
+    seeds = len(figures[0])
+    if claim.metric == QUALITY and not claim.detail:
+        first, second = (_sample(row, bits) for row in pairs)
+        found = difference(first, second)
+        if found.error is not None:
+            return ERRORS * found.error, found.paired
+    if seeds == 1:
+        return None, False
+    # The same seed gives both rows the same images in the same order, so seeds are paired.
+    apart = [one - other for one, other in zip(*figures, strict=True)]
+    mean = sum(apart) / seeds
+    variance = sum((each - mean) ** 2 for each in apart) / (seeds - 1)
+    return math.sqrt(variance / seeds) * T_95[min(seeds - 1, len(T_95)) - 1], False
+
+
+def _sample(row: Sequence[Result], bits: Bits) -> Sample:
+    kept = [found for each in row if (found := bits(each)) is not None]
+    measured = [each.metrics[QUALITY] for each in row]
+    return Sample(
+        means=tuple(each.value for each in measured if each.value is not None),
+        errors=tuple(each.error for each in measured),
+        images=tuple(kept) if len(kept) == len(row) else (),
+    )
+
+
+def _figure(claim: ClaimEntry, result: Result) -> float | None:
+    measured = result.metrics.get(claim.metric)
+    if measured is None:
+        return None
+    found = measured.details.get(claim.detail) if claim.detail else measured.value
+    return float(found) if isinstance(found, int | float) else None

@@ -1,0 +1,111 @@
+"""The present state of a run, read from its folder while another process trains it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from flowzoo.runfolder import RunFolder, RunRecord
+from flowzoo.training.log import TrainingLog
+from flowzoo.training.stage import ALL_LEVELS, LIKELIHOOD
+
+Status = Literal["starting", "running", "stopped", "finished"]
+
+ENDED: tuple[Status, ...] = ("stopped", "finished")
+
+Curves = Mapping[str, list[tuple[float, float, float]]]
+"""Points by name of the curve: steps, seconds, and value."""
+
+
+@dataclass(frozen=True)
+class RunState:
+    """The state of a run.
+
+    Attributes:
+        path: The run folder.
+        status: ``stopped`` if no process trains it, though its budget is not used up.
+        record: The run's record; None before there is one.
+        training: The last record of the log about a step; empty before the first.
+        validation: The last one about a validation.
+        note: What went wrong last, such as a validation without a finite figure; empty if nothing did.
+        likelihoods: Curves of bits/dim: those of the training loss where it is the likelihood, and those of
+            validations. If levels train one after another, each has its own.
+        losses: Curves of other objectives, whose values compare with nothing else.
+        samples: The last picture of samples; None if there is none.
+    """
+
+    path: Path
+    status: Status
+    record: RunRecord | None = None
+    training: Mapping[str, Any] = field(default_factory=dict)
+    validation: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
+    likelihoods: Curves = field(default_factory=dict)
+    losses: Curves = field(default_factory=dict)
+    samples: Path | None = None
+
+
+def read_state(path: Path) -> RunState:
+    """Return the state of a run.
+
+    Raises:
+        SavedModelError: The folder holds no run, and no process is about to begin one in it.
+    """
+    folder = RunFolder(path)
+    trains = folder.is_training()
+    if trains and not folder.has_record():
+        return RunState(path, "starting")
+    record = folder.read()
+    log = TrainingLog(folder.log).read()
+    likelihoods: dict[str, list[tuple[float, float, float]]] = {}
+    losses: dict[str, list[tuple[float, float, float]]] = {}
+    last: dict[str, Mapping[str, Any]] = {}
+    for each in log:
+        last |= {kind: each for kind in _KINDS if kind in each}
+        place = float(each["step"]), float(each.get("seconds", 0.0))
+        part = str(each.get("stage", "")).split(",")[0]
+        where = "" if part in ("", ALL_LEVELS) else f" of {part}"
+        if "loss" in each:
+            objective = each.get("objective", LIKELIHOOD)
+            group = likelihoods if objective == LIKELIHOOD else losses
+            name = f"training{where}" if objective == LIKELIHOOD else f"{objective}{where}"
+            group.setdefault(name, []).append((*place, float(each["loss"])))
+        if "validation_bits_per_dim" in each:
+            curve = likelihoods.setdefault(f"validation{where}", [])
+            curve.append((*place, float(each["validation_bits_per_dim"])))
+    samples = last.get("samples")
+    return RunState(
+        path=path,
+        status=_status(record, trains, bool(log)),
+        record=record,
+        training=last.get("loss", {}),
+        validation=last.get("validation_bits_per_dim", {}),
+        note=_note(log),
+        likelihoods=likelihoods,
+        losses=losses,
+        samples=None if samples is None else path / samples["samples"],
+    )
+
+
+_KINDS = ("loss", "validation_bits_per_dim", "samples")
+"""What tells the kinds of records apart."""
+
+
+def _status(record: RunRecord, trains: bool, logged: bool) -> Status:
+    if record.status == "finished":
+        return "finished"
+    if not trains:
+        return "stopped"
+    return "running" if logged else "starting"
+
+
+def _note(log: list[dict[str, Any]]) -> str:
+    """Return what the log's last records say about a failure, if they say so."""
+    for each in log[-2:]:
+        if "validation_error" in each:
+            return f"the validation at step {each['step']:,} gave no figure: {each['validation_error']}"
+        if "ended" in each:
+            return f"{each['stage']} has ended early: {each['ended']}"
+    return ""

@@ -1,0 +1,1 @@
+"""Lossless compression by a model's density: local bits-back coding on a stack of bits."""
