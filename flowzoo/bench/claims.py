@@ -58,9 +58,8 @@ def verdicts(suite: Suite, results: Sequence[Result], bits: Bits) -> Iterator[Ve
     """
     titles = dict.fromkeys(each.data.title for each in results)
     for claim in suite.claims:
-        for title in titles:
-            if claim.data in (None, title):
-                yield _verdict(claim, title, [each for each in results if each.data.title == title], bits)
+        for title in titles if claim.data is None else (claim.data,):
+            yield _verdict(claim, title, [each for each in results if each.data.title == title], bits)
 
 
 def _verdict(claim: ClaimEntry, title: str, results: Sequence[Result], bits: Bits) -> Verdict:

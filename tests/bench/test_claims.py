@@ -135,3 +135,13 @@ def test_the_command(tmp_path: Path) -> None:
     shown = CliRunner().invoke(app, [*asked, "quick"])
     assert shown.exit_code == 2
     assert "suite 'quick' states no claims" in shown.stderr
+
+
+def test_a_claim_about_data_without_records_is_not_measured() -> None:
+    found = judged({"data": "other"}, result("glow", 1.0), result("realnvp", 2.0))
+    assert (found.data, found.outcome) == ("other", "not measured")
+
+
+def test_a_row_is_not_compared_with_itself() -> None:
+    with pytest.raises(SuiteError, match="claim 1"):
+        judged({"than": "glow"})

@@ -128,4 +128,16 @@ def test_the_commands(tmp_path: Path, images: IntegerImages) -> None:
     assert "must end in .npy or .png" in shown.stderr
     shown = CliRunner().invoke(app, ["decompress", run, str(tmp_path / "none.fz")])
     assert shown.exit_code == 2
-    assert shown.stderr.startswith("error: cannot read")
+    assert shown.stderr.startswith("error: there is no file")
+
+
+def test_a_header_that_asks_for_more_images_than_there_are(images: IntegerImages) -> None:
+    flow = made("gaussian")
+    whole = compress(flow, images[:1]).content
+    assert b'"images":1,' in whole
+    start = len(MAGIC) + 4
+    length = int.from_bytes(whole[len(MAGIC) : start], "little")
+    header = whole[start : start + length].replace(b'"images":1,', b'"images":999999999,')
+    forged = MAGIC + len(header).to_bytes(4, "little") + header + whole[start + length :]
+    with pytest.raises(ArchiveError):
+        decompress(flow, forged)
