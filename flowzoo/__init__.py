@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from flowzoo.evaluation.report import Evaluation as Evaluation
     from flowzoo.evaluation.report import evaluate as evaluate
     from flowzoo.flow import Flow as Flow
+    from flowzoo.latents.inpainting import inpaint as inpaint
+    from flowzoo.latents.interpolation import interpolate as interpolate
+    from flowzoo.latents.reconstruction import reconstruct as reconstruct
+    from flowzoo.latents.unfolding import unfold as unfold
     from flowzoo.loading import load_model as load_model
     from flowzoo.ood.detect import Detection as Detection
     from flowzoo.ood.detect import detect_ood as detect_ood
@@ -76,6 +80,8 @@ _HOMES = {
     "downscale": "flowzoo.scaling",
     "evaluate": "flowzoo.evaluation.report",
     "export_model": "flowzoo.sharing.export",
+    "inpaint": "flowzoo.latents.inpainting",
+    "interpolate": "flowzoo.latents.interpolation",
     "list_models": "flowzoo.registry.listing",
     "list_pretrained": "flowzoo.registry.pretrained",
     "load_dataset": "flowzoo.data.load",
@@ -83,8 +89,10 @@ _HOMES = {
     "model_info": "flowzoo.registry.models",
     "project": "flowzoo.scaling",
     "push_model": "flowzoo.sharing.push",
+    "reconstruct": "flowzoo.latents.reconstruction",
     "save_model": "flowzoo.registry.saving",
     "train": "flowzoo.training.train",
+    "unfold": "flowzoo.latents.unfolding",
     "upscale": "flowzoo.scaling",
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +93,29 @@ class Grid:
             FileError: The file cannot be written.
         """
         write_atomically(path, _png(self._canvas))
+
+    def frame(self) -> NDArray[np.uint8]:
+        """Return a copy of the picture, ``(H, W, C)``: a frame of an animation."""
+        return self._canvas.copy()
+
+
+def save_animation(frames: Sequence[NDArray[np.uint8]], path: Path, seconds: float) -> None:
+    """Write frames as a GIF that begins again and again. The last frame stays three times as long.
+
+    Args:
+        frames: ``(H, W, C)`` each, of one shape; ``C`` is 1 (grey) or 3 (colour).
+        path: The GIF file.
+        seconds: How long a frame stays.
+
+    Raises:
+        FileError: The file cannot be written.
+    """
+    first, *rest = (Image.fromarray(each.squeeze(-1) if each.shape[-1] == 1 else each) for each in frames)
+    milliseconds = round(1000 * seconds)
+    durations = [milliseconds] * len(rest) + [3 * milliseconds]
+    buffer = io.BytesIO()
+    first.save(buffer, format="GIF", save_all=True, append_images=rest, duration=durations, loop=0)
+    write_atomically(path, buffer.getvalue())
 
 
 def save_each(images: Images, paths: Iterable[Path], bins: int) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowzoo.errors import OptionError
-from flowzoo.files import write_atomically
+from flowzoo.files import check_output, write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,6 +20,7 @@ def check_plot(path: Path) -> None:
 
     Raises:
         OptionError: The file's ending is none of :data:`FORMATS`, or matplotlib is not installed.
+        FlowzooError: As :func:`~flowzoo.files.check_output`.
     """
     if path.suffix.lower() not in FORMATS:
         raise OptionError(f"--plot cannot write {path}. Its name must end in one of: {', '.join(FORMATS)}.")
@@ -29,6 +30,7 @@ def check_plot(path: Path) -> None:
         raise OptionError(
             "--plot needs the library matplotlib. Install it: pip install 'flowzoo[plot]'"
         ) from error
+    check_output(path, "picture file")
 
 
 def new_figure(width: float, height: float) -> Figure:

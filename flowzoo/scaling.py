@@ -18,13 +18,14 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import SupportsIndex
 
 import torch
 
 from flowzoo.builtin.log_det import widest_dtype
 from flowzoo.calibration import in_batches
-from flowzoo.call import EVALUATION, Call, per_image_generators
+from flowzoo.call import Call, per_image_generators
 from flowzoo.errors import DataError, NumericalError, OptionError, ShapeError
 from flowzoo.flow import Flow
 from flowzoo.integers import as_integer, positive_integer
@@ -41,12 +42,7 @@ def coarse_shape(flow: Flow, steps: SupportsIndex) -> Shape:
         OptionError: The model does not have so many levels, one of these keeps no smaller image, or the pixel
             transform works at one size only.
     """
-    count = as_integer(steps)
-    if count is None or not 0 <= count < len(flow.levels):
-        raise OptionError(
-            f"steps is {steps!r:.40}, and this model scales by at most {len(flow.levels) - 1} steps: it has "
-            f"{len(flow.levels)} level(s), and the last keeps no image. Give a smaller number of steps"
-        )
+    count = check_steps(flow, steps)
     if not flow.pixels.traits.pointwise:
         raise OptionError(
             "the pixel transform of this model does not take coarse images. Make the model with affine or "
@@ -63,6 +59,21 @@ def coarse_shape(flow: Flow, steps: SupportsIndex) -> Shape:
             raise _keeps_no_image(place, "its joint mixes the pixels before they are split")
         shape = kept
     return shape
+
+
+def check_steps(flow: Flow, steps: SupportsIndex) -> int:
+    """Return ``steps`` as Python's own integer.
+
+    Raises:
+        OptionError: The model does not have so many levels besides the coarsest.
+    """
+    count = as_integer(steps)
+    if count is None or not 0 <= count < len(flow.levels):
+        raise OptionError(
+            f"steps is {steps!r:.40}, and this model scales by at most {len(flow.levels) - 1} steps: it has "
+            f"{len(flow.levels)} level(s), and the last keeps no image. Give a smaller number of steps"
+        )
+    return count
 
 
 @torch.no_grad()
@@ -84,7 +95,7 @@ def downscale(flow: Flow, x: Images, steps: SupportsIndex) -> Images:
         DataError: A value lies where the pixel transform is not defined.
     """
     coarse_shape(flow, steps)
-    return _leave(flow, _take_down(flow, _enter(flow, x, flow.image_shape), steps))
+    return to_pixels(flow, _take_down(flow, _enter(flow, x, flow.image_shape), steps))
 
 
 @torch.no_grad()
@@ -134,27 +145,64 @@ def upscale(
     def draw(places: range, warm_start: WarmStart) -> Images:
         generators = per_image_generators(base, (first + place for place in places))
         call = Call(generator=generators, solver=Solving(warm_start=warm_start))
-        return _leave(flow, _take_up(flow, y[places.start : places.stop], steps, temperature, call))
+        return to_pixels(flow, _take_up(flow, y[places.start : places.stop], steps, temperature, call))
 
     # The pilot is only the first image, since there is always one.
     return torch.cat(list(in_batches(flow, len(y), at_once, int(flow.calibrates), draw)))
 
 
 @torch.no_grad()
-def project(flow: Flow, x: Images, steps: SupportsIndex) -> Images:
-    """Return ``P(x) = D(E(x))``; arguments as in :func:`downscale`, errors as there and in :func:`upscale`.
+def project(
+    flow: Flow,
+    x: Images,
+    steps: SupportsIndex,
+    *,
+    batch_size: SupportsIndex | None = None,
+    progress: Callable[[int], None] = lambda images: None,
+) -> Images:
+    """Return ``P(x) = D(E(x))``: the image with zero noise in the latents of the finest levels.
 
-    The same as :func:`downscale` and then :func:`upscale` at temperature 0, but that the coarse image does
-    not pass through pixel space.
+    The same as :func:`downscale` and then :func:`upscale` at temperature 0, but that what the levels keep
+    does not pass through pixel space. So the levels need not keep images: ``P(P(x)) = P(x)`` holds for every
+    model without a stochastic transform.
+
+    Args:
+        flow: The model.
+        x: ``(B, C, H, W)`` in ``[0, 1)`` up to what a sample leaves outside.
+        steps: The number of finest levels whose latents become zero.
+        batch_size: Images at once; by default all of them.
+        progress: Called with the number of images done, after each batch.
+
+    Returns:
+        ``(B, C, H, W)``; dtype as :func:`downscale`.
+
+    Raises:
+        OptionError: The model has too few levels.
+        ShapeError: ``x`` is not a batch of images of the model's shape.
+        DataError: There is no image, or a value lies where the pixel transform is not defined.
+        NumericalError: The result is not finite.
     """
-    coarse_shape(flow, steps)
-    y = _take_down(flow, _enter(flow, x, flow.image_shape), steps)
-    return _leave(flow, _take_up(flow, y, steps, 0.0, EVALUATION.seeded()))
+    count = check_steps(flow, steps)
+    y = _enter(flow, x, flow.image_shape)
+    if not len(x):
+        raise DataError("there are no images to project. Give at least one")
+    at_once = len(y) if batch_size is None else positive_integer("batch_size", batch_size)
+
+    def decode(places: range, warm_start: WarmStart) -> Images:
+        call = Call(generator=per_image_generators(0, places), solver=Solving(warm_start=warm_start))
+        kept = _take_down(flow, y[places.start : places.stop], count, places.start)
+        return to_pixels(flow, _take_up(flow, kept, count, 0.0, call))
+
+    found = []
+    for images in in_batches(flow, len(y), at_once, int(flow.calibrates), decode):
+        found.append(images)
+        progress(len(images))
+    return torch.cat(found)
 
 
-def _take_down(flow: Flow, y: Images, steps: SupportsIndex) -> Images:
+def _take_down(flow: Flow, y: Images, steps: SupportsIndex, first: int = 0) -> Images:
     # If a transform draws, an image's draw must not depend on other images.
-    call = Call(generator=per_image_generators(0, range(len(y))))
+    call = Call(generator=per_image_generators(0, range(first, first + len(y))))
     for place in range(steps):
         kept = flow.level(place).take_apart(y, call).kept
         assert kept is not None, "only the last level keeps nothing"
@@ -193,8 +241,12 @@ def _enter(flow: Flow, images: Images, shape: Shape) -> Images:
     return y
 
 
-def _leave(flow: Flow, y: Images) -> Images:
-    """Transform images from the space of the levels to pixel space."""
+def to_pixels(flow: Flow, y: Images) -> Images:
+    """Transform images from the space of the levels to pixel space, in float64 where the device has it.
+
+    Raises:
+        NumericalError: A value is not finite.
+    """
     x = flow.pixels.inverse(y.to(widest_dtype(y.device)))
     if not bool(x.isfinite().all()):
         raise NumericalError(

@@ -104,14 +104,48 @@ def levels_of_pixels(flow: Flow) -> Images:
         NotInitialisedError: A split has not been fitted yet.
     """
     levels = [flow.level(place) for place in range(len(flow.levels))]
-    if not flow.pixels.traits.pointwise or not all(level.transform.traits.permutes for level in levels):
-        raise OptionError("the model mixes pixels before its splits, so that no pixel belongs to one level")
+    _require_unmixed(flow)
     out: Images | None = None
     for place, level in reversed(list(enumerate(levels))):
         factored = torch.full((1, *flow.latent_shapes[place]), float(place), device=flow.device)
         out = level.transform.inverse(level.split.merge(out, factored))
     assert out is not None, "a flow has levels"
     return out
+
+
+@torch.no_grad()
+def scores_of_pixels(flow: Flow) -> dict[int, Images]:
+    """Return the scores from which splits were decided, by level, each in the place of its pixel.
+
+    Returns:
+        ``(1, C, H, W)`` of the finest image for each level with scores; NaN where a pixel does not reach the
+        level. Empty if no split was decided from scores.
+
+    Raises:
+        OptionError: As :func:`levels_of_pixels`.
+    """
+    _require_unmixed(flow)
+    found: dict[int, Images] = {}
+    places = _pixel_places(flow)
+    for index in range(len(flow.levels)):
+        level = flow.level(index)
+        places, _ = level.transform(places)
+        scores = level.split.fitted_scores()
+        if scores is not None:
+            by_pixel = torch.full((flow.dimensions,), torch.nan, dtype=places.dtype, device=flow.device)
+            by_pixel[places.long().flatten()] = scores.to(places).flatten()
+            found[index] = by_pixel.reshape(1, *flow.image_shape)
+        kept, _ = level.split.split(places)
+        if kept is None:
+            break
+        places = kept
+    return found
+
+
+def _require_unmixed(flow: Flow) -> None:
+    levels = (flow.level(place) for place in range(len(flow.levels)))
+    if not flow.pixels.traits.pointwise or not all(level.transform.traits.permutes for level in levels):
+        raise OptionError("the model mixes pixels before its splits, so that no pixel belongs to one level")
 
 
 def _contributions(scoring: Flow, levels: int, images: Images, call: Call) -> list[Scores]:

@@ -49,3 +49,7 @@ class SplitPolicy(BeginsPasses, nn.Module, ABC):
 
     def fit(self, scores: Images) -> None:
         """Decide the split from a score for each dimension, ``(1, C, H, W)``; by default do nothing."""
+
+    def fitted_scores(self) -> Images | None:
+        """Return the scores that the split was decided from, ``(1, C, H, W)``; None if there are none."""
+        return None

@@ -74,6 +74,14 @@ def test_the_python_of_the_pages_runs(page: str, tmp_path: Path, monkeypatch: py
     assert page.endswith("flow-matching.md") or list(tmp_path.rglob("model.safetensors"))
 
 
+def test_the_python_about_latents_runs() -> None:
+    (code,) = code_blocks("docs/latents.md", "python")
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert tuple(names["path"].shape) == (2, 9, 1, 8, 8)
+    assert tuple(names["filled"].images.shape) == (4, 2, 1, 8, 8)
+
+
 def test_training_in_python_takes_ten_lines() -> None:
     code = code_blocks("README.md", "python")[0]
     assert "flowzoo.train(" in code

@@ -7,15 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from flowzoo.bench.report.evidence import ERRORS, Sample, difference
+from flowzoo.bench.report.evidence import Sample, difference, errors_for
 from flowzoo.bench.report.ranking import Bits
 from flowzoo.bench.result import QUALITY, Result
 from flowzoo.bench.suite import ClaimEntry, Suite
 
 Outcome = Literal["reproduced", "contradicted", "undecided", "not measured"]
-
-T_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-"""Two-sided 95 % points of Student's t with 1 to 9 degrees of freedom. For more, the last one is used."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +55,8 @@ def verdicts(suite: Suite, results: Sequence[Result], bits: Bits) -> Iterator[Ve
     """
     titles = dict.fromkeys(each.data.title for each in results)
     for claim in suite.claims:
-        for title in titles:
-            if claim.data in (None, title):
-                yield _verdict(claim, title, [each for each in results if each.data.title == title], bits)
+        for title in titles if claim.data is None else (claim.data,):
+            yield _verdict(claim, title, [each for each in results if each.data.title == title], bits)
 
 
 def _verdict(claim: ClaimEntry, title: str, results: Sequence[Result], bits: Bits) -> Verdict:
@@ -88,6 +84,9 @@ def _verdict(claim: ClaimEntry, title: str, results: Sequence[Result], bits: Bit
             claim, title, means, found, None, seeds, False, "undecided", "one seed, and no spread is known"
         )
     interval = (found - reach, found + reach)
+    if len(seeds) == 1:
+        reason = "one seed, which says nothing about the spread of trainings"
+        return Verdict(claim, title, means, found, interval, seeds, paired, "undecided", reason)
     return Verdict(claim, title, means, found, interval, seeds, paired, _outcome(claim, interval))
 
 
@@ -107,14 +106,14 @@ def _reach(
         first, second = (_sample(row, bits) for row in pairs)
         found = difference(first, second)
         if found.error is not None:
-            return ERRORS * found.error, found.paired
+            return found.reach, found.paired
     if seeds == 1:
         return None, False
     # The same seed gives both rows the same images in the same order, so seeds are paired.
     apart = [one - other for one, other in zip(*figures, strict=True)]
     mean = sum(apart) / seeds
     variance = sum((each - mean) ** 2 for each in apart) / (seeds - 1)
-    return math.sqrt(variance / seeds) * T_95[min(seeds - 1, len(T_95)) - 1], False
+    return math.sqrt(variance / seeds) * errors_for(seeds - 1), False
 
 
 def _sample(row: Sequence[Result], bits: Bits) -> Sample:
@@ -129,7 +128,7 @@ def _sample(row: Sequence[Result], bits: Bits) -> Sample:
 
 def _figure(claim: ClaimEntry, result: Result) -> float | None:
     measured = result.metrics.get(claim.metric)
-    if measured is None:
+    if measured is None or not (measured.valid or claim.detail):
         return None
     found = measured.details.get(claim.detail) if claim.detail else measured.value
-    return float(found) if isinstance(found, int | float) else None
+    return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None

@@ -197,6 +197,8 @@ class Suite(_Part):
             unknown = [each for each in (claim.row, claim.than) if each not in labels and not patterns]
             if unknown:
                 raise ValueError(f"claim {place + 1}: the suite has no row '{unknown[0]}'")
+            if claim.row == claim.than:
+                raise ValueError(f"claim {place + 1}: it compares row '{claim.row}' with itself")
             if claim.metric not in metrics:
                 raise ValueError(f"claim {place + 1}: the suite has no metric '{claim.metric}'")
         return self

@@ -33,7 +33,7 @@ def claims(
 
     A claim says that one row of the suite is better than another. It is reproduced if the 95 % interval of
     their difference lies on the claimed side of zero, contradicted if it lies on the other side, and
-    undecided otherwise. Bits/dim are compared image by image, other figures seed by seed.
+    undecided otherwise, or with one seed. Bits/dim are compared image by image, other figures seed by seed.
 
     A verdict holds at the scale of the suite: its images, its budget, its sizes of models.
     """
@@ -84,7 +84,8 @@ def _evidence(verdict: Verdict) -> str:
     low, high = verdict.interval
     how = "image by image, " if verdict.paired else ""
     margin = f", against {claim.margin:+.3g}" if claim.margin else ""
-    return f"{words}, 95 % interval {low:+.3g} to {high:+.3g} ({how}{seeds}){margin}"
+    reason = f"; {verdict.reason}" if verdict.reason else ""
+    return f"{words}, 95 % interval {low:+.3g} to {high:+.3g} ({how}{seeds}){margin}{reason}"
 
 
 def _markdown(judged: Sequence[Verdict]) -> str:

@@ -69,12 +69,10 @@ def compare(
     from flowzoo.cli.progress import counting_each
     from flowzoo.comparison.compare import compare_runs
     from flowzoo.comparison.plot import plot_curves
-    from flowzoo.files import check_output
     from flowzoo.plots import check_plot
 
     if plot is not None:
         check_plot(plot)
-        check_output(plot, "picture file")
     with counting_each() as counting:
         found = compare_runs(
             runs, split, images=images, pair=paired, data_options=moved, device=device, counting=counting

@@ -42,6 +42,8 @@ def decompress(
     if output.suffix not in (".npy", ".png"):
         raise OptionError(f"--output cannot write {output}. Its name must end in .npy or .png")
     check_output(output, "file")
+    if not file.is_file():
+        raise FileError(f"there is no file {file}. Name one that flowzoo compress wrote")
     try:
         content = file.read_bytes()
     except OSError as error:

@@ -88,13 +88,11 @@ def ood(
     """
     moved = read_moved(assignments)
     from flowzoo.cli.progress import counting_each
-    from flowzoo.files import check_output
     from flowzoo.ood.detect import detect_ood
     from flowzoo.plots import check_plot
 
     if plot is not None:
         check_plot(plot)
-        check_output(plot, "picture file")
     with counting_each() as counting:
         found = detect_ood(
             run,

@@ -72,6 +72,20 @@ def counting(what: str) -> Iterator[Count]:
 
 
 @contextmanager
+def adding(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show progress as :func:`counting` does; yields the function to call with how many more are done."""
+    done = 0
+
+    def add(more: int) -> None:
+        nonlocal done
+        done += more
+        count(done, total)
+
+    with counting(what) as count:
+        yield add
+
+
+@contextmanager
 def counting_each() -> Iterator[Callable[[str], Count]]:
     """Show the progress of several pieces of work, from the time when each begins.
 

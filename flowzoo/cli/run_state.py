@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -55,7 +56,7 @@ def read_state(path: Path) -> RunState:
     """
     folder = RunFolder(path)
     trains = folder.is_training()
-    if trains and not folder.has_record():
+    if trains and path.is_dir() and not folder.has_record():
         return RunState(path, "starting")
     record = folder.read()
     log = TrainingLog(folder.log).read()
@@ -63,18 +64,19 @@ def read_state(path: Path) -> RunState:
     losses: dict[str, list[tuple[float, float, float]]] = {}
     last: dict[str, Mapping[str, Any]] = {}
     for each in log:
-        last |= {kind: each for kind in _KINDS if kind in each}
-        place = float(each["step"]), float(each.get("seconds", 0.0))
+        last |= {kind: each for kind, kept in _KINDS.items() if kept(each.get(kind))}
+        place = float(each["step"]), _finite(each.get("seconds")) or 0.0
         part = str(each.get("stage", "")).split(",")[0]
         where = "" if part in ("", ALL_LEVELS) else f" of {part}"
-        if "loss" in each:
+        loss, bits = _finite(each.get("loss")), _finite(each.get("validation_bits_per_dim"))
+        if loss is not None:
             objective = each.get("objective", LIKELIHOOD)
             group = likelihoods if objective == LIKELIHOOD else losses
             name = f"training{where}" if objective == LIKELIHOOD else f"{objective}{where}"
-            group.setdefault(name, []).append((*place, float(each["loss"])))
-        if "validation_bits_per_dim" in each:
+            group.setdefault(name, []).append((*place, loss))
+        if bits is not None:
             curve = likelihoods.setdefault(f"validation{where}", [])
-            curve.append((*place, float(each["validation_bits_per_dim"])))
+            curve.append((*place, bits))
     samples = last.get("samples")
     return RunState(
         path=path,
@@ -89,8 +91,17 @@ def read_state(path: Path) -> RunState:
     )
 
 
-_KINDS = ("loss", "validation_bits_per_dim", "samples")
-"""What tells the kinds of records apart."""
+def _finite(value: object) -> float | None:
+    """Return a finite number of a log, or None: other programs, or a full disk, may have changed the file."""
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+_KINDS: Mapping[str, Callable[[object], bool]] = {
+    "loss": lambda value: _finite(value) is not None,
+    "validation_bits_per_dim": lambda value: _finite(value) is not None,
+    "samples": lambda value: isinstance(value, str),
+}
+"""What distinguishes the kinds of records, and whether its value can be shown."""
 
 
 def _status(record: RunRecord, trains: bool, logged: bool) -> Status:

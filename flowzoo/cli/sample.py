@@ -10,6 +10,7 @@ import typer
 
 from flowzoo.cli.console import say
 from flowzoo.cli.subject import BatchSizeOption, DeviceOption, DrawSeedOption, ModelArgument
+from flowzoo.cli.temperature import TemperatureOption, parse_temperature
 from flowzoo.errors import OptionError
 from flowzoo.seeds import check_seed
 
@@ -74,14 +75,7 @@ def sample(
             show_default="as many as there are rows, or those of a class",
         ),
     ] = None,
-    temperature: Annotated[
-        str,
-        typer.Option(
-            "--temperature",
-            help="Sampling temperature: one number, or one for each level, coarsest first, as in 1,0.8,0.8. "
-            "Lower values give less varied images.",
-        ),
-    ] = "1",
+    temperature: TemperatureOption = "1",
     batch_size: BatchSizeOption = 100,
     seed: DrawSeedOption = 0,
     device: DeviceOption = "auto",
@@ -90,7 +84,7 @@ def sample(
 
     The first images of a seed stay the same, however many you draw and whatever the batch size.
     """
-    temperatures = _parse_temperature(temperature)
+    temperatures = parse_temperature(temperature)
     check_seed(seed)
     if separate and columns is not None:
         raise OptionError("--columns lays out one picture, and --separate writes many. Leave one of them out")
@@ -105,7 +99,6 @@ def sample(
 
     (check_output_folder if separate else check_picture_path)(output)
     flow = load_model(run, prepare_device(device))
-    given = temperatures if len(temperatures) > 1 else temperatures[0]
     labels: list[int] | None = None
     if classes:
         wanted = _parse_classes(classes, flow.classes)
@@ -115,7 +108,7 @@ def sample(
     count = len(labels) if labels else count or COUNT
     if not separate:
         _check_grid(count)
-    batches = flow.sample_batches(count, given, seed, batch_size, labels, guidance)
+    batches = flow.sample_batches(count, temperatures, seed, batch_size, labels, guidance)
     with counting("images") as progress:
         if separate:
             digits = max(4, len(str(count - 1)))
@@ -158,13 +151,4 @@ def _parse_classes(given: list[str], classes: int) -> list[int]:
     except ValueError as error:
         raise OptionError(
             f"--class is '{', '.join(given)}'. Give the number of a class, from 0 on, or all"
-        ) from error
-
-
-def _parse_temperature(text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError as error:
-        raise OptionError(
-            f"--temperature is '{text}'. Give a number, or one for each level, coarsest first, as in 1,0.8"
         ) from error

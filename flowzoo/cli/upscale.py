@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flowzoo.cli.console import complain, say
+from flowzoo.cli.console import say
+from flowzoo.cli.images import MOST_IMAGES, open_split
 from flowzoo.cli.moved import MovedOption, read_moved
 from flowzoo.cli.subject import BatchSizeOption, DataOption, DeviceOption, DrawSeedOption, ModelArgument
 from flowzoo.errors import OptionError
 from flowzoo.seeds import check_seed
 
 if TYPE_CHECKING:
-    from flowzoo.flow import Flow
     from flowzoo.shapes import Images
-
-MOST_IMAGES = 100
-"""Rows of the picture, at most."""
 
 
 def upscale(
@@ -106,7 +103,8 @@ def upscale(
     if picture is not None:
         coarse, original = load_picture(picture, shape), None
     else:
-        original = _images(run, flow, data, moved, split or "test", images or 8, seed)
+        taken = open_split(run, flow, data, moved, split or "test")
+        original = taken.first(images or 8, seed)
         coarse = scaling.downscale(flow, original, steps).cpu()
     count, columns = len(coarse), 2 + draws + (original is not None)
 
@@ -142,19 +140,3 @@ def upscale(
         f"{'files' if separate else 'columns'}: the {shape[1]}x{shape[2]} image, without noise, {draws} "
         f"draw(s) at temperature {temperature:g}{end}"
     )
-
-
-def _images(
-    run: Path, flow: Flow, data: str | None, options: Mapping[str, Any], split: str, count: int, seed: int
-) -> Images:
-    """Return the first images of a split, dequantised."""
-    from flowzoo.call import Call, per_image_generators
-    from flowzoo.loading import load_images
-
-    found = load_images(run, flow, data, options)
-    if split in found.changes:
-        complain(f"note: {found.changes[split]}")
-    source = found.dataset.split(split)
-    indices = range(min(count, len(source)))
-    call = Call(generator=per_image_generators(seed, indices))
-    return flow.dequantise(source.take(indices), call).x

@@ -10,7 +10,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -48,7 +48,7 @@ class Header:
         way: How Jacobians were computed.
         settings: What the coder was set to.
         words: Number of words that follow.
-        check: CRC-32 of these.
+        check: CRC-32 of the rest of the header and of these.
     """
 
     model: str
@@ -144,9 +144,9 @@ def compress(
         way=coder.way,
         settings=_SETTINGS,
         words=len(words),
-        check=zlib.crc32(body),
+        check=0,
     )
-    text = json.dumps(_HEADER.dump_python(header, mode="json"), separators=(",", ":")).encode()
+    text = _text(replace(header, check=_checksum(header, body)))
     content = MAGIC + _LENGTH.pack(len(text)) + text + body
     return Compressed(content, len(images), images.numel(), stack.bits - before, WORD * stack.drawn)
 
@@ -165,7 +165,8 @@ def decompress(flow: Flow, content: bytes, *, progress: Progress = lambda done, 
         OptionError: The model cannot code images.
     """
     header, words = _parsed(content)
-    if header.model != _digest_of(flow):
+    same = header.shape == flow.image_shape and header.bins == flow.bins
+    if header.model != _digest_of(flow) or not same:
         raise ArchiveError("these images were compressed with another model; decompress them with that one")
     with _coding(flow) as coded:
         coder = ImageCoder(coded, header.way)
@@ -212,9 +213,17 @@ def _parsed(content: bytes) -> tuple[Header, tuple[int, ...]]:
             f"the compressed file is damaged or cut short: {len(body):,} bytes follow its header, "
             f"{4 * header.words:,} were expected"
         )
-    if zlib.crc32(body) != header.check:
+    if _checksum(header, body) != header.check:
         raise ArchiveError("the compressed file is damaged")
     return header, struct.unpack(f"<{header.words}I", body)
+
+
+def _checksum(header: Header, body: bytes) -> int:
+    return zlib.crc32(body, zlib.crc32(_text(replace(header, check=0))))
+
+
+def _text(header: Header) -> bytes:
+    return json.dumps(_HEADER.dump_python(header, mode="json"), separators=(",", ":")).encode()
 
 
 @contextmanager

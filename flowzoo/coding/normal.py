@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from flowzoo.coding.stack import WORD, BitStack
+from flowzoo.errors import NumericalError
 
 FINENESS: Final = 16
 """Coarse bins in a standard deviation, at least. The code is longer than ideal by less than 0.001 bit."""
@@ -38,6 +39,8 @@ class Normal:
         coarse = place >> shift
         stack.push_bits(place & ((1 << shift) - 1), shift)
         if abs(coarse) > last:
+            if abs(coarse) >= 1 << (_ESCAPE - 1):
+                raise NumericalError("a latent is too far from zero to be coded. Check the model's weights")
             stack.push_bits(coarse + (1 << (_ESCAPE - 1)), _ESCAPE)
             start = self._edge(last + 1, shift, origin, last)
             stack.push(start, (1 << WORD) - start, WORD)

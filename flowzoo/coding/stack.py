@@ -23,15 +23,19 @@ class BitStack:
         head: The topmost part; random by default.
         words: The rest, 32 bits each, the topmost last.
         seed: Seed of the random bits that an empty stack begins with.
+        draws: Whether an empty stack draws random words; otherwise taking more is an error.
 
     References:
         Duda, "Asymmetric Numeral Systems", 2009.
     """
 
-    def __init__(self, head: int | None = None, words: Sequence[int] = (), seed: int = 0) -> None:
+    def __init__(
+        self, head: int | None = None, words: Sequence[int] = (), seed: int = 0, draws: bool = True
+    ) -> None:
         self._random = random.Random(seed)
         self._head = _LOW + self._random.getrandbits(2 * WORD) if head is None else head
         self._words = list(words)
+        self._draws = draws
         self.drawn = 0
         """Number of random words that were drawn, since the stack was empty."""
 
@@ -42,9 +46,9 @@ class BitStack:
 
     @classmethod
     def of(cls, words: Sequence[int]) -> BitStack:
-        """Return the stack that :attr:`words` came from."""
+        """Return the stack that :attr:`words` came from. It raises ``ValueError`` if more is taken."""
         low, middle, high = words[-3:]
-        return cls(high << (2 * WORD) | middle << WORD | low, words[:-3])
+        return cls(high << (2 * WORD) | middle << WORD | low, words[:-3], draws=False)
 
     @property
     def bits(self) -> int:
@@ -90,5 +94,7 @@ class BitStack:
     def _below(self) -> int:
         if self._words:
             return self._words.pop()
+        if not self._draws:
+            raise ValueError("the stack is empty")
         self.drawn += 1
         return self._random.getrandbits(WORD)

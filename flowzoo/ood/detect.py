@@ -128,7 +128,8 @@ def detect_ood(
             sets or arrays of images, ``(N, C, H, W)``, uint8.
         data: The model's own images; by default those of its run.
         split: Their split.
-        images: Number of images of each set, spread evenly over it.
+        images: Number of images of each set, spread evenly over it. No more images are made
+            than the split of the model's own images has.
         training_images: Number of training images that show what is typical.
         batch: ``N``, images in a batch. Batches need at least two of them in each set, and are left out
             otherwise.
@@ -165,7 +166,7 @@ def detect_ood(
     subject = load_subject(model, data, data_options, device)
     flow, dataset = subject.flow, subject.data.dataset
     own_source = dataset.split(split)
-    found_others = [other_images(each, flow, images, fit, seed) for each in others]
+    found_others = [other_images(each, flow, min(images, len(own_source)), fit, seed) for each in others]
     use_exact = flow.dimensions <= EXACT_UP_TO if exact is None else exact
     with_gradient = not flow.solves if gradient is None else gradient
     warm_start = calibrate_on_pilot(flow, own_source, len(own_source), seed, use_exact)

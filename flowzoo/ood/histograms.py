@@ -46,5 +46,5 @@ def _edges(score: Score) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """Return bins that hold all but the most extreme values, which are drawn in the outer bins."""
     both = np.concatenate([score.own, score.other])
     finite = both[np.isfinite(both)]
-    low, high = np.quantile(finite, [0.02, 0.98])
+    low, high = np.quantile(finite, [0.02, 0.98]) if len(finite) else (0.0, 1.0)
     return np.linspace(low, high if high > low else low + 1.0, BINS + 1)

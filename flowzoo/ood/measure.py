@@ -33,7 +33,8 @@ class ImageFigures:
         bits: Bits/dim under one draw of the noise; infinite where the likelihood is not finite.
         levels: Each level's share of them, finest level first: all its terms of ``log p``.
         lengths: Bits of a lossless code, by the code's name.
-        gradient: Norm of the gradient of ``log p`` by the image's pixels, nats; None where it was left out.
+        gradient: Norm of the gradient of ``log p`` by the image's pixels, nats; infinite where it is not
+            finite, and None where it was left out.
     """
 
     bits: Values
@@ -115,9 +116,10 @@ class Measure:
             x, log_q, terms = self._terms(images, places, gradient)
             log_prob = terms.total()
         slope = torch.autograd.grad(log_prob.sum(), x)[0] if gradient else x
+        norm = slope.flatten(1).norm(dim=1).nan_to_num(nan=torch.inf, posinf=torch.inf)
         bits = bits_per_dim(log_prob.detach() - log_q.to(log_prob.dtype), flow.dimensions, flow.bins)
         shares = [nats_to_bits(-sum_terms(each).detach(), flow.dimensions) for each in terms.levels]
-        return bits, torch.stack([each.to(bits.dtype) for each in shares]), slope.flatten(1).norm(dim=1)
+        return bits, torch.stack([each.to(bits.dtype) for each in shares]), norm
 
     def _terms(
         self, images: IntegerImages, places: Sequence[int], gradient: bool = False

@@ -25,7 +25,7 @@ class EveryModel:
     classes: Annotated[
         int,
         Added(before=0),
-        Field(ge=0, description="Classes of the labels that it is given. 0: none."),
+        Field(ge=0, le=1000, description="Classes of the labels that it is given. 0: none."),
     ] = 0
     class_dropout: Annotated[
         float,

@@ -201,3 +201,21 @@ def test_watching_ends_with_the_training(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def _terminal(screen: io.StringIO) -> Console:
     return Console(file=screen, force_terminal=True, width=80, height=24)
+
+
+def test_figures_that_are_no_finite_numbers_are_left_out() -> None:
+    folder = run("run", step(1, 2.5), validation(1, 2.6))
+    with (folder / "log.jsonl").open("a") as log:
+        log.write('{"step": 2, "seconds": "x", "loss": -Infinity}\n{"step": 3, "loss": null, "samples": 4}\n')
+        log.write('{"step": 4, "validation_bits_per_dim": "a"}\n')
+    state = read_state(folder)
+    assert state.likelihoods == {"training": [(1.0, 0.1, 2.5)], "validation": [(1.0, 0.1, 2.6)]}
+    assert state.samples is None
+    assert CliRunner().invoke(app, ["watch", "run"]).exit_code == 0
+
+
+def test_a_file_is_not_a_run() -> None:
+    Path("file").write_text("x")
+    shown = CliRunner().invoke(app, ["watch", "file"])
+    assert shown.exit_code == 2
+    assert "file is not a run folder" in shown.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,12 +21,24 @@ from flowzoo.shapes import IntegerImages
 
 @pytest.fixture(scope="module")
 def images() -> IntegerImages:
-    found: IntegerImages = flowzoo.load_dataset("digits")["test"][:6]
+    found: IntegerImages = flowzoo.load_dataset("digits")["test"][:4]
     return found
 
 
-def made(name: str, **options: object) -> flowzoo.Flow:
-    flow = flowzoo.create_model(name, (1, 8, 8), bins=17, seed=0, **options)
+NETWORK = {"hidden": 4, "blocks": 1}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "gaussian": {},
+    "realnvp": {
+        "levels": 2,
+        "joint": {"checkerboard": 1, "channel": 1, "network": NETWORK},
+        "last": {"checkerboard": 2, "network": NETWORK},
+    },
+    "wavelet-flow": {"levels": 2, "bijector": {"steps": 2, "network": {"hidden": 4}}},
+}
+
+
+def made(name: str, **options: Any) -> flowzoo.Flow:
+    flow = flowzoo.create_model(name, (1, 8, 8), bins=17, seed=0, **OPTIONS.get(name, {}), **options)
     flow.initialise([flowzoo.load_dataset("digits")["train"][:300]])
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
@@ -36,12 +49,12 @@ def made(name: str, **options: object) -> flowzoo.Flow:
 
 @pytest.fixture(scope="module")
 def model() -> flowzoo.Flow:
-    return made("realnvp", levels=2)
+    return made("realnvp")
 
 
 @pytest.mark.parametrize("name", ["gaussian", "wavelet-flow", "realnvp"])
 def test_the_length_is_the_models(name: str, images: IntegerImages, monkeypatch: pytest.MonkeyPatch) -> None:
-    flow = made(name, **({} if name == "gaussian" else {"levels": 2}))
+    flow = made(name)
     ideal = list[float]()
     locally = local.ImageCoder._local
 
@@ -84,7 +97,9 @@ def test_damage_and_other_models_are_found(model: flowzoo.Flow, images: IntegerI
 
 def test_what_cannot_code_is_refused(images: IntegerImages) -> None:
     solving = made(
-        "ffjord", bijector={"network": {"name": "conv-field", "hidden": 4, "layers": 2}, "blocks": 1}
+        "ffjord",
+        normalise="standardise",
+        bijector={"network": {"name": "conv-field", "hidden": 4, "layers": 2}},
     )
     with pytest.raises(OptionError, match="solves ODEs"):
         compress(solving, images)
@@ -113,4 +128,16 @@ def test_the_commands(tmp_path: Path, images: IntegerImages) -> None:
     assert "must end in .npy or .png" in shown.stderr
     shown = CliRunner().invoke(app, ["decompress", run, str(tmp_path / "none.fz")])
     assert shown.exit_code == 2
-    assert shown.stderr.startswith("error: cannot read")
+    assert shown.stderr.startswith("error: there is no file")
+
+
+def test_a_header_that_asks_for_more_images_than_there_are(images: IntegerImages) -> None:
+    flow = made("gaussian")
+    whole = compress(flow, images[:1]).content
+    assert b'"images":1,' in whole
+    start = len(MAGIC) + 4
+    length = int.from_bytes(whole[len(MAGIC) : start], "little")
+    header = whole[start : start + length].replace(b'"images":1,', b'"images":999999999,')
+    forged = MAGIC + len(header).to_bytes(4, "little") + header + whole[start + length :]
+    with pytest.raises(ArchiveError):
+        decompress(flow, forged)

@@ -63,3 +63,9 @@ def test_lengths_are_ideal_within_a_thousandth(deviation: float) -> None:
 
     ideal = -sum(math.log2(share(value)) for value in values)
     assert (stack.bits - before - ideal) / len(values) == pytest.approx(0.0, abs=2e-3)
+
+
+def test_a_stack_that_was_read_from_a_file_draws_nothing() -> None:
+    stack = BitStack.of(BitStack(seed=1).words)
+    with pytest.raises(ValueError, match="empty"):
+        stack.pop_bits(4 * 32)

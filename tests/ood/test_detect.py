@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import zlib
 from pathlib import Path
@@ -14,8 +15,10 @@ from typer.testing import CliRunner
 import flowzoo
 from flowzoo.cli.app import app
 from flowzoo.coding.codes import code_lengths
+from flowzoo.data.dataset import TensorImages
 from flowzoo.errors import NumericalError, OptionError, ShapeError
 from flowzoo.ood.detect import Detection, detect_ood
+from flowzoo.ood.histograms import plot_scores
 from flowzoo.ood.others import other_images
 from flowzoo.terms import FlowTerms
 
@@ -160,3 +163,35 @@ def _of_image(index: int) -> tuple[torch.Generator, ...]:
     from flowzoo.call import per_image_generators
 
     return per_image_generators(0, [index])
+
+
+def test_a_huge_number_of_images_is_that_of_the_own_images(model: flowzoo.Flow) -> None:
+    own = np.zeros((3, 1, 8, 8), dtype=np.uint8)
+    data = flowzoo.load_dataset("digits")
+    small = dataclasses.replace(data, splits={**data.splits, "test": TensorImages(torch.from_numpy(own))})
+    found = detect_ood(model, "noise", small, images=10**30, training_images=2, gradient=False)
+    assert found.images == found.against[0].images == 3
+
+
+def test_a_gradient_that_is_not_a_number_is_the_least_likely(
+    model: flowzoo.Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true = torch.autograd.grad
+
+    def spoilt(output: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor]:
+        return (true(output, x)[0] * torch.nan,)
+
+    monkeypatch.setattr(torch.autograd, "grad", spoilt)
+    found = detect_ood(model, "noise", "digits", images=2, training_images=2, batch=1)
+    (score,) = [each for each in found.against[0].scores if each.name == "gradient"]
+    assert np.isneginf(score.own).all()
+    assert np.isneginf(score.other).all()
+    assert score.separation.auroc.value == 0.5
+
+
+def test_a_picture_of_scores_that_are_all_infinite(found: Detection, tmp_path: Path) -> None:
+    nowhere = np.full(3, -np.inf)
+    score = dataclasses.replace(found.against[0].scores[0], own=nowhere, other=nowhere)
+    against = dataclasses.replace(found.against[0], scores=(score,))
+    plot_scores(dataclasses.replace(found, against=(against,)), tmp_path / "p.png")
+    assert (tmp_path / "p.png").stat().st_size > 0

@@ -46,18 +46,46 @@ class Difference:
         mean: Mean of first minus second, bits/dim.
         error: Its standard error; None if it is unknown.
         paired: Whether it was computed image by image.
+        degrees: Degrees of freedom of the error: few where it rests on the spread over a few seeds.
     """
 
     mean: float
     error: float | None
     paired: bool
+    degrees: float = math.inf
 
     @property
     def probability(self) -> float:
         """Probability of so large a difference between equal rows; 0 where the error is unknown or 0."""
         if self.mean == 0.0:
             return 1.0
-        return math.erfc(abs(self.mean) / self.error / math.sqrt(2.0)) if self.error else 0.0
+        if not self.error:
+            return 0.0
+        return math.erfc(_as_normal(abs(self.mean) / self.error, self.degrees) / math.sqrt(2.0))
+
+    @property
+    def reach(self) -> float | None:
+        """Half the width of the interval of the difference: two standard errors if these are well known."""
+        return None if self.error is None else self.error * errors_for(self.degrees)
+
+
+def errors_for(degrees: float) -> float:
+    """Return how many standard errors are as unlikely, by chance, as :data:`ERRORS` of a normal one.
+
+    It inverts the approximation of Student's distribution by Wallace, "Bounds on Normal Approximations to
+    Student's and the Chi-Square Distributions", 1959: 2.01 for 200 degrees of freedom, and 4.7 for 2.
+    """
+    if math.isinf(degrees):
+        return ERRORS
+    scaled = ERRORS * (8 * degrees + 3) / (8 * degrees + 1)
+    return math.sqrt(degrees * math.expm1(scaled**2 / degrees))
+
+
+def _as_normal(errors: float, degrees: float) -> float:
+    """Return the number of standard errors of a normal difference that is as unlikely."""
+    if math.isinf(degrees):
+        return errors
+    return (8 * degrees + 1) / (8 * degrees + 3) * math.sqrt(degrees * math.log1p(errors**2 / degrees))
 
 
 def difference(first: Sample, second: Sample) -> Difference:
@@ -72,11 +100,13 @@ def difference(first: Sample, second: Sample) -> Difference:
     if _paired(first, second):
         ours, theirs = (np.mean([each.values for each in one.images], axis=0) for one in (first, second))
         own = float(np.var(ours - theirs, ddof=1)) / len(ours)
-        return Difference(mean, math.sqrt(own + over_seeds), paired=True)
+        degrees = _degrees(first, second, own, len(ours))
+        return Difference(mean, math.sqrt(own + over_seeds), True, degrees)
     variances = [_over_images(first), _over_images(second)]
     if any(each is None for each in variances):
         return Difference(mean, None, paired=False)
-    return Difference(mean, math.sqrt(sum(filter(None, variances)) + over_seeds), paired=False)
+    own = sum(filter(None, variances))
+    return Difference(mean, math.sqrt(own + over_seeds), False, _degrees(first, second, own, None))
 
 
 def differences(samples: Sequence[Sample]) -> dict[tuple[int, int], Difference]:
@@ -115,6 +145,20 @@ def _over_images(sample: Sample) -> float | None:
     if any(each is None for each in sample.errors):
         return None
     return (sum(each for each in sample.errors if each is not None) / len(sample.errors)) ** 2
+
+
+def _degrees(first: Sample, second: Sample, own: float, images: int | None) -> float:
+    """Return the degrees of freedom of a sum of variances, by Satterthwaite's formula.
+
+    The variance over images has as many as there are images but one; where their number is unknown, it
+    counts as known exactly.
+    """
+    parts = [(_over_seeds(each), len(each.means) - 1) for each in (first, second) if len(each.means) > 1]
+    if images is not None:
+        parts.append((own, images - 1))
+    uncertain = sum(variance**2 / degrees for variance, degrees in parts)
+    whole = own + sum(_over_seeds(each) for each in (first, second))
+    return whole**2 / uncertain if uncertain > 0 else math.inf
 
 
 def _over_seeds(sample: Sample) -> float:

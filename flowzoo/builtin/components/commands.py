@@ -85,6 +85,40 @@ COMMANDS = (
         "upscale runs/first --steps 2 -o upscaled.png",
     ),
     _command(
+        "interpolate",
+        "interpolate:interpolate",
+        "Draw the images between two images, through their latents.",
+        "interpolate runs/first -o interpolated.png\n"
+        "flowzoo interpolate runs/first --from 3 --to 7 --path spherical --levels 1,2\n"
+        "flowzoo interpolate runs/first --from first.png --to second.png",
+    ),
+    _command(
+        "reconstruct",
+        "reconstruct:reconstruct",
+        "Keep the latents of some levels and draw the others.",
+        "reconstruct runs/first --keep 1,2 -o reconstructed.png\n"
+        "flowzoo reconstruct runs/first --keep 0 --temperature 0.8 --draws 6",
+    ),
+    _command(
+        "project",
+        "project:project",
+        "Show images with zero noise in the finest levels.",
+        "project runs/first --steps 1 -o projected.png",
+    ),
+    _command(
+        "inpaint",
+        "inpaint:inpaint",
+        "Draw missing parts of images, given the rest.",
+        "inpaint runs/first --missing top -o inpainted.png\n"
+        "flowzoo inpaint runs/first --mask mask.png --input photo.png --steps 1000",
+    ),
+    _command(
+        "unfold",
+        "unfold:unfold",
+        "Show how images are drawn, level by level.",
+        "unfold runs/first -o unfolded.gif\nflowzoo unfold runs/first -n 6 -o unfolded.png",
+    ),
+    _command(
         "splits",
         "splits:splits",
         "Draw which pixels each split of a trained model keeps.",

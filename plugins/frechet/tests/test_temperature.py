@@ -121,3 +121,12 @@ def test_the_command(model: flowzoo.Flow, tmp_path: Path) -> None:
     shown = CliRunner().invoke(app, [*asked, "--temperatures", "warm"])
     assert shown.exit_code == 2
     assert "--temperatures is 'warm'. Give numbers" in shown.stderr
+
+
+def test_a_picture_that_cannot_be_written_is_refused_first(model: flowzoo.Flow, tmp_path: Path) -> None:
+    flowzoo.save_model(model, tmp_path / "model")
+    asked = ["temperature", str(tmp_path / "model"), "--data", "digits", "--features", FEATURES]
+    shown = CliRunner().invoke(app, [*asked, "--plot", str(tmp_path / "none" / "p.png")])
+    assert shown.exit_code == 2
+    assert "none" in shown.stderr
+    assert "frechet" not in shown.stdout

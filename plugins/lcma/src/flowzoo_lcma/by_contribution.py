@@ -79,6 +79,9 @@ class ByContribution(SplitPolicy):
         self.scores.copy_(scores[0])
         self.first_pass.finish()
 
+    def fitted_scores(self) -> Images | None:
+        return self.scores[None] if self.first_pass.done else None
+
     @staticmethod
     def _rearrange(squeezed: Images, order: Tensor) -> Images:
         """Move each block's pixels, which lie in quarters of the channels, to the places in ``order``."""
