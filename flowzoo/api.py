@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from flowzoo.builtin.squeezed import squeezed_view as squeezed_view
     from flowzoo.builtin.stack import Stack as Stack
     from flowzoo.builtin.standardise import Standardise as Standardise
+    from flowzoo.calibration import PILOT_DRAWS as PILOT_DRAWS
     from flowzoo.call import EVALUATION as EVALUATION
     from flowzoo.call import Call as Call
     from flowzoo.call import Ledger as Ledger
@@ -101,6 +102,9 @@ if TYPE_CHECKING:
     from flowzoo.errors import UnknownNameError as UnknownNameError
     from flowzoo.errors import did_you_mean as did_you_mean
     from flowzoo.evaluation.density.outcome import DensityAudit as DensityAudit
+    from flowzoo.evaluation.labels import GivenClass as GivenClass
+    from flowzoo.evaluation.labels import evaluate_given_class as evaluate_given_class
+    from flowzoo.evaluation.labels import has_labels as has_labels
     from flowzoo.evaluation.likelihood import EXACT_UP_TO as EXACT_UP_TO
     from flowzoo.evaluation.likelihood import Likelihood as Likelihood
     from flowzoo.evaluation.likelihood import evaluate_likelihood as evaluate_likelihood
@@ -125,6 +129,8 @@ if TYPE_CHECKING:
     from flowzoo.network import Network as Network
     from flowzoo.network import Prepared as Prepared
     from flowzoo.network import Time as Time
+    from flowzoo.ood.detect import Against as Against
+    from flowzoo.ood.detect import detect_ood as detect_ood
     from flowzoo.part_list import PartList as PartList
     from flowzoo.pictures import save_grid as save_grid
     from flowzoo.plots import check_plot as check_plot
@@ -156,6 +162,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "ActNorm": "flowzoo.builtin.actnorm",
     "Added": "flowzoo.component",
+    "Against": "flowzoo.ood.detect",
     "API_VERSION": "flowzoo.hooks",
     "as_integer": "flowzoo.integers",
     "as_shape": "flowzoo.shapes",
@@ -185,7 +192,9 @@ _HOMES = {
     "DensityAudit": "flowzoo.evaluation.density.outcome",
     "Dequantisation": "flowzoo.dequantisation",
     "dequantise": "flowzoo.dequantisation",
+    "detect_ood": "flowzoo.ood.detect",
     "did_you_mean": "flowzoo.errors",
+    "evaluate_given_class": "flowzoo.evaluation.labels",
     "evaluate_likelihood": "flowzoo.evaluation.likelihood",
     "EVALUATION": "flowzoo.call",
     "EvaluationBatch": "flowzoo.bench.metrics.evaluation_batch",
@@ -199,6 +208,8 @@ _HOMES = {
     "floating_dtype": "flowzoo.tensors",
     "Flow": "flowzoo.flow",
     "FlowzooError": "flowzoo.errors",
+    "GivenClass": "flowzoo.evaluation.labels",
+    "has_labels": "flowzoo.evaluation.labels",
     "hold_out": "flowzoo.data.on_disk",
     "hookimpl": "flowzoo.hooks",
     "IdentityBijector": "flowzoo.builtin.identity",
@@ -243,6 +254,7 @@ _HOMES = {
     "per_image_generators": "flowzoo.call",
     "PerImage": "flowzoo.shapes",
     "Phase": "flowzoo.bijector",
+    "PILOT_DRAWS": "flowzoo.calibration",
     "plan_stages": "flowzoo.training.stage",
     "PluginError": "flowzoo.errors",
     "positive_integer": "flowzoo.integers",

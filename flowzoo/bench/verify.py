@@ -30,6 +30,7 @@ from flowzoo.evaluation.likelihood import Likelihood, evaluate_likelihood
 from flowzoo.evaluation.observer import Observer
 from flowzoo.flow import Flow
 from flowzoo.recipe import Recipe
+from flowzoo.registry.added import with_added
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.provenance import provenance_of
 from flowzoo.registry.saving import load_model
@@ -173,7 +174,8 @@ def _faults_of_model(flow: Flow, result: Result) -> Iterator[str]:
 def _is_of(recipe: Recipe, result: Result) -> bool:
     return (
         recipe.model == result.model
-        and dict(recipe.options) == dict(result.options)
+        and dict(recipe.options)
+        == dict(with_added(default_registry(), "model", result.model, result.options))
         and dict(recipe.pixels) == dict(result.pixels)
         and tuple(recipe.image_shape) == tuple(result.data.shape)
         and recipe.bins == result.data.bins

@@ -40,7 +40,9 @@ def turns_of(parts: Sequence[ConditionalBijector], shares: Sequence[float] | Non
     Raises:
         OptionError: The shares do not fit the parts, or do not sum to 1.
     """
-    trains = [any(each.requires_grad for each in part.parameters()) for part in parts]
+    # A model that is frozen as a whole, to be evaluated, keeps the turns that it had.
+    frozen = not any(each.requires_grad for part in parts for each in part.parameters())
+    trains = [any(each.requires_grad or frozen for each in part.parameters()) for part in parts]
     if shares is None:
         shares = [1.0 / max(1, sum(trains)) if each else 0.0 for each in trains]
     elif len(shares) != len(parts):

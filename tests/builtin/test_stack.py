@@ -185,3 +185,12 @@ def test_a_greedy_stack_of_parts_without_parameters_is_an_ordinary_one() -> None
 
     assert stack.phases == ()
     assert stack.traits.loss_is_likelihood
+
+
+def test_a_frozen_greedy_stack_keeps_its_phases_and_computes() -> None:
+    stack = greedy(Wave(), Wave())
+    phases = stack.phases
+    expected = stack(images())[0]
+    stack.requires_grad_(False)
+    assert stack.phases == phases
+    torch.testing.assert_close(stack(images())[0], expected)

@@ -469,7 +469,7 @@ def test_a_description_follows_nested_components_under_dotted_names():
         ("bijector.network.depth", "int", 7),
         ("bijector.tol", "float", 1e-3),
         ("dequantisation", "dequantisation", "uniform"),
-        ("classes", "int >= 0", 0),
+        ("classes", "int >= 0 and <= 1000", 0),
         ("class_dropout", "float >= 0 and < 1", 0.1),
     ]
     assert rows[4].description == "Channels inside"
