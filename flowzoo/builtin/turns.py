@@ -10,6 +10,7 @@ from flowzoo.bijector import ConditionalBijector, Phase
 from flowzoo.errors import OptionError
 from flowzoo.origin import name_of
 from flowzoo.phases import common_phases
+from flowzoo.tensors import is_replica
 
 WARMUP = 0.1
 """Largest part of a turn over which the learning rate rises, so that a short turn trains at its full rate."""
@@ -43,6 +44,8 @@ def turns_of(parts: Sequence[ConditionalBijector], shares: Sequence[float] | Non
     # A model that is frozen as a whole, to be evaluated, keeps the turns that it had.
     frozen = not any(each.requires_grad for part in parts for each in part.parameters())
     trains = [any(each.requires_grad or frozen for each in part.parameters()) for part in parts]
+    if shares is not None and any(is_replica(part) for part in parts):
+        trains = [bool(each) for each in shares]  # a replica has no parameters of its own
     if shares is None:
         shares = [1.0 / max(1, sum(trains)) if each else 0.0 for each in trains]
     elif len(shares) != len(parts):
