@@ -240,7 +240,7 @@ def test_show_a_model(zoo):
         "dequantisation  uniform    Noise that makes integer images continuous.",
         "                           (dequantisation)",
         "classes         0          Classes of the labels that it is given. 0: none. (int",
-        "                           >= 0)",
+        "                           >= 0 and <= 1000)",
         "class_dropout   0.1        Share of labels hidden in training. (float >= 0 and <",
         "                           1)",
     ]
