@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from flowzoo.bench.report.evidence import Sample, difference, errors_for
-from flowzoo.bench.report.ranking import Bits
+from flowzoo.bench.report.evidence import difference, errors_for
+from flowzoo.bench.report.ranking import Bits, sample_of
 from flowzoo.bench.result import QUALITY, Result
 from flowzoo.bench.suite import ClaimEntry, Suite
 
@@ -103,7 +103,7 @@ def _reach(
     """Return half the width of the difference's interval of 95 %, and whether images are paired."""
     seeds = len(figures[0])
     if claim.metric == QUALITY and not claim.detail:
-        first, second = (_sample(row, bits) for row in pairs)
+        first, second = (sample_of(row, bits) for row in pairs)
         found = difference(first, second)
         if found.error is not None:
             return found.reach, found.paired
@@ -114,16 +114,6 @@ def _reach(
     mean = sum(apart) / seeds
     variance = sum((each - mean) ** 2 for each in apart) / (seeds - 1)
     return math.sqrt(variance / seeds) * errors_for(seeds - 1), False
-
-
-def _sample(row: Sequence[Result], bits: Bits) -> Sample:
-    kept = [found for each in row if (found := bits(each)) is not None]
-    measured = [each.metrics[QUALITY] for each in row]
-    return Sample(
-        means=tuple(each.value for each in measured if each.value is not None),
-        errors=tuple(each.error for each in measured),
-        images=tuple(kept) if len(kept) == len(row) else (),
-    )
 
 
 def _figure(claim: ClaimEntry, result: Result) -> float | None:

@@ -15,7 +15,7 @@ from flowzoo.cli.console import complain, print_json
 from flowzoo.cli.evaluation_table import print_evaluation
 from flowzoo.cli.moved import MovedOption, read_moved
 from flowzoo.cli.streams import results
-from flowzoo.cli.subject import DataOption, DeviceOption, ModelArgument, WorkersOption
+from flowzoo.cli.subject import DataOption, DeviceOption, ExactOption, ModelArgument, WorkersOption
 from flowzoo.errors import FileError
 from flowzoo.shell import word
 
@@ -41,14 +41,7 @@ def evaluate(
             "tighter bound and take longer.",
         ),
     ] = 1,
-    exact: Annotated[
-        bool | None,
-        typer.Option(
-            "--exact/--estimate",
-            help="Compute the trace of continuous flows exactly, or estimate it, which is faster.",
-            show_default="exact up to 64 dimensions",
-        ),
-    ] = None,
+    exact: ExactOption = None,
     audit: Annotated[
         bool,
         typer.Option(

@@ -12,7 +12,7 @@ import typer
 from flowzoo.cli.choose import JsonOption
 from flowzoo.cli.console import complain, console, print_json, print_whole, table
 from flowzoo.cli.moved import MovedOption, read_moved
-from flowzoo.cli.subject import BatchSizeOption, DataOption, DeviceOption, ModelArgument
+from flowzoo.cli.subject import BatchSizeOption, DataOption, DeviceOption, ExactOption, ModelArgument
 
 if TYPE_CHECKING:
     from flowzoo.ood.detect import Against, Detection
@@ -51,14 +51,7 @@ def ood(
             show_default="yes, unless the model solves ODEs",
         ),
     ] = None,
-    exact: Annotated[
-        bool | None,
-        typer.Option(
-            "--exact/--estimate",
-            help="Compute the trace of continuous flows exactly, or estimate it, which is faster.",
-            show_default="exact up to 64 dimensions",
-        ),
-    ] = None,
+    exact: ExactOption = None,
     fit: Annotated[
         bool,
         typer.Option("--fit", help="Scale images of another size, or with other colours, to the model's."),

@@ -42,3 +42,11 @@ BatchSizeOption = Annotated[
 DrawSeedOption = Annotated[
     int, typer.Option("--seed", help="Random seed. The same seed draws the same images.")
 ]
+ExactOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--exact/--estimate",
+        help="Compute the trace of continuous flows exactly, or estimate it, which is faster.",
+        show_default="exact up to 64 dimensions",
+    ),
+]

@@ -56,7 +56,7 @@ def rank(rows: Sequence[Row], bits: Bits = lambda result: None) -> Ranking:
     floor = min((row.bits for row in rows if row.is_floor), default=None)
     models = [row for row in rows if not row.is_floor]
     values = [row.bits for row in models]
-    found = differences([_sample(row, bits) for row in models])
+    found = differences([sample_of(row.finished, bits) for row in models])
     worse = Counter(other for _, other in clear(found))
     ranked = sorted(
         (
@@ -77,14 +77,14 @@ def rank(rows: Sequence[Row], bits: Bits = lambda result: None) -> Ranking:
     return Ranking(tuple(ranked), len(found), sum(each.paired for each in found.values()))
 
 
-def _sample(row: Row, bits: Bits) -> Sample:
-    measured = [cell.metrics[QUALITY] for cell in row.finished]
-    images = [bits(cell) for cell in row.finished]
-    kept = tuple(each for each in images if each is not None)
+def sample_of(cells: Sequence[Result], bits: Bits) -> Sample:
+    """Return the likelihoods of a row's finished cells, and those of each image if all cells kept them."""
+    measured = [cell.metrics[QUALITY] for cell in cells]
+    kept = [found for cell in cells if (found := bits(cell)) is not None]
     return Sample(
         means=tuple(each.value for each in measured if each.value is not None),
         errors=tuple(each.error for each in measured),
-        images=kept if len(kept) == len(images) else (),
+        images=tuple(kept) if len(kept) == len(cells) else (),
     )
 
 
