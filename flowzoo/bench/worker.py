@@ -22,6 +22,7 @@ from typing import Any
 import torch
 
 from flowzoo.bench.cell import CELLS
+from flowzoo.bench.elsewhere import unlike_the_runner
 from flowzoo.bench.failure import explain
 from flowzoo.bench.measure import CellRun
 from flowzoo.bench.plan import Planner, unplanned
@@ -67,7 +68,7 @@ def main() -> None:
 def _plan(job: dict[str, Any], send: Send) -> None:
     """Plan cells, and send for each its record, or the reason why there is none."""
     try:
-        device = prepare_device(job["device"])
+        device = torch.device(job["device"]) if job["elsewhere"] else prepare_device(job["device"])
     except FlowzooError as error:
         send({"refused": str(error)})
         return
@@ -96,13 +97,19 @@ def _run(job: dict[str, Any], send: Send) -> None:
             told, last = time.monotonic(), stage
             send({"stage": stage, "share": share, "bits": bits})
 
+    plan = read_result(job["plan"])
+    if "expected" in job:
+        reason = unlike_the_runner(cell, plan, job["expected"], job["device"])
+        if reason:
+            send({"refused": reason})
+            return
     torch.set_num_threads(job["threads"])
     work.mkdir(parents=True, exist_ok=True)
     # The worker of an interrupted runner may take a moment to notice that.
     with hold(work / "lock", f"another process is running this cell in {work}", timeout=60):
         run = CellRun(
             cell,
-            read_result(job["plan"]),
+            plan,
             work,
             job["device"],
             job["jobs"],

@@ -65,6 +65,17 @@ class SuiteProgress:
         """Count a cell that has a result already, and say what has changed since it was made."""
         self._keep(cell, result, f"kept from before; made with {changed}")
 
+    def opening(self, engine: str) -> None:
+        """Show which engine is being started."""
+        if engine != "local":
+            self._show(f"starting the engine {engine}")
+
+    def restarted(self, cell: Cell, reason: str) -> None:
+        """Add a line for a cell that is started again."""
+        task, _ = self._tasks[cell.title]
+        self._bars.update(task, completed=0, figures="starting again")
+        self._bars.console.print(f"{cell.title}: {reason}")
+
     def started(self, cell: Cell) -> None:
         """Add a bar for a cell."""
         task = self._bars.add_task(f"  {cell.title}", total=1.0, figures="starting")
