@@ -41,8 +41,7 @@ def unlike_the_runner(cell: Cell, plan: Result, expected: Mapping[str, Any], dev
         return f"{machine}: {error}. All machines need the data set in the same place, and the device"
     if revision != plan.data.revision:
         return (
-            f"{machine} has other images of '{experiment.data}' than the machine of this command. Copy "
-            "the same "
-            "files to all machines"
+            f"{machine} has other images of '{experiment.data}' than the machine of this command. Copy the "
+            "same files to all machines"
         )
     return ""

@@ -10,7 +10,7 @@ import os
 import queue
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ from flowzoo.bench.failure import explain_exit, last_lines
 from flowzoo.bench.kept import changed_since, expected_of, made_with
 from flowzoo.bench.measured import rescue
 from flowzoo.bench.planning_process import PlanningProcess
-from flowzoo.bench.result import Failure, Result
+from flowzoo.bench.result import STOPPED, Failure, Result
 from flowzoo.bench.stage_times import StageTimes
 from flowzoo.bench.store import ResultsError, read_results, suite_folder, write_result
 from flowzoo.bench.suite import LONGEST
@@ -88,6 +88,8 @@ class Runner:
         timeout: Seconds that a cell may take; None for no limit.
         watcher: Receives the progress.
         launcher: Starts the cells; None for processes of this machine.
+        stop: Called with a cell, its stage, the fraction of it that is done and the last validation's
+            bits/dim while it trains. If it returns a reason, the cell ends, and is recorded as stopped.
 
     Raises:
         OptionError: An argument is out of range.
@@ -103,6 +105,7 @@ class Runner:
         timeout: float | None = None,
         watcher: Watcher | None = None,
         launcher: Launcher | None = None,
+        stop: Callable[[Cell, str, float, float], str] | None = None,
     ) -> None:
         if jobs is not None and jobs < 1:
             raise OptionError(f"jobs is how many cells run at the same time, at least 1; got {jobs}")
@@ -115,6 +118,7 @@ class Runner:
         self._device = self._launcher.device(device)
         self._jobs = jobs or 1
         self._fill = jobs is None
+        self._stop = stop
         self._overwrite = overwrite
         self._timeout = timeout
         self._watcher: Watcher = watcher or SilentWatcher()
@@ -241,10 +245,15 @@ class Runner:
             if message is None:
                 yield worker, self._take(worker, at_work)
             else:
-                self._hear(at_work, message)
+                reason = self._hear(at_work, message)
+                if reason:
+                    worker.kill()
+                    failure = Failure(at_work.times.stage, STOPPED, reason)
+                    yield worker, self._end(at_work.planned, failure)
         yield from self._overdue(running)
 
-    def _hear(self, at_work: _Running, message: Message) -> None:
+    def _hear(self, at_work: _Running, message: Message) -> str:
+        """Take a message, and return why its cell is to be stopped; empty if it goes on."""
         cell = at_work.planned.cell
         if "refused" in message:
             raise RunnerError(
@@ -259,6 +268,9 @@ class Runner:
             at_work.began = math.inf
             again = f"{message['again']}; starting it again, {message['attempt']} of {message['of']} times"
             self._watcher.restarted(cell, again)
+        if self._stop is None or not message.get("is_step") or message["bits"] is None:
+            return ""
+        return self._stop(cell, message["stage"], message["share"], message["bits"])
 
     def _take(self, worker: CellProcess, at_work: _Running) -> Result:
         """Return the result of a process that has ended, written by itself or, where it crashed, here."""
@@ -306,7 +318,7 @@ def _worth_going_on(result: Result) -> bool:
     failure = result.failure
     if failure is None:
         return bool(result.unmeasured)
-    return failure.cause != "not finite" or not failure.stage.startswith("training")
+    return failure.cause not in ("not finite", STOPPED) or not failure.stage.startswith("training")
 
 
 def _threads(jobs: int) -> int:

@@ -91,11 +91,11 @@ def _run(job: dict[str, Any], send: Send) -> None:
     result_path, work = Path(job["result"]), Path(job["work"])
     told, last = 0.0, ""
 
-    def tell(stage: str, share: float, bits: float | None) -> None:
+    def tell(stage: str, share: float, bits: float | None, is_step: bool = False) -> None:
         nonlocal told, last
         if stage != last or time.monotonic() - told > TELL_EVERY:
             told, last = time.monotonic(), stage
-            send({"stage": stage, "share": share, "bits": bits})
+            send({"stage": stage, "share": share, "bits": bits, "is_step": is_step})
 
     plan = read_result(job["plan"])
     if "expected" in job:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
@@ -23,12 +24,14 @@ class SuiteProgress:
 
     Args:
         name: Name of the suite.
-        cells: Number of its cells.
+        cells: Number of its cells; 0 if it is not known.
+        said: Returns what is said of a cell that has ended.
     """
 
-    def __init__(self, name: str, cells: int) -> None:
+    def __init__(self, name: str, cells: int, said: Callable[[Result], str] | None = None) -> None:
         self._name = name
         self._cells = cells
+        self._said = said or _said
         self._done = 0
         self._found = 0
         self._began = time.monotonic()
@@ -107,7 +110,7 @@ class SuiteProgress:
     def _line(self, cell: Cell, result: Result, remark: str) -> None:
         width = len(str(self._cells))
         self._bars.console.print(
-            f"[{self._done:>{width}}/{self._cells}] {cell.title}: {_said(result)} ({remark})"
+            f"[{self._done:>{width}}/{self._cells}] {cell.title}: {self._said(result)} ({remark})"
         )
 
     def _show_count(self) -> None:

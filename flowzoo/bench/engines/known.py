@@ -95,8 +95,8 @@ def choose(asked: str, given: Mapping[str, Any]) -> Chosen | None:
     if name not in ENGINES:
         hint = did_you_mean(name, [LOCAL, *ENGINES]) or ";"
         raise OptionError(
-            f"no engine '{name}'{hint} engines: {', '.join([LOCAL, *ENGINES])}, or a YAML file with one "
-            "of them"
+            f"no engine '{name}'{hint} engines: {', '.join([LOCAL, *ENGINES])}, or a YAML file with one of "
+            "them"
         )
     options = _options(name, {**stated, **given})
     if find_spec(ENGINES[name].library) is None:

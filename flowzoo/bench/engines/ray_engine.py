@@ -37,8 +37,8 @@ class RayEngine(Engine):
             f"the Ray cluster at {options.address}" if options.address else "a Ray instance on this machine"
         )
         return (
-            f"each as a task of {where}, with {options.cpus} CPUs and {options.gpus} GPUs, "
-            f"started again up to {options.retries} times"
+            f"each as a task of {where}, with {options.cpus} CPUs and {options.gpus} GPUs, started again up "
+            f"to {options.retries} times"
         )
 
     def open(self) -> int:
@@ -62,9 +62,8 @@ class RayEngine(Engine):
             }
         elif "://" in self._options.address:
             raise Refused(
-                f"--address {self._options.address} is not a Ray cluster's HOST:PORT. Run the command on "
-                "one of the "
-                "cluster's machines, or submit it with 'ray job submit', and use --address auto"
+                f"--address {self._options.address} is not a Ray cluster's HOST:PORT. Run the command on one "
+                "of the cluster's machines, or submit it with 'ray job submit', and use --address auto"
             )
         else:
             where = {"address": self._options.address}
@@ -90,8 +89,7 @@ class RayEngine(Engine):
             has = {name: int(max(node.get(name, 0) for node in resources)) for name in needs}
             raise Refused(
                 f"a cell needs {needs['CPU']} CPUs and {needs['GPU']} GPUs, and this machine has "
-                f"{has['CPU']} and "
-                f"{has['GPU']}. Use smaller --cpus and --gpus, or a cluster's --address"
+                f"{has['CPU']} and {has['GPU']}. Use smaller --cpus and --gpus, or a cluster's --address"
             )
         return max(1, room)
 
@@ -136,9 +134,8 @@ class _RayAttempt(Attempt):
         except RayTaskError as error:
             reason = str(error).strip().split("\n")[-1]
             raise Refused(
-                f"a machine of the Ray cluster cannot run cells: {reason}. Install the same flowzoo, "
-                "plugins and "
-                "libraries on all machines"
+                f"a machine of the Ray cluster cannot run cells: {reason}. Install the same flowzoo, plugins "
+                "and libraries on all machines"
             ) from error
         except LocalRayletDiedError as error:
             raise Refused("Ray has stopped on this machine") from error
