@@ -49,7 +49,9 @@ def draw_sweep(sweep: Sweep, trials: Sequence[Trial], path: Path) -> None:
         else:
             axes.set_xscale("log" if searched.log else "linear")
             axes.set_xlim(searched.low, searched.high)
-        axes.plot(values, figures, "o", markersize=4)
+            if searched.whole and not searched.log:
+                axes.locator_params(axis="x", integer=True)
+        axes.plot(values, figures, "o", markersize=4, clip_on=False)  # those at an end of a range, too
         axes.set_xlabel(name)
     for axes in (first, *others):
         axes.set_ylabel("validation bits/dim")

@@ -87,7 +87,7 @@ class Sweep:
             UnknownNameError: There is no such model or data set.
         """
         asked = self.asked
-        options, training, data = dict(asked.options), dict(asked.training), _named(asked.data)
+        options, training, data = dict(asked.options), {}, _named(asked.data)
         model, pixels = asked.model, asked.pixels
         for name, value in values.items():
             if name == "model":
@@ -100,14 +100,20 @@ class Sweep:
                 data["options"] = {**data["options"], name.removeprefix("data."): value}
             else:
                 options[name] = value
-        row = {"name": model, "label": label(number), "options": options, "pixels": pixels}
+        row = {
+            "name": model,
+            "label": label(number),
+            "options": options,
+            "pixels": pixels,
+            "training": training,
+        }
         suite = {
             "summary": f"Trials of the sweep {self.name}",
             "models": [{**row, "tuning": self.tuning}],
             "data": [data],
             "budget": asked.budget.model_dump(exclude_none=True),
             "seeds": [asked.seed],
-            "training": training,
+            "training": asked.training,
             "metrics": [
                 {"name": QUALITY, "split": "validation", "images": asked.images, "audit": asked.audit}
             ],

@@ -204,6 +204,7 @@ def test_trials_are_records_that_disclose_the_search_and_the_best_can_be_trained
         assert not figure.valid
         assert "validation images" in each.tuning
         assert "training.learning_rate 1e-05 to 0.1, log" in each.tuning
+    assert found[0].suite_revision == found[1].suite_revision
     picture = tmp_path / "sweep.png"
     shown = CliRunner().invoke(
         app, ["sweep", file, "--out", str(out), "--show", "--json", "--plot", str(picture)]
