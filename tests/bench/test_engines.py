@@ -21,7 +21,7 @@ from flowzoo.bench.engines import known
 from flowzoo.bench.engines.known import choose, preview
 from flowzoo.bench.engines.launcher import Inbox, LocalLauncher
 from flowzoo.bench.engines.node import run_cell
-from flowzoo.bench.engines.remote import RemoteCell, RemoteLauncher
+from flowzoo.bench.engines.remote import EngineError, RemoteCell, RemoteLauncher
 from flowzoo.bench.engines.travel import deliver
 from flowzoo.bench.kept import expected_of
 from flowzoo.bench.plan import Planner
@@ -250,6 +250,17 @@ def test_engines_and_options_that_do_not_exist_are_one_line(
         choose(asked, options)
 
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", "ray://127.0.0.1:1"])
+def test_an_address_without_a_cluster_is_refused_at_once(address: str, tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="the extra ray is not installed")
+
+    with (
+        pytest.raises(EngineError, match="--address"),
+        RemoteLauncher(choose("ray", {"address": address}), tmp_path),
+    ):
+        pass
 
 
 def test_options_come_from_a_file_and_the_command_line_counts_more(

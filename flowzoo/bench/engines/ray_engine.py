@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,6 +21,9 @@ from flowzoo.bench.worker_process import Message
 
 _STORE = 100 * 2**20
 """Bytes of shared memory of a local instance, whose cells write their files themselves."""
+
+_ANSWER = 10.0
+"""Seconds in which a cluster has to answer."""
 
 _GRACE = 5.0
 """Seconds that a cancelled cell has to remove its files."""
@@ -67,6 +71,7 @@ class RayEngine(Engine):
             )
         else:
             where = {"address": self._options.address}
+            _require_answer(self._options.address)
         try:
             ray.init(**where, **quiet)
         except (ConnectionError, TimeoutError, ValueError, RuntimeError, OSError) as error:
@@ -165,6 +170,23 @@ class _RayAttempt(Attempt):
 def _carried(work: Path) -> bytes:
     """Return the work folder of an interrupted cell; empty if there is nothing in it to go on from."""
     return pack(work) if any(path.name != MARK for path in work.iterdir()) else b""
+
+
+def _require_answer(address: str) -> None:
+    """Refuse an address at which nothing answers; Ray itself would try for minutes.
+
+    Raises:
+        Refused: It is no ``HOST:PORT``, or nothing answers there.
+    """
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise Refused(f"--address {address} is neither HOST:PORT, as in 10.0.0.1:6379, nor auto")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise Refused(f"no Ray cluster answers at {address}: {error}. Check --address") from error
 
 
 def _cores() -> int:

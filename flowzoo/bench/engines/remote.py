@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, Self
@@ -139,7 +139,8 @@ class RemoteLauncher:
             if "ready" not in answer:
                 raise EngineError(answer.get("refused") or self._stopped())
         except BaseException:
-            self.__exit__()
+            with self._process.stdout or nullcontext():
+                self.__exit__()
             raise
         self.fits = answer["ready"]
         threading.Thread(target=self._listen, daemon=True).start()
