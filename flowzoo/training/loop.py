@@ -118,6 +118,8 @@ class TrainingLoop:
         """Restore optimiser and weight average from a checkpoint."""
         restore_optimiser(self._step.optimiser, saved.get("optimiser", {}))
         self._step.average.restore(saved["average"])
+        if self._step.adversary is not None:
+            self._step.adversary.restore(saved)
 
     def run(self, checkpointed: Callable[[Position], object]) -> Position:
         """Train until the budget is used up, and return the final position.
@@ -196,7 +198,7 @@ class TrainingLoop:
         images, labels = self._around.batches.take()
         rate = self._learning_rate()
         try:
-            taken = self._step.take(images, rate, labels)
+            taken = self._step.take(images, rate, labels, self._opposed())
         except NumericalError as problem:
             kept = self._around.folder.model
             best = f" (the best model so far is in {kept})" if kept.exists() else ""
@@ -206,6 +208,11 @@ class TrainingLoop:
             self.position, step=self.position.step + 1, stage_step=self.position.stage_step + 1
         )
         return taken, rate, len(images) / (time.monotonic() - began)
+
+    def _opposed(self) -> bool:
+        """Return whether the model trains against discriminators by now."""
+        used = self._budget.used(self.position.stage_step, self.position.stage_seconds)
+        return self._step.adversary is not None and used >= self._options.adversarial_start
 
     def _advice(self) -> str:
         """Return advice for a loss or gradient that is not finite."""
@@ -255,6 +262,8 @@ class TrainingLoop:
             steps=around.experiment.budget.steps,
             validated_at=self._validation and self._validation[0],
             stages=around.stages,
+            adversarial_loss=taken.adversarial and taken.adversarial.loss,
+            discriminator_loss=taken.adversarial and taken.adversarial.discriminator_loss,
         )
         self._around.reporter.update(self._progress)
         if position.stage_step % LOG_EVERY == 0:
@@ -267,6 +276,7 @@ class TrainingLoop:
                     "gradient_norm": taken.gradient_norm,
                     "images_per_second": round(speed, 1),
                     "counts": taken.ledger.counts,
+                    **_adversarial(taken),
                 }
             )
 
@@ -278,7 +288,10 @@ class TrainingLoop:
         self._around.reporter.update(replace(self._progress, bits_per_dim=bits, validated_at=step))
 
     def _validate(self) -> None:
-        """Measure the averaged weights, and keep them if they are the best so far."""
+        """Measure the averaged weights, and keep them if they are the best so far.
+
+        With an adversarial term bits/dim are only part of what is minimised, so the latest ones are kept.
+        """
         record = self._record()
         assert self._progress is not None, "a validation follows a step"
         report = WorkReport(self._around.reporter, "validation", self._progress)
@@ -290,7 +303,7 @@ class TrainingLoop:
             return
         self._validation = self.position.step, bits
         self._log.append({**record, "validation_bits_per_dim": bits, "validation_standard_error": error})
-        if self.position.best is None or bits < self.position.best:
+        if self.position.best is None or bits < self.position.best or self._opposed():
             self.position = replace(self.position, best=bits)
             save_model(self._step.average.flow, self._around.folder.model)
 
@@ -323,6 +336,7 @@ class TrainingLoop:
             self._around.folder.checkpoint,
             self.position,
             {
+                **({} if self._step.adversary is None else self._step.adversary.state()),
                 "model": self._flow.state_dict(),
                 "optimiser": optimiser_tensors(self._step.optimiser),
                 "average": self._step.average.state(),
@@ -331,6 +345,18 @@ class TrainingLoop:
         )
         self._saved = time.monotonic()
         self._checkpointed(self.position)
+
+
+def _adversarial(taken: Taken) -> dict[str, float]:
+    """Return what records of the log hold of an adversarial term."""
+    if taken.adversarial is None:
+        return {}
+    loss, discriminator_loss, norm = taken.adversarial
+    return {
+        "adversarial_loss": loss,
+        "discriminator_loss": discriminator_loss,
+        "adversarial_gradient_norm": norm,
+    }
 
 
 def _images(before: Probe | None, flow: Flow) -> Tensor | None:

@@ -14,6 +14,7 @@ from flowzoo.errors import OptionError, did_you_mean
 from flowzoo.experiment.training_options import TrainingOptions
 from flowzoo.flow import Flow
 from flowzoo.phases import WHOLE, common_phases
+from flowzoo.scaling import coarse_shape
 from flowzoo.scoring import scored_levels
 from flowzoo.shapes import IntegerImages
 from flowzoo.training.validation import validate
@@ -106,7 +107,8 @@ def plan_stages(flow: Flow, options: TrainingOptions) -> list[Stage]:
 
     Raises:
         OptionError: Levels that depend on each other are to be trained separately, bijectors that train
-            together have different phases, or an option names a phase that does not exist.
+            together have different phases, an option names a phase that does not exist, or an adversarial
+            term does not fit the stages.
     """
     places = range(len(flow.levels))
     if options.order == "jointly":
@@ -132,6 +134,8 @@ def plan_stages(flow: Flow, options: TrainingOptions) -> list[Stage]:
             for turn, phase in enumerate(phases)
         ]
     _require_phases(options, planned)
+    if options.adversarial is not None:
+        _require_opposable(flow, planned, options)
     return planned
 
 
@@ -144,3 +148,37 @@ def _require_phases(options: TrainingOptions, stages: list[Stage]) -> None:
                 f"training.clip names the phase '{asked}', which does not exist"
                 f"{did_you_mean(asked, names) or ';'} {known}"
             )
+
+
+def _require_opposable(flow: Flow, stages: list[Stage], options: TrainingOptions) -> None:
+    """Refuse stages in which an adversarial term makes no sense.
+
+    Raises:
+        OptionError: Nothing trains, there are several phases, whole images are compared while single levels
+            train, or the levels keep no images.
+    """
+    off = "leave training.adversarial out"
+    if not stages:
+        raise OptionError(f"nothing of this model trains by steps, so nothing can be adversarial: {off}")
+    phases = next((stage.phases for stage in stages if len(stage.phases) > 1), None)
+    if phases is not None:
+        raise OptionError(
+            f"the model trains in phases ({', '.join(each.name for each in phases)}), in which only part of "
+            "it trains or by another objective, and an adversarial term trains all of it. Set "
+            "precondition=null and an objective of one phase, such as objective=likelihood, or " + off
+        )
+    if options.adversarial == "image":
+        if not all(stage.whole for stage in stages):
+            raise OptionError(
+                "training.adversarial=image compares whole images, and with training.order=separately "
+                "levels train alone. Set training.adversarial=levels or training.order=jointly"
+            )
+        return
+    try:
+        coarse_shape(flow, len(flow.levels) - 1)
+    except OptionError as error:
+        reason = str(error).split(". ")[0]
+        raise OptionError(
+            f"training.adversarial=levels compares the levels' images, but {reason}. "
+            "Set training.adversarial=image"
+        ) from error
