@@ -10,7 +10,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from flowzoo.shapes import Images, PerImage, Shape
 
-WIDTH = 64
+WIDTH = 32
 """Number of channels at the images' own size; it doubles with each halving, up to four times as many."""
 
 SMALLEST = 4
@@ -20,7 +20,7 @@ SLOPE = 0.2
 """Slope of the leaky rectifiers below zero."""
 
 QUIETEST = 1e-3
-"""Smallest standard deviation that a channel is divided by."""
+"""Standard deviation below which a channel is taken for constant, and is not divided."""
 
 SEED = 0
 """Seed of the weights."""
@@ -65,7 +65,8 @@ class Discriminator(nn.Module):
         if bool(self.deviation.any()):
             return
         self.mean.copy_(real.mean((0, 2, 3), keepdim=True))
-        self.deviation.copy_(real.std((0, 2, 3), keepdim=True).nan_to_num(1.0).clamp(min=QUIETEST))
+        deviation = real.std((0, 2, 3), correction=0, keepdim=True)
+        self.deviation.copy_(torch.where(deviation < QUIETEST, 1.0, deviation))
 
     def forward(self, images: Images) -> PerImage:
         """Return a score for each image, ``(B,)``.
