@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from flowzoo.call import Call
+from flowzoo.call import Call, Ledger
 from flowzoo.errors import NumericalError
 from flowzoo.experiment.training_options import TrainingOptions
 from flowzoo.flow import Flow
@@ -92,15 +92,16 @@ class Adversary:
         self._loss = self._discriminator_loss = 0.0
         self._usable = True
 
-    def add(self, images: IntegerImages, labels: Tensor | None, share: float) -> None:
+    def add(self, images: IntegerImages, labels: Tensor | None, share: float, ledger: Ledger) -> None:
         """Add a batch's share of the gradients, of the model's term and of the discriminators' loss.
 
         Args:
             images: ``(B, C, H, W)``, integers.
             labels: The class of each image, or None.
             share: The batch's part of the step.
+            ledger: Collects what components report, such as the evaluations of a solver.
         """
-        call = Call(generator=self._generator, labels=labels)
+        call = Call(generator=self._generator, labels=labels, ledger=ledger)
         real = real_images(self._flow, images, self._places, call)
         device = self._flow.device
         with rounded_products(self._precision, device):

@@ -123,7 +123,7 @@ class TrainingStep:
             share = len(batch) / len(images)
             value += self._add_gradient(batch, of_batch, share, ledger)
             if adversary is not None:
-                adversary.add(batch, of_batch, share)
+                adversary.add(batch, of_batch, share, ledger)
         figures = None
         if adversary is not None:
             figures = adversary.finish(learning_rate * self._discriminator_rate)
