@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -25,6 +24,7 @@ from flowzoo.registry.saving import load_model, save_model
 from flowzoo.runfolder import NEW_RUN, RunFolder
 from flowzoo.scoring import Scores, fit_splits, gather_scores, scored_levels
 from flowzoo.training.checkpoint import Position, load_checkpoint
+from flowzoo.training.clock import clock_of
 from flowzoo.training.labels import require_labels
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.logs.mirror import Mirror
@@ -97,6 +97,7 @@ class Trainer:
         self._options = options = experiment.training
         self._reporter = reporter
         self._log_options = log
+        self._clock = clock_of(options, flow.device)
         self._generator = torch.Generator(device=flow.device).manual_seed(experiment.seed)
         self._batches = ShuffledBatches(
             dataset.split("train"), options.images_per_step, experiment.seed, dataset.info.flips
@@ -231,13 +232,13 @@ class Trainer:
 
     def _begin(self) -> Position:
         """Make the first pass over the data for the model that trains first."""
-        began = time.monotonic()
+        began = self._clock()
         first = self._flow_of(self._stages[0]) if self._stages else self._flow
         self._first_pass(first)
         if first is not self._flow:
             # Fails at once if the model cannot be scored, not after the scoring model has trained.
             self._gather_scores(images=2)
-        elapsed = time.monotonic() - began
+        elapsed = self._clock() - began
         seconds = self._experiment.budget.seconds
         paid = 0.0 if seconds is None else min(elapsed, FIRST_PASS_SHARE * seconds)
         return Position(
@@ -256,7 +257,7 @@ class Trainer:
 
     def _finish(self, stage: Stage, position: Position) -> Position:
         """Finish a stage, and return the position at which the next one begins."""
-        began = time.monotonic()
+        began = self._clock()
         if stage.scoring:
             fit_splits(self._flow, self._gather_scores(self._options.scoring_images, position))
             self._scoring = None
@@ -271,7 +272,7 @@ class Trainer:
             stage=position.stage + 1,
             stage_step=0,
             stage_seconds=0.0,
-            seconds=position.seconds + time.monotonic() - began,
+            seconds=position.seconds + self._clock() - began,
             validations=0,
             best=position.best if continued else None,
             warm_start={},

@@ -13,6 +13,7 @@ from torch import Tensor
 from torchmetrics.image.fid import FrechetInceptionDistance
 
 from flowzoo.api import (
+    Added,
     Call,
     Dataset,
     Flow,
@@ -40,10 +41,9 @@ class Frechet(Metric):
 
     ``|m - m'|^2 + tr(S + S' - 2 (S S')^(1/2))`` for means ``m`` and covariances ``S``.
 
-    Samples are drawn at temperature 1 with the seed of the model's training, and rounded to the integers of
-    the data. Only distances with the same features, data set and number of images can be compared. With few
-    images they are too large, by about the distance of training images from test images, which the details
-    state. It is FID with Inception's features alone, and 10,000 images or more.
+    Samples are drawn with the seed of the model's training, and rounded to the integers of the data. Only
+    distances with the same features, data set and number of images can be compared. With few images they are
+    too large, by about the distance of training images from test images, which the details state. It is FID with Inception's features alone, and 10,000 images or more.
 
     References:
         Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium",
@@ -60,6 +60,11 @@ class Frechet(Metric):
     images: Annotated[int, Field(ge=2, description="Number of test images, and of samples.")] = 2000
     steps: Annotated[int, Field(ge=1, description="Training steps of the trained features.")] = 300
     seed: Annotated[int, Field(ge=0, description="Seed of the features' training.")] = 0
+    temperature: Annotated[
+        float,
+        Added(before=1.0),
+        Field(gt=0, le=10, description="Factor of the latents. Below 1, samples are likelier and vary less."),
+    ] = 1.0
 
     def measure(self, trained: Trained) -> Measurement:
         dataset, flow = trained.dataset, trained.flow
@@ -75,7 +80,7 @@ class Frechet(Metric):
         few = f"{count} images are too few for {features.num_features} features; it takes {needed:,}"
         objections = ((few,) if count < needed else ()) + features.objections
         return Measurement(
-            value=to_test(progress.through(_samples(flow, count, trained.seed), "samples")),
+            value=to_test(progress.through(_samples(flow, count, trained.seed, self.temperature), "samples")),
             unit=features.unit,
             better="lower",
             valid=not objections,
@@ -84,7 +89,7 @@ class Frechet(Metric):
                 "features": features.name,
                 "split": "test",
                 "images": count,
-                "temperature": 1.0,
+                "temperature": self.temperature,
                 "seed": trained.seed,
             },
             details={"training_images": to_test(progress.through(batches, "training images"))},
@@ -158,8 +163,8 @@ def distance_to(features: Features, real: Batches) -> Callable[[Batches], float]
 
 
 @torch.no_grad()
-def _samples(flow: Flow, count: int, seed: int) -> Iterator[IntegerImages]:
+def _samples(flow: Flow, count: int, seed: int, temperature: float) -> Iterator[IntegerImages]:
     call = Call(generator=torch.Generator().manual_seed(seed))
     for start in range(0, count, BATCH):
-        x = flow.decode(flow.draw_latents(min(BATCH, count - start), call=call), call)
+        x = flow.decode(flow.draw_latents(min(BATCH, count - start), temperature, call), call)
         yield quantise(x.cpu(), flow.bins)
