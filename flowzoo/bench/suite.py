@@ -122,7 +122,7 @@ class ClaimEntry(_Part):
         row: Label of the row that the claim favours.
         than: Label of the row that it is compared with.
         metric: Label of the metric whose figure is claimed to be smaller, or larger.
-        than_metric: Label of the other row's metric, such as the same at another temperature; the same if None.
+        than_metric: Label of the other row's metric, such as one at another temperature; the same if None.
         detail: A figure among the metric's details instead of its own, such as ``joint_bpd``.
         is_lower: Whether the favoured row's figure is claimed to be the smaller one; otherwise the larger.
         margin: By how much the favoured row may be worse; if negative, by how much it has to be better.

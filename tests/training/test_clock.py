@@ -16,7 +16,7 @@ from flowzoo.training.step import TrainingStep
 
 
 def run(folder: Path, **training: Any) -> float:
-    """Train two steps, each of which waits for a quarter of a second, and return the seconds of the record."""
+    """Train two steps, and return the seconds that the record holds."""
     training |= {"batch_size": 4, "initial_images": 64, "validations": 1, "validation_images": 2}
     options = {"levels": 1, "last": {"checkerboard": 1, "network": {"hidden": 4, "blocks": 1}}}
     asked = parse_experiment(

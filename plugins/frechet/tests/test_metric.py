@@ -14,7 +14,7 @@ import torchmetrics.image.fid
 from torch import Tensor, nn
 
 import flowzoo
-from flowzoo.api import Call, DataError, NumericalError, OptionError, Trained, quantise
+from flowzoo.api import DataError, NumericalError, OptionError, Trained, quantise
 from flowzoo.data.load import load_dataset
 from flowzoo.registry.build import build_component
 from flowzoo.testing.metrics import tiny_trained

@@ -43,7 +43,8 @@ class Frechet(Metric):
 
     Samples are drawn with the seed of the model's training, and rounded to the integers of the data. Only
     distances with the same features, data set and number of images can be compared. With few images they are
-    too large, by about the distance of training images from test images, which the details state. It is FID with Inception's features alone, and 10,000 images or more.
+    too large, by about the distance of training images from test images, which the details state.
+    It is FID with Inception's features alone, and 10,000 images or more.
 
     References:
         Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium",
