@@ -55,7 +55,7 @@ class ProgramProcess:
         job: Mapping[str, Any],
         threads: int,
         output: Path,
-        inbox: queue.Queue[tuple[Self, Message | None]],
+        inbox: queue.Queue[tuple[Any, Message | None]],
     ) -> None:
         self.done = False
         """Whether it has reported that its job is done."""

@@ -40,8 +40,8 @@ def grow(flow: Flow, model: str) -> Grown:
     found, needed = trained.image_shape, coarse_shape(flow, added)
     if found != needed:
         raise OptionError(
-            f"after {added} level(s) the new model has images of the shape {needed}, and {model} has {found}. "
-            "Choose larger images, or another number of levels"
+            f"after {added} level(s) the new model has images of the shape {needed}, and {model} takes "
+            f"{found}. Choose larger images, or another number of levels"
         )
     for place, level in enumerate(trained.levels):
         own, given = flow.level(place + added).state_dict(), level.state_dict()
