@@ -117,6 +117,15 @@ class TrainingOptions(BaseModel):
             "equal part of the budget."
         ),
     ] = "jointly"
+    clock: Annotated[
+        Literal["wall", "processor"],
+        Added(before="wall"),
+        Field(
+            description="What seconds are, of a budget and of the log: wall is the time that passes; "
+            "processor is the time that this process computes on all of its cores together, so that "
+            "other programs on the machine change it little. On the CPU only."
+        ),
+    ] = "wall"
     scoring: Annotated[
         float,
         Field(

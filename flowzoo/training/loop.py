@@ -26,6 +26,7 @@ from flowzoo.training.checkpoint import (
     restore_optimiser,
     save_checkpoint,
 )
+from flowzoo.training.clock import clock_of
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.reporter import Progress, Reporter, WorkReport
 from flowzoo.training.samples import SampleLog
@@ -107,8 +108,9 @@ class TrainingLoop:
         # If the budget was raised since the checkpoint, there are validations to do.
         due = int(budget.used(position.stage_step, position.stage_seconds) * options.validations)
         self._start = self.position = replace(position, validations=min(position.validations, due))
-        self._began = self._saved = time.monotonic()
-        self._validated = self._began
+        self._clock = clock_of(options, flow.device)
+        self._began = self._validated = self._clock()
+        self._saved = time.monotonic()
         self._validation_seconds = 0.0
         self._validation: tuple[int, float] | None = None
         self._progress: Progress | None = None
@@ -157,7 +159,7 @@ class TrainingLoop:
             used = min(1.0, self._budget.used(self.position.stage_step, self.position.stage_seconds))
             self._report(taken, rate, speed, used)
             if self._validation_is_due(used):
-                began = time.monotonic()
+                began = self._clock()
                 self._validate()
                 began += self._draw_samples()
                 done = int(used * self._options.validations)
@@ -165,7 +167,7 @@ class TrainingLoop:
                 self._read_clock()
                 self._save_checkpoint()
                 self._report_again()
-                self._validated = time.monotonic()
+                self._validated = self._clock()
                 self._validation_seconds = self._validated - began
             elif time.monotonic() - self._saved > CHECKPOINT_SECONDS:
                 self._save_checkpoint()
@@ -190,7 +192,7 @@ class TrainingLoop:
             return False
         if self._budget.seconds is None:
             return True  # independent of the clock, so that the same steps give the same model
-        return time.monotonic() - self._validated >= TRAIN_PER_VALIDATION * self._validation_seconds
+        return self._clock() - self._validated >= TRAIN_PER_VALIDATION * self._validation_seconds
 
     def _take_step(self) -> tuple[Taken, float, float]:
         """Take one step. Return what it found, its learning rate, and images per second."""
@@ -241,7 +243,7 @@ class TrainingLoop:
 
     def _read_clock(self) -> None:
         """Update the times of the position."""
-        elapsed = time.monotonic() - self._began
+        elapsed = self._clock() - self._began
         self.position = replace(
             self.position,
             stage_seconds=self._start.stage_seconds + elapsed,
@@ -320,7 +322,9 @@ class TrainingLoop:
         """Draw samples, and stop the clock meanwhile. Return the seconds that it took."""
         assert self._progress is not None, "samples follow a step"
         report = WorkReport(self._around.reporter, "drawing samples", self._progress)
-        seconds = self._around.samples.draw(self._step.average.flow, self._record(), report)
+        began = self._clock()
+        self._around.samples.draw(self._step.average.flow, self._record(), report)
+        seconds = self._clock() - began
         self._began += seconds
         return seconds
 

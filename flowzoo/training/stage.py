@@ -59,7 +59,8 @@ class Stage:
     def name(self) -> str:
         if self.scoring:
             return "scoring"
-        levels = ALL_LEVELS if self.whole else f"level {self.levels[0]}"
+        places = ", ".join(str(each) for each in self.levels)
+        levels = ALL_LEVELS if self.whole else f"level{'s' if len(self.levels) > 1 else ''} {places}"
         return f"{levels}, {self.phase.name}" if len(self.phases) > 1 else levels
 
     def objective(self, flow: Flow) -> str:
@@ -100,21 +101,26 @@ class Stage:
         )
 
 
-def plan_stages(flow: Flow, options: TrainingOptions) -> list[Stage]:
+def plan_stages(flow: Flow, options: TrainingOptions, finest: int | None = None) -> list[Stage]:
     """Return the stages in the order in which they train.
 
     A model whose splits need scores begins with a scoring stage; one without parameters has no other.
+
+    Args:
+        flow: The model.
+        options: The options of the training.
+        finest: Train only so many levels, the finest ones; None for all.
 
     Raises:
         OptionError: Levels that depend on each other are to be trained separately, bijectors that train
             together have different phases, an option names a phase that does not exist, or an adversarial
             term does not fit the stages.
     """
-    places = range(len(flow.levels))
+    places = range(len(flow.levels) if finest is None else finest)
     if options.order == "jointly":
-        stages = [Stage(tuple(places), whole=True)]
+        stages = [Stage(tuple(places), whole=len(places) == len(flow.levels))]
     elif flow.separable:
-        stages = [Stage((place,), whole=len(places) == 1) for place in reversed(places)]
+        stages = [Stage((place,), whole=len(flow.levels) == 1) for place in reversed(places)]
     else:
         raise OptionError(
             "the levels of this model depend on each other's parameters and cannot be trained separately; "
@@ -168,7 +174,7 @@ def _require_opposable(flow: Flow, stages: list[Stage], options: TrainingOptions
             "precondition=null and an objective of one phase, such as objective=likelihood, or " + off
         )
     if options.adversarial == "image":
-        if not all(stage.whole for stage in stages):
+        if not all(0 in stage.levels for stage in stages):
             raise OptionError(
                 "training.adversarial=image compares whole images, and with training.order=separately "
                 "levels train alone. Set training.adversarial=levels or training.order=jointly"

@@ -204,6 +204,20 @@ def test_a_run_that_is_resumed_ends_like_an_undisturbed_one(
     assert load_model(tmp_path / "cut" / "model").state_dict().keys() == plain.state_dict().keys()
 
 
+def test_levels_at_the_same_time_have_no_coarse_images_to_train_on(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"coarse images .*Leave parallel"):
+        flowzoo.train(
+            "wavelet-flow",
+            "digits",
+            steps=4,
+            out=tmp_path / "run",
+            options=HAAR,
+            training={"adversarial": "levels"},
+            parallel="levels",
+        )
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_latest_model_is_kept(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bits/dim are not all that is minimised, so the lowest ones may be from before the term did anything."""
     opposed = {"adversarial": "image", "schedule": "constant"}

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from flowzoo.api import Call, Dataset, Flow, IntegerImages, Metric, Trained, quantise
+from flowzoo.api import Added, Call, Dataset, Flow, IntegerImages, Metric, Trained, quantise
 from flowzoo_frechet.features import Features, ImportedFeatures, InceptionFeatures
 from flowzoo_frechet.trained_features import TrainedFeatures
 
@@ -34,6 +34,11 @@ class FeatureMetric(Metric):
     images: Annotated[int, Field(ge=2, description="Number of test images, and of samples.")] = 2000
     steps: Annotated[int, Field(ge=1, description="Training steps of the trained features.")] = 300
     seed: Annotated[int, Field(ge=0, description="Seed of the features' training.")] = 0
+    temperature: Annotated[
+        float,
+        Added(before=1.0),
+        Field(gt=0, le=10, description="Factor of the latents. Below 1, samples are likelier and vary less."),
+    ] = 1.0
 
     def features_of(
         self, dataset: Dataset, device: torch.device, progress: Callable[[float], object]
@@ -67,9 +72,9 @@ class ImagesSeen:
 
 
 @torch.no_grad()
-def drawn(flow: Flow, count: int, seed: int) -> Iterator[IntegerImages]:
-    """Draw samples at temperature 1, as integers, in batches; the noise of all follows from one seed."""
+def drawn(flow: Flow, count: int, seed: int, temperature: float) -> Iterator[IntegerImages]:
+    """Draw samples, as integers, in batches; the noise of all follows from one seed."""
     call = Call(generator=torch.Generator().manual_seed(seed))
     for start in range(0, count, BATCH):
-        x = flow.decode(flow.draw_latents(min(BATCH, count - start), call=call), call)
+        x = flow.decode(flow.draw_latents(min(BATCH, count - start), temperature, call), call)
         yield quantise(x.cpu(), flow.bins)

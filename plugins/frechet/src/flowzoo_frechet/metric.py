@@ -20,10 +20,10 @@ class Frechet(FeatureMetric):
 
     ``|m - m'|^2 + tr(S + S' - 2 (S S')^(1/2))`` for means ``m`` and covariances ``S``.
 
-    Samples are drawn at temperature 1 with the seed of the model's training, and rounded to the integers of
-    the data. Only distances with the same features, data set and number of images can be compared. With few
-    images they are too large, by about the distance of training images from test images, which the details
-    state. It is FID with Inception's features alone, and 10,000 images or more.
+    Samples are drawn with the seed of the model's training, and rounded to the integers of the data. Only
+    distances with the same features, data set and number of images can be compared. With few images they are
+    too large, by about the distance of training images from test images, which the details state.
+    It is FID with Inception's features alone, and 10,000 images or more.
 
     References:
         Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium",
@@ -44,7 +44,7 @@ class Frechet(FeatureMetric):
         few = f"{count} images are too few for {features.num_features} features; it takes {needed:,}"
         objections = ((few,) if count < needed else ()) + features.objections
         return Measurement(
-            value=to_test(progress.through(drawn(flow, count, trained.seed), "samples")),
+            value=to_test(progress.through(drawn(flow, count, trained.seed, self.temperature), "samples")),
             unit=features.unit,
             better="lower",
             valid=not objections,
@@ -53,7 +53,7 @@ class Frechet(FeatureMetric):
                 "features": features.name,
                 "split": "test",
                 "images": count,
-                "temperature": 1.0,
+                "temperature": self.temperature,
                 "seed": trained.seed,
             },
             details={"training_images": to_test(progress.through(batches, "training images"))},

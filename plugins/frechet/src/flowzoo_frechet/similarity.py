@@ -17,7 +17,7 @@ from flowzoo_frechet.quality import quality_beside
 class Similarity(FeatureMetric):
     """A metric that is one figure of :class:`~flowzoo_frechet.quality.Quality`.
 
-    Samples are drawn at temperature 1 with the seed of the model's training, and rounded to the integers of
+    Samples are drawn with the seed of the model's training, and rounded to the integers of
     the data. Only figures with the same features, data set and number of images can be compared. The details
     state the figure of training images beside test images. No model can be expected to do much better.
     """
@@ -38,7 +38,7 @@ class Similarity(FeatureMetric):
         quality = quality_beside(features, progress.through(real, "test images"))
         chosen = spread(len(train), count)
         training = (train.take(chosen[at : at + BATCH]) for at in range(0, len(chosen), BATCH))
-        samples = progress.through(drawn(flow, count, trained.seed), "samples")
+        samples = progress.through(drawn(flow, count, trained.seed, self.temperature), "samples")
         of_samples = getattr(quality(_rows(features, samples)), self.figure)
         of_training = getattr(
             quality(_rows(features, progress.through(training, "training images"))), self.figure
@@ -53,7 +53,7 @@ class Similarity(FeatureMetric):
                 "features": features.name,
                 "split": "test",
                 "images": count,
-                "temperature": 1.0,
+                "temperature": self.temperature,
                 "seed": trained.seed,
             },
             details={"training_images": of_training},
