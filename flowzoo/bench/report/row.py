@@ -13,7 +13,9 @@ from flowzoo.bench.result import Platform, Result
 from flowzoo.component import Published
 from flowzoo.exactness import Exactness
 from flowzoo.metric import NOT_AUDITED, Measurement
-from flowzoo.registry.every_model import UNIFORM
+from flowzoo.registry.added import without_added
+from flowzoo.registry.every_model import BEFORE, UNIFORM
+from flowzoo.registry.loader import default_registry
 
 FLOOR = "gaussian"
 """The model that every other model should beat."""
@@ -180,9 +182,15 @@ def _figures(cells: list[Result]) -> dict[str, Figure]:
 
 
 def _settings(result: Result) -> str:
-    """Return everything that decides the figures, except seed and data, as one string."""
-    training = {name: value for name, value in result.training.items() if name != "seed"}
-    options = {"dequantisation": {"name": UNIFORM}, **result.options}
+    """Return everything that decides the figures, except seed and data, as one string.
+
+    Options that were added between two seeds, and change nothing, do not part them.
+    """
+    asked = result.experiment
+    options = without_added(default_registry(), "model", asked.model, asked.options)
+    # Of a model that is not installed here, these options at least are known.
+    options = {name: each for name, each in options.items() if name not in BEFORE or each != BEFORE[name]}
+    training = asked.training.decisive()
     decides = [result.model, options, result.pixels, training, result.components, result.budget]
     decides.append([*conditions_of(result), str(result.audited), result.suite_revision])
     return json.dumps(decides, sort_keys=True, default=str)
