@@ -3,8 +3,8 @@
     python plugins/weights/make.py              # all
     python plugins/weights/make.py mrcnf.digits # one
 
-Each is trained and evaluated by ``flowzoo train`` and ``flowzoo evaluate``: on digits in about a minute of one
-core, with the settings of the suite ``quick``, and on Fashion-MNIST in half an hour.
+Each is trained by ``flowzoo train`` and measured by ``flowzoo evaluate``: on digits in a minute of one core,
+with the settings of the suite ``quick``, and on Fashion-MNIST in half an hour.
 """
 
 from __future__ import annotations
