@@ -27,8 +27,8 @@ COMMANDS = (
         "train:train",
         "Train a model into a run folder.",
         "train mrcnf --data digits --out runs/first --seconds 60\n"
-        "flowzoo train glow --data digits --out runs/log --steps 500 --log csv\n"
-        "flowzoo train wavelet-flow --data digits --out runs/apart --steps 900 --parallel levels --jobs 2",
+        "flowzoo train mrcnf --data digits --out runs/apart --steps 900 --parallel levels\n"
+        "flowzoo train glow --data digits --out runs/log --steps 500 --log csv",
     ),
     _command(
         "watch",
