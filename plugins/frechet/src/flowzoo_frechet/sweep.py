@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 
 from flowzoo.api import Dataset, Flow, NumericalError, OptionError, quantise, sequential_batches
+from flowzoo_frechet.feature_metric import BATCH
 from flowzoo_frechet.features import FeatureRows, Features
-from flowzoo_frechet.metric import BATCH
 from flowzoo_frechet.quality import Quality, quality_beside
 
 Progress = Callable[[int, int], object]
