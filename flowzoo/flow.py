@@ -18,8 +18,9 @@ from flowzoo.flow_values import (
     Labels,
     Temperature,
     by_index,
-    check_labels,
     given_labels,
+    labels_at,
+    labels_of,
     require_finite,
     temperatures_of,
 )
@@ -218,12 +219,12 @@ class Flow(TrainableStack):
         if batch_size is not None:
             batch_size = positive_integer("batch_size, how many images to draw at once,", batch_size)
         base = torch.Generator().seed() if seed is None else check_seed(seed)
-        given = None if labels is None else check_labels(labels, n, self.classes)
+        given = labels_of(labels, n, self.classes)
         factor = self._check_guidance(guidance, given)
 
         def draw(indices: range, warm_start: WarmStart) -> Images:
             # The pilot's images may be more than those that are wanted.
-            own = None if given is None else given[[index % n for index in indices]]
+            own = labels_at(given, (index % n for index in indices))
             solver = Solving(warm_start=warm_start, guidance=factor)
             call = Call(generator=per_image_generators(base, indices), solver=solver, labels=own)
             return self.decode(self.draw_latents(len(indices), temperature, call), call)

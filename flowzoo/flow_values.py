@@ -21,6 +21,9 @@ Temperature = SupportsFloat | Iterable[SupportsFloat]
 Labels = Tensor | Iterable[SupportsIndex] | SupportsIndex
 """The class of each image, or one class for all of them; -1 for no label."""
 
+HIGHEST_TEMPERATURE = 10.0
+"""Above it, latents are so far from those of data that no model returns anything like an image."""
+
 NO_LABEL = -1
 """The label of an image that has none."""
 
@@ -71,6 +74,16 @@ def given_labels(call: Call, labels: Labels | None, images: int, classes: int) -
     if labels is None:
         return call
     return dataclasses.replace(call, labels=check_labels(labels, images, classes))
+
+
+def labels_of(labels: Labels | None, images: int, classes: int) -> Tensor | None:
+    """Return labels as a tensor, ``(images,)``, if there are any; as :func:`check_labels`."""
+    return None if labels is None else check_labels(labels, images, classes)
+
+
+def labels_at(labels: Tensor | None, places: Iterable[int]) -> Tensor | None:
+    """Return the labels of the images at some places, if there are any."""
+    return None if labels is None else labels[torch.as_tensor(list(places), dtype=torch.long)]
 
 
 def check_labels(labels: Labels, images: int, classes: int) -> Tensor:
@@ -158,6 +171,9 @@ def temperatures_of(temperature: Temperature, levels: int) -> list[float]:
             f"temperature: give one number, or one for each of the {levels} levels, coarsest first; "
             f"got {len(temperatures)}"
         )
-    if not all(0.0 <= t < float("inf") for t in temperatures):
-        raise OptionError(f"temperature: it must be finite and at least 0, got {temperature}")
+    if not all(0.0 <= t <= HIGHEST_TEMPERATURE for t in temperatures):
+        raise OptionError(
+            f"temperature: it must lie between 0 and {HIGHEST_TEMPERATURE:g}, got {temperature}. Images of "
+            "a trained model are best near 1"
+        )
     return temperatures
