@@ -60,7 +60,8 @@ def main() -> None:
 
 
 def _cell(figure: Figure) -> str:
-    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
+    interval = "" if figure.low is None else f" ({figure.low:.3f} to {figure.high:.3f})"
+    return f"{figure.value:.3f}{interval}"
 
 
 def _plot(found: Mapping[str, Detection], path: Path) -> None:

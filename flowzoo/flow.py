@@ -132,7 +132,7 @@ class Flow(TrainableStack):
             y = kept if kept is not None else y
         result = FlowTerms(pixels_log_det, tuple(terms))
         if call.mode != "initialise" and not is_replica(self):
-            require_finite(result.total(), "log p(x)", "check the data and the model's training log")
+            require_finite(result.total(), "log p(x)", "check the data and the model's training log", self)
         return latents, result
 
     @one_pass
@@ -161,7 +161,7 @@ class Flow(TrainableStack):
         x = self.pixels.inverse(x, None, call)
         if is_replica(self):
             return x
-        require_finite(x, "a decoded image", "lower the temperature, or train the model for longer")
+        require_finite(x, "a decoded image", "lower the temperature, or train the model for longer", self)
         return x
 
     @torch.no_grad()

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from typing import NamedTuple, SupportsFloat, SupportsIndex
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from flowzoo.call import Call, per_image_generators
 from flowzoo.errors import DataError, NumericalError, OptionError
 from flowzoo.integers import as_integer
 from flowzoo.shapes import Images, PerImage
-from flowzoo.tensors import is_exporting
+from flowzoo.tensors import is_exporting, weights_not_finite
 
 Temperature = SupportsFloat | Iterable[SupportsFloat]
 """One number for all levels, or one for each, coarsest first."""
@@ -120,17 +120,29 @@ def _as_tensor(labels: Labels, images: int) -> Tensor:
     return found.long()
 
 
-def require_finite(values: Tensor, what: str, advice: str) -> None:
+def require_finite(values: Tensor, what: str, advice: str, model: nn.Module) -> None:
     """Refuse values that are not finite.
 
+    Args:
+        values: One row for each image.
+        what: What they are, for the message.
+        advice: What to do about it, for a model whose weights are finite.
+        model: The model that computed them.
+
     Raises:
-        NumericalError: They are not; the message names the images.
+        NumericalError: They are not; the message names the images, and the weights if these are the reason.
     """
     if is_exporting():
         return
     finite = values.isfinite().flatten(1).all(1) if values.ndim > 1 else values.isfinite()
     if not bool(finite.all()):
         bad = (~finite).nonzero().flatten()[:5].tolist()
+        broken = weights_not_finite(model)
+        if broken:
+            raise NumericalError(
+                f"{what} is not finite, since the model's weights are not: {broken} holds NaN or infinite "
+                "values. Use another copy of the model, or train it again"
+            )
         raise NumericalError(f"{what} is not finite for image(s) {bad} of the batch; {advice}")
 
 

@@ -27,9 +27,9 @@ from torch import Tensor
 from flowzoo.builtin.log_det import widest_dtype
 from flowzoo.calibration import in_batches
 from flowzoo.call import Call, per_image_generators
-from flowzoo.errors import DataError, NumericalError, OptionError, ShapeError
+from flowzoo.errors import DataError, OptionError, ShapeError
 from flowzoo.flow import Flow
-from flowzoo.flow_values import Labels, labels_at, labels_of
+from flowzoo.flow_values import Labels, labels_at, labels_of, require_finite
 from flowzoo.integers import as_integer, positive_integer
 from flowzoo.seeds import check_seed
 from flowzoo.shapes import Images, Shape
@@ -264,10 +264,7 @@ def to_pixels(flow: Flow, y: Images) -> Images:
         NumericalError: A value is not finite.
     """
     x = flow.pixels.inverse(y.to(widest_dtype(y.device)))
-    if not bool(x.isfinite().all()):
-        raise NumericalError(
-            "a scaled image is not finite. Lower the temperature, or train the model for longer"
-        )
+    require_finite(x, "a scaled image", "lower the temperature, or train the model for longer", flow)
     return x
 
 

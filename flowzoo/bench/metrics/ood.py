@@ -9,6 +9,7 @@ from pydantic import Field
 
 from flowzoo.metric import Measurement, Metric, Trained
 from flowzoo.ood.detect import Against, detect_ood
+from flowzoo.ood.separation import Figure
 
 ScoreName = Literal["likelihood", "typicality", "likelihood + png", "likelihood + webp", "gradient"]
 
@@ -48,7 +49,7 @@ class OutOfDistribution(Metric):
             value=figure.value,
             unit="AUROC",
             better="higher",
-            error=(figure.high - figure.low) / 4,  # an interval of 95 % is about four standard errors wide
+            error=_error(figure),
             conditions={
                 "against": against.other,
                 "score": self.score,
@@ -58,6 +59,11 @@ class OutOfDistribution(Metric):
             },
             details={"bits_per_dim": against.bits_per_dim, "scores": _all_scores(against)},
         )
+
+
+def _error(figure: Figure) -> float | None:
+    """Return the standard error: an interval of 95 % is about four of them wide."""
+    return None if figure.low is None or figure.high is None else (figure.high - figure.low) / 4
 
 
 def _all_scores(against: Against) -> dict[str, Any]:
