@@ -70,6 +70,10 @@ def check_steps(flow: Flow, steps: SupportsIndex) -> int:
         OptionError: The model does not have so many levels besides the coarsest.
     """
     count = as_integer(steps)
+    if count and len(flow.levels) == 1:
+        raise OptionError(
+            "this model has one level, so it keeps no smaller image to scale. Use a model with several levels"
+        )
     if count is None or not 0 <= count < len(flow.levels):
         raise OptionError(
             f"steps is {steps!r:.40}, and this model scales by at most {len(flow.levels) - 1} steps: it has "

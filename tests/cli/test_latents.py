@@ -292,6 +292,8 @@ def test_models_that_cannot_are_refused(tmp_path: Path) -> None:
     for command, options, named in [
         ("unfold", ("-o", tmp_path / "a.gif"), "one level"),
         ("project", (*DIGITS, "-o", tmp_path / "a.png"), "one level"),
+        ("splits", ("-o", tmp_path / "a.png"), "one level"),
+        ("upscale", (*DIGITS, "-o", tmp_path / "a.png"), "one level"),
         ("unfold", ("-o", tmp_path / "a.jpg"), ".gif"),
     ]:
         result = flowzoo(command, tmp_path / "model", *options)

@@ -9,7 +9,6 @@ from pydantic import Field
 
 from flowzoo.metric import Measurement, Metric, Trained
 from flowzoo.ood.detect import Against, detect_ood
-from flowzoo.ood.separation import Figure
 
 ScoreName = Literal["likelihood", "typicality", "likelihood + png", "likelihood + webp", "gradient"]
 
@@ -49,7 +48,8 @@ class OutOfDistribution(Metric):
             value=figure.value,
             unit="AUROC",
             better="higher",
-            error=_error(figure),
+            # An interval of 95 % is about four standard errors wide.
+            error=None if figure.low is None or figure.high is None else (figure.high - figure.low) / 4,
             conditions={
                 "against": against.other,
                 "score": self.score,
@@ -59,11 +59,6 @@ class OutOfDistribution(Metric):
             },
             details={"bits_per_dim": against.bits_per_dim, "scores": _all_scores(against)},
         )
-
-
-def _error(figure: Figure) -> float | None:
-    """Return the standard error: an interval of 95 % is about four of them wide."""
-    return None if figure.low is None or figure.high is None else (figure.high - figure.low) / 4
 
 
 def _all_scores(against: Against) -> dict[str, Any]:
