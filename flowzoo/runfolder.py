@@ -5,6 +5,7 @@ RUN/model/                 the best model so far, as a saved model
 RUN/log.jsonl              training losses and validation figures
 RUN/samples/               pictures of samples while training, if they were asked for
 RUN/log.csv, tensorboard/, wandb/   the other logs, if they were asked for
+RUN/levels/                while levels train apart, the folder of each
 RUN/checkpoint.safetensors what training needs to go on after an interruption
 RUN/.lock                  held by the process that trains; there while it does
 """
@@ -57,6 +58,21 @@ class DataReport:
 
 
 @dataclass(frozen=True)
+class Grown:
+    """What a run's model has grown from (:mod:`flowzoo.training.grow`).
+
+    Attributes:
+        model: The trained model, as it was named.
+        levels: Number of levels that were added, the finest ones; only these train.
+        tensors: Digest of the tensors of the trained model's levels.
+    """
+
+    model: str
+    levels: int
+    tensors: str
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """The record of a run: its experiment, its progress, and what it was made with.
 
@@ -73,6 +89,7 @@ class RunRecord:
             was kept.
         earlier_versions: Versions of what it was trained with before, where it was resumed with others.
         log: Where training is logged, besides the folder's own log.
+        grown: What the model has grown from; None for one that trains as a whole.
         format: Version of this record.
     """
 
@@ -85,6 +102,7 @@ class RunRecord:
     provenance: Provenance | None = None
     earlier_versions: tuple[Mapping[str, str], ...] = ()
     log: LogOptions = NO_LOG
+    grown: Grown | None = None
     format: int = 2
 
 
@@ -120,6 +138,7 @@ class RunFolder:
         self.tensorboard = self.path / "tensorboard"
         self.wandb = self.path / "wandb"
         self.wandb_state = self.path / "wandb.json"
+        self.levels = self.path / "levels"
         self.checkpoint = self.path / "checkpoint.safetensors"
         self._record = self.path / "run.json"
         self._lock = self.path / ".lock"
@@ -159,7 +178,7 @@ class RunFolder:
     def _clear(self) -> None:
         """Remove all that a run writes."""
         self.tidy()
-        for folder in (self.model, self.samples, self.tensorboard, self.wandb):
+        for folder in (self.model, self.samples, self.tensorboard, self.wandb, self.levels):
             shutil.rmtree(folder, ignore_errors=True)
         for path in (self.log, self.csv, self.wandb_state, self.checkpoint, self._record):
             path.unlink(missing_ok=True)

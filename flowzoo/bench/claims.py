@@ -60,21 +60,15 @@ def verdicts(suite: Suite, results: Sequence[Result], bits: Bits) -> Iterator[Ve
 
 
 def _verdict(claim: ClaimEntry, title: str, results: Sequence[Result], bits: Bits) -> Verdict:
-    rows = [
-        {
-            each.experiment.seed: each
-            for each in results
-            if each.label == label and _figure(claim, each) is not None
-        }
-        for label in (claim.row, claim.than)
-    ]
+    sides = ((claim.row, claim.metric), (claim.than, claim.metric_of_other))
+    rows = [_side(claim, label, metric, results) for label, metric in sides]
     seeds = tuple(sorted(rows[0].keys() & rows[1].keys()))
     if not seeds:
         lacking = [label for label, row in zip((claim.row, claim.than), rows, strict=True) if not row]
         reason = f"no figure of {' and '.join(lacking)}" if lacking else "no seed that both rows have"
         return Verdict(claim, title, (None, None), None, None, (), False, "not measured", reason)
-    pairs = [[row[seed] for seed in seeds] for row in rows]
-    figures = [[_figure(claim, each) or 0.0 for each in row] for row in pairs]
+    pairs = [[row[seed][0] for seed in seeds] for row in rows]
+    figures = [[row[seed][1] for seed in seeds] for row in rows]
     first, second = (sum(each) / len(each) for each in figures)
     means = (first, second)
     reach, paired = _reach(claim, pairs, figures, bits)
@@ -90,6 +84,17 @@ def _verdict(claim: ClaimEntry, title: str, results: Sequence[Result], bits: Bit
     return Verdict(claim, title, means, found, interval, seeds, paired, _outcome(claim, interval))
 
 
+def _side(
+    claim: ClaimEntry, label: str, metric: str, results: Sequence[Result]
+) -> dict[int, tuple[Result, float]]:
+    """Return the cell and the figure of each seed of one side of a claim."""
+    return {
+        each.experiment.seed: (each, figure)
+        for each in results
+        if each.label == label and (figure := _figure(claim, metric, each)) is not None
+    }
+
+
 def _outcome(claim: ClaimEntry, interval: tuple[float, float]) -> Outcome:
     low, high = interval if claim.is_lower else (-interval[1], -interval[0])
     if high < claim.margin:
@@ -102,7 +107,7 @@ def _reach(
 ) -> tuple[float | None, bool]:
     """Return half the width of the difference's interval of 95 %, and whether images are paired."""
     seeds = len(figures[0])
-    if claim.metric == QUALITY and not claim.detail:
+    if (claim.metric, claim.metric_of_other, claim.detail) == (QUALITY, QUALITY, ""):
         first, second = (sample_of(row, bits) for row in pairs)
         found = difference(first, second)
         if found.error is not None:
@@ -116,8 +121,8 @@ def _reach(
     return math.sqrt(variance / seeds) * errors_for(seeds - 1), False
 
 
-def _figure(claim: ClaimEntry, result: Result) -> float | None:
-    measured = result.metrics.get(claim.metric)
+def _figure(claim: ClaimEntry, metric: str, result: Result) -> float | None:
+    measured = result.metrics.get(metric)
     if measured is None or not (measured.valid or claim.detail):
         return None
     found = measured.details.get(claim.detail) if claim.detail else measured.value

@@ -9,6 +9,7 @@ from flowzoo.bench.suite import DataEntry, MetricEntry, Suite
 from flowzoo.component import Kind
 from flowzoo.digest import digest_of
 from flowzoo.experiment.training_options import parse_training_options
+from flowzoo.registry.added import without_added
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.options import resolve
 from flowzoo.registry.paths import path_options
@@ -38,7 +39,8 @@ def described_metric(label: str, name: str, options: Mapping[str, Any]) -> dict[
     """Return what decides the figures of a metric, as keys contain it."""
     registry = default_registry()
     component = registry.find("metric", name)
-    found = {"name": name, "revision": component.revision, "options": resolve(registry, component, options)}
+    resolved = without_added(registry, "metric", name, resolve(registry, component, options))
+    found = {"name": name, "revision": component.revision, "options": resolved}
     return found if label == name else {**found, "label": label}
 
 

@@ -121,7 +121,8 @@ class ClaimEntry(_Part):
         source: The paper, and the place in it.
         row: Label of the row that the claim favours.
         than: Label of the row that it is compared with.
-        metric: The metric whose figure is claimed to be smaller, or larger.
+        metric: Label of the metric whose figure is claimed to be smaller, or larger.
+        than_metric: Label of the other row's metric, such as one at another temperature; the same if None.
         detail: A figure among the metric's details instead of its own, such as ``joint_bpd``.
         is_lower: Whether the favoured row's figure is claimed to be the smaller one; otherwise the larger.
         margin: By how much the favoured row may be worse; if negative, by how much it has to be better.
@@ -133,10 +134,16 @@ class ClaimEntry(_Part):
     row: Name
     than: Name
     metric: Name = "bits-per-dim"
+    than_metric: Name | None = None
     detail: Annotated[str, Field(max_length=100)] = ""
     is_lower: bool = True
     margin: Annotated[float, Field(strict=False)] = 0.0
     data: Name | None = None
+
+    @property
+    def metric_of_other(self) -> str:
+        """Label of the metric of the row that the favoured one is compared with."""
+        return self.than_metric or self.metric
 
 
 def _named(value: Any) -> Any:
@@ -197,10 +204,11 @@ class Suite(_Part):
             unknown = [each for each in (claim.row, claim.than) if each not in labels and not patterns]
             if unknown:
                 raise ValueError(f"claim {place + 1}: the suite has no row '{unknown[0]}'")
-            if claim.row == claim.than:
+            if claim.row == claim.than and claim.metric == claim.metric_of_other:
                 raise ValueError(f"claim {place + 1}: it compares row '{claim.row}' with itself")
-            if claim.metric not in metrics:
-                raise ValueError(f"claim {place + 1}: the suite has no metric '{claim.metric}'")
+            for metric in (claim.metric, claim.metric_of_other):
+                if metric not in metrics:
+                    raise ValueError(f"claim {place + 1}: the suite has no metric '{metric}'")
         return self
 
 

@@ -1,20 +1,11 @@
 """The program that plans cells, or runs one, in its own process: ``python -m flowzoo.bench.worker``.
 
-It reads one job, a JSON object, from the first line of its standard input, and writes messages, a JSON object
-a line, to what its standard output was when it began. Everything else that is printed goes to standard error.
-Its standard input stays open as long as the process that started it exists. When it closes, this process
-ends at once, so that no useless work continues.
+:mod:`flowzoo.program_process` says how it talks to the process that started it.
 """
 
 from __future__ import annotations
 
-import io
-import json
-import os
-import sys
-import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,11 +21,7 @@ from flowzoo.bench.store import write_result
 from flowzoo.device import prepare_device
 from flowzoo.errors import FlowzooError
 from flowzoo.locks import hold
-
-Send = Callable[[dict[str, Any]], None]
-
-ORPHANED = 3
-"""Exit status of a worker if the process that started it has ended."""
+from flowzoo.program_process import Send, serve
 
 TELL_EVERY = 0.2
 """Shortest time in seconds between two messages of progress in one stage."""
@@ -42,26 +29,7 @@ TELL_EVERY = 0.2
 
 def main() -> None:
     """Do the job that is read from standard input."""
-    messages = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # output of a plugin must not make its cell fail
-    job = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_starter, daemon=True).start()
-
-    def send(message: dict[str, Any]) -> None:
-        try:
-            messages.write(json.dumps(message) + "\n")
-            messages.flush()
-        except OSError:
-            os._exit(ORPHANED)  # nobody reads the messages, which is not the model's fault
-
-    _plan(job, send) if job["job"] == "plan" else _run(job, send)
-    send({"done": True})
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)  # even if a plugin has left threads behind
+    serve(lambda job, send: _plan(job, send) if job["job"] == "plan" else _run(job, send))
 
 
 def _plan(job: dict[str, Any], send: Send) -> None:
@@ -109,12 +77,6 @@ def _run(job: dict[str, Any], send: Send) -> None:
             tell,
         )
         write_result(result_path, run.run(result_path))
-
-
-def _end_with_starter() -> None:
-    while sys.stdin.readline():
-        pass
-    os._exit(ORPHANED)
 
 
 if __name__ == "__main__":

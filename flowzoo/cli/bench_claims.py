@@ -76,8 +76,10 @@ def _evidence(verdict: Verdict) -> str:
     if first is None or second is None or verdict.difference is None:
         return f"{what}: {verdict.reason}"
     seeds = f"{len(verdict.seeds)} seed{'s' if len(verdict.seeds) != 1 else ''}"
+    other = f" ({claim.than_metric})" if claim.than_metric else ""
     words = (
-        f"{what}: {claim.row} {first:.4g}, {claim.than} {second:.4g}, difference {verdict.difference:+.3g}"
+        f"{what}: {claim.row} {first:.4g}, {claim.than}{other} {second:.4g}, "
+        f"difference {verdict.difference:+.3g}"
     )
     if verdict.interval is None:
         return f"{words} ({seeds}): {verdict.reason}"

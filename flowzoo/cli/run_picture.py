@@ -103,6 +103,11 @@ def _figures(state: RunState) -> list[str]:
         found.append(f"loss {last['loss']:.3f}")
     if "learning_rate" in last:
         found += [f"learning rate {last['learning_rate']:.2g}", f"gradient norm {last['gradient_norm']:.2g}"]
+    if "adversarial_loss" in last:
+        found += [
+            f"adversarial {last['adversarial_loss']:.3f}",
+            f"discriminator {last['discriminator_loss']:.3f}",
+        ]
     if "images_per_second" in last:
         found.append(f"{last['images_per_second']:,.0f} images/s")
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -84,6 +84,34 @@ def train(
             show_default="with --log each one, while that takes a tenth of the time at most",
         ),
     ] = None,
+    parallel: Annotated[
+        Literal["levels"] | None,
+        typer.Option(
+            "--parallel",
+            help="Train the levels at the same time, each in a process of its own, and join them at the end. "
+            "The weights are those of training.order=separately, which it sets.",
+            show_default=False,
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            help="Number of levels that train at the same time, with --parallel.",
+            show_default="one a level, as far as there are cores",
+        ),
+    ] = None,
+    grow: Annotated[
+        str | None,
+        typer.Option(
+            "--grow",
+            metavar="MODEL",
+            help="Begin with a trained model of smaller images, a run or a saved one: its levels become the "
+            "coarse levels of this model, which has more, and only the finer levels train.",
+            show_default=False,
+            autocompletion=run_folders,
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     print_config: Annotated[
         bool, typer.Option("--print-config", help="Print the settings as YAML for --config; train nothing.")
@@ -101,6 +129,7 @@ def train(
     if resume:
         others = {"MODEL": bool(model), "--data": data is not None, "--seed": seed is not None}
         others |= {"--config": config is not None, "--print-config": print_config}
+        others |= {"--grow": grow is not None}
         named = [name for name, is_given in others.items() if is_given]
         if named:
             raise OptionError(
@@ -114,8 +143,12 @@ def train(
     from flowzoo.cli.training_progress import TrainingBar
     from flowzoo.experiment.budget import Budget
     from flowzoo.experiment.log_options import log_options
+    from flowzoo.training.apart.levels_apart import Apart
     from flowzoo.training.start import resume_run, start_run
 
+    if jobs is not None and parallel is None and not resume:
+        raise OptionError("--jobs is for levels that train at the same time. Add --parallel levels")
+    apart = Apart(jobs) if parallel or jobs is not None else None
     has_budget = steps is not None or seconds is not None
     budget = Budget(steps=steps, seconds=seconds) if has_budget else None
     out = out or settings.out or Path("run")
@@ -130,15 +163,25 @@ def train(
                 reporter=bar,
                 log=log or None,
                 samples_every=log_samples,
+                apart=apart,
             )
     else:
         logs = log_options(log or None, log_samples)
-        experiment = _experiment(settings, model, data, budget, seed)
+        experiment = _experiment(settings, model, data, budget, seed, apart is not None)
         if print_config:
             _print(experiment)
             return
         with _saying_what_is_kept(out), TrainingBar() as bar:
-            record = start_run(out, experiment, device=device, workers=workers, reporter=bar, log=logs)
+            record = start_run(
+                out,
+                experiment,
+                device=device,
+                workers=workers,
+                reporter=bar,
+                log=logs,
+                apart=apart,
+                grow_from=grow,
+            )
     trained = record.experiment
     say(f"trained {trained.model} on {trained.data}: {record.steps} steps, {clock(record.seconds)}")
     say(f"next: flowzoo evaluate {word(out)}    flowzoo sample {word(out)} -o {word(out / 'samples.png')}")
@@ -147,7 +190,7 @@ def train(
 
 
 def _experiment(
-    settings: Settings, model: str, data: str | None, budget: Budget | None, seed: int | None
+    settings: Settings, model: str, data: str | None, budget: Budget | None, seed: int | None, apart: bool
 ) -> Experiment:
     """Return the experiment of a file's settings, overridden by what the command line gives."""
     from flowzoo.experiment.parse import parse_experiment
@@ -170,7 +213,7 @@ def _experiment(
             "pixels": settings.pixels,
             "data": data_name,
             "data_options": settings.data,
-            "training": settings.training,
+            "training": {**settings.training, **({"order": "separately"} if apart else {})},
             "budget": budget or settings.budget,
             "seed": settings.seed if seed is None else seed,
         }

@@ -106,6 +106,9 @@ class TrainingBar(Reporter):
         found = [f"step {progress.step:,}{steps}"]
         if progress.loss is not None:
             found.append(f"loss {progress.loss:.3f}")
+        if progress.adversarial_loss is not None and not narrow:
+            found.append(f"adversarial {progress.adversarial_loss:.3f}")
+            found.append(f"discriminator {progress.discriminator_loss:.3f}")
         if progress.bits_per_dim is not None:
             details = "" if narrow else f" bits/dim (step {progress.validated_at:,})"
             found.append(f"validation {progress.bits_per_dim:.3f}{details}")

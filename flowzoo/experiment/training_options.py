@@ -14,6 +14,9 @@ from flowzoo.integers import plain_number
 CLIP = 100.0
 """Default of the largest norm of the gradient."""
 
+ADVERSARIAL_CLIP = 50.0
+"""Default of the largest norm of an adversarial term's gradient (Voleti et al., 2024, appendix F)."""
+
 Norm = Annotated[float, Field(gt=0)]
 
 
@@ -74,6 +77,35 @@ class TrainingOptions(BaseModel):
             "the default."
         ),
     ] = CLIP
+    adversarial: Annotated[
+        Literal["image", "levels"] | None,
+        Added(before=None),
+        Field(
+            description="Train against a discriminator of samples too: of whole images (image), or one for "
+            "each level (levels). None: by the objective alone."
+        ),
+    ] = None
+    adversarial_weight: Annotated[
+        float, Added(before=0.1), Field(gt=0, description="Weight of the adversarial term.")
+    ] = 0.1
+    adversarial_learning_rate: Annotated[
+        float,
+        Added(before=1e-3),
+        Field(gt=0, description="Learning rate of the discriminators. It follows the model's schedule."),
+    ] = 1e-3
+    adversarial_start: Annotated[
+        float,
+        Added(before=0.0),
+        Field(ge=0, lt=1, description="Part of a stage's budget after which the adversarial term begins."),
+    ] = 0.0
+    adversarial_clip: Annotated[
+        Norm,
+        Added(before=ADVERSARIAL_CLIP),
+        Field(
+            description="Largest norm of the adversarial term's gradient. It is clipped before it is added "
+            "to the objective's, and the sum is clipped by clip."
+        ),
+    ] = ADVERSARIAL_CLIP
     average: Annotated[
         float,
         Field(ge=0, lt=1, description="Decay of the exponential average of the weights. 0 turns it off."),
@@ -85,6 +117,15 @@ class TrainingOptions(BaseModel):
             "equal part of the budget."
         ),
     ] = "jointly"
+    clock: Annotated[
+        Literal["wall", "processor"],
+        Added(before="wall"),
+        Field(
+            description="What seconds are, of a budget and of the log: wall is the time that passes; "
+            "processor is the time that this process computes on all of its cores together, so that "
+            "other programs on the machine change it little. On the CPU only."
+        ),
+    ] = "wall"
     scoring: Annotated[
         float,
         Field(
@@ -157,4 +198,18 @@ def parse_training_options(given: Mapping[str, Any]) -> TrainingOptions:
             f"training.weight_decay={options.weight_decay:g} needs AdamW, and the optimiser is "
             f"{options.optimiser}. Set training.optimiser=adamw"
         )
+    _require_adversarial(options)
     return options
+
+
+def _require_adversarial(options: TrainingOptions) -> None:
+    """Refuse settings of an adversarial term where there is none."""
+    if options.adversarial is not None:
+        return
+    for name, option in type(options).model_fields.items():
+        value = getattr(options, name)
+        if name.startswith("adversarial_") and value != option.default:
+            raise OptionError(
+                f"training.{name}={value:g} needs an adversarial term. Set training.adversarial=image or "
+                f"levels, or leave training.{name} out"
+            )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 from pydantic import Field
 
@@ -33,5 +33,13 @@ class EveryModel:
         Field(ge=0, lt=1, description="Share of labels hidden in training."),
     ] = 0.1
 
+
+BEFORE: dict[str, Any] = {
+    name: mark.before
+    for name, hint in get_type_hints(EveryModel, include_extras=True).items()
+    for mark in hint.__metadata__
+    if isinstance(mark, Added)
+}
+"""What records mean that do not hold one of these options, since they are older."""
 
 OF_EVERY_MODEL = frozenset(each.name for each in fields(EveryModel))

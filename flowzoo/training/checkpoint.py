@@ -32,8 +32,8 @@ class Position:
         step: Number of steps in all.
         seconds: Time spent in all, in seconds.
         validations: Number of validations in the stage, with those that were left out for want of time.
-        best: Lowest validation figure of the stage's levels, in this stage and their phases before it; None
-            before the first validation.
+        best: Lowest validation figure of the stage's levels, in this stage and their phases before it; with
+            an adversarial term the latest one. None before the first validation.
         batches: State of the shuffled batches.
         warm_start: What the model's components have kept in the stage.
         probe: What the model computes here (:mod:`flowzoo.registry.probe`); None in old checkpoints.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,13 @@ class TrainingLog:
 
     def rewind(self, step: int) -> None:
         """Drop the records of later steps, which are about to be trained again."""
-        kept = [record for record in self.read() if record["step"] <= step]
-        text = "".join(json.dumps(record) + "\n" for record in kept)
+        self.write([record for record in self.read() if record["step"] <= step])
+
+    def write(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Put records in place of all that there are.
+
+        Raises:
+            FileError: They cannot be written; the records before stay.
+        """
+        text = "".join(json.dumps(record) + "\n" for record in records)
         write_atomically(self.path, text.encode())

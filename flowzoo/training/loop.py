@@ -26,6 +26,7 @@ from flowzoo.training.checkpoint import (
     restore_optimiser,
     save_checkpoint,
 )
+from flowzoo.training.clock import clock_of
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.reporter import Progress, Reporter, WorkReport
 from flowzoo.training.samples import SampleLog
@@ -107,8 +108,9 @@ class TrainingLoop:
         # If the budget was raised since the checkpoint, there are validations to do.
         due = int(budget.used(position.stage_step, position.stage_seconds) * options.validations)
         self._start = self.position = replace(position, validations=min(position.validations, due))
-        self._began = self._saved = time.monotonic()
-        self._validated = self._began
+        self._clock = clock_of(options, flow.device)
+        self._began = self._validated = self._clock()
+        self._saved = time.monotonic()
         self._validation_seconds = 0.0
         self._validation: tuple[int, float] | None = None
         self._progress: Progress | None = None
@@ -118,6 +120,8 @@ class TrainingLoop:
         """Restore optimiser and weight average from a checkpoint."""
         restore_optimiser(self._step.optimiser, saved.get("optimiser", {}))
         self._step.average.restore(saved["average"])
+        if self._step.adversary is not None:
+            self._step.adversary.restore(saved)
 
     def run(self, checkpointed: Callable[[Position], object]) -> Position:
         """Train until the budget is used up, and return the final position.
@@ -155,7 +159,7 @@ class TrainingLoop:
             used = min(1.0, self._budget.used(self.position.stage_step, self.position.stage_seconds))
             self._report(taken, rate, speed, used)
             if self._validation_is_due(used):
-                began = time.monotonic()
+                began = self._clock()
                 self._validate()
                 began += self._draw_samples()
                 done = int(used * self._options.validations)
@@ -163,7 +167,7 @@ class TrainingLoop:
                 self._read_clock()
                 self._save_checkpoint()
                 self._report_again()
-                self._validated = time.monotonic()
+                self._validated = self._clock()
                 self._validation_seconds = self._validated - began
             elif time.monotonic() - self._saved > CHECKPOINT_SECONDS:
                 self._save_checkpoint()
@@ -188,7 +192,7 @@ class TrainingLoop:
             return False
         if self._budget.seconds is None:
             return True  # independent of the clock, so that the same steps give the same model
-        return time.monotonic() - self._validated >= TRAIN_PER_VALIDATION * self._validation_seconds
+        return self._clock() - self._validated >= TRAIN_PER_VALIDATION * self._validation_seconds
 
     def _take_step(self) -> tuple[Taken, float, float]:
         """Take one step. Return what it found, its learning rate, and images per second."""
@@ -196,7 +200,7 @@ class TrainingLoop:
         images, labels = self._around.batches.take()
         rate = self._learning_rate()
         try:
-            taken = self._step.take(images, rate, labels)
+            taken = self._step.take(images, rate, labels, self._opposed())
         except NumericalError as problem:
             kept = self._around.folder.model
             best = f" (the best model so far is in {kept})" if kept.exists() else ""
@@ -206,6 +210,11 @@ class TrainingLoop:
             self.position, step=self.position.step + 1, stage_step=self.position.stage_step + 1
         )
         return taken, rate, len(images) / (time.monotonic() - began)
+
+    def _opposed(self) -> bool:
+        """Return whether the model trains against discriminators by now."""
+        used = self._budget.used(self.position.stage_step, self.position.stage_seconds)
+        return self._step.adversary is not None and used >= self._options.adversarial_start
 
     def _advice(self) -> str:
         """Return advice for a loss or gradient that is not finite."""
@@ -234,7 +243,7 @@ class TrainingLoop:
 
     def _read_clock(self) -> None:
         """Update the times of the position."""
-        elapsed = time.monotonic() - self._began
+        elapsed = self._clock() - self._began
         self.position = replace(
             self.position,
             stage_seconds=self._start.stage_seconds + elapsed,
@@ -255,6 +264,8 @@ class TrainingLoop:
             steps=around.experiment.budget.steps,
             validated_at=self._validation and self._validation[0],
             stages=around.stages,
+            adversarial_loss=taken.adversarial and taken.adversarial.loss,
+            discriminator_loss=taken.adversarial and taken.adversarial.discriminator_loss,
         )
         self._around.reporter.update(self._progress)
         if position.stage_step % LOG_EVERY == 0:
@@ -267,6 +278,7 @@ class TrainingLoop:
                     "gradient_norm": taken.gradient_norm,
                     "images_per_second": round(speed, 1),
                     "counts": taken.ledger.counts,
+                    **_adversarial(taken),
                 }
             )
 
@@ -278,7 +290,10 @@ class TrainingLoop:
         self._around.reporter.update(replace(self._progress, bits_per_dim=bits, validated_at=step))
 
     def _validate(self) -> None:
-        """Measure the averaged weights, and keep them if they are the best so far."""
+        """Measure the averaged weights, and keep them if they are the best so far.
+
+        With an adversarial term bits/dim are only part of what is minimised, so the latest ones are kept.
+        """
         record = self._record()
         assert self._progress is not None, "a validation follows a step"
         report = WorkReport(self._around.reporter, "validation", self._progress)
@@ -290,7 +305,7 @@ class TrainingLoop:
             return
         self._validation = self.position.step, bits
         self._log.append({**record, "validation_bits_per_dim": bits, "validation_standard_error": error})
-        if self.position.best is None or bits < self.position.best:
+        if self.position.best is None or bits < self.position.best or self._opposed():
             self.position = replace(self.position, best=bits)
             save_model(self._step.average.flow, self._around.folder.model)
 
@@ -307,7 +322,9 @@ class TrainingLoop:
         """Draw samples, and stop the clock meanwhile. Return the seconds that it took."""
         assert self._progress is not None, "samples follow a step"
         report = WorkReport(self._around.reporter, "drawing samples", self._progress)
-        seconds = self._around.samples.draw(self._step.average.flow, self._record(), report)
+        began = self._clock()
+        self._around.samples.draw(self._step.average.flow, self._record(), report)
+        seconds = self._clock() - began
         self._began += seconds
         return seconds
 
@@ -323,6 +340,7 @@ class TrainingLoop:
             self._around.folder.checkpoint,
             self.position,
             {
+                **({} if self._step.adversary is None else self._step.adversary.state()),
                 "model": self._flow.state_dict(),
                 "optimiser": optimiser_tensors(self._step.optimiser),
                 "average": self._step.average.state(),
@@ -331,6 +349,18 @@ class TrainingLoop:
         )
         self._saved = time.monotonic()
         self._checkpointed(self.position)
+
+
+def _adversarial(taken: Taken) -> dict[str, float]:
+    """Return what records of the log hold of an adversarial term."""
+    if taken.adversarial is None:
+        return {}
+    loss, discriminator_loss, norm = taken.adversarial
+    return {
+        "adversarial_loss": loss,
+        "discriminator_loss": discriminator_loss,
+        "adversarial_gradient_norm": norm,
+    }
 
 
 def _images(before: Probe | None, flow: Flow) -> Tensor | None:

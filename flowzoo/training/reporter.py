@@ -28,6 +28,8 @@ class Progress:
         validated_at: Step of the last validation, None before the first.
         stages: Number of stages of the training.
         work: What is done between steps, such as ``validation``; empty after a step or a validation.
+        adversarial_loss: The adversarial loss of the last step; None without an adversarial term.
+        discriminator_loss: The discriminators' loss there.
     """
 
     stage: str
@@ -42,6 +44,8 @@ class Progress:
     validated_at: int | None = None
     stages: int = 1
     work: str = ""
+    adversarial_loss: float | None = None
+    discriminator_loss: float | None = None
 
 
 class Reporter:

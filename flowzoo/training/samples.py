@@ -55,8 +55,8 @@ class SampleLog:
             if path.stem.isdecimal() and int(path.stem) > step:
                 path.unlink()
 
-    def draw(self, flow: Flow, record: dict[str, Any], progress: Callable[[int, int], object]) -> float:
-        """Draw a picture after a validation, if one is due. Return the seconds that it took.
+    def draw(self, flow: Flow, record: dict[str, Any], progress: Callable[[int, int], object]) -> None:
+        """Draw a picture after a validation, if one is due.
 
         Args:
             flow: The model.
@@ -66,7 +66,7 @@ class SampleLog:
         self._validations += 1
         began = time.monotonic()
         if not self._draws or not self._due(began):
-            return 0.0
+            return
         name = f"{record['step']:08}.png"
         try:
             grid = Grid(IMAGES, flow.image_shape, flow.bins)
@@ -82,11 +82,10 @@ class SampleLog:
             self._draws = False
             reason = " ".join(str(error).split()) or type(error).__name__
             _LOGGER.warning("no more samples are drawn, and training goes on without them: %s", reason)
-            return time.monotonic() - began
+            return
         self._log.append({**record, SAMPLES: f"{self._folder.samples.name}/{name}"})
-        seconds = time.monotonic() - began
-        self._earliest = time.monotonic() + TRAIN_PER_DRAWING * seconds
-        return seconds
+        now = time.monotonic()
+        self._earliest = now + TRAIN_PER_DRAWING * (now - began)
 
     def _due(self, now: float) -> bool:
         return now >= self._earliest if self._every is None else self._validations % self._every == 0

@@ -14,6 +14,7 @@ from flowzoo.errors import OptionError, did_you_mean
 from flowzoo.experiment.training_options import TrainingOptions
 from flowzoo.flow import Flow
 from flowzoo.phases import WHOLE, common_phases
+from flowzoo.scaling import coarse_shape
 from flowzoo.scoring import scored_levels
 from flowzoo.shapes import IntegerImages
 from flowzoo.training.validation import validate
@@ -58,7 +59,8 @@ class Stage:
     def name(self) -> str:
         if self.scoring:
             return "scoring"
-        levels = ALL_LEVELS if self.whole else f"level {self.levels[0]}"
+        places = ", ".join(str(each) for each in self.levels)
+        levels = ALL_LEVELS if self.whole else f"level{'s' if len(self.levels) > 1 else ''} {places}"
         return f"{levels}, {self.phase.name}" if len(self.phases) > 1 else levels
 
     def objective(self, flow: Flow) -> str:
@@ -99,20 +101,26 @@ class Stage:
         )
 
 
-def plan_stages(flow: Flow, options: TrainingOptions) -> list[Stage]:
+def plan_stages(flow: Flow, options: TrainingOptions, finest: int | None = None) -> list[Stage]:
     """Return the stages in the order in which they train.
 
     A model whose splits need scores begins with a scoring stage; one without parameters has no other.
 
+    Args:
+        flow: The model.
+        options: The options of the training.
+        finest: Train only so many levels, the finest ones; None for all.
+
     Raises:
         OptionError: Levels that depend on each other are to be trained separately, bijectors that train
-            together have different phases, or an option names a phase that does not exist.
+            together have different phases, an option names a phase that does not exist, or an adversarial
+            term does not fit the stages.
     """
-    places = range(len(flow.levels))
+    places = range(len(flow.levels) if finest is None else finest)
     if options.order == "jointly":
-        stages = [Stage(tuple(places), whole=True)]
+        stages = [Stage(tuple(places), whole=len(places) == len(flow.levels))]
     elif flow.separable:
-        stages = [Stage((place,), whole=len(places) == 1) for place in reversed(places)]
+        stages = [Stage((place,), whole=len(flow.levels) == 1) for place in reversed(places)]
     else:
         raise OptionError(
             "the levels of this model depend on each other's parameters and cannot be trained separately; "
@@ -132,6 +140,8 @@ def plan_stages(flow: Flow, options: TrainingOptions) -> list[Stage]:
             for turn, phase in enumerate(phases)
         ]
     _require_phases(options, planned)
+    if options.adversarial is not None:
+        _require_opposable(flow, planned, options)
     return planned
 
 
@@ -144,3 +154,37 @@ def _require_phases(options: TrainingOptions, stages: list[Stage]) -> None:
                 f"training.clip names the phase '{asked}', which does not exist"
                 f"{did_you_mean(asked, names) or ';'} {known}"
             )
+
+
+def _require_opposable(flow: Flow, stages: list[Stage], options: TrainingOptions) -> None:
+    """Refuse stages in which an adversarial term makes no sense.
+
+    Raises:
+        OptionError: Nothing trains, there are several phases, whole images are compared while single levels
+            train, or the levels keep no images.
+    """
+    off = "leave training.adversarial out"
+    if not stages:
+        raise OptionError(f"nothing of this model trains by steps, so nothing can be adversarial: {off}")
+    phases = next((stage.phases for stage in stages if len(stage.phases) > 1), None)
+    if phases is not None:
+        raise OptionError(
+            f"the model trains in phases ({', '.join(each.name for each in phases)}), in which only part of "
+            "it trains or by another objective, and an adversarial term trains all of it. Set "
+            "precondition=null and an objective of one phase, such as objective=likelihood, or " + off
+        )
+    if options.adversarial == "image":
+        if not all(0 in stage.levels for stage in stages):
+            raise OptionError(
+                "training.adversarial=image compares whole images, and with training.order=separately "
+                "levels train alone. Set training.adversarial=levels or training.order=jointly"
+            )
+        return
+    try:
+        coarse_shape(flow, len(flow.levels) - 1)
+    except OptionError as error:
+        reason = str(error).split(". ")[0]
+        raise OptionError(
+            f"training.adversarial=levels compares the levels' images, but {reason}. "
+            "Set training.adversarial=image"
+        ) from error

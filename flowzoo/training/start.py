@@ -30,10 +30,13 @@ from flowzoo.registry.models import assemble
 from flowzoo.registry.provenance import Provenance, changes, provenance_of, refuse_revisions
 from flowzoo.registry.saving import check_replaceable, saved_provenance
 from flowzoo.rundata import given_run_data, load_run_data
-from flowzoo.runfolder import NEW_RUN, DataReport, RunFolder, RunRecord
+from flowzoo.runfolder import NEW_RUN, DataReport, Grown, RunFolder, RunRecord
+from flowzoo.training.apart.folders import LevelFolders
+from flowzoo.training.apart.levels_apart import Apart, LevelsApart
+from flowzoo.training.grow import grow, grow_again
 from flowzoo.training.reporter import Reporter
 from flowzoo.training.stop import stoppable
-from flowzoo.training.trainer import Trainer
+from flowzoo.training.trainer import Trainer, TrainingResult
 
 _LOGGER = logging.getLogger("flowzoo")
 
@@ -46,6 +49,8 @@ def start_run(
     workers: int = 0,
     reporter: Reporter | None = None,
     log: LogOptions = NO_LOG,
+    apart: Apart | None = None,
+    grow_from: str | None = None,
 ) -> RunRecord:
     """Train a model on a data set into a new run folder.
 
@@ -57,6 +62,10 @@ def start_run(
         reporter: Receives the progress.
         log: Where training is logged besides the run folder's own log, as
             :func:`~flowzoo.experiment.log_options.log_options` returns it.
+        apart: Train the levels at the same time, each in a process of its own; the experiment has
+            ``training.order=separately`` then.
+        grow_from: A trained model, as :func:`~flowzoo.loading.load_model` takes it, whose levels become the
+            coarse levels of this one and stay as they are; only the finer levels train.
 
     Returns:
         The finished run's record.
@@ -74,7 +83,17 @@ def start_run(
     where = prepare_device(device)
     dataset = load_dataset(experiment.data, **experiment.data_options)
     flow = _create(experiment, dataset, where, default_registry())
-    return train_into(folder, experiment, flow, dataset, workers=workers, reporter=reporter, log=log)
+    return train_into(
+        folder,
+        experiment,
+        flow,
+        dataset,
+        workers=workers,
+        reporter=reporter,
+        log=log,
+        apart=apart,
+        grow_from=grow_from,
+    )
 
 
 def train_into(
@@ -86,6 +105,8 @@ def train_into(
     workers: int = 0,
     reporter: Reporter | None = None,
     log: LogOptions = NO_LOG,
+    apart: Apart | None = None,
+    grow_from: str | None = None,
 ) -> RunRecord:
     """Train a given model in place; returns and errors as in :func:`start_run`.
 
@@ -97,6 +118,8 @@ def train_into(
         workers: As in :func:`start_run`.
         reporter: Receives the progress.
         log: As in :func:`start_run`.
+        apart: As in :func:`start_run`.
+        grow_from: As in :func:`start_run`.
     """
     reporter = reporter or Reporter()
     registry = default_registry()
@@ -111,22 +134,30 @@ def train_into(
     )
     run_folder = RunFolder(folder)
     dataset = read_ahead(dataset, workers, pin=flow.device.type == "cuda")
-    trainer = _trainer(experiment, flow, dataset, run_folder, reporter, log, registry)
+    grown = None if grow_from is None else grow(flow, grow_from)
+    trainer = _trainer(experiment, flow, dataset, run_folder, reporter, log, registry, _finest(grown))
+    levels = (
+        None
+        if apart is None
+        else _levels_apart(apart, trainer, run_folder, experiment, flow, workers, reporter, log)
+    )
     findings = inspect_dataset(dataset, reporter.inspected)
     record = RunRecord(
         experiment,
         data_report=replace(_report(dataset), changed=findings.changed, shared=findings.shared),
         provenance=provenance_of(registry, [*recipe.revisions, *_key_of(experiment)]),
         log=log,
+        grown=grown,
     )
 
     def keep(error: BaseException) -> bool:
         # If a disk is full, it is enough to free space and resume.
-        return trainer.steps > 0 or (isinstance(error, FileError) and run_folder.checkpoint.exists())
+        saved = isinstance(error, FileError) and run_folder.checkpoint.exists()
+        return trainer.steps > 0 or saved or LevelFolders(run_folder).trained
 
     with run_folder.created(keep):
         reporter.begins(record)
-        return _train_to_the_end(trainer, run_folder, record)
+        return _train_to_the_end(trainer, run_folder, record, levels)
 
 
 def resume_run(
@@ -141,6 +172,7 @@ def resume_run(
     dataset: Dataset | None = None,
     log: str | Iterable[str] | None = None,
     samples_every: int | None = None,
+    apart: Apart | None = None,
 ) -> RunRecord:
     """Continue a run that was interrupted, or that is to be trained for longer.
 
@@ -158,6 +190,7 @@ def resume_run(
         log: Other logs than those that the run was started with; names as in
             :func:`~flowzoo.experiment.log_options.log_options`.
         samples_every: Another number of validations between pictures of samples, as there.
+        apart: How many levels train at the same time, for a run whose levels do.
 
     Raises:
         FlowzooError: The folder holds no run, or what it needs has changed since: a component has another
@@ -205,14 +238,28 @@ def resume_run(
         record = replace(record, experiment=experiment, log=log_options(log, samples_every, record.log))
         record = _with_provenance(record, then, provenance_of(registry, keys), run_folder)
         source = read_ahead(data.dataset, workers, pin=where.type == "cuda")
-        trainer = _trainer(experiment, flow, source, run_folder, reporter, record.log, registry)
+        begun = run_folder.checkpoint.exists() or LevelFolders(run_folder).beginning.exists()
+        if record.grown is not None and not begun:
+            grow_again(flow, record.grown)
+        finest = _finest(record.grown)
+        trainer = _trainer(experiment, flow, source, run_folder, reporter, record.log, registry, finest)
         if trainer.stages > 1 and budget != before:
             raise OptionError(
                 f"the budget of this run, {before}, cannot be changed, because it was divided among several "
                 "stages. Start a new run"
             )
-        trainer.restore(then if check else None)
-        return _train_to_the_end(trainer, run_folder, record)
+        levels = None
+        if run_folder.levels.exists():
+            levels = _levels_apart(
+                apart or Apart(), trainer, run_folder, experiment, flow, workers, reporter, record.log
+            )
+        elif apart is not None:
+            raise OptionError(
+                "the levels of this run train one after another, or it is finished. Leave --parallel out"
+            )
+        else:
+            trainer.restore(then if check else None)
+        return _train_to_the_end(trainer, run_folder, record, levels)
 
 
 def _key_of(experiment: Experiment) -> list[str]:
@@ -269,15 +316,80 @@ def _trainer(
     reporter: Reporter,
     log: LogOptions,
     registry: Registry,
+    finest: int | None = None,
+    only: int | None = None,
 ) -> Trainer:
     def make_scoring() -> Flow:
         return _create(experiment, dataset, flow.device, registry, scoring=True)
 
     fingerprint = experiment.fingerprint_in(registry)
-    return Trainer(flow, make_scoring, dataset, folder, experiment, fingerprint, reporter, log)
+    return Trainer(flow, make_scoring, dataset, folder, experiment, fingerprint, reporter, log, finest, only)
 
 
-def _train_to_the_end(trainer: Trainer, folder: RunFolder, record: RunRecord) -> RunRecord:
+def level_trainer(
+    run: RunFolder, folder: RunFolder, place: int, device: torch.device, workers: int, reporter: Reporter
+) -> Trainer:
+    """Return the trainer of one level of a run, which trains into a folder of its own.
+
+    Args:
+        run: The run.
+        folder: Folder of the level.
+        place: Place of the level, 0 being the finest.
+        device: Where it trains.
+        workers: As in :func:`start_run`.
+        reporter: Receives the progress.
+
+    Raises:
+        FlowzooError: As in :func:`resume_run`.
+    """
+    record = run.read()
+    registry = (record.provenance or Provenance()).bind(default_registry())
+    dataset = load_run_data(record, None, ("train", "validation")).dataset
+    flow = _create(record.experiment, dataset, device, registry)
+    source = read_ahead(dataset, workers, pin=device.type == "cuda")
+    return _trainer(
+        record.experiment, flow, source, folder, reporter, NO_LOG, registry, _finest(record.grown), place
+    )
+
+
+def _finest(grown: Grown | None) -> int | None:
+    """Return how many levels train of a model that has grown; None for one that trains as a whole."""
+    return None if grown is None else grown.levels
+
+
+def _levels_apart(
+    apart: Apart,
+    trainer: Trainer,
+    folder: RunFolder,
+    experiment: Experiment,
+    flow: Flow,
+    workers: int,
+    reporter: Reporter,
+    log: LogOptions,
+) -> LevelsApart:
+    """Return what trains the levels of a run at the same time; refuse what cannot be."""
+    if experiment.data == IN_MEMORY:
+        raise OptionError(
+            "levels that train at the same time load the images in processes of their own. Give a data set "
+            "by name instead of images in memory, or leave parallel out"
+        )
+    if experiment.training.adversarial is not None:
+        raise OptionError(
+            "an adversarial term needs coarse images that trained levels draw, and levels that train at the "
+            "same time have none. Leave parallel or training.adversarial out"
+        )
+    if log.samples_every:
+        raise OptionError(
+            "samples cannot be drawn while levels train at the same time, since no process has the whole "
+            "model. Leave --log-samples or --parallel out"
+        )
+    places = trainer.levels_apart
+    return LevelsApart(folder, places, apart.jobs, flow.device, workers, experiment.budget.steps, reporter)
+
+
+def _train_to_the_end(
+    trainer: Trainer, folder: RunFolder, record: RunRecord, levels: LevelsApart | None
+) -> RunRecord:
     """Train until the budget is used up, and keep the run's record up to date."""
     record = replace(record, first_validation=trainer.first_validation)
 
@@ -289,5 +401,23 @@ def _train_to_the_end(trainer: Trainer, folder: RunFolder, record: RunRecord) ->
     check_replaceable(folder.model)
     with stoppable():
         note("running", record.steps, record.seconds)
-        result = trainer.train(lambda position: note("running", position.step, position.seconds))
+        if levels is None:
+            result = trainer.train(lambda position: note("running", position.step, position.seconds))
+        else:
+            result = _train_apart(trainer, folder, levels)
         return note("finished", result.steps, result.seconds)
+
+
+def _train_apart(trainer: Trainer, folder: RunFolder, levels: LevelsApart) -> TrainingResult:
+    """Train the levels of a run at the same time, and join them."""
+    folders = LevelFolders(folder)
+    places = trainer.levels_apart
+    folders.make(places)
+    if folders.beginning.exists():
+        trainer.begin_at(folders.beginning)
+    else:
+        trainer.save_beginning(folders.beginning)
+    levels.train()
+    result = trainer.join({place: folders.of(place) for place in places})
+    folders.remove()
+    return result

@@ -16,6 +16,7 @@ from flowzoo.experiment.training_options import TrainingOptions
 from flowzoo.flow import Flow
 from flowzoo.shapes import IntegerImages
 from flowzoo.solving import Solving
+from flowzoo.training.adversary import AdversarialFigures, Adversary
 from flowzoo.training.average import WeightAverage
 from flowzoo.training.precision import autocast, rounded_products
 from flowzoo.training.stage import Stage
@@ -39,11 +40,13 @@ class Taken(NamedTuple):
         loss: The loss in bits/dim.
         ledger: The reports of components.
         gradient_norm: Euclidean norm of the gradient before clipping.
+        adversarial: Figures of the adversarial term, which is part of that gradient; None without one.
     """
 
     loss: float
     ledger: Ledger
     gradient_norm: float
+    adversarial: AdversarialFigures | None = None
 
 
 class TrainingStep:
@@ -60,6 +63,10 @@ class TrainingStep:
         optimiser: Optimiser of the stage's parameters.
         average: Average of the weights.
         warm_start: The warm start.
+        adversary: The discriminators; None without an adversarial term.
+
+    Raises:
+        OptionError: There is an adversarial term, and sampling cannot be differentiated.
     """
 
     def __init__(
@@ -80,14 +87,25 @@ class TrainingStep:
         self.optimiser = _optimiser(stage, flow, options)
         self.average = WeightAverage(flow, options.average)
         self.warm_start = warm_start
+        self.adversary = _adversary(flow, stage, options, generator)
+        self._discriminator_rate = options.adversarial_learning_rate / (
+            options.learning_rate * stage.phase.rate
+        )
 
-    def take(self, images: IntegerImages, learning_rate: float, labels: Tensor | None = None) -> Taken:
+    def take(
+        self,
+        images: IntegerImages,
+        learning_rate: float,
+        labels: Tensor | None = None,
+        opposed: bool = True,
+    ) -> Taken:
         """Take one step. More images than a batch go through the model batch by batch.
 
         Args:
             images: ``(N, C, H, W)``, on any device.
             learning_rate: Learning rate of this step.
             labels: The class of each image, ``(N,)``; a model without classes does not use them.
+            opposed: Whether the adversarial term takes part, if there is one.
 
         Raises:
             NotFiniteError: The loss or its gradient is not finite; the weights are not changed then.
@@ -96,17 +114,28 @@ class TrainingStep:
         ledger = Ledger()
         self.optimiser.zero_grad(set_to_none=True)
         value = 0.0
+        adversary = self.adversary if opposed else None
+        if adversary is not None:
+            adversary.begin()
         for start in range(0, len(images), self._batch_size):
             part = slice(start, start + self._batch_size)
             batch, of_batch = images[part], None if labels is None else labels[part]
-            value += self._add_gradient(batch, of_batch, len(batch) / len(images), ledger)
+            share = len(batch) / len(images)
+            value += self._add_gradient(batch, of_batch, share, ledger)
+            if adversary is not None:
+                adversary.add(batch, of_batch, share, ledger)
+        figures = None
+        if adversary is not None:
+            figures = adversary.finish(learning_rate * self._discriminator_rate)
+            if figures is None:
+                ledger.counts["adversarial terms left out"] = 1.0
         norm = float(nn.utils.clip_grad_norm_(self._parameters, self._clip))
         _require_finite(norm, "gradient")
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate
         self.optimiser.step()
         self.average.update()
-        return Taken(value, ledger, norm)
+        return Taken(value, ledger, norm, figures)
 
     def _add_gradient(
         self, batch: IntegerImages, labels: Tensor | None, share: float, ledger: Ledger
@@ -127,6 +156,14 @@ class TrainingStep:
             _require_finite(value, "loss")
             loss.backward()
         return value
+
+
+def _adversary(
+    flow: Flow, stage: Stage, options: TrainingOptions, generator: torch.Generator
+) -> Adversary | None:
+    if options.adversarial is None or stage.scoring:
+        return None
+    return Adversary(flow, stage, options, generator)
 
 
 def _optimiser(stage: Stage, flow: Flow, options: TrainingOptions) -> torch.optim.Optimizer:

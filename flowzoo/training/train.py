@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic_core import to_jsonable_python
 
@@ -28,6 +28,7 @@ from flowzoo.mappings import names_to_values
 from flowzoo.registry.models import create_model
 from flowzoo.runfolder import RunFolder
 from flowzoo.seeds import check_seed
+from flowzoo.training.apart.levels_apart import Apart
 from flowzoo.training.reporter import Progress, Reporter
 from flowzoo.training.start import resume_run, train_into
 
@@ -48,6 +49,9 @@ def train(
     progress: Callable[[Progress], object] | None = None,
     log: str | Iterable[str] | None = None,
     log_samples: int | None = None,
+    parallel: Literal["levels"] | None = None,
+    jobs: int | None = None,
+    grow: str | os.PathLike[str] | None = None,
 ) -> Flow:
     """Train a model as ``flowzoo train`` does.
 
@@ -78,6 +82,11 @@ def train(
             needs ``out``, and changes no weights. With ``resume``, by default the run's own.
         log_samples: Draw samples into ``out`` with every N-th validation; 0 for none. By default with each
             one while drawing takes a tenth of the time at most, if there is a log.
+        parallel: ``levels`` trains the levels at the same time, each in a process of its own. The weights are
+            those of ``training={"order": "separately"}``, which it sets. The data set is given by name.
+        jobs: Number of levels that train at the same time; by default one a level, as far as there are cores.
+        grow: A trained model of smaller images, as :func:`flowzoo.load_model` takes it. Its levels become the
+            coarse levels of this model, which has more, and only the finer levels train.
 
     Returns:
         The model with the weights of its best validation.
@@ -91,7 +100,9 @@ def train(
     logs = log_options(log, log_samples)
     if out is None and (logs.writers or logs.draws_samples):
         raise OptionError("logs are kept in the run folder. Name it, out=..., or leave the log out")
-    training_options = parse_training_options(names_to_values(training, "training"))
+    apart = None if parallel is None else Apart(jobs)
+    order = {} if apart is None else {"order": "separately"}
+    training_options = parse_training_options({**names_to_values(training, "training"), **order})
     dataset = as_dataset(data, bins=model.bins if isinstance(model, Flow) else 256)
     flow = _made(model, dataset, check_seed(seed), names_to_values(options, "options"))
     if device is not None or not isinstance(model, Flow):
@@ -127,11 +138,22 @@ def train(
             reporter=reporter,
             log=log,
             samples_every=log_samples,
+            apart=apart if RunFolder(run).levels.exists() else None,
         )
         flow.load_state_dict(RunFolder(run).load_model(where).state_dict())
         return flow
     with tempfile.TemporaryDirectory() if out is None else nullcontext(out) as folder:
-        train_into(as_path(folder), experiment, flow, dataset, workers=workers, reporter=reporter, log=logs)
+        train_into(
+            as_path(folder),
+            experiment,
+            flow,
+            dataset,
+            workers=workers,
+            reporter=reporter,
+            log=logs,
+            apart=apart,
+            grow_from=None if grow is None else os.fspath(grow),
+        )
     return flow
 
 

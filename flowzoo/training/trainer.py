@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 
 from flowzoo.call import Call
 from flowzoo.data.batches import Batch, ShuffledBatches
 from flowzoo.data.dataset import Dataset
-from flowzoo.errors import SavedModelError
+from flowzoo.digest import digest_of
+from flowzoo.errors import OptionError, SavedModelError
 from flowzoo.experiment.experiment import Experiment
 from flowzoo.experiment.log_options import LogOptions
 from flowzoo.experiment.settings import settings_of
@@ -24,7 +25,9 @@ from flowzoo.registry.provenance import Provenance
 from flowzoo.registry.saving import load_model, save_model
 from flowzoo.runfolder import NEW_RUN, RunFolder
 from flowzoo.scoring import Scores, fit_splits, gather_scores, scored_levels
-from flowzoo.training.checkpoint import Position, load_checkpoint
+from flowzoo.training.apart.join import join_levels
+from flowzoo.training.checkpoint import Position, load_checkpoint, save_checkpoint
+from flowzoo.training.clock import clock_of
 from flowzoo.training.labels import require_labels
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.logs.mirror import Mirror
@@ -65,6 +68,8 @@ class Trainer:
         fingerprint: The experiment's, with names as the run means them.
         reporter: Receives the progress.
         log: The logs that the records of the run's own log are copied to, and how often samples are drawn.
+        finest: Train only so many levels, the finest ones; None for all.
+        only: Place of the only level that trains, of those that train one after another; None for all.
 
     Attributes:
         steps: Number of steps so far, including those before a checkpoint.
@@ -86,6 +91,8 @@ class Trainer:
         fingerprint: str,
         reporter: Reporter,
         log: LogOptions,
+        finest: int | None = None,
+        only: int | None = None,
     ) -> None:
         require_labels(flow, dataset)
         self.steps = 0
@@ -97,15 +104,34 @@ class Trainer:
         self._options = options = experiment.training
         self._reporter = reporter
         self._log_options = log
+        self._clock = clock_of(options, flow.device)
         self._generator = torch.Generator(device=flow.device).manual_seed(experiment.seed)
         self._batches = ShuffledBatches(
             dataset.split("train"), options.images_per_step, experiment.seed, dataset.info.flips
         )
-        self._stages = plan_stages(flow, options)
-        self._budgets = experiment.budget.divide([stage.share for stage in self._stages])
+        stages = plan_stages(flow, options, finest)
+        budgets = experiment.budget.divide([stage.share for stage in stages])
+        kept = [index for index, stage in enumerate(stages) if only is None or stage.levels == (only,)]
+        self._stages = [stages[index] for index in kept]
+        self._budgets = [budgets[index] for index in kept]
         self._fingerprint = fingerprint
         self._experiment = experiment
         self._restored: tuple[Position, TensorGroups] | None = None
+        self._begun: Position | None = None
+
+    @property
+    def levels_apart(self) -> list[int]:
+        """Places of the levels that train one after another, in their order.
+
+        Raises:
+            OptionError: The model trains as a whole.
+        """
+        if any(stage.whole for stage in self._stages):
+            raise OptionError(
+                "this model trains as a whole: it has a single level, or splits that need scores first. "
+                "Leave --parallel out"
+            )
+        return list(dict.fromkeys(stage.levels[0] for stage in self._stages))
 
     @property
     def stages(self) -> int:
@@ -121,6 +147,44 @@ class Trainer:
                 return before + budget.part(1.0 / self._options.validations)
             before += budget.part(1.0)
         return None
+
+    def save_beginning(self, path: Path) -> None:
+        """Make the first pass over the data, and save the model after it for :meth:`begin_at`."""
+        self._begun = self._begin()
+        save_checkpoint(
+            path,
+            self._begun,
+            {"model": self._flow.state_dict(), "generator": {"state": self._generator.get_state()}},
+        )
+
+    def join(self, folders: Mapping[int, RunFolder]) -> TrainingResult:
+        """Put together levels that trained apart, as if they had trained one after another.
+
+        Args:
+            folders: The folder of each level by its place, in the order of :attr:`levels_apart`.
+
+        Raises:
+            SavedModelError: The model or the checkpoint of a level is missing or damaged.
+            FileError: A file cannot be written; the levels' own stay.
+        """
+        assert self._begun is not None, "levels train apart from a common beginning"
+        join_levels(self._flow, self._folder, folders, self._begun)
+        self.restore(None)
+        assert self._restored is not None, "a checkpoint was written"
+        self._open_logs().close()
+        position = self._restored[0]
+        self.steps = position.step
+        return TrainingResult(position.step, position.seconds)
+
+    def begin_at(self, path: Path) -> None:
+        """Let :meth:`train` begin where :meth:`save_beginning` ended.
+
+        Raises:
+            SavedModelError: The file is damaged.
+        """
+        self._begun, saved = load_checkpoint(path)
+        self._flow.load_state_dict(saved["model"])
+        self._generator.set_state(saved["generator"]["state"])
 
     def restore(self, then: Provenance | None) -> None:
         """Let :meth:`train` continue from the checkpoint, if there is one.
@@ -197,7 +261,7 @@ class Trainer:
         if self._restored is not None:
             position, saved = self._restored
         else:
-            position, saved = self._begin(), None
+            position, saved = self._begun or self._begin(), None
         samples = SampleLog(self._log_options, self._folder, log, self._options.validation_batch_size)
         samples.drop_later(position.step)
         around = Surroundings(
@@ -215,6 +279,8 @@ class Trainer:
         for stage, budget in zip(self._stages[remaining], self._budgets[remaining], strict=True):
             flow = self._flow_of(stage)
             if stage.parameters(flow):
+                if saved is None:
+                    self._seed_for(stage)
                 left = budget.less(position.first_pass * stage.share)
                 loop = TrainingLoop(flow, stage, left, position, around)
                 if saved is not None:
@@ -229,15 +295,23 @@ class Trainer:
             save_model(self._flow, self._folder.model)
         return TrainingResult(position.step, position.seconds)
 
+    def _seed_for(self, stage: Stage) -> None:
+        """Give a level random numbers and batches of its own, so that it may train beside the others."""
+        if stage.whole or stage.continues:
+            return
+        seed = int(digest_of([self._experiment.seed, "level", *stage.levels], 15), 16)
+        self._generator.manual_seed(seed)
+        self._batches.restore({**self._batches.state(), "seed": seed, "epoch": 0, "position": 0})
+
     def _begin(self) -> Position:
         """Make the first pass over the data for the model that trains first."""
-        began = time.monotonic()
+        began = self._clock()
         first = self._flow_of(self._stages[0]) if self._stages else self._flow
         self._first_pass(first)
         if first is not self._flow:
             # Fails at once if the model cannot be scored, not after the scoring model has trained.
             self._gather_scores(images=2)
-        elapsed = time.monotonic() - began
+        elapsed = self._clock() - began
         seconds = self._experiment.budget.seconds
         paid = 0.0 if seconds is None else min(elapsed, FIRST_PASS_SHARE * seconds)
         return Position(
@@ -256,7 +330,7 @@ class Trainer:
 
     def _finish(self, stage: Stage, position: Position) -> Position:
         """Finish a stage, and return the position at which the next one begins."""
-        began = time.monotonic()
+        began = self._clock()
         if stage.scoring:
             fit_splits(self._flow, self._gather_scores(self._options.scoring_images, position))
             self._scoring = None
@@ -271,7 +345,7 @@ class Trainer:
             stage=position.stage + 1,
             stage_step=0,
             stage_seconds=0.0,
-            seconds=position.seconds + time.monotonic() - began,
+            seconds=position.seconds + self._clock() - began,
             validations=0,
             best=position.best if continued else None,
             warm_start={},

@@ -178,3 +178,19 @@ def test_a_claim_about_data_without_records_is_not_measured() -> None:
 def test_a_row_is_not_compared_with_itself() -> None:
     with pytest.raises(SuiteError, match="claim 1"):
         judged({"than": "glow"})
+
+
+def test_a_row_is_compared_at_two_metrics() -> None:
+    def cell(seed: int, cold: float, warm: float) -> Result:
+        figures = {
+            "bits-per-dim": Measurement(warm, "s", "lower"),
+            "time-to-bpd": Measurement(cold, "s", "lower"),
+        }
+        return result("glow", 2.0, seed=seed, metrics=figures)
+
+    claim = {"than": "glow", "metric": "time-to-bpd", "than_metric": "bits-per-dim"}
+    found = judged(claim, cell(0, 1.0, 5.0), cell(1, 1.1, 5.2))
+    assert found.figures == pytest.approx((1.05, 5.1))
+    assert (found.outcome, found.paired) == ("reproduced", False)
+    with pytest.raises(SuiteError, match="the suite has no metric 'ood'"):
+        judged({**claim, "than_metric": "ood"})

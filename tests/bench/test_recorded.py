@@ -15,7 +15,7 @@ QUICK = Path(__file__).parents[2] / "benchmarks" / "results" / "suites" / "quick
 @pytest.mark.parametrize("label", ["glow", "mrcnf"])
 def test_recorded_figures_are_confirmed(label: str) -> None:
     found = read_results(QUICK)
-    (result,) = (each for each in found.results if each.label == label)
+    (result,) = (each for each in found.results if each.label == label and each.experiment.seed == 0)
 
     outcome = verify(found.paths[identity(result)], result, images=24, device="cpu")
 

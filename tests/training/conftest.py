@@ -10,6 +10,7 @@ import pytest
 
 from flowzoo.experiment.parse import parse_experiment
 from flowzoo.runfolder import RunRecord
+from flowzoo.training.apart.levels_apart import Apart
 from flowzoo.training.reporter import Reporter
 from flowzoo.training.start import start_run
 
@@ -38,10 +39,19 @@ def start() -> Start:
         training: dict[str, Any] | None = None,
         reporter: Reporter | None = None,
         device: str = "cpu",
+        apart: Apart | None = None,
+        grow_from: str | None = None,
         **arguments: Any,
     ) -> RunRecord:
         given = {"model": "mrcnf", "data": "digits", "options": TINY, **arguments}
         given |= {"budget": {"steps": steps}, "training": {**QUICK, **(training or {})}}
-        return start_run(folder, parse_experiment(given), device=device, reporter=reporter)
+        return start_run(
+            folder,
+            parse_experiment(given),
+            device=device,
+            reporter=reporter,
+            apart=apart,
+            grow_from=grow_from,
+        )
 
     return run

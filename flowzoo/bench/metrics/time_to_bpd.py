@@ -60,6 +60,7 @@ class TimeToBpd(Metric):
                 "split": "validation",
                 "images": min(options.validation_images, len(trained.dataset.split("validation"))),
                 "validations": len(curve),
+                **({} if options.clock == "wall" else {"clock": options.clock}),
             },
             details={
                 "curve": curve,

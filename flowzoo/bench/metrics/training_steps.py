@@ -24,6 +24,8 @@ StepSize = Annotated[
 class TrainingSteps:
     """Steps of a stage: dequantisation, loss, gradients, clipping, optimiser and weight average.
 
+    Where training has an adversarial term, they have it too.
+
     The learning rate is zero, so that every step uses the trained weights, and a solver needs
     as many evaluations in the last of them as in the first.
 
@@ -46,6 +48,7 @@ class TrainingSteps:
             "stage": stage.name,
             "phase": stage.phase.name,
             "precision": options.precision,
+            **({} if options.adversarial is None else {"adversarial": options.adversarial}),
         }
 
     def take(self) -> Ledger:

@@ -147,7 +147,8 @@ def _meaning_of_ranks(pairs: int, paired: int) -> str:
     how = by.get(paired) or f"{paired} of them image by image"
     return (
         "rank: 1, and 1 more for each model that is better by more than two standard errors, with Holm's "
-        f"correction for {pairs} comparison{'s' if pairs > 1 else ''} ({how})"
+        f"correction for {pairs} comparison{'s' if pairs > 1 else ''} ({how}); never before a "
+        "model with lower bits/dim"
     )
 
 

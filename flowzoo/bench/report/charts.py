@@ -46,7 +46,7 @@ def _board(board: Leaderboard, colours: Mapping[str, int]) -> dict[str, Any]:
                 "error": row.quality.error if row.quality else None,
                 "costs": [_cost(row, name) for name in costs],
                 # Times of another machine cannot be compared.
-                "curves": [] if row.elsewhere else _curves(row),
+                "curves": _curves(row),
             }
             for row in rows
         ],
@@ -54,7 +54,7 @@ def _board(board: Leaderboard, colours: Mapping[str, int]) -> dict[str, Any]:
 
 
 def _curves(row: Row) -> list[list[list[float]]]:
-    measured = (cell.metrics[CURVE] for cell in row.finished if CURVE in cell.metrics)
+    measured = (cell.metrics[CURVE] for cell in row.timed if CURVE in cell.metrics)
     return [curve for curve in (curve_of(each.details) for each in measured) if curve]
 
 

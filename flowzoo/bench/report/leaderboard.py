@@ -10,8 +10,8 @@ from flowzoo.bench.report.conditions import QUALITY, Conditions, other_condition
 from flowzoo.bench.report.grouping import comparable
 from flowzoo.bench.report.notes import notes_of
 from flowzoo.bench.report.ranking import Ranked, rank, row_conditions, usual_conditions
-from flowzoo.bench.report.row import PARAMETERS, TRAINING_SECONDS, Row, rows_of
-from flowzoo.bench.report.surroundings import unusual, usual_facts
+from flowzoo.bench.report.row import PARAMETERS, TRAINING_SECONDS, Row, rows_of, with_times_of
+from flowzoo.bench.report.surroundings import as_usual, unusual, usual_facts
 from flowzoo.bench.report.wording import clean, shape_text
 from flowzoo.bench.result import DataFacts, Platform, Result
 from flowzoo.bench.store import Results, SkippedFile, when
@@ -180,14 +180,15 @@ def _marked(rows: Sequence[Row], folder: Results) -> tuple[Row, ...]:
     """
     counted = [row.finished for row in rows if not row.is_floor]
     usual = usual_facts(counted if any(counted) else [row.finished for row in rows])
-    return tuple(
-        replace(
-            row,
-            elsewhere=tuple(unusual(row.finished, usual)),
-            verified=bool(row.finished) and all(folder.verified(cell) for cell in row.finished),
-        )
-        for row in rows
-    )
+    made = []
+    for row in rows:
+        verified = bool(row.finished) and all(folder.verified(cell) for cell in row.finished)
+        timed = as_usual(row.finished, usual)
+        if timed:
+            made.append(replace(with_times_of(row, timed), verified=verified))
+        else:
+            made.append(replace(row, elsewhere=tuple(unusual(row.finished, usual)), verified=verified))
+    return tuple(made)
 
 
 def _metrics(rows: Iterable[Row]) -> tuple[str, ...]:

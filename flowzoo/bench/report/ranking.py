@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from flowzoo.bench.kept_bits import KeptBits
 from flowzoo.bench.report.conditions import CONDITIONS, QUALITY, Conditions, conditions_of
@@ -22,8 +23,8 @@ class Ranked:
     """A row with its rank.
 
     Attributes:
-        rank: 1, and 1 more for each row that is better by more than chance; None for the Gaussian floor,
-            which has no rank.
+        rank: 1, and 1 more for each row that is better by more than chance; at least that of each row with
+            a better figure. None for the Gaussian floor, which has no rank.
         row: The row.
         below_floor: Whether its bits/dim are not better than the floor's.
         by_value: Its place by its figure alone; None for the floor.
@@ -58,18 +59,17 @@ def rank(rows: Sequence[Row], bits: Bits = lambda result: None) -> Ranking:
     values = [row.bits for row in models]
     found = differences([sample_of(row.finished, bits) for row in models])
     worse = Counter(other for _, other in clear(found))
-    ranked = sorted(
-        (
-            Ranked(
-                rank=1 + worse[place],
-                row=row,
-                below_floor=floor is not None and row.bits >= floor,
-                by_value=values.index(row.bits) + 1,
-            )
-            for place, row in enumerate(models)
-        ),
-        key=lambda each: (each.rank, each.row.bits),
-    )
+    # A row of few seeds, which differs clearly from none, is not put before better figures for that.
+    ranks = accumulate((1 + worse[place] for place in range(len(models))), max)
+    ranked = [
+        Ranked(
+            rank=rank,
+            row=row,
+            below_floor=floor is not None and row.bits >= floor,
+            by_value=values.index(row.bits) + 1,
+        )
+        for rank, row in zip(ranks, models, strict=True)
+    ]
     for row in rows:
         if row.is_floor:
             place = sum(each.row.bits < row.bits for each in ranked)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from flowzoo.bench.report.conditions import QUALITY, conditions_of, stated
@@ -13,7 +13,9 @@ from flowzoo.bench.result import Platform, Result
 from flowzoo.component import Published
 from flowzoo.exactness import Exactness
 from flowzoo.metric import NOT_AUDITED, Measurement
-from flowzoo.registry.every_model import UNIFORM
+from flowzoo.registry.added import without_added
+from flowzoo.registry.every_model import BEFORE, UNIFORM
+from flowzoo.registry.loader import default_registry
 
 FLOOR = "gaussian"
 """The model that every other model should beat."""
@@ -34,6 +36,7 @@ class Row:
         figures: Averages by metric, including parameters and seconds of training.
         remark: What distinguishes it from another row of the same label.
         elsewhere: How its machine and versions differ from those of most rows; empty if they do not.
+        timed: The cells whose speeds and times it shows: all, or those from the machine of most rows.
         verified: Whether its models were measured again, and gave the same figures.
     """
 
@@ -45,6 +48,7 @@ class Row:
     figures: Mapping[str, Figure]
     remark: str = ""
     elsewhere: tuple[str, ...] = ()
+    timed: tuple[Result, ...] = ()
     verified: bool = False
 
     @property
@@ -116,7 +120,9 @@ class Row:
         """Remarks on its figures, in few words."""
         quality, seeds = self.quality, len(self.finished)
         noises = stated(self.finished, QUALITY, "dequantisation")
-        remarks = [self.remark, *(f"noise: {each}" for each in noises if each != UNIFORM)]
+        times = [f"speeds of seed{'s' if len(self.timed) > 1 else ''} {_seeds(self.timed)}"]
+        some = times if 0 < len(self.timed) < seeds else []
+        remarks = [self.remark, *some, *(f"noise: {each}" for each in noises if each != UNIFORM)]
         if self.is_bound:
             samples = stated(self.finished, QUALITY, "draws")
             remarks += [f"bound, K={each}" for each in samples] or ["bound"]
@@ -156,7 +162,7 @@ def rows_of(results: Iterable[Result]) -> tuple[Row, ...]:
 
 def _row(cells: list[Result], several: bool) -> Row:
     cells = sorted(cells, key=lambda each: each.seed)
-    first, seeds = cells[0], ", ".join(str(each.seed) for each in cells)
+    first, seeds = cells[0], _seeds(cells)
     return Row(
         label=first.label,
         model=first.model,
@@ -168,7 +174,17 @@ def _row(cells: list[Result], several: bool) -> Row:
     )
 
 
-def _figures(cells: list[Result]) -> dict[str, Figure]:
+def with_times_of(row: Row, cells: Sequence[Result]) -> Row:
+    """Return a row whose speeds and times are those of some of its cells, at least one."""
+    own = {name: each for name, each in _figures(cells).items() if not each.repeats}
+    return replace(row, timed=tuple(cells), figures={**row.figures, **own})
+
+
+def _seeds(cells: Sequence[Result]) -> str:
+    return ", ".join(str(each.seed) for each in cells)
+
+
+def _figures(cells: Sequence[Result]) -> dict[str, Figure]:
     measured: dict[str, dict[int, Measurement]] = {}
     for each in cells:
         own = {TRAINING_SECONDS: Measurement(each.spent.seconds, "s", "lower", repeats=False)}
@@ -180,9 +196,15 @@ def _figures(cells: list[Result]) -> dict[str, Figure]:
 
 
 def _settings(result: Result) -> str:
-    """Return everything that decides the figures, except seed and data, as one string."""
-    training = {name: value for name, value in result.training.items() if name != "seed"}
-    options = {"dequantisation": {"name": UNIFORM}, **result.options}
+    """Return everything that decides the figures, except seed and data, as one string.
+
+    Options that were added between two seeds, and change nothing, do not part them.
+    """
+    asked = result.experiment
+    options = without_added(default_registry(), "model", asked.model, asked.options)
+    # Of a model that is not installed here, these options at least are known.
+    options = {name: each for name, each in options.items() if name not in BEFORE or each != BEFORE[name]}
+    training = asked.training.decisive()
     decides = [result.model, options, result.pixels, training, result.components, result.budget]
     decides.append([*conditions_of(result), str(result.audited), result.suite_revision])
     return json.dumps(decides, sort_keys=True, default=str)

@@ -39,17 +39,23 @@ def usual_facts(rows: Sequence[Sequence[Result]]) -> Facts:
     Args:
         rows: The cells of each row.
     """
-    votes: dict[str, dict[str, set[int]]] = {}
+    votes: dict[str, dict[str, int]] = {}
     latest: dict[tuple[str, str], str] = {}
-    for row, cells in enumerate(rows):
+    for cells in rows:
         for cell in cells:
             for name, value in _facts(cell).items():
-                votes.setdefault(name, {}).setdefault(value, set()).add(row)
+                counts = votes.setdefault(name, {})
+                counts[value] = counts.get(value, 0) + 1
                 latest[name, value] = max(latest.get((name, value), ""), cell.date)
     return {
-        name: max(values, key=lambda value: (len(values[value]), latest[name, value]))
-        for name, values in votes.items()
+        name: max(counts, key=lambda value: (counts[value], latest[name, value]))
+        for name, counts in votes.items()
     }
+
+
+def as_usual(row: Sequence[Result], usual: Facts) -> list[Result]:
+    """Return the cells of a row whose machine and versions are the usual ones."""
+    return [cell for cell in row if not any(differing(_facts(cell), usual))]
 
 
 def unusual(row: Sequence[Result], usual: Facts) -> Iterator[str]:

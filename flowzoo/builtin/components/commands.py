@@ -27,6 +27,7 @@ COMMANDS = (
         "train:train",
         "Train a model into a run folder.",
         "train mrcnf --data digits --out runs/first --seconds 60\n"
+        "flowzoo train mrcnf --data digits --out runs/apart --steps 900 --parallel levels\n"
         "flowzoo train glow --data digits --out runs/log --steps 500 --log csv",
     ),
     _command(

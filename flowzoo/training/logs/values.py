@@ -19,6 +19,9 @@ COLUMNS = (
     "images_per_second",
     "validation_bits_per_dim",
     "validation_standard_error",
+    "adversarial_loss",
+    "discriminator_loss",
+    "adversarial_gradient_norm",
 )
 """What writers get of a record of the run's own log, by its names there."""
 
@@ -29,6 +32,9 @@ _CHARTS = {
     "gradient_norm": "training/gradient_norm",
     "images_per_second": "training/images_per_second",
     "validation_standard_error": "validation/standard_error",
+    "adversarial_loss": "training/adversarial_loss",
+    "discriminator_loss": "training/discriminator_loss",
+    "adversarial_gradient_norm": "training/adversarial_gradient_norm",
 }
 
 

@@ -14,7 +14,7 @@ import torchmetrics.image.fid
 from torch import Tensor, nn
 
 import flowzoo
-from flowzoo.api import Call, DataError, NumericalError, OptionError, Trained, quantise
+from flowzoo.api import DataError, NumericalError, OptionError, Trained, quantise
 from flowzoo.data.load import load_dataset
 from flowzoo.registry.build import build_component
 from flowzoo.testing.metrics import tiny_trained
@@ -87,14 +87,19 @@ def test_distances_are_scipy_s() -> None:
     assert to_test(train.split(40)) == pytest.approx(expected_distance(*rows), rel=1e-6)
 
 
-def test_samples_are_drawn_with_the_training_s_seed_and_rounded_to_the_data_s_integers() -> None:
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+def test_samples_are_drawn_with_the_training_s_seed_and_rounded_to_the_data_s_integers(
+    temperature: float,
+) -> None:
     trained = tiny_trained((1, 8, 8))
-    found = build_component("metric", "frechet", features=f"{HERE}:Corners").measure(trained)
+    metric = build_component("metric", "frechet", features=f"{HERE}:Corners", temperature=temperature)
+    found = metric.measure(trained)
 
-    call = Call(generator=torch.Generator().manual_seed(trained.seed))
+    generator = torch.Generator().manual_seed(trained.seed)
     flow, network = trained.flow, Corners()
+    latents = [temperature * torch.randn(48, *shape, generator=generator) for shape in flow.latent_shapes]
     with torch.no_grad():
-        samples = quantise(flow.decode(flow.draw_latents(48, call=call), call), flow.bins)
+        samples = quantise(flow.decode(latents), flow.bins)
     every = [trained.dataset.split(name).take(range(48)) for name in ("test", "train")]
     rows = [network(images).double().numpy() for images in (*every, samples)]
 
@@ -102,10 +107,9 @@ def test_samples_are_drawn_with_the_training_s_seed_and_rounded_to_the_data_s_in
     assert found.details["training_images"] == pytest.approx(expected_distance(rows[0], rows[1]), rel=1e-6)
     assert found.conditions["images"] == 48
     assert found.conditions["features"] == f"{HERE}:Corners"
+    assert found.conditions["temperature"] == temperature
     assert found.valid
-    assert found != build_component("metric", "frechet", features=f"{HERE}:Corners").measure(
-        replace(trained, seed=4)
-    )
+    assert found != metric.measure(replace(trained, seed=4))
 
 
 def test_features_of_the_data_set_s_own_are_not_called_fid(fitted: Trained) -> None:

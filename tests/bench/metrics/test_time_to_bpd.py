@@ -40,6 +40,14 @@ def test_it_is_the_first_time_at_or_below_the_hardest_level(load: Any) -> None:
     assert found.conditions["bits_per_dim"] == 2.5
 
 
+def test_other_clocks_are_a_condition(load: Any) -> None:
+    trained = replace(load("realnvp"), log=records(CURVE))
+    metric = build_component("metric", "time-to-bpd")
+    assert "clock" not in metric.measure(trained).conditions
+    timed = replace(trained, training={**trained.training, "clock": "processor"})
+    assert metric.measure(timed).conditions["clock"] == "processor"
+
+
 def test_a_level_out_of_reach_is_said_to_be(load: Any) -> None:
     found = measured(load, levels=[2.1, 2.6])
 

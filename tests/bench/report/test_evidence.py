@@ -109,6 +109,14 @@ def test_rows_that_do_not_clearly_differ_share_a_rank() -> None:
     assert sorted(by_value for _, _, by_value in found if by_value is not None) == [1, 2, 3]
 
 
+def test_a_row_that_differs_clearly_from_none_does_not_stand_before_better_ones() -> None:
+    def cells(name: str, *values: float) -> list[Result]:
+        return [result(name, value, seed=seed) for seed, value in enumerate(values)]
+
+    rows = rows_of([*cells("a", 2.0, 2.0), *cells("b", 2.1, 2.1), *cells("c", 1.8, 2.6)])
+    assert [(each.rank, each.row.label) for each in rank(rows).ranked] == [(1, "a"), (2, "b"), (2, "c")]
+
+
 def test_the_floor_has_no_rank_and_is_not_compared() -> None:
     base = images()
     found = ranked([("gaussian", base + 0.5), ("a", base), ("b", base + 1.0)])

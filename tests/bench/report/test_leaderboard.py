@@ -24,6 +24,7 @@ from flowzoo.component import Published
 from flowzoo.errors import UnknownNameError
 from flowzoo.exactness import Exactness
 from flowzoo.experiment.budget import Budget
+from flowzoo.experiment.training_options import TrainingOptions
 from flowzoo.metric import Measurement
 from tests.bench.report.made_up import CUDA, DIGITS, bits, failed, result
 
@@ -403,6 +404,16 @@ def test_seeds_from_before_there_was_other_noise_are_averaged_with_later_ones() 
     made = board(result("a", 2.0), result("a", 3.0, seed=1, options=uniform))
     apart = board(result("a", 2.0), result("a", 3.0, seed=1, options=other))
 
+    assert [row.bits for row in made.rows] == [2.5]
+    assert len(apart.rows) == 2
+
+
+def test_seeds_from_before_an_option_was_added_are_averaged_with_later_ones() -> None:
+    noise = {"dequantisation": {"name": "uniform"}}
+    new = {"levels": 2, **noise, "classes": 0, "class_dropout": 0.1}
+    later = TrainingOptions(clock="wall", accumulate=1)
+    made = board(result("a", 2.0), result("a", 3.0, seed=1, options=new, training=later))
+    apart = board(result("a", 2.0), result("a", 3.0, seed=1, options={**new, "classes": 10}))
     assert [row.bits for row in made.rows] == [2.5]
     assert len(apart.rows) == 2
 

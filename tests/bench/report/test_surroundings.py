@@ -166,9 +166,22 @@ def test_of_as_many_rows_the_newest_are_the_usual_ones_and_the_floor_does_not_co
     assert marked(board(*reversed(given))) == marked(board(*given))
 
 
-def test_a_row_whose_seeds_ran_on_different_machines_says_which() -> None:
-    made = board(*cells(CPU), result("odd", 1.9, seed=1, environment=replace(CPU, threads=4)))
-    assert marked(made) == {"odd": ("seed 1: threads 4, not 1",)}
+def test_the_speeds_of_a_row_are_those_of_the_seeds_that_ran_on_the_usual_machine() -> None:
+    metrics = {"train-speed": replace(SPEED, value=5.0), "evaluations": EVALUATIONS}
+    other = result("odd", 2.1, seed=1, environment=replace(CPU, threads=4), metrics=metrics)
+    made = board(*cells(CPU), other)
+    (row,) = (each.row for each in made.ranked if each.row.label == "odd")
+    assert marked(made) == {}
+    assert row.bits == pytest.approx(2.0)  # the likelihood is that of both seeds
+    assert row.figures["train-speed"].value == OTHER_SPEED.value
+    assert "speeds of seed 0" in row.remarks
+    assert [each.seed for each in row.timed] == [0]
+
+
+def test_a_row_none_of_whose_seeds_ran_on_the_usual_machine_says_what_differs() -> None:
+    four, eight = replace(CPU, threads=4), replace(CPU, threads=8)
+    made = board(*cells(four), result("odd", 1.9, seed=1, environment=eight))
+    assert marked(made) == {"odd": ("seed 0: threads 4, not 1", "seed 1: threads 8, not 1")}
     assert made.ranked[0].row.is_apart("train-speed")
 
 

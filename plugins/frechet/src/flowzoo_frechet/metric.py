@@ -3,69 +3,38 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
 
 import torch
-from pydantic import Field
-from torch import Tensor
 from torchmetrics.image.fid import FrechetInceptionDistance
 
-from flowzoo.api import (
-    Call,
-    Dataset,
-    Flow,
-    IntegerImages,
-    Measurement,
-    Metric,
-    NumericalError,
-    Trained,
-    quantise,
-    sequential_batches,
-    spread,
-)
-from flowzoo_frechet.features import Features, ImportedFeatures, InceptionFeatures
-from flowzoo_frechet.trained_features import TrainedFeatures
-
-BATCH = 100
-
-Batches = Iterable[Tensor]
-"""Batches of integer images, ``(B, C, H, W)``, on the CPU; batches may differ in size."""
+from flowzoo.api import Measurement, NumericalError, Trained, sequential_batches, spread
+from flowzoo_frechet.feature_metric import BATCH, Batches, FeatureMetric, ImagesSeen, drawn
+from flowzoo_frechet.features import Features
 
 
 @dataclass(frozen=True, kw_only=True)
-class Frechet(Metric):
+class Frechet(FeatureMetric):
     """Fréchet distance of samples from test images, each as a Gaussian that is fitted to their features.
 
     ``|m - m'|^2 + tr(S + S' - 2 (S S')^(1/2))`` for means ``m`` and covariances ``S``.
 
-    Samples are drawn at temperature 1 with the seed of the model's training, and rounded to the integers of
-    the data. Only distances with the same features, data set and number of images can be compared. With few
-    images they are too large, by about the distance of training images from test images, which the details
-    state. It is FID with Inception's features alone, and 10,000 images or more.
+    Samples are drawn with the seed of the model's training, and rounded to the integers of the data. Only
+    distances with the same features, data set and number of images can be compared. With few images they are
+    too large, by about the distance of training images from test images, which the details state.
+    It is FID with Inception's features alone, and 10,000 images or more.
 
     References:
         Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium",
         2017, arXiv:1706.08500.
     """
 
-    features: Annotated[
-        str,
-        Field(
-            pattern=r"^(trained|inception|[\w.]+:\w+)$",
-            description="Network: trained (on the data set itself), inception, or package.module:callable.",
-        ),
-    ] = "trained"
-    images: Annotated[int, Field(ge=2, description="Number of test images, and of samples.")] = 2000
-    steps: Annotated[int, Field(ge=1, description="Training steps of the trained features.")] = 300
-    seed: Annotated[int, Field(ge=0, description="Seed of the features' training.")] = 0
-
     def measure(self, trained: Trained) -> Measurement:
         dataset, flow = trained.dataset, trained.flow
         test, train = dataset.split("test"), dataset.split("train")
         count = min(self.images, len(test))
-        progress = _Progress(trained, count)
+        progress = ImagesSeen(trained, count)
         features = self.features_of(dataset, flow.device, progress.features)
         real = (images for _, images in sequential_batches(test, BATCH, count))
         to_test = distance_to(features, progress.through(real, "test images"))
@@ -75,7 +44,7 @@ class Frechet(Metric):
         few = f"{count} images are too few for {features.num_features} features; it takes {needed:,}"
         objections = ((few,) if count < needed else ()) + features.objections
         return Measurement(
-            value=to_test(progress.through(_samples(flow, count, trained.seed), "samples")),
+            value=to_test(progress.through(drawn(flow, count, trained.seed, self.temperature), "samples")),
             unit=features.unit,
             better="lower",
             valid=not objections,
@@ -84,41 +53,11 @@ class Frechet(Metric):
                 "features": features.name,
                 "split": "test",
                 "images": count,
-                "temperature": 1.0,
+                "temperature": self.temperature,
                 "seed": trained.seed,
             },
             details={"training_images": to_test(progress.through(batches, "training images"))},
         )
-
-    def features_of(
-        self, dataset: Dataset, device: torch.device, progress: Callable[[float], object]
-    ) -> Features:
-        """Return the network, trained if it has to be; ``progress`` gets the share that is done."""
-        if self.features == "trained":
-            return TrainedFeatures(dataset, self.steps, self.seed, progress)
-        if self.features == "inception":
-            return InceptionFeatures(dataset.info.bins, device)
-        return ImportedFeatures(self.features, dataset.info.shape)
-
-
-class _Progress:
-    """How far the metric is. Features, test images, samples and training images have a quarter each."""
-
-    def __init__(self, trained: Trained, count: int) -> None:
-        self._tell = trained.progress
-        self._count = count
-        self._seen = 0
-
-    def features(self, share: float) -> None:
-        """Show which share of the features' training is done."""
-        self._tell(share / 4, "features")
-
-    def through(self, batches: Batches, what: str) -> Iterator[IntegerImages]:
-        """Go through batches and show how many images are done."""
-        for images in batches:
-            yield images
-            self._seen += len(images)
-            self._tell((1 + self._seen / self._count) / 4, what)
 
 
 def distance_to(features: Features, real: Batches) -> Callable[[Batches], float]:
@@ -155,11 +94,3 @@ def distance_to(features: Features, real: Batches) -> Callable[[Batches], float]
         )
 
     return measure
-
-
-@torch.no_grad()
-def _samples(flow: Flow, count: int, seed: int) -> Iterator[IntegerImages]:
-    call = Call(generator=torch.Generator().manual_seed(seed))
-    for start in range(0, count, BATCH):
-        x = flow.decode(flow.draw_latents(min(BATCH, count - start), call=call), call)
-        yield quantise(x.cpu(), flow.bins)

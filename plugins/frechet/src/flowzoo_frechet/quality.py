@@ -10,8 +10,9 @@ from torch import Tensor
 from torchmetrics.image.kid import poly_mmd
 
 from flowzoo.api import NumericalError
+from flowzoo_frechet.feature_metric import Batches
 from flowzoo_frechet.features import FeatureRows, Features
-from flowzoo_frechet.metric import Batches, distance_to
+from flowzoo_frechet.metric import distance_to
 
 NEIGHBOUR = 3
 """The neighbour whose distance is the radius around an image's features."""

@@ -16,8 +16,8 @@ from flowzoo.api import (
     quantise,
     sequential_batches,
 )
+from flowzoo_frechet.feature_metric import BATCH
 from flowzoo_frechet.features import FeatureRows, Features
-from flowzoo_frechet.metric import BATCH
 from flowzoo_frechet.quality import Quality, quality_beside
 
 Progress = Callable[[int, int], object]

@@ -1,0 +1,96 @@
+"""Levels that train at the same time give what levels give that train one after another."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+import flowzoo
+from flowzoo.errors import FlowzooError, NumericalError, OptionError
+from flowzoo.registry.saving import load_model
+from flowzoo.runfolder import RunFolder
+from flowzoo.training.apart import levels_apart
+from flowzoo.training.apart.levels_apart import Apart
+from flowzoo.training.log import TrainingLog
+from flowzoo.training.reporter import Progress, Reporter
+from flowzoo.training.start import resume_run
+from tests.training.conftest import TINY, Start
+
+SEPARATELY = {"order": "separately"}
+
+
+class StopsAtOnce(Reporter):
+    """Interrupts as soon as a level has trained a step, as Ctrl-C would."""
+
+    def update(self, progress: Progress) -> None:
+        if progress.step:
+            raise KeyboardInterrupt
+
+
+def records(folder: Path) -> list[dict[str, object]]:
+    """Return what the log of a run says, without times."""
+    found = TrainingLog(folder / "log.jsonl").read()
+    return [
+        {name: each for name, each in record.items() if name not in ("seconds", "images_per_second")}
+        for record in found
+    ]
+
+
+def test_the_levels_of_an_interrupted_run_end_like_levels_that_train_one_after_another(
+    start: Start, tmp_path: Path
+) -> None:
+    one, apart = tmp_path / "one", tmp_path / "apart"
+    start(one, training=SEPARATELY)
+    with pytest.raises(KeyboardInterrupt):
+        start(apart, training=SEPARATELY, apart=Apart(1), reporter=StopsAtOnce())
+    assert RunFolder(apart).read().status == "running"
+    record = resume_run(apart, device="cpu", apart=Apart(2))
+
+    assert (record.status, record.steps) == ("finished", 6)
+    assert (apart / "model/model.safetensors").read_bytes() == (one / "model/model.safetensors").read_bytes()
+    assert records(apart) == records(one)
+    assert not (apart / "levels").exists()
+    assert resume_run(apart, device="cpu").steps == 6  # there is nothing left to train
+    assert load_model(apart / "model").recipe == load_model(one / "model").recipe
+
+
+@pytest.mark.parametrize(
+    ("what", "kind", "message"),
+    [
+        ("fails", NumericalError, "level 0: the loss is not finite"),
+        ("is killed", FlowzooError, "the process of level 0 was ended by SIGKILL.* --resume --out"),
+        ("breaks", FlowzooError, "the process of level 0 failed: ImportError: no such module"),
+    ],
+)
+def test_a_level_that_ends_badly_is_named(
+    start: Start,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
+    kind: type[Exception],
+    message: str,
+) -> None:
+    monkeypatch.setattr(levels_apart, "PROGRAM", "tests.training.apart_programs")
+    monkeypatch.setenv("APART", what)
+    with pytest.raises(kind, match=message):
+        start(tmp_path / "run", training=SEPARATELY, apart=Apart(2))
+    assert not (tmp_path / "run").exists()  # no level has saved anything
+
+
+def test_what_cannot_train_apart_is_refused(start: Start, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="trains as a whole"):
+        start(tmp_path / "run", apart=Apart(), options={**TINY, "levels": 1}, training=SEPARATELY)
+    images = torch.zeros(8, 1, 8, 8, dtype=torch.uint8)
+    with pytest.raises(OptionError, match="by name instead of images in memory"):
+        flowzoo.train("mrcnf", images, steps=2, options=TINY, parallel="levels", device="cpu")
+    with pytest.raises(OptionError, match="at least 1; got 0"):
+        Apart(0)
+    with pytest.raises(OptionError, match="depend on each other"):
+        flowzoo.train("glow", "digits", steps=2, parallel="levels", device="cpu")
+    start(tmp_path / "run")
+    with pytest.raises(OptionError, match="Leave --parallel out"):
+        resume_run(tmp_path / "run", device="cpu", apart=Apart())
+    assert json.loads((tmp_path / "run/run.json").read_text())["status"] == "finished"
