@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,17 +29,17 @@ def plot_verdicts(judged: Sequence[Verdict], path: Path) -> None:
     Raises:
         FileError: The picture cannot be written.
     """
-    shown = [each for each in judged if each.interval is not None]
+    shown = [each for each in reversed(judged) if each.interval is not None]
     figure = new_figure(9.0, 0.8 + 0.52 * max(len(shown), 1))
     axes = figure.subplots()
-    for row, each in enumerate(reversed(shown)):
-        place, colour = _place(each), COLOURS[each.outcome]
+    for row, each in enumerate(shown):
+        place, width = _place(each)
         kept = max(-WIDE + 1, min(WIDE - 1, place))
-        axes.errorbar(kept, row, xerr=1.0, fmt="o", color=colour, capsize=3)
+        axes.errorbar(kept, row, xerr=width, fmt="o", color=COLOURS[each.outcome], capsize=3)
         if kept != place:
             axes.annotate(f"{place:.0f}", (kept, row), (0, 6), textcoords="offset points", ha="center")
     axes.axvline(0.0, color="#666666", linewidth=1)
-    axes.set_yticks(range(len(shown)), [_title(each) for each in reversed(shown)], fontsize=8)
+    axes.set_yticks(range(len(shown)), [_title(each) for each in shown], fontsize=8)
     axes.set_xlim(-WIDE, WIDE)
     axes.set_ylim(-0.7, len(shown) - 0.3)
     axes.set_xlabel("contradicted  ←  difference, in halves of its interval of 95 %  →  reproduced")
@@ -47,14 +48,19 @@ def plot_verdicts(judged: Sequence[Verdict], path: Path) -> None:
     write_figure(figure, path)
 
 
-def _place(verdict: Verdict) -> float:
-    """Return the difference in halves of its interval, from the margin; positive where the claim holds."""
+def _place(verdict: Verdict) -> tuple[float, float]:
+    """Return the difference from the margin, positive where the claim holds, and half its interval.
+
+    Both are in halves of the interval, so the second is 1; it is 0 where all seeds agree.
+    """
     assert verdict.interval is not None
     assert verdict.difference is not None
     low, high = verdict.interval
     sign = -1.0 if verdict.claim.is_lower else 1.0
     beyond = sign * verdict.difference + verdict.claim.margin
-    return beyond / max((high - low) / 2, 1e-12)
+    if high > low:
+        return beyond / ((high - low) / 2), 1.0
+    return math.copysign(WIDE, beyond) if beyond else 0.0, 0.0
 
 
 def _title(verdict: Verdict) -> str:

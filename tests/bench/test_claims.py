@@ -156,9 +156,10 @@ def test_the_command(tmp_path: Path) -> None:
     rows = [result(*each, seed=seed) for seed in (0, 1) for each in (("glow", 1.9), ("realnvp", 2.0))]
     folder = write(tmp_path / "results", *rows)
     asked = ["bench", "claims", str(folder), "--suite"]
-    page = tmp_path / "claims.md"
-    shown = CliRunner().invoke(app, [*asked, str(suite), "--markdown", str(page)])
+    page, picture = tmp_path / "claims.md", tmp_path / "claims.svg"
+    shown = CliRunner().invoke(app, [*asked, str(suite), "--markdown", str(page), "--plot", str(picture)])
     assert shown.exit_code == 0, shown.output
+    assert picture.read_text().startswith("<?xml")
     assert shown.stdout.startswith("reproduced: glow is better\n")
     assert "| reproduced | glow is better | bits-per-dim on digits: glow 1.9, realnvp 2, difference -0.1" in (
         page.read_text()
