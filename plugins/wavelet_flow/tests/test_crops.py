@@ -209,3 +209,50 @@ def test_only_a_halo_as_wide_as_the_bijector_looks_gives_a_likelihood() -> None:
 def test_the_shape_error_of_the_cascade_comes_through() -> None:
     with pytest.raises(ShapeError, match="odd"):
         flowzoo.create_model("wavelet-flow", (1, 6, 6), levels=3, crop=2)
+
+
+@pytest.mark.parametrize("case", [GLOW, SQUEEZED, REALNVP, ODD, LONG, COARSE_CONTEXT])
+def test_large_images_in_tiles_are_what_they_are_as_a_whole(case: Case) -> None:
+    at_once, x, context = case.ready(at_once=None)
+    tiled, _, _ = case.ready(at_once=case.size)
+    tiled.load_state_dict(at_once.state_dict())
+    assert sum(1 for _ in tiled._windows()) > 1
+    with torch.no_grad():
+        z, log_det = at_once(x, context)
+        found, of_tiles = tiled(x, context)
+        torch.testing.assert_close(found, z, atol=1e-12, rtol=0)
+        torch.testing.assert_close(of_tiles, log_det, atol=1e-10, rtol=0)
+        torch.testing.assert_close(tiled.inverse(z, context), x, atol=1e-10, rtol=0)
+        torch.testing.assert_close(
+            tiled.inverse(2 * z, context), at_once.inverse(2 * z, context), atol=1e-10, rtol=0
+        )
+
+
+def test_each_image_shows_a_window_of_its_own_in_the_first_pass() -> None:
+    crops: Crops = build_component(
+        "bijector", "crops", (1, 24, 24), None, inner="actnorm", size=8, at_once=8
+    ).double()
+    x = noise((1, 24, 24), 0)
+    z, log_det = crops(x, None, Call("initialise", ledger=Ledger()))
+    windows = [window for window, _, _ in crops._windows()]
+    seen = torch.cat([x[place][windows[place]].flatten() for place in range(len(x))])
+    expected = (x - seen.mean()) / seen.std(correction=0)
+    torch.testing.assert_close(z, expected, atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(crops(x)[1], log_det)
+
+
+def test_a_model_of_large_images_computes_in_tiles_what_it_computes_as_a_whole() -> None:
+    glow = {"name": "glow", "steps": 1, "network": SMALL}
+    options = {"levels": 2, "bijector": glow, "last": {**glow, "squeeze": True}, "crop": 8}
+    models = [
+        flowzoo.create_model("wavelet-flow", (1, 64, 48), seed=0, at_once=size, **options).double()
+        for size in (None, 16)
+    ]
+    x = torch.rand(2, 1, 64, 48, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    models[0].initialise([x])
+    randomise(models[0], seed=0)
+    models[1].load_state_dict(models[0].state_dict())
+    first, second = (model.log_prob(x) for model in models)
+    torch.testing.assert_close(first, second, atol=1e-8, rtol=0)
+    first, second = (model.sample(2, seed=1) for model in models)
+    torch.testing.assert_close(first, second, atol=1e-8, rtol=0)

@@ -1,9 +1,12 @@
-"""Training on crops whose loss is, on average, that of the whole image."""
+"""Training on crops whose loss is, on average, that of the whole image; and large images in tiles."""
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import replace
+from types import EllipsisType
 from typing import Annotated, final
 
 import torch
@@ -13,6 +16,7 @@ from torch.nn import functional as F
 
 from flowzoo.api import (
     EVALUATION,
+    Added,
     BijectorSpec,
     BijectorTraits,
     Builder,
@@ -26,6 +30,9 @@ from flowzoo.api import (
 )
 from flowzoo_wavelet_flow.reach import Reach, measure_reach
 from flowzoo_wavelet_flow.tiles import cut, whole
+
+Place = tuple[EllipsisType, slice, slice]
+"""Rows and columns of images."""
 
 
 @final
@@ -47,12 +54,18 @@ class Crops(ConditionalBijector):
 
     A context of another resolution is first resized to the size of the data.
 
+    Images larger than ``at_once`` are computed tile by tile outside of training too, so that memory does not
+    grow with the image: likelihoods, samples and up-scalings are the whole image's, up to rounding, since
+    every tile has a halo as wide as the inner bijector looks, in either direction. In the first pass over the
+    data the inner bijector then sees one window of each image.
+
     Args:
         inner: The inner bijector. It must be convolutional, with ``traits.has_contributions``.
         shape: ``(C, H, W)`` of the data.
         context_shape: Shape of the context, or None without one.
         size: Largest side of a tile.
         halo: Width of the halo; None: as wide as the inner bijector looks, which is measured.
+        at_once: Largest side of an image that is computed at once outside of training; None: any.
 
     Raises:
         OptionError: The inner bijector has no contributions, trains on something else than its
@@ -71,11 +84,13 @@ class Crops(ConditionalBijector):
         *,
         size: int,
         halo: int | None = None,
+        at_once: int | None = None,
     ) -> None:
         super().__init__()
         self.inner = inner
         self._narrow = False
         self._rows, self._columns = (whole(side) for side in shape[1:])
+        self._parts = (self._rows, self._columns)
         if max(shape[1:]) <= size:
             return
         _require_croppable(inner)
@@ -83,6 +98,11 @@ class Crops(ConditionalBijector):
         used = reach if halo is None else Reach(min(halo, reach.halo), reach.step)
         self._rows, self._columns = (cut(side, size, used) for side in shape[1:])
         self._narrow = used.aligned(used.halo) < reach.halo
+        if at_once is not None and max(shape[1:]) > at_once:
+            back = measure_reach(inner, shape[0], context_shape[0] if context_shape else 0, backward=True)
+            both = Reach(max(reach.halo, back.halo), max(reach.step, back.step))
+            high, wide = (cut(side, at_once, both) for side in shape[1:])
+            self._parts = (high, wide)
 
     @property
     def traits(self) -> BijectorTraits:  # type: ignore[override]  # the inner bijector's, on whole tiles
@@ -98,15 +118,59 @@ class Crops(ConditionalBijector):
     def forward(
         self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, PerImage]:
-        return self.inner(x, _to_size(context, x), call)
+        if not self._in_parts or call.training:
+            return self.inner(x, _to_size(context, x), call)
+        zeros = torch.zeros_like(x, dtype=log_det_dtype(x))
+        z, contributions = self.forward_with_contributions(x, zeros, context, call)
+        return z, contributions.flatten(1).sum(1)
 
     def forward_with_contributions(
         self, x: Images, contributions: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Images]:
-        return self.inner.forward_with_contributions(x, contributions, _to_size(context, x), call)
+        context = _to_size(context, x)
+        if not self._in_parts or call.training:
+            return self.inner.forward_with_contributions(x, contributions, context, call)
+        if call.mode == "initialise":
+            self._initialise(x, context, call)
+            call = EVALUATION
+        z, gathered = torch.empty_like(x), torch.empty_like(contributions)
+        for window, tile, inside in self._windows():
+            cut = None if context is None else context[window]
+            found, shares = self.inner.forward_with_contributions(x[window], contributions[window], cut, call)
+            z[tile], gathered[tile] = found[inside], shares[inside]
+        return z, gathered
 
     def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
-        return self.inner.inverse(z, _to_size(context, z), call)
+        context = _to_size(context, z)
+        if not self._in_parts or call.training:
+            return self.inner.inverse(z, context, call)
+        x = torch.empty_like(z)
+        for window, tile, inside in self._windows():
+            cut = None if context is None else context[window]
+            x[tile] = self.inner.inverse(z[window], cut, call)[inside]
+        return x
+
+    @property
+    def _in_parts(self) -> bool:
+        """Whether images are computed tile by tile outside of training."""
+        return any(each.count > 1 for each in self._parts)
+
+    def _windows(self) -> Iterator[tuple[Place, Place, Place]]:
+        """Yield the window of each tile, the tile's place in the image, and its place in the window."""
+        rows, columns = self._parts
+        for down, across in itertools.product(rows.windows(), columns.windows()):
+            window, tile, inside = ((..., *each) for each in zip(down, across, strict=True))
+            yield window, tile, inside
+
+    def _initialise(self, x: Images, context: Images | None, call: Call) -> None:
+        """Let the inner bijector take its state from a window of each image, another one for each."""
+        windows = [window for window, _, _ in self._windows()]
+        chosen = [windows[place % len(windows)] for place in range(len(x))]
+        crops = torch.stack([image[window] for image, window in zip(x, chosen, strict=True)])
+        given = None
+        if context is not None:
+            given = torch.stack([each[window] for each, window in zip(context, chosen, strict=True)])
+        self.inner(crops, given, call)
 
     def loss(self, x: Images, context: Images | None = None, call: Call = EVALUATION) -> PerImage:
         """Return the loss, ``(B,)``: in training an estimate from one tile of each image, otherwise exact."""
@@ -149,10 +213,20 @@ def build_crops(
             ),
         ),
     ] = None,
+    at_once: Annotated[
+        int | None,
+        Added(before=None),
+        Field(
+            ge=2,
+            description="Largest side of an image that is computed at once outside of training; larger ones "
+            "are computed in tiles, which needs less memory. None: any.",
+        ),
+    ] = 256,
 ) -> Crops:
     """Build :class:`Crops`."""
     brought = None if context_shape is None else (context_shape[0], shape[1], shape[2])
-    return Crops(builder.bijector(inner, shape, brought), shape, brought, size=size, halo=halo)
+    made = builder.bijector(inner, shape, brought)
+    return Crops(made, shape, brought, size=size, halo=halo, at_once=at_once)
 
 
 def _require_croppable(inner: ConditionalBijector) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from flowzoo.api import Builder, CascadeOptions, Level, Shape, Spec, cascade_model
+from flowzoo.api import Added, Builder, CascadeOptions, Level, Shape, Spec, cascade_model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,15 @@ class WaveletFlowOptions(CascadeOptions):
             "a narrower one biases the loss.",
         ),
     ] = None
+    at_once: Annotated[
+        int | None,
+        Added(before=256),
+        Field(
+            ge=2,
+            description="With crop: largest side of details that are computed at once outside of training. "
+            "Larger ones are computed in tiles, which needs less memory. None: any.",
+        ),
+    ] = 256
 
 
 def build_wavelet_flow(image_shape: Shape, builder: Builder, *, options: WaveletFlowOptions) -> list[Level]:
@@ -41,6 +50,7 @@ def build_wavelet_flow(image_shape: Shape, builder: Builder, *, options: Wavelet
         Yu, Derpanis and Brubaker, "Wavelet Flow: Fast Training of High Resolution Normalizing Flows", 2020.
     """
     if options.crop is not None:
-        crops = Spec("crops", inner=options.bijector, size=options.crop, halo=options.halo)
+        cropped = {"size": options.crop, "halo": options.halo, "at_once": options.at_once}
+        crops = Spec("crops", inner=options.bijector, **cropped)
         options = replace(options, bijector=crops)
     return cascade_model(image_shape, builder, options=options)

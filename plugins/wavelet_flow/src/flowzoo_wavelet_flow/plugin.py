@@ -49,6 +49,7 @@ def flowzoo_components() -> list[Component]:
                 "last": Spec("glow", steps=8, squeeze=True, network=NETWORK),
                 "crop": None,
                 "halo": None,
+                "at_once": 256,
                 "normalise": "whiten",
                 "precondition": None,
                 "precondition_share": 0.1,

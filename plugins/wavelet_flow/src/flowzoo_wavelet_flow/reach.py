@@ -44,7 +44,9 @@ class Reach:
         return -(-length // self.step) * self.step
 
 
-def measure_reach(bijector: ConditionalBijector, channels: int, context_channels: int) -> Reach:
+def measure_reach(
+    bijector: ConditionalBijector, channels: int, context_channels: int, *, backward: bool = False
+) -> Reach:
     """Measure how far a bijector looks.
 
     NaNs are put at one end of a strip and followed to the other: they pass through layers that start at zero
@@ -55,12 +57,13 @@ def measure_reach(bijector: ConditionalBijector, channels: int, context_channels
         bijector: The bijector. A copy of it is tried.
         channels: Number of channels of the data.
         context_channels: Number of channels of the context, which has the size of the data; 0 without one.
+        backward: Measure how far its inverse looks.
 
     Raises:
         OptionError: It looks at the whole image, or treats places differently, or does not work on another
             size than its own.
     """
-    strips = _Strips(bijector, channels, context_channels)
+    strips = _Strips(bijector, channels, context_channels, backward)
     halo = next((each for each in map(strips.halo, LENGTHS) if each is not None), None)
     if halo is None:
         raise OptionError(
@@ -81,11 +84,14 @@ def measure_reach(bijector: ConditionalBijector, channels: int, context_channels
 class _Strips:
     """A copy of a bijector in float64, tried on strips of random numbers."""
 
-    def __init__(self, bijector: ConditionalBijector, channels: int, context_channels: int) -> None:
+    def __init__(
+        self, bijector: ConditionalBijector, channels: int, context_channels: int, backward: bool
+    ) -> None:
         self.name = type(bijector).__name__
         self._bijector = copy.deepcopy(bijector).double().requires_grad_(False)
         self._channels = channels
         self._context_channels = context_channels
+        self._backward = backward
         self._generator = torch.Generator().manual_seed(0)
         with _refusing(f"{self.name} does not work on other sizes than the image's, which crops have"):
             self._bijector(*self._noise(4, 4 * BREADTH), Call("initialise", ledger=Ledger()))
@@ -145,9 +151,16 @@ class _Strips:
         return draw(self._channels), draw(self._context_channels) if self._context_channels else None
 
     def _contributions(self, x: Images, context: Images | None, turned: bool) -> tuple[Images, Images]:
-        """Return ``z`` and the contributions of strips, in training; transposed if ``turned``."""
+        """Return ``z`` and the contributions of strips, in training; transposed if ``turned``.
+
+        Of the inverse, return what it gives, and zeros.
+        """
         if turned:
             x, context = x.mT, context if context is None else context.mT
+        if self._backward:
+            with _refusing(f"how far the inverse of {self.name} looks cannot be measured"):
+                z = self._bijector.inverse(x, context, Call())
+            return (z.mT if turned else z), torch.zeros_like(z.mT if turned else z)
         with _refusing(f"how far {self.name} looks cannot be measured"):
             z, contributions = self._bijector.forward_with_contributions(
                 x, torch.zeros_like(x), context, Call("train")

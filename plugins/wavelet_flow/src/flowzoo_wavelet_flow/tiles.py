@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -38,6 +39,13 @@ class Axis:
     def count(self) -> int:
         """Number of tiles."""
         return math.ceil(self.length / self.tile)
+
+    def windows(self) -> Iterator[tuple[slice, slice, slice]]:
+        """Yield the window of each tile, the tile's place in the image, and its place in the window."""
+        for start in range(0, self.length, self.tile):
+            first = min(max(start - self.halo, 0), self.length - self.window)
+            stop = min(start + self.tile, self.length)
+            yield slice(first, first + self.window), slice(start, stop), slice(start - first, stop - first)
 
     def places(self, chosen: Integer[Tensor, " batch"]) -> tuple[Places, Bool[Tensor, "batch places"]]:
         """Return where each image's window lies, and which of its places belong to the chosen tile."""
