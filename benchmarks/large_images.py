@@ -2,8 +2,8 @@
 
     python benchmarks/large_images.py --sizes 256,512,1024
 
-On Linux. Each measurement has a process of its own: the peak of its memory beyond what it held before, in MiB,
-and its seconds. Images are noise, and weights are random: neither changes what is measured.
+On Linux. Each measurement has a process of its own: the peak of its memory beyond what it held before, in
+MiB, and its seconds. Images are noise, and weights are random: neither changes what is measured.
 """
 
 from __future__ import annotations
@@ -13,8 +13,13 @@ import json
 import math
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
+
+import torch
+
+import flowzoo
 
 WORK = ("training step", "likelihood", "sample")
 COARSEST = 16
@@ -24,25 +29,30 @@ BATCH = 2
 """Images of a training step."""
 
 
-def measure(size: int, crop: int | None, work: str) -> dict[str, float]:
-    """Do some work once, in this process."""
-    import torch
-
-    import flowzoo
-
-    torch.set_num_threads(1)
+def make(size: int, crop: int | None, folder: str) -> None:
+    """Save a model that has made its first pass over the data, in a process whose memory is not measured."""
     levels = 1 + round(math.log2(size / COARSEST))
-    model = flowzoo.create_model(
-        "wavelet-flow", (3, size, size), levels=levels, crop=crop, at_once=crop, seed=0
-    )
+    options = {"levels": levels, "crop": crop, "at_once": crop, "seed": 0}
+    model = flowzoo.create_model("wavelet-flow", (3, size, size), **options)
+    model.initialise([noise(size)])
+    flowzoo.save_model(model, folder)
+
+
+def noise(size: int) -> torch.Tensor:
+    """Return images of a training step."""
     generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (BATCH, 3, size, size), generator=generator).to(torch.uint8)
-    model.initialise([images])
+    return torch.randint(0, 256, (BATCH, 3, size, size), generator=generator).to(torch.uint8)
+
+
+def measure(size: int, folder: str, work: str) -> dict[str, float]:
+    """Do some work once, in this process."""
+    model = flowzoo.load_model(folder, check=False)
+    images = noise(size)
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     before = memory("VmRSS")
     began = time.perf_counter()
     if work == "training step":
-        model.training_loss(images, generator=generator).backward()
+        model.training_loss(images, generator=torch.Generator().manual_seed(0)).backward()
     elif work == "likelihood":
         with torch.no_grad():
             model.bits_per_dim(images[:1])
@@ -68,8 +78,9 @@ def main() -> None:
     parser.add_argument("--one", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
-        size, crop, work = json.loads(given.one)
-        print(json.dumps(measure(size, crop, work)))
+        torch.set_num_threads(1)
+        size, crop, folder, work = json.loads(given.one)
+        print(json.dumps(measure(size, folder, work) if work else make(size, crop, folder)))
         return
     print("| image | crops | " + " | ".join(f"{each}, MiB (s)" for each in WORK) + " |")
     print("|---|---|" + "---|" * len(WORK))
@@ -77,13 +88,20 @@ def main() -> None:
         for crop in (given.crop, None):
             if crop is None and size > given.whole_up_to:
                 continue
-            cells = []
-            for work in WORK:
-                command = [sys.executable, __file__, "--one", json.dumps([size, crop, work])]
-                done = subprocess.run(command, check=True, capture_output=True, text=True)
-                found = json.loads(done.stdout.splitlines()[-1])
-                cells.append(f"{found['mib']:,.0f} ({found['seconds']:.1f})")
+            with tempfile.TemporaryDirectory() as place:
+                folder = f"{place}/model"
+                alone(size, crop, folder, "")
+                found = [alone(size, crop, folder, work) for work in WORK]
+            cells = [f"{each['mib']:,.0f} ({each['seconds']:.1f})" for each in found]
             print(f"| {size}x{size} | {crop or 'none'} | " + " | ".join(cells) + " |", flush=True)
+
+
+def alone(*job: object) -> dict[str, float]:
+    """Do a job in a process of its own."""
+    command = [sys.executable, __file__, "--one", json.dumps(job)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 if __name__ == "__main__":
