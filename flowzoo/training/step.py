@@ -113,7 +113,7 @@ class TrainingStep:
         """
         ledger = Ledger()
         self.optimiser.zero_grad(set_to_none=True)
-        value = 0.0
+        losses: list[Tensor] = []
         adversary = self.adversary if opposed else None
         if adversary is not None:
             adversary.begin()
@@ -121,26 +121,33 @@ class TrainingStep:
             part = slice(start, start + self._batch_size)
             batch, of_batch = images[part], None if labels is None else labels[part]
             share = len(batch) / len(images)
-            value += self._add_gradient(batch, of_batch, share, ledger)
+            losses.append(self._add_gradient(batch, of_batch, share, ledger))
             if adversary is not None:
                 adversary.add(batch, of_batch, share, ledger)
         figures = None
         if adversary is not None:
-            figures = adversary.finish(learning_rate * self._discriminator_rate)
+            figures = adversary.finish()
             if figures is None:
                 ledger.counts["adversarial terms left out"] = 1.0
-        norm = float(nn.utils.clip_grad_norm_(self._parameters, self._clip))
+        total = nn.utils.get_total_norm([each.grad for each in self._parameters if each.grad is not None])
+        # Reading a number back waits for the device, so a step does it once, at its end.
+        *shares, norm = torch.cat([each.reshape(1) for each in (*losses, total)]).tolist()
+        loss = sum(shares)
+        _require_finite(loss, "loss")
         _require_finite(norm, "gradient")
+        nn.utils.clip_grads_with_norm_(self._parameters, self._clip, total)
+        if adversary is not None and figures is not None:
+            adversary.advance(learning_rate * self._discriminator_rate)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate
         self.optimiser.step()
         self.average.update()
-        return Taken(value, ledger, norm, figures)
+        return Taken(loss, ledger, norm, figures)
 
     def _add_gradient(
         self, batch: IntegerImages, labels: Tensor | None, share: float, ledger: Ledger
-    ) -> float:
-        """Add a batch's share of the step's gradient, and return its share of the loss."""
+    ) -> Tensor:
+        """Add a batch's share of the step's gradient, and return its share of the loss, on the device."""
         call = Call(
             mode="train",
             generator=self._generator,
@@ -152,10 +159,9 @@ class TrainingStep:
         with rounded_products(self._precision, device):
             with autocast(self._precision, device):
                 loss = self._stage.loss(self._flow, batch, call) * share
-            value = float(loss.detach())
-            _require_finite(value, "loss")
             loss.backward()
-        return value
+        ledger.penalties.clear()  # they are in the loss, and the next batch may have another size
+        return loss.detach()
 
 
 def _adversary(

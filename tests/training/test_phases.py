@@ -168,13 +168,13 @@ def test_each_phase_clips_its_gradient_by_its_own_norm(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     norms = []
-    clip = torch.nn.utils.clip_grad_norm_
+    clip = torch.nn.utils.clip_grads_with_norm_
 
-    def watched(parameters: list[torch.nn.Parameter], norm: float) -> torch.Tensor:
+    def watched(parameters: list[torch.nn.Parameter], norm: float, total: torch.Tensor) -> None:
         norms.append(norm)
-        return clip(parameters, norm)
+        clip(parameters, norm, total)
 
-    monkeypatch.setattr("torch.nn.utils.clip_grad_norm_", watched)
+    monkeypatch.setattr("torch.nn.utils.clip_grads_with_norm_", watched)
     train(tmp_path / "run", "a:0.25:1 b:0.75:1", training={"clip": {"b": 2}})
     assert norms == [100.0, 100.0] + [2.0] * 6
     with pytest.raises(OptionError, match=r"'c'.*phases: a, b"):
