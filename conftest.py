@@ -61,6 +61,7 @@ ALLOWED_SKIPS = {
     "[dataset-wallpapers-": "needs unpacked packages; tests/data/test_wallpapers.py makes some up",
     "peak memory cannot be reset here": "a container may forbid writing /proc/self/clear_refs",
     "this processor cannot flush denormals": "not every processor can",
+    "the extra ray is not installed": "Ray has no wheel for every Python",
     "export needs torch 2.7": "the lowest supported version is 2.6",
 }
 """Tests that ``--no-skips`` lets be skipped: a part of the test's id and reason, and why it cannot run."""

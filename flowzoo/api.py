@@ -115,6 +115,7 @@ if TYPE_CHECKING:
     from flowzoo.experiment.training_options import TrainingOptions as TrainingOptions
     from flowzoo.experiment.training_options import parse_training_options as parse_training_options
     from flowzoo.flow import Flow as Flow
+    from flowzoo.flow_values import HIGHEST_TEMPERATURE as HIGHEST_TEMPERATURE
     from flowzoo.hooks import API_VERSION as API_VERSION
     from flowzoo.hooks import hookimpl as hookimpl
     from flowzoo.integers import as_integer as as_integer
@@ -210,6 +211,7 @@ _HOMES = {
     "FlowzooError": "flowzoo.errors",
     "GivenClass": "flowzoo.evaluation.labels",
     "has_labels": "flowzoo.evaluation.labels",
+    "HIGHEST_TEMPERATURE": "flowzoo.flow_values",
     "hold_out": "flowzoo.data.on_disk",
     "hookimpl": "flowzoo.hooks",
     "IdentityBijector": "flowzoo.builtin.identity",

@@ -18,8 +18,9 @@ from flowzoo.flow_values import (
     Labels,
     Temperature,
     by_index,
-    check_labels,
     given_labels,
+    labels_at,
+    labels_of,
     require_finite,
     temperatures_of,
 )
@@ -131,7 +132,7 @@ class Flow(TrainableStack):
             y = kept if kept is not None else y
         result = FlowTerms(pixels_log_det, tuple(terms))
         if call.mode != "initialise" and not is_replica(self):
-            require_finite(result.total(), "log p(x)", "check the data and the model's training log")
+            require_finite(result.total(), "log p(x)", "check the data and the model's training log", self)
         return latents, result
 
     @one_pass
@@ -160,7 +161,7 @@ class Flow(TrainableStack):
         x = self.pixels.inverse(x, None, call)
         if is_replica(self):
             return x
-        require_finite(x, "a decoded image", "lower the temperature, or train the model for longer")
+        require_finite(x, "a decoded image", "lower the temperature, or train the model for longer", self)
         return x
 
     @torch.no_grad()
@@ -218,12 +219,12 @@ class Flow(TrainableStack):
         if batch_size is not None:
             batch_size = positive_integer("batch_size, how many images to draw at once,", batch_size)
         base = torch.Generator().seed() if seed is None else check_seed(seed)
-        given = None if labels is None else check_labels(labels, n, self.classes)
+        given = labels_of(labels, n, self.classes)
         factor = self._check_guidance(guidance, given)
 
         def draw(indices: range, warm_start: WarmStart) -> Images:
             # The pilot's images may be more than those that are wanted.
-            own = None if given is None else given[[index % n for index in indices]]
+            own = labels_at(given, (index % n for index in indices))
             solver = Solving(warm_start=warm_start, guidance=factor)
             call = Call(generator=per_image_generators(base, indices), solver=solver, labels=own)
             return self.decode(self.draw_latents(len(indices), temperature, call), call)

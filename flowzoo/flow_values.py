@@ -7,19 +7,22 @@ from collections.abc import Iterable
 from typing import NamedTuple, SupportsFloat, SupportsIndex
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from flowzoo.call import Call, per_image_generators
 from flowzoo.errors import DataError, NumericalError, OptionError
 from flowzoo.integers import as_integer
 from flowzoo.shapes import Images, PerImage
-from flowzoo.tensors import is_exporting
+from flowzoo.tensors import is_exporting, weights_not_finite
 
 Temperature = SupportsFloat | Iterable[SupportsFloat]
 """One number for all levels, or one for each, coarsest first."""
 
 Labels = Tensor | Iterable[SupportsIndex] | SupportsIndex
 """The class of each image, or one class for all of them; -1 for no label."""
+
+HIGHEST_TEMPERATURE = 10.0
+"""Above it, latents are so far from those of data that no model returns anything like an image."""
 
 NO_LABEL = -1
 """The label of an image that has none."""
@@ -73,6 +76,16 @@ def given_labels(call: Call, labels: Labels | None, images: int, classes: int) -
     return dataclasses.replace(call, labels=check_labels(labels, images, classes))
 
 
+def labels_of(labels: Labels | None, images: int, classes: int) -> Tensor | None:
+    """Return labels as a tensor, ``(images,)``, if there are any; as :func:`check_labels`."""
+    return None if labels is None else check_labels(labels, images, classes)
+
+
+def labels_at(labels: Tensor | None, places: Iterable[int]) -> Tensor | None:
+    """Return the labels of the images at some places, if there are any."""
+    return None if labels is None else labels[torch.as_tensor(list(places), dtype=torch.long)]
+
+
 def check_labels(labels: Labels, images: int, classes: int) -> Tensor:
     """Return labels as a tensor, ``(images,)``; arguments and errors as in :func:`given_labels`."""
     if not classes:
@@ -107,17 +120,29 @@ def _as_tensor(labels: Labels, images: int) -> Tensor:
     return found.long()
 
 
-def require_finite(values: Tensor, what: str, advice: str) -> None:
+def require_finite(values: Tensor, what: str, advice: str, model: nn.Module) -> None:
     """Refuse values that are not finite.
 
+    Args:
+        values: One row for each image.
+        what: What they are, for the message.
+        advice: What to do about it, for a model whose weights are finite.
+        model: The model that computed them.
+
     Raises:
-        NumericalError: They are not; the message names the images.
+        NumericalError: They are not; the message names the images, and the weights if these are the reason.
     """
     if is_exporting():
         return
     finite = values.isfinite().flatten(1).all(1) if values.ndim > 1 else values.isfinite()
     if not bool(finite.all()):
         bad = (~finite).nonzero().flatten()[:5].tolist()
+        broken = weights_not_finite(model)
+        if broken:
+            raise NumericalError(
+                f"{what} is not finite, since the model's weights are not: {broken} holds NaN or infinite "
+                "values. Use another copy of the model, or train it again"
+            )
         raise NumericalError(f"{what} is not finite for image(s) {bad} of the batch; {advice}")
 
 
@@ -158,6 +183,9 @@ def temperatures_of(temperature: Temperature, levels: int) -> list[float]:
             f"temperature: give one number, or one for each of the {levels} levels, coarsest first; "
             f"got {len(temperatures)}"
         )
-    if not all(0.0 <= t < float("inf") for t in temperatures):
-        raise OptionError(f"temperature: it must be finite and at least 0, got {temperature}")
+    if not all(0.0 <= t <= HIGHEST_TEMPERATURE for t in temperatures):
+        raise OptionError(
+            f"temperature: it must lie between 0 and {HIGHEST_TEMPERATURE:g}, got {temperature}. Images of "
+            "a trained model are best near 1"
+        )
     return temperatures

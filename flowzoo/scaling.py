@@ -22,12 +22,14 @@ from collections.abc import Callable
 from typing import SupportsIndex
 
 import torch
+from torch import Tensor
 
 from flowzoo.builtin.log_det import widest_dtype
 from flowzoo.calibration import in_batches
 from flowzoo.call import Call, per_image_generators
-from flowzoo.errors import DataError, NumericalError, OptionError, ShapeError
+from flowzoo.errors import DataError, OptionError, ShapeError
 from flowzoo.flow import Flow
+from flowzoo.flow_values import Labels, labels_at, labels_of, require_finite
 from flowzoo.integers import as_integer, positive_integer
 from flowzoo.seeds import check_seed
 from flowzoo.shapes import Images, Shape
@@ -68,6 +70,10 @@ def check_steps(flow: Flow, steps: SupportsIndex) -> int:
         OptionError: The model does not have so many levels besides the coarsest.
     """
     count = as_integer(steps)
+    if count and len(flow.levels) == 1:
+        raise OptionError(
+            "this model has one level, so it keeps no smaller image to scale. Use a model with several levels"
+        )
     if count is None or not 0 <= count < len(flow.levels):
         raise OptionError(
             f"steps is {steps!r:.40}, and this model scales by at most {len(flow.levels) - 1} steps: it has "
@@ -107,6 +113,7 @@ def upscale(
     seed: SupportsIndex | None = None,
     *,
     first: int = 0,
+    labels: Labels | None = None,
     batch_size: SupportsIndex | None = None,
 ) -> Images:
     """Draw images that :func:`downscale` takes to a given one.
@@ -121,13 +128,16 @@ def upscale(
         temperature: Standard deviation of these levels' latents; at 0 the result is ``D(coarse)``.
         seed: Makes the draw repeatable; the global random state is not touched either way.
         first: Number of the first image among those of the seed; another number gives another draw.
+        labels: For a model with classes: the class that each image is decoded with, ``(B,)``, or one for all;
+            -1 for no label.
         batch_size: Images at once; by default all of them.
 
     Returns:
         ``(B, C, H, W)``, in ``[0, 1)`` up to what the model leaves outside; dtype as :func:`downscale`.
 
     Raises:
-        OptionError: As :func:`downscale`, or the temperature or the seed is out of range.
+        OptionError: As :func:`downscale`, or the temperature or the seed is out of range, the model has no
+            such class, or there is not one label for each image.
         ShapeError: ``coarse`` is not a batch of images of that shape.
         DataError: As :func:`downscale`, or a value lies more than 1 outside ``[0, 1)``: it is in other units.
         NumericalError: The result is not finite.
@@ -141,10 +151,12 @@ def upscale(
         )
     base = torch.Generator().seed() if seed is None else check_seed(seed)
     at_once = len(y) if batch_size is None else positive_integer("batch_size", batch_size)
+    own = labels_of(labels, len(y), flow.classes)
 
     def draw(places: range, warm_start: WarmStart) -> Images:
         generators = per_image_generators(base, (first + place for place in places))
-        call = Call(generator=generators, solver=Solving(warm_start=warm_start))
+        given = labels_at(own, places)
+        call = Call(generator=generators, solver=Solving(warm_start=warm_start), labels=given)
         return to_pixels(flow, _take_up(flow, y[places.start : places.stop], steps, temperature, call))
 
     # The pilot is only the first image, since there is always one.
@@ -157,6 +169,7 @@ def project(
     x: Images,
     steps: SupportsIndex,
     *,
+    labels: Labels | None = None,
     batch_size: SupportsIndex | None = None,
     progress: Callable[[int], None] = lambda images: None,
 ) -> Images:
@@ -170,6 +183,8 @@ def project(
         flow: The model.
         x: ``(B, C, H, W)`` in ``[0, 1)`` up to what a sample leaves outside.
         steps: The number of finest levels whose latents become zero.
+        labels: For a model with classes: the class that each image is encoded and decoded with, ``(B,)``, or
+            one for all; -1 for no label.
         batch_size: Images at once; by default all of them.
         progress: Called with the number of images done, after each batch.
 
@@ -177,7 +192,7 @@ def project(
         ``(B, C, H, W)``; dtype as :func:`downscale`.
 
     Raises:
-        OptionError: The model has too few levels.
+        OptionError: The model has too few levels or no such class, or there is not one label for each image.
         ShapeError: ``x`` is not a batch of images of the model's shape.
         DataError: There is no image, or a value lies where the pixel transform is not defined.
         NumericalError: The result is not finite.
@@ -187,10 +202,13 @@ def project(
     if not len(x):
         raise DataError("there are no images to project. Give at least one")
     at_once = len(y) if batch_size is None else positive_integer("batch_size", batch_size)
+    own = labels_of(labels, len(x), flow.classes)
 
     def decode(places: range, warm_start: WarmStart) -> Images:
-        call = Call(generator=per_image_generators(0, places), solver=Solving(warm_start=warm_start))
-        kept = _take_down(flow, y[places.start : places.stop], count, places.start)
+        given = labels_at(own, places)
+        generators = per_image_generators(0, places)
+        call = Call(generator=generators, solver=Solving(warm_start=warm_start), labels=given)
+        kept = _take_down(flow, y[places.start : places.stop], count, places.start, given)
         return to_pixels(flow, _take_up(flow, kept, count, 0.0, call))
 
     found = []
@@ -200,9 +218,11 @@ def project(
     return torch.cat(found)
 
 
-def _take_down(flow: Flow, y: Images, steps: SupportsIndex, first: int = 0) -> Images:
+def _take_down(
+    flow: Flow, y: Images, steps: SupportsIndex, first: int = 0, labels: Tensor | None = None
+) -> Images:
     # If a transform draws, an image's draw must not depend on other images.
-    call = Call(generator=per_image_generators(0, range(first, first + len(y))))
+    call = Call(generator=per_image_generators(0, range(first, first + len(y))), labels=labels)
     for place in range(steps):
         kept = flow.level(place).take_apart(y, call).kept
         assert kept is not None, "only the last level keeps nothing"
@@ -248,10 +268,7 @@ def to_pixels(flow: Flow, y: Images) -> Images:
         NumericalError: A value is not finite.
     """
     x = flow.pixels.inverse(y.to(widest_dtype(y.device)))
-    if not bool(x.isfinite().all()):
-        raise NumericalError(
-            "a scaled image is not finite. Lower the temperature, or train the model for longer"
-        )
+    require_finite(x, "a scaled image", "lower the temperature, or train the model for longer", flow)
     return x
 
 

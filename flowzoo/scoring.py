@@ -145,7 +145,10 @@ def scores_of_pixels(flow: Flow) -> dict[int, Images]:
 def _require_unmixed(flow: Flow) -> None:
     levels = (flow.level(place) for place in range(len(flow.levels)))
     if not flow.pixels.traits.pointwise or not all(level.transform.traits.permutes for level in levels):
-        raise OptionError("the model mixes pixels before its splits, so that no pixel belongs to one level")
+        raise OptionError(
+            "the model mixes pixels before its splits, so that no pixel belongs to one level. Use a model "
+            "whose transforms only move pixels, such as realnvp, glow or lcma"
+        )
 
 
 def _contributions(scoring: Flow, levels: int, images: Images, call: Call) -> list[Scores]:

@@ -75,6 +75,17 @@ def trainable(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
 
 
+def weights_not_finite(module: nn.Module) -> str:
+    """Return the name of the first parameter that is not finite, or buffer that holds NaN; empty without one.
+
+    A buffer may hold an infinite bound.
+    """
+    for name, value in module.named_parameters():
+        if not bool(value.isfinite().all()):
+            return name
+    return next((name for name, value in module.named_buffers() if bool(value.isnan().any())), "")
+
+
 def is_exporting() -> bool:
     """Whether ``torch.export`` traces a model. Values are unknown then, so that none can be checked."""
     return CAN_EXPORT and torch.compiler.is_exporting()

@@ -270,6 +270,15 @@ def test_a_log_prob_that_is_not_finite_names_its_images() -> None:
         flow.log_prob(x)
 
 
+def test_weights_that_are_not_finite_are_named_and_images_are_not_blamed() -> None:
+    flow = Flow(SHAPE, [detail_level(Wave()), last_level(Wave(False))], Affine()).double()
+    with torch.no_grad():
+        next(flow.level(1).parameters()).fill_(float("nan"))
+
+    with pytest.raises(NumericalError, match=r"weights are not: levels\.1\."):
+        flow.log_prob(images())
+
+
 @pytest.mark.parametrize(
     ("levels", "message"),
     [

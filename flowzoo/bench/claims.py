@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from flowzoo.bench.report.charts import curve_of
 from flowzoo.bench.report.evidence import difference, errors_for
 from flowzoo.bench.report.ranking import Bits, sample_of
 from flowzoo.bench.result import QUALITY, Result
@@ -29,6 +30,7 @@ class Verdict:
         paired: Whether the interval rests on differences of the same images.
         outcome: The verdict.
         reason: Why there is none.
+        level: Bits/dim to which the times are, for a claim at a common level.
     """
 
     claim: ClaimEntry
@@ -40,6 +42,7 @@ class Verdict:
     paired: bool
     outcome: Outcome
     reason: str = ""
+    level: float | None = None
 
 
 def verdicts(suite: Suite, results: Sequence[Result], bits: Bits) -> Iterator[Verdict]:
@@ -61,7 +64,16 @@ def verdicts(suite: Suite, results: Sequence[Result], bits: Bits) -> Iterator[Ve
 
 def _verdict(claim: ClaimEntry, title: str, results: Sequence[Result], bits: Bits) -> Verdict:
     sides = ((claim.row, claim.metric), (claim.than, claim.metric_of_other))
-    rows = [_side(claim, label, metric, results) for label, metric in sides]
+    cells = [[each for each in results if each.label == label] for label, _ in sides]
+    level = _common_level(claim, [*cells[0], *cells[1]]) if claim.at_common_level else None
+    rows = [
+        {
+            each.experiment.seed: (each, figure)
+            for each in found
+            if (figure := _figure(claim, metric, each, level)) is not None
+        }
+        for found, (_, metric) in zip(cells, sides, strict=True)
+    ]
     seeds = tuple(sorted(rows[0].keys() & rows[1].keys()))
     if not seeds:
         lacking = [label for label, row in zip((claim.row, claim.than), rows, strict=True) if not row]
@@ -73,26 +85,13 @@ def _verdict(claim: ClaimEntry, title: str, results: Sequence[Result], bits: Bit
     means = (first, second)
     reach, paired = _reach(claim, pairs, figures, bits)
     found = first - second
+    verdict = Verdict(claim, title, means, found, None, seeds, paired, "undecided", level=level)
     if reach is None:
-        return Verdict(
-            claim, title, means, found, None, seeds, False, "undecided", "one seed, and no spread is known"
-        )
-    interval = (found - reach, found + reach)
+        return replace(verdict, reason="one seed, and no spread is known")
+    verdict = replace(verdict, interval=(found - reach, found + reach))
     if len(seeds) == 1:
-        reason = "one seed, which says nothing about the spread of trainings"
-        return Verdict(claim, title, means, found, interval, seeds, paired, "undecided", reason)
-    return Verdict(claim, title, means, found, interval, seeds, paired, _outcome(claim, interval))
-
-
-def _side(
-    claim: ClaimEntry, label: str, metric: str, results: Sequence[Result]
-) -> dict[int, tuple[Result, float]]:
-    """Return the cell and the figure of each seed of one side of a claim."""
-    return {
-        each.experiment.seed: (each, figure)
-        for each in results
-        if each.label == label and (figure := _figure(claim, metric, each)) is not None
-    }
+        return replace(verdict, reason="one seed, which says nothing about the spread of trainings")
+    return replace(verdict, outcome=_outcome(claim, (found - reach, found + reach)))
 
 
 def _outcome(claim: ClaimEntry, interval: tuple[float, float]) -> Outcome:
@@ -121,8 +120,17 @@ def _reach(
     return math.sqrt(variance / seeds) * errors_for(seeds - 1), False
 
 
-def _figure(claim: ClaimEntry, metric: str, result: Result) -> float | None:
+def _common_level(claim: ClaimEntry, cells: Sequence[Result]) -> float | None:
+    """Return the lowest bits/dim that the training of every cell reached."""
+    measured = (cell.metrics.get(claim.metric) for cell in cells)
+    curves = [curve_of(each.details) for each in measured if each is not None]
+    return max((min(bits for _, bits in curve) for curve in curves if curve), default=None)
+
+
+def _figure(claim: ClaimEntry, metric: str, result: Result, level: float | None) -> float | None:
     measured = result.metrics.get(metric)
+    if level is not None and measured is not None:
+        return next((seconds for seconds, bits in curve_of(measured.details) if bits <= level), None)
     if measured is None or not (measured.valid or claim.detail):
         return None
     found = measured.details.get(claim.detail) if claim.detail else measured.value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from flowzoo.bench.cell import Cell
 from flowzoo.bench.result import Environment, Result
@@ -24,6 +25,17 @@ def made_with(cell: Cell, plan: Result) -> Provenance:
     """
     metrics = [f"metric:{name}" for name, _ in cell.metrics.values()]
     return provenance_of(default_registry(), [*plan.components, *metrics])
+
+
+def expected_of(cell: Cell, plan: Result) -> dict[str, Any]:
+    """Return what :func:`~flowzoo.bench.elsewhere.unlike_the_runner` compares, as plain data.
+
+    Args:
+        cell: The cell.
+        plan: The cell's record without figures.
+    """
+    here = made_with(cell, plan)
+    return {"versions": dict(here.versions), "fingerprints": dict(here.fingerprints)}
 
 
 def changed_since(result: Result, now: Provenance) -> str:

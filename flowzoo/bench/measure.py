@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -37,8 +36,15 @@ from flowzoo.training.log import TrainingLog
 from flowzoo.training.reporter import Progress, Reporter
 from flowzoo.training.start import resume_run, start_run
 
-Tell = Callable[[str, float, float | None], None]
-"""Receives what is being done, which fraction of it is done, and the last validation's bits/dim."""
+
+class Tell(Protocol):
+    """Receives what is being done, which fraction of it is done, and the last validation's bits/dim.
+
+    ``is_step`` says that it was a step or a validation of the training, so that the fraction is that of the
+    stage.
+    """
+
+    def __call__(self, stage: str, share: float, bits: float | None, is_step: bool = False) -> None: ...
 
 
 class CellRun:
@@ -235,4 +241,5 @@ class _StageReporter(Reporter):
         self._tell = tell
 
     def update(self, progress: Progress) -> None:
-        self._tell(f"training, {progress.work or progress.stage}", progress.used, progress.bits_per_dim)
+        stage = f"training, {progress.work or progress.stage}"
+        self._tell(stage, progress.used, progress.bits_per_dim, is_step=not progress.work)

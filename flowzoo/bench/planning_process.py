@@ -28,9 +28,18 @@ class PlanningProcess:
         device: A device, as :func:`~flowzoo.device.prepare_device` takes it.
         output: File for the output of plugins.
         told: Called with the number of cells that are planned.
+        elsewhere: Whether the cells will run on other machines, so that this one need not have the device.
     """
 
-    def __init__(self, cells: Sequence[Cell], device: str, output: Path, told: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        cells: Sequence[Cell],
+        device: str,
+        output: Path,
+        told: Callable[[int], None],
+        *,
+        elsewhere: bool = False,
+    ) -> None:
         self.results: list[Result] = []
         """The records of the cells before anything is measured."""
         self.device = device
@@ -38,6 +47,7 @@ class PlanningProcess:
         self._cells = cells
         self._output = output
         self._told = told
+        self._elsewhere = elsewhere
 
     def make(self) -> None:
         """Plan all cells.
@@ -54,7 +64,7 @@ class PlanningProcess:
         cells = CELLS.dump_python(list(self._cells[first:]), mode="json")
         inbox: queue.Queue[tuple[WorkerProcess, Message | None]] = queue.Queue()
         limit: float | None = None
-        job = {"job": "plan", "device": self.device, "cells": cells}
+        job = {"job": "plan", "device": self.device, "elsewhere": self._elsewhere, "cells": cells}
         with WorkerProcess(job, 1, self._output, inbox) as worker:
             while len(self.results) < len(self._cells):
                 try:

@@ -29,7 +29,10 @@ Status = Literal["finished", "failed"]
 Platform = tuple[str, str]
 """Kind of device and precision; both empty if unknown."""
 
-Cause = Literal["error", "time-out", "crash", "out-of-memory", "not finite"]
+Cause = Literal["error", "time-out", "crash", "out-of-memory", "not finite", "stopped"]
+
+STOPPED: Cause = "stopped"
+"""The cause where whoever runs a cell has ended it, such as a sweep whose other trials are better."""
 
 
 class ResultError(FlowzooError, ValueError):

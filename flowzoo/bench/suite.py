@@ -124,6 +124,8 @@ class ClaimEntry(_Part):
         metric: Label of the metric whose figure is claimed to be smaller, or larger.
         than_metric: Label of the other row's metric, such as one at another temperature; the same if None.
         detail: A figure among the metric's details instead of its own, such as ``joint_bpd``.
+        at_common_level: For a metric whose details hold the curve of a training, such as ``time-to-bpd``: the
+            time until the lowest bits/dim that every cell of both rows reached, not the metric's figure.
         is_lower: Whether the favoured row's figure is claimed to be the smaller one; otherwise the larger.
         margin: By how much the favoured row may be worse; if negative, by how much it has to be better.
         data: Title of the only data set that the claim is about; None for all.
@@ -136,6 +138,7 @@ class ClaimEntry(_Part):
     metric: Name = "bits-per-dim"
     than_metric: Name | None = None
     detail: Annotated[str, Field(max_length=100)] = ""
+    at_common_level: bool = False
     is_lower: bool = True
     margin: Annotated[float, Field(strict=False)] = 0.0
     data: Name | None = None

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from flowzoo.bench.cell import CELLS
+from flowzoo.bench.elsewhere import unlike_the_runner
 from flowzoo.bench.failure import explain
 from flowzoo.bench.measure import CellRun
 from flowzoo.bench.plan import Planner, unplanned
@@ -35,7 +36,7 @@ def main() -> None:
 def _plan(job: dict[str, Any], send: Send) -> None:
     """Plan cells, and send for each its record, or the reason why there is none."""
     try:
-        device = prepare_device(job["device"])
+        device = torch.device(job["device"]) if job["elsewhere"] else prepare_device(job["device"])
     except FlowzooError as error:
         send({"refused": str(error)})
         return
@@ -58,19 +59,25 @@ def _run(job: dict[str, Any], send: Send) -> None:
     result_path, work = Path(job["result"]), Path(job["work"])
     told, last = 0.0, ""
 
-    def tell(stage: str, share: float, bits: float | None) -> None:
+    def tell(stage: str, share: float, bits: float | None, is_step: bool = False) -> None:
         nonlocal told, last
         if stage != last or time.monotonic() - told > TELL_EVERY:
             told, last = time.monotonic(), stage
-            send({"stage": stage, "share": share, "bits": bits})
+            send({"stage": stage, "share": share, "bits": bits, "is_step": is_step})
 
+    plan = read_result(job["plan"])
+    if "expected" in job:
+        reason = unlike_the_runner(cell, plan, job["expected"], job["device"])
+        if reason:
+            send({"refused": reason})
+            return
     torch.set_num_threads(job["threads"])
     work.mkdir(parents=True, exist_ok=True)
     # The worker of an interrupted runner may take a moment to notice that.
     with hold(work / "lock", f"another process is running this cell in {work}", timeout=60):
         run = CellRun(
             cell,
-            read_result(job["plan"]),
+            plan,
             work,
             job["device"],
             job["jobs"],

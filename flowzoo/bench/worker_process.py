@@ -22,4 +22,6 @@ class WorkerProcess(ProgramProcess):
         output: Path,
         inbox: queue.Queue[tuple[Self, Message | None]],
     ) -> None:
+        self.lost = ""
+        """Empty: a process that is killed on this machine has failed, and is not started again."""
         super().__init__("flowzoo.bench.worker", job, threads, output, inbox)

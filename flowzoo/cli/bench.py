@@ -18,6 +18,15 @@ from flowzoo.cli.choose import JsonOption
 from flowzoo.cli.command import add_command
 from flowzoo.cli.completion import names_of
 from flowzoo.cli.console import complain, console, print_json, say, table
+from flowzoo.cli.engine_options import (
+    AddressOption,
+    CpusOption,
+    EngineOption,
+    GpusOption,
+    MinutesOption,
+    PartitionOption,
+    RetriesOption,
+)
 from flowzoo.cli.roots import RootsOption, read_roots
 from flowzoo.cli.subject import DeviceOption
 from flowzoo.errors import OptionError
@@ -71,9 +80,13 @@ def run(
         typer.Option("--overwrite", help="Which finished cells to run again."),
     ] = "never",
     jobs: Annotated[
-        int,
-        typer.Option("--jobs", help="Number of cells at the same time. More than one slows each down."),
-    ] = 1,
+        int | None,
+        typer.Option(
+            "--jobs",
+            help="Number of cells at the same time. On one machine, more than one slows each down.",
+            show_default="1, or as many as the engine has room for",
+        ),
+    ] = None,
     timeout: Annotated[
         float | None,
         typer.Option(
@@ -99,6 +112,17 @@ def run(
             show_default="the suite's, or float32",
         ),
     ] = None,
+    engine: EngineOption = "local",
+    address: AddressOption = None,
+    cpus: CpusOption = None,
+    gpus: GpusOption = None,
+    retries: RetriesOption = None,
+    partition: PartitionOption = None,
+    minutes: MinutesOption = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="List the cells, and how each would be started, but run none."),
+    ] = False,
     allow_failures: Annotated[
         bool, typer.Option("--allow-failures", help="Exit with status 0 even if cells failed.")
     ] = False,
@@ -107,13 +131,27 @@ def run(
 
     One such training is a cell, and runs in a process of its own. Finished cells are kept, so repeat the
     command to continue an interrupted suite. The exit status is 1 if a cell failed.
+
+    With --engine, cells run on Ray or Slurm instead of this machine. --address, --cpus, --gpus, --retries,
+    --partition and --minutes are options of these engines.
     """
     from flowzoo.bench.cell import ambiguous, cells_of, missing, rows_of, select, without_missing_metrics
+    from flowzoo.bench.engines.known import choose, preview
+    from flowzoo.bench.engines.remote import ENGINE_FOLDER, RemoteLauncher
     from flowzoo.bench.runner import Runner
     from flowzoo.bench.store import suite_folder
     from flowzoo.bench.suites import find_suite
     from flowzoo.cli.suite_progress import SuiteProgress
 
+    options = {
+        "address": address,
+        "cpus": cpus,
+        "gpus": gpus,
+        "retries": retries,
+        "partition": partition,
+        "minutes": minutes,
+    }
+    chosen = choose(engine, {name: value for name, value in options.items() if value is not None})
     asked = find_suite(suite)
     asked = _with_roots(asked, roots or [])
     if seeds is not None:
@@ -129,6 +167,12 @@ def run(
     for name, reason in {**ambiguous(asked), **absent}.items():
         complain(f"left out '{name}': {reason}")
     cells = select(cells_of(asked, training), models, data)
+    folder = suite_folder(out, asked.name)
+    if dry_run:
+        for cell in cells:
+            say(cell.title)
+        say(preview(chosen, folder / ENGINE_FOLDER))
+        return
     with SuiteProgress(asked.name, len(cells)) as progress:
         runner = Runner(
             out,
@@ -137,11 +181,12 @@ def run(
             overwrite=overwrite,
             timeout=timeout if timeout is not None else asked.timeout,
             watcher=progress,
+            launcher=RemoteLauncher(chosen, folder / ENGINE_FOLDER) if chosen else None,
         )
         results = runner.run(cells)
     failed = sum(result.status == "failed" for result in results)
     say(
-        f"{len(results)} cell{'s' if len(results) != 1 else ''} in {suite_folder(out, asked.name)}: "
+        f"{len(results)} cell{'s' if len(results) != 1 else ''} in {folder}: "
         f"{len(results) - failed} finished, {failed} failed"
     )
     if failed:
@@ -225,7 +270,14 @@ def _with_roots(suite: Suite, assignments: Sequence[str]) -> Suite:
     return suite.model_copy(update={"data": data})
 
 
-add_command(app, "run", run, "flowzoo bench run quick --models 'msflow-*' --seeds 0,1")
+add_command(
+    app,
+    "run",
+    run,
+    "flowzoo bench run quick --models 'msflow-*' --seeds 0,1\n"
+    "flowzoo bench run quick --engine ray --cpus 1\n"
+    "flowzoo bench run quick --engine slurm --partition gpu --gpus 1 --minutes 240 --dry-run",
+)
 add_command(app, "list", list_suites, "flowzoo bench list")
 add_command(app, "report", report, "flowzoo bench report results --html report.html")
 add_command(app, "site", site, "flowzoo bench site results --out site")

@@ -27,6 +27,10 @@ def claims(
     markdown: Annotated[
         Path | None, typer.Option("--markdown", help="Write the verdicts as Markdown to this file.")
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option("--plot", help="Draw the differences with their intervals: a PNG, SVG or PDF file."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Judge the claims of papers by the records of a suite.
@@ -41,7 +45,10 @@ def claims(
     from flowzoo.bench.store import read_results
     from flowzoo.bench.suites import find_suite
     from flowzoo.files import write_text
+    from flowzoo.plots import check_plot
 
+    if plot is not None:
+        check_plot(plot)
     asked = find_suite(suite)
     if not asked.claims:
         raise OptionError(f"suite '{asked.name}' states no claims. Name one that does, such as claims")
@@ -55,6 +62,11 @@ def claims(
     if markdown is not None:
         write_text(markdown, _markdown(judged))
         say(f"wrote {markdown}")
+    if plot is not None:
+        from flowzoo.bench.claims_plot import plot_verdicts
+
+        plot_verdicts(judged, plot)
+        say(f"wrote {plot}")
 
 
 def _print(judged: Sequence[Verdict]) -> None:
@@ -71,7 +83,8 @@ def _print(judged: Sequence[Verdict]) -> None:
 def _evidence(verdict: Verdict) -> str:
     """Return the figures in words."""
     claim = verdict.claim
-    what = f"{claim.metric}{f', {claim.detail}' if claim.detail else ''} on {verdict.data}"
+    level = "" if verdict.level is None else f", seconds to {verdict.level:.3f} bits/dim"
+    what = f"{claim.metric}{level}{f', {claim.detail}' if claim.detail else ''} on {verdict.data}"
     first, second = verdict.figures
     if first is None or second is None or verdict.difference is None:
         return f"{what}: {verdict.reason}"

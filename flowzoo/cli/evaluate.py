@@ -157,6 +157,7 @@ def evaluate(
     kept: list[Path] = []
     with _saying_what_is_kept(kept), stoppable(), counting_each() as count:
         audited = count("% of the density audit")
+        audited_given_class = count("% of the density audit given the class")
         evaluation = report.evaluate(
             run,
             data,
@@ -173,6 +174,7 @@ def evaluate(
                 audit=lambda share: audited(round(100 * share), 100),
                 floor=count("images for the Gaussian floor"),
                 labels=count("images for each class"),
+                labels_audit=lambda share: audited_given_class(round(100 * share), 100),
                 measured=keep,
             ),
             importance_samples=importance_samples,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -13,6 +13,8 @@ from flowzoo.cli.console import complain
 from flowzoo.errors import OptionError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from flowzoo.data.dataset import ImageSource
     from flowzoo.flow import Flow
     from flowzoo.shapes import Images
@@ -39,6 +41,72 @@ PicturesOption = Annotated[
         show_default=False,
     ),
 ]
+PictureOption = Annotated[Path, typer.Option("-o", "--output", help="PNG file to write.")]
+NoiseSeedOption = Annotated[int, typer.Option("--seed", help="Random seed of the noise of integer images.")]
+ClassOption = Annotated[
+    str | None,
+    typer.Option(
+        "--class",
+        help="Encode and decode images as ones of this class, for a model that was trained with classes: a "
+        "number from 0 on, or own for the label that each image has in its data set.",
+        metavar="NUMBER|own",
+        show_default="no class",
+    ),
+]
+DrawnClassOption = Annotated[
+    str | None,
+    typer.Option(
+        "--class",
+        help="Draw images of this class, for a model that was trained with classes: a number from 0 on.",
+        metavar="NUMBER",
+        show_default="no class",
+    ),
+]
+
+OWN = "own"
+"""What ``--class`` calls the label of each image."""
+
+
+class Rows(NamedTuple):
+    """The images that the rows of a picture are about.
+
+    Attributes:
+        images: ``(B, C, H, W)`` in ``[0, 1)``.
+        labels: Their classes in their data set, ``(B,)``; None where they have none.
+    """
+
+    images: Images
+    labels: Tensor | None
+
+
+def parse_class(text: str | None, flow: Flow, labels: Tensor | None = None) -> Tensor | int | None:
+    """Return the labels with which a model computes; None for no class.
+
+    Args:
+        text: What ``--class`` is given.
+        flow: The model.
+        labels: The images' own labels, which ``own`` stands for, if they have any.
+
+    Raises:
+        OptionError: The model has no classes or no such class, or the images have no labels.
+    """
+    if text is None:
+        return None
+    if not flow.classes:
+        raise OptionError(
+            "--class is given, and this model was trained without classes. Leave it out, or train a model "
+            "with --set classes=10 on images with labels"
+        )
+    if text == OWN:
+        if labels is None:
+            raise OptionError("--class is own, and these images have no labels. Give the number of a class")
+        return labels
+    try:
+        return int(text)
+    except ValueError as error:
+        raise OptionError(
+            f"--class is '{text}'. Give the number of a class, 0 to {flow.classes - 1}"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -55,12 +123,12 @@ class OpenSplit:
     source: ImageSource
     name: str
 
-    def first(self, count: int, seed: int) -> Images:
-        """Return the first images, ``(B, C, H, W)`` in ``[0, 1)``; fewer if there are fewer."""
+    def first(self, count: int, seed: int) -> Rows:
+        """Return the first images; fewer if there are fewer."""
         return self.at(range(min(count, len(self.source))), seed)
 
-    def at(self, indices: Sequence[int], seed: int) -> Images:
-        """Return the images at ``indices``, ``(B, C, H, W)`` in ``[0, 1)``.
+    def at(self, indices: Sequence[int], seed: int) -> Rows:
+        """Return the images at ``indices``.
 
         Raises:
             OptionError: There is no such image.
@@ -75,7 +143,7 @@ class OpenSplit:
                     "Choose among these"
                 )
         call = Call(generator=per_image_generators(seed, indices))
-        return self.flow.dequantise(self.source.take(indices), call).x
+        return Rows(self.flow.dequantise(self.source.take(indices), call).x, self.source.labels_at(indices))
 
 
 def open_split(run: Path, flow: Flow, data: str | None, options: Mapping[str, Any], split: str) -> OpenSplit:
@@ -102,8 +170,8 @@ def load_rows(
     data: str | None,
     moved: Mapping[str, Any],
     seed: int,
-) -> Images:
-    """Return the images, ``(B, C, H, W)`` in ``[0, 1)``, that the rows of a picture are about.
+) -> Rows:
+    """Return the images that the rows of a picture are about.
 
     Args:
         run: The model's folder.
@@ -132,4 +200,4 @@ def load_rows(
         )
     if len(pictures) > MOST_IMAGES:
         raise OptionError(f"there are {len(pictures)} pictures, and at most {MOST_IMAGES} fit. Give fewer")
-    return torch.cat([load_picture(path, flow.image_shape) for path in pictures])
+    return Rows(torch.cat([load_picture(path, flow.image_shape) for path in pictures]), None)

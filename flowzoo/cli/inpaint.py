@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flowzoo.cli.console import say
-from flowzoo.cli.images import ImagesOption, PicturesOption, SplitOption, load_rows
+from flowzoo.cli.images import (
+    ClassOption,
+    ImagesOption,
+    PictureOption,
+    PicturesOption,
+    SplitOption,
+    load_rows,
+    parse_class,
+)
 from flowzoo.cli.moved import MovedOption, read_moved
 from flowzoo.cli.subject import DataOption, DeviceOption, DrawSeedOption, ModelArgument
 from flowzoo.errors import OptionError
@@ -57,9 +65,8 @@ def inpaint(
     split: SplitOption = None,
     images: ImagesOption = None,
     pictures: PicturesOption = None,
-    output: Annotated[Path, typer.Option("-o", "--output", help="PNG file to write.")] = Path(
-        "inpainted.png"
-    ),
+    label: ClassOption = None,
+    output: PictureOption = Path("inpainted.png"),
     batch_size: Annotated[
         int,
         typer.Option("--batch-size", min=1, help="Number of chains at once. Lower it if memory runs out."),
@@ -98,12 +105,21 @@ def inpaint(
         missing = load_picture(mask, (1, *flow.image_shape[1:]))[0, 0] >= 0.5
     else:
         missing = _region(region or Region.BOTTOM, flow.image_shape)
-    original = load_rows(
+    given, own = load_rows(
         run, flow, pictures=pictures, images=images, split=split, data=data, moved=moved, seed=seed
-    ).cpu()
+    )
+    original, labels = given.cpu(), parse_class(label, flow, own)
     with adding("steps of chains", len(original) * draws * steps) as report:
         found = inpainted(
-            flow, original, missing, steps, seed, draws=draws, batch_size=batch_size, progress=report
+            flow,
+            original,
+            missing,
+            steps,
+            seed,
+            draws=draws,
+            labels=labels,
+            batch_size=batch_size,
+            progress=report,
         )
     columns = draws + 2
     total = len(original) * columns

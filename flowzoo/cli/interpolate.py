@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flowzoo.cli.console import say
-from flowzoo.cli.images import MOST_IMAGES, OpenSplit, SplitOption, open_split
+from flowzoo.cli.images import (
+    MOST_IMAGES,
+    OWN,
+    ClassOption,
+    NoiseSeedOption,
+    OpenSplit,
+    PictureOption,
+    Rows,
+    SplitOption,
+    open_split,
+    parse_class,
+)
 from flowzoo.cli.levels import named_levels, parse_levels
 from flowzoo.cli.moved import MovedOption, read_moved
 from flowzoo.cli.subject import BatchSizeOption, DataOption, DeviceOption, ModelArgument
@@ -19,8 +30,9 @@ from flowzoo.errors import OptionError
 from flowzoo.seeds import check_seed
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from flowzoo.flow import Flow
-    from flowzoo.shapes import Images
 
 
 class Shape(StrEnum):
@@ -84,11 +96,10 @@ def interpolate(
         ),
     ] = "all",
     split: SplitOption = None,
-    output: Annotated[Path, typer.Option("-o", "--output", help="PNG file to write.")] = Path(
-        "interpolated.png"
-    ),
+    label: ClassOption = None,
+    output: PictureOption = Path("interpolated.png"),
     batch_size: BatchSizeOption = 100,
-    seed: Annotated[int, typer.Option("--seed", help="Random seed of the noise of integer images.")] = 0,
+    seed: NoiseSeedOption = 0,
     device: DeviceOption = "auto",
     data: DataOption = None,
     assignments: MovedOption = None,
@@ -122,11 +133,15 @@ def interpolate(
         if not any(map(_is_number, given)) and (split or data or moved):
             raise OptionError("--from and --to name picture files, so --split, --data and --set have no use")
         ends = _named(run, flow, given, data, moved, split or "test", seed)
-        first, last = ends[: len(start)], ends[len(start) :]
+        firsts, lasts = slice(len(start)), slice(len(start), None)
     else:
         opened = open_split(run, flow, data, moved, split or "test")
         ends = _pairs(opened, pairs, seed)
-        first, last = ends[::2], ends[1::2]
+        firsts, lasts = slice(0, None, 2), slice(1, None, 2)
+    first, last = ends.images[firsts], ends.images[lasts]
+    labels = parse_class(label, flow, ends.labels)
+    if label == OWN and ends.labels is not None:
+        labels = _of_pairs(ends.labels[firsts], ends.labels[lasts])
     whole = len(moving) == len(flow.levels)
     columns = steps + (not whole)
     total = len(first) * (steps + 2)
@@ -138,6 +153,7 @@ def interpolate(
             steps,
             path=path.value,
             levels=moving,
+            labels=labels,
             batch_size=batch_size,
             progress=report,
         ).cpu()
@@ -159,7 +175,18 @@ def interpolate(
         say(f"columns: {steps} images, {path.value}, on which the latents of {moves} move; the second image")
 
 
-def _pairs(opened: OpenSplit, pairs: int | None, seed: int) -> Images:
+def _of_pairs(first: Tensor, last: Tensor) -> Tensor:
+    """Return the class of each pair."""
+    for number, (one, other) in enumerate(zip(first.tolist(), last.tolist(), strict=True), 1):
+        if one != other:
+            raise OptionError(
+                f"--class is own, and the images of pair {number} have the classes {one} and {other}. A path "
+                "needs one class: give its number, or choose images of one class with --from and --to"
+            )
+    return first
+
+
+def _pairs(opened: OpenSplit, pairs: int | None, seed: int) -> Rows:
     """Return the images of the first pairs of a split."""
     there = len(opened.source) // 2
     if not there or (pairs or 1) > there:
@@ -178,20 +205,23 @@ def _named(
     moved: Mapping[str, Any],
     split: str,
     seed: int,
-) -> Images:
-    """Return images that are given by their numbers in a split, or as files."""
+) -> Rows:
+    """Return images that are given by their numbers in a split, or as files, which have no labels."""
     import torch
+    from torch import Tensor
 
     from flowzoo.pictures import load_picture
 
     opened = open_split(run, flow, data, moved, split) if any(map(_is_number, given)) else None
-    found = []
+    found, labels = [], list[Tensor]()
     for text in given:
         if opened is not None and _is_number(text):
-            found.append(opened.at([int(text)], seed).cpu().double())
+            images, own = opened.at([int(text)], seed)
+            found.append(images.cpu().double())
+            labels += [] if own is None else [own]
         else:
             found.append(load_picture(Path(os.path.expanduser(text)), flow.image_shape))
-    return torch.cat(found)
+    return Rows(torch.cat(found), torch.cat(labels) if len(labels) == len(given) else None)
 
 
 def _is_number(text: str) -> bool:

@@ -150,6 +150,15 @@ def _print_against(against: Against) -> None:
         figures = (score.separation.auroc, score.separation.aupr, score.separation.fpr95)
         listing.add_row(score.name, *(cell for each in figures for cell in _cells(each)))
     print_whole(listing)
+    without = [score.name for score in against.scores if score.separation.auroc.low is None]
+    if without:
+        from flowzoo.ood.separation import FEWEST
+
+        which = "any score" if len(without) == len(against.scores) else ", ".join(without)
+        console().print(
+            f"no interval for {which}: it needs {FEWEST} images (or batches) of each set at least",
+            soft_wrap=True,
+        )
     if against.not_finite:
         console().print(
             f"{against.not_finite} image(s) have no finite likelihood, and count as the least likely",
@@ -158,4 +167,5 @@ def _print_against(against: Against) -> None:
 
 
 def _cells(figure: Figure) -> tuple[str, str]:
-    return f"{figure.value:.3f}", f"{figure.low:.3f} to {figure.high:.3f}"
+    interval = "-" if figure.low is None else f"{figure.low:.3f} to {figure.high:.3f}"
+    return f"{figure.value:.3f}", interval

@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 from flowzoo.cli.console import complain, say
-from flowzoo.cli.images import ImagesOption, PicturesOption, SplitOption, load_rows
+from flowzoo.cli.images import (
+    ClassOption,
+    ImagesOption,
+    NoiseSeedOption,
+    PictureOption,
+    PicturesOption,
+    SplitOption,
+    load_rows,
+    parse_class,
+)
 from flowzoo.cli.moved import MovedOption, read_moved
 from flowzoo.cli.subject import BatchSizeOption, DataOption, DeviceOption, ModelArgument
 from flowzoo.errors import OptionError
@@ -29,11 +38,10 @@ def project(
     split: SplitOption = None,
     images: ImagesOption = None,
     pictures: PicturesOption = None,
-    output: Annotated[Path, typer.Option("-o", "--output", help="PNG file to write.")] = Path(
-        "projected.png"
-    ),
+    label: ClassOption = None,
+    output: PictureOption = Path("projected.png"),
     batch_size: BatchSizeOption = 100,
-    seed: Annotated[int, typer.Option("--seed", help="Random seed of the noise of integer images.")] = 0,
+    seed: NoiseSeedOption = 0,
     device: DeviceOption = "auto",
     data: DataOption = None,
     assignments: MovedOption = None,
@@ -60,11 +68,14 @@ def project(
         )
     zeroed = steps or len(flow.levels) - 1
     scaling.check_steps(flow, zeroed)
-    original = load_rows(
+    original, own = load_rows(
         run, flow, pictures=pictures, images=images, split=split, data=data, moved=moved, seed=seed
     )
+    labels = parse_class(label, flow, own)
     with adding("images", len(original)) as report:
-        projected = scaling.project(flow, original, zeroed, batch_size=batch_size, progress=report).cpu()
+        projected = scaling.project(
+            flow, original, zeroed, labels=labels, batch_size=batch_size, progress=report
+        ).cpu()
     difference = original.cpu().double() - projected
     grid = Grid(3 * len(original), flow.image_shape, flow.bins, 3)
     for column, tiles in enumerate((original, projected, 0.5 + difference / 2)):

@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from flowzoo.cli.console import say
-from flowzoo.cli.images import ImagesOption, PicturesOption, SplitOption, load_rows
+from flowzoo.cli.images import (
+    ClassOption,
+    ImagesOption,
+    PictureOption,
+    PicturesOption,
+    SplitOption,
+    load_rows,
+    parse_class,
+)
 from flowzoo.cli.levels import named_levels, parse_levels
 from flowzoo.cli.moved import MovedOption, read_moved
 from flowzoo.cli.subject import BatchSizeOption, DataOption, DeviceOption, DrawSeedOption, ModelArgument
@@ -32,9 +40,8 @@ def reconstruct(
     split: SplitOption = None,
     images: ImagesOption = None,
     pictures: PicturesOption = None,
-    output: Annotated[Path, typer.Option("-o", "--output", help="PNG file to write.")] = Path(
-        "reconstructed.png"
-    ),
+    label: ClassOption = None,
+    output: PictureOption = Path("reconstructed.png"),
     batch_size: BatchSizeOption = 100,
     seed: DrawSeedOption = 0,
     device: DeviceOption = "auto",
@@ -59,13 +66,22 @@ def reconstruct(
     check_picture_path(output)
     flow = load_model(run, prepare_device(device))
     kept = parse_levels(keep, "--keep", flow)
-    original = load_rows(
+    original, own = load_rows(
         run, flow, pictures=pictures, images=images, split=split, data=data, moved=moved, seed=seed
     )
+    labels = parse_class(label, flow, own)
     total = len(original) * (draws + 1)
     with adding("images", total) as report:
         rows = reconstructed(
-            flow, original, kept, temperatures, seed, draws=draws, batch_size=batch_size, progress=report
+            flow,
+            original,
+            kept,
+            temperatures,
+            seed,
+            draws=draws,
+            labels=labels,
+            batch_size=batch_size,
+            progress=report,
         )
     grid = Grid(total, flow.image_shape, flow.bins, draws + 1)
     grid.place(original, range(0, total, draws + 1))

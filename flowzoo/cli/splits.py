@@ -10,6 +10,7 @@ import typer
 
 from flowzoo.cli.console import say
 from flowzoo.cli.subject import ModelArgument
+from flowzoo.errors import OptionError
 
 if TYPE_CHECKING:
     from flowzoo.shapes import Images
@@ -34,6 +35,10 @@ def splits(
 
     check_picture_path(output)
     flow = load_model(run)
+    if len(flow.levels) < 2:
+        raise OptionError(
+            "this model has one level, so no pixel leaves it before another. Use a model with several levels"
+        )
     places = levels_of_pixels(flow)
     counts = ", ".join(f"level {place}: {int((places == place).sum())}" for place in range(len(flow.levels)))
     scores = scores_of_pixels(flow)

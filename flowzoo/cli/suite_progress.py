@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
@@ -23,12 +24,14 @@ class SuiteProgress:
 
     Args:
         name: Name of the suite.
-        cells: Number of its cells.
+        cells: Number of its cells; 0 if it is not known.
+        said: Returns what is said of a cell that has ended.
     """
 
-    def __init__(self, name: str, cells: int) -> None:
+    def __init__(self, name: str, cells: int, said: Callable[[Result], str] | None = None) -> None:
         self._name = name
         self._cells = cells
+        self._said = said or _said
         self._done = 0
         self._found = 0
         self._began = time.monotonic()
@@ -65,6 +68,17 @@ class SuiteProgress:
         """Count a cell that has a result already, and say what has changed since it was made."""
         self._keep(cell, result, f"kept from before; made with {changed}")
 
+    def opening(self, engine: str) -> None:
+        """Show which engine is being started."""
+        if engine != "local":
+            self._show(f"starting the engine {engine}")
+
+    def restarted(self, cell: Cell, reason: str) -> None:
+        """Add a line for a cell that is started again."""
+        task, _ = self._tasks[cell.title]
+        self._bars.update(task, completed=0, figures="starting again")
+        self._bars.console.print(f"{cell.title}: {reason}")
+
     def started(self, cell: Cell) -> None:
         """Add a bar for a cell."""
         task = self._bars.add_task(f"  {cell.title}", total=1.0, figures="starting")
@@ -96,7 +110,7 @@ class SuiteProgress:
     def _line(self, cell: Cell, result: Result, remark: str) -> None:
         width = len(str(self._cells))
         self._bars.console.print(
-            f"[{self._done:>{width}}/{self._cells}] {cell.title}: {_said(result)} ({remark})"
+            f"[{self._done:>{width}}/{self._cells}] {cell.title}: {self._said(result)} ({remark})"
         )
 
     def _show_count(self) -> None:

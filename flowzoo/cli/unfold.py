@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from flowzoo.cli.console import say
-from flowzoo.cli.images import MOST_IMAGES
+from flowzoo.cli.images import MOST_IMAGES, DrawnClassOption, parse_class
 from flowzoo.cli.subject import BatchSizeOption, DeviceOption, DrawSeedOption, ModelArgument
 from flowzoo.cli.temperature import TemperatureOption, parse_temperature
 from flowzoo.errors import OptionError
@@ -32,6 +32,7 @@ def unfold(
     seconds: Annotated[
         float, typer.Option("--seconds", min=0.02, max=60, help="How long the GIF shows each level.")
     ] = 0.8,
+    label: DrawnClassOption = None,
     temperature: TemperatureOption = "1",
     batch_size: BatchSizeOption = 100,
     seed: DrawSeedOption = 0,
@@ -59,13 +60,14 @@ def unfold(
 
     check_output(output)
     flow = load_model(run, prepare_device(device))
+    labels = parse_class(label, flow)
     animated = output.suffix.lower() == ".gif"
     levels = len(flow.levels)
     grid = Grid(
         count if animated else count * levels, flow.image_shape, flow.bins, None if animated else levels
     )
     with adding("images", count) as report:
-        stages = unfolded(flow, count, temperatures, seed, batch_size, report)
+        stages = unfolded(flow, count, temperatures, seed, batch_size, report, labels)
     frames = []
     for place, images in enumerate(stages):
         whole = interpolate(images, flow.image_shape[1:], mode="nearest")

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flowzoo.cli.console import say
-from flowzoo.cli.images import MOST_IMAGES, open_split
+from flowzoo.cli.images import (
+    MOST_IMAGES,
+    ClassOption,
+    ImagesOption,
+    SplitOption,
+    open_split,
+    parse_class,
+)
 from flowzoo.cli.moved import MovedOption, read_moved
 from flowzoo.cli.subject import BatchSizeOption, DataOption, DeviceOption, DrawSeedOption, ModelArgument
 from flowzoo.errors import OptionError
@@ -31,16 +38,8 @@ def upscale(
     temperature: Annotated[
         float, typer.Option("--temperature", help="Sampling temperature. 0 means no noise.")
     ] = 1.0,
-    split: Annotated[
-        str | None,
-        typer.Option("--split", help="Split: train, validation or test.", show_default="test"),
-    ] = None,
-    images: Annotated[
-        int | None,
-        typer.Option(
-            "--images", min=1, max=MOST_IMAGES, help="Number of images of the split to use.", show_default="8"
-        ),
-    ] = None,
+    split: SplitOption = None,
+    images: ImagesOption = None,
     picture: Annotated[
         Path | None,
         typer.Option(
@@ -48,6 +47,7 @@ def upscale(
             help="Scale this picture up instead of images of a data set. It must have the coarse size.",
         ),
     ] = None,
+    label: ClassOption = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -102,9 +102,11 @@ def upscale(
     shape = scaling.coarse_shape(flow, steps)
     if picture is not None:
         coarse, original = load_picture(picture, shape), None
+        labels = parse_class(label, flow)
     else:
         taken = open_split(run, flow, data, moved, split or "test")
-        original = taken.first(images or 8, seed)
+        original, own = taken.first(images or 8, seed)
+        labels = parse_class(label, flow, own)
         coarse = scaling.downscale(flow, original, steps).cpu()
     count, columns = len(coarse), 2 + draws + (original is not None)
 
@@ -117,7 +119,9 @@ def upscale(
             progress(done * count, len(noises) * count)
             yield (
                 name,
-                scaling.upscale(flow, coarse, steps, noise, seed, first=first, batch_size=batch_size),
+                scaling.upscale(
+                    flow, coarse, steps, noise, seed, first=first, labels=labels, batch_size=batch_size
+                ),
             )
         progress(len(noises) * count, len(noises) * count)
         if original is not None:

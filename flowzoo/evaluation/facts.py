@@ -47,6 +47,7 @@ def _given_class(evaluation: Evaluation) -> list[tuple[str, str]]:
     return [
         ("summed over classes", _summed(found)),
         ("given the class", f"{_bits(found.bits_per_dim, found.standard_error)}  ({told})"),
+        ("audit given the class", _audited_given_class(found.density)),
         (
             "class accuracy",
             f"{100 * found.accuracy:.1f} ± {100 * found.accuracy_error:.1f} % of "
@@ -54,6 +55,12 @@ def _given_class(evaluation: Evaluation) -> list[tuple[str, str]]:
             f"{found.classes} classes, by Bayes' rule",
         ),
     ]
+
+
+def _audited_given_class(density: DensityAudit | None) -> str:
+    if density is None:
+        return "not done"
+    return "; ".join([*density.objections, _density(density)])
 
 
 def _summed(found: GivenClass) -> str:

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from flowzoo.calibration import PILOT_IMAGES, calibrate
 from flowzoo.call import Call, Ledger, per_image_generators
-from flowzoo.data.batches import sequential_batches, spread
+from flowzoo.data.batches import sequential_batches
 from flowzoo.data.dataset import Dataset, ImageSource
 from flowzoo.errors import DataError
+from flowzoo.evaluation.density.audit import SECONDS, audit_density
+from flowzoo.evaluation.density.figure import Figure
+from flowzoo.evaluation.density.outcome import DensityAudit
 from flowzoo.evaluation.notes import stated
+from flowzoo.evaluation.pilot import calibrate_on_pilot
 from flowzoo.flow import Flow
 from flowzoo.integers import positive_integer
 from flowzoo.origin import naming_the_component
@@ -22,6 +25,9 @@ from flowzoo.seeds import check_seed
 from flowzoo.solving import Solving
 from flowzoo.units import nats_to_bits
 from flowzoo.warm_start import WarmStart
+
+AUDIT_SHARE = 0.5
+"""Time of the density audit given the class, as a share of the other one's: it judges the same parts."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,8 @@ class GivenClass:
         images: Number of images.
         classes: Number of classes among which the rule chooses: those of the images to train on.
         trace: ``exact``, or how it was estimated; empty for models that compute it in closed form.
+        density: The outcome of the density audit of ``p(x | y)``, on images given their own class; None
+            where it was left out.
     """
 
     bits_per_dim: float
@@ -51,6 +59,7 @@ class GivenClass:
     images: int
     classes: int
     trace: str
+    density: DensityAudit | None = None
 
 
 def has_labels(flow: Flow, dataset: Dataset, split: str) -> bool:
@@ -71,7 +80,10 @@ def evaluate_given_class(
     limit: int | None = None,
     batch_size: int = 100,
     seed: int = 0,
+    audit: bool = False,
+    audit_seconds: float = AUDIT_SHARE * SECONDS,
     progress: Callable[[int, int], object] = lambda done, total: None,
+    audit_progress: Callable[[float], object] = lambda share: None,
 ) -> GivenClass:
     """Measure the bits/dim of images given their class, and how often Bayes' rule finds the class.
 
@@ -87,7 +99,11 @@ def evaluate_given_class(
         limit: Use the first images only.
         batch_size: Number of images at once.
         seed: Seed of noise and probes, by image.
+        audit: Check that ``p(x | y)`` is a density, on a few images given their own class
+            (:mod:`flowzoo.evaluation.density`).
+        audit_seconds: Approximate time that this may spend on Jacobians.
         progress: Called with the number of images that are done, and the number of all.
+        audit_progress: Called with the share of the audit that is done.
 
     Raises:
         DataError: The model has no classes, or the images have no labels of them.
@@ -114,8 +130,7 @@ def evaluate_given_class(
         )
         return flow.bits_per_dim(source.take(indices), call, labels=labels).double().cpu()
 
-    pilot = spread(count, PILOT_IMAGES)
-    warm_start, _ = calibrate(flow, lambda new: bits(pilot, _labels(source, pilot), new))
+    warm_start = calibrate_on_pilot(flow, source, count, seed, exact, given_class=True)
     own: list[Tensor] = []
     right: list[Tensor] = []
     summed: list[Tensor] = []
@@ -131,6 +146,22 @@ def evaluate_given_class(
         progress(indices.stop, count)
     found, hits = torch.cat(own), torch.cat(right).double()
     accuracy = float(hits.mean())
+    density = None
+    if audit:
+        figure = Figure(
+            flow=flow,
+            source=source,
+            bits=found,
+            importance_samples=1,
+            measure=lambda copied, images, call: copied.bits_per_dim(images, call),
+            seed=seed,
+            exact=exact,
+            warm_start=warm_start,
+            solved=flow.solves,
+            estimated=ledger.estimated,
+            given_class=True,
+        )
+        density = audit_density(figure, audit_seconds, audit_progress)
     return GivenClass(
         bits_per_dim=float(found.mean()),
         standard_error=float(found.std()) / math.sqrt(count) if count > 1 else 0.0,
@@ -140,6 +171,7 @@ def evaluate_given_class(
         images=count,
         classes=len(known),
         trace=stated(ledger, "trace"),
+        density=density,
     )
 
 

@@ -23,6 +23,7 @@ class Observer(Generic[Found, Bits]):
         audit: Called with the share of the density audit that is done.
         floor: Called with the number of training images to which the floor is fitted, and the number of all.
         labels: Called with the number of images that are measured for each class, and the number of all.
+        labels_audit: Called with the share of the density audit given the class that is done.
         measured: Called before the audits and the floor, which can take long: with the record as it stands
             without them, and with the bits/dim of each image.
     """
@@ -31,6 +32,7 @@ class Observer(Generic[Found, Bits]):
     audit: Callable[[float], object] = _nothing
     floor: Callable[[int, int], object] = _nothing
     labels: Callable[[int, int], object] = _nothing
+    labels_audit: Callable[[float], object] = _nothing
     measured: Callable[[Found, Bits], object] = _nothing
 
 

@@ -17,7 +17,9 @@ TRIAL_IMAGES = 2
 """Number of images that show whether the model calibrates anything."""
 
 
-def calibrate_on_pilot(flow: Flow, source: ImageSource, count: int, seed: int, exact: bool) -> WarmStart:
+def calibrate_on_pilot(
+    flow: Flow, source: ImageSource, count: int, seed: int, exact: bool, given_class: bool = False
+) -> WarmStart:
     """Return the warm start that a model keeps of pilot images, frozen.
 
     Args:
@@ -26,6 +28,7 @@ def calibrate_on_pilot(flow: Flow, source: ImageSource, count: int, seed: int, e
         count: Number of images that will be evaluated; the pilot's are spread evenly over these.
         seed: Seed of noise and probes, by image, as in the evaluation.
         exact: Whether exact log-determinants are requested.
+        given_class: Whether the model is given the class of each image, by its label.
     """
 
     def kept_of(images: int) -> WarmStart:
@@ -34,7 +37,8 @@ def calibrate_on_pilot(flow: Flow, source: ImageSource, count: int, seed: int, e
 
         def compute(warm_start: WarmStart) -> None:
             solver = Solving(exact=exact, warm_start=warm_start)
-            flow.bits_per_dim(source.take(indices), Call(generator=generators, solver=solver))
+            labels = source.labels_at(indices) if given_class else None
+            flow.bits_per_dim(source.take(indices), Call(generator=generators, solver=solver, labels=labels))
 
         return calibrate(flow, compute)[0]
 

@@ -14,9 +14,10 @@ from torch import Tensor
 from flowzoo.data.given import Data
 from flowzoo.data.inspection import inspect_split
 from flowzoo.data.read_ahead import read_ahead
+from flowzoo.evaluation.density.audit import SECONDS
 from flowzoo.evaluation.floor import Floor, measure_floor
 from flowzoo.evaluation.image_bits import ImageBits, ImageConditions, split_revision
-from flowzoo.evaluation.labels import GivenClass, evaluate_given_class, has_labels
+from flowzoo.evaluation.labels import AUDIT_SHARE, GivenClass, evaluate_given_class, has_labels
 from flowzoo.evaluation.likelihood import Likelihood, Measuring, evaluate_likelihood
 from flowzoo.evaluation.observer import SILENT, Observer
 from flowzoo.evaluation.older_records import with_exactness, without_density_audit, without_solver_audit
@@ -108,7 +109,8 @@ def evaluate(
         floor: Fit the Gaussian floor too (:mod:`flowzoo.evaluation.floor`). Where that fails, the record says
             why.
         labels: For a model with classes on images with labels: measure the bits/dim given the class too, and
-            how often the class is found. It costs a pass for every class.
+            how often the class is found. It costs a pass for every class, and the density given the class is
+            audited too.
         device: A device, as :func:`~flowzoo.device.prepare_device` takes it. A model in memory stays where it
             is.
         cache: Use a floor that was fitted for another run on the same data, and keep a new one.
@@ -198,7 +200,10 @@ def evaluate(
             limit=images,
             batch_size=measuring.get("batch_size", 100),
             seed=found.seed,
+            audit=measuring.get("audit", True),
+            audit_seconds=AUDIT_SHARE * measuring.get("audit_seconds", SECONDS),
             progress=observer.labels,
+            audit_progress=observer.labels_audit,
         )
     return record_of(found, gaussian, given)
 

@@ -16,6 +16,7 @@ from flowzoo.calibration import in_batches
 from flowzoo.call import Call, per_image_generators
 from flowzoo.errors import DataError
 from flowzoo.flow import Flow
+from flowzoo.flow_values import Labels, labels_at, labels_of
 from flowzoo.integers import positive_integer
 from flowzoo.shapes import Images
 from flowzoo.solving import Solving
@@ -31,7 +32,11 @@ def no_progress(images: int) -> None:
 
 @torch.no_grad()
 def encode_in_batches(
-    flow: Flow, x: Images, batch_size: SupportsIndex | None = None, progress: Progress = no_progress
+    flow: Flow,
+    x: Images,
+    batch_size: SupportsIndex | None = None,
+    progress: Progress = no_progress,
+    labels: Labels | None = None,
 ) -> list[Images]:
     """Return the latents of images, finest level first.
 
@@ -40,14 +45,17 @@ def encode_in_batches(
         x: ``(B, C, H, W)`` in ``[0, 1)``.
         batch_size: Images at once; by default all of them.
         progress: Called after each batch.
+        labels: For a model with classes: the class of each image, ``(B,)``, or one for all; -1 for no label.
 
     Raises:
         ShapeError: ``x`` is not a batch of images of the model's shape.
         DataError: There is no image, or a value is not in ``[0, 1)``.
+        OptionError: There is not one label for each image, or the model has no such class.
     """
+    own = labels_of(labels, len(x), flow.classes)
 
     def encode(places: range, warm_start: WarmStart) -> Tensor:
-        return _packed(flow.encode(x[places.start : places.stop], _call(places, warm_start)))
+        return _packed(flow.encode(x[places.start : places.stop], _call(places, warm_start, own)))
 
     return _unpacked(flow, _collect(flow, len(x), batch_size, encode, progress))
 
@@ -58,17 +66,20 @@ def decode_in_batches(
     latents: Sequence[Images],
     batch_size: SupportsIndex | None = None,
     progress: Progress = no_progress,
+    labels: Labels | None = None,
 ) -> Images:
     """Return the images, ``(B, C, H, W)``, of latents, finest level first; arguments as in encoding.
 
     Raises:
         ShapeError: The latents are not those of this model.
+        OptionError: As in encoding.
         NumericalError: An image is not finite.
     """
+    own = labels_of(labels, len(latents[0]), flow.classes)
 
     def decode(places: range, warm_start: WarmStart) -> Tensor:
         rows = [z[places.start : places.stop] for z in latents]
-        return flow.decode(rows, _call(places, warm_start))
+        return flow.decode(rows, _call(places, warm_start, own))
 
     return _collect(flow, len(latents[0]), batch_size, decode, progress)
 
@@ -90,8 +101,12 @@ def _collect(
     return torch.cat(found)
 
 
-def _call(places: range, warm_start: WarmStart) -> Call:
-    return Call(generator=per_image_generators(0, places), solver=Solving(warm_start=warm_start))
+def _call(places: range, warm_start: WarmStart, labels: Tensor | None) -> Call:
+    return Call(
+        generator=per_image_generators(0, places),
+        solver=Solving(warm_start=warm_start),
+        labels=labels_at(labels, places),
+    )
 
 
 def _packed(latents: Sequence[Images]) -> Tensor:

@@ -15,7 +15,7 @@ from flowzoo.call import Call, per_image_generators
 from flowzoo.errors import DataError, NumericalError, OptionError, ShapeError
 from flowzoo.exactness import Exactness
 from flowzoo.flow import Flow
-from flowzoo.flow_values import in_unit_interval
+from flowzoo.flow_values import Labels, in_unit_interval, labels_at, labels_of
 from flowzoo.integers import positive_integer
 from flowzoo.latents.coding import Progress, no_progress
 from flowzoo.seeds import check_seed
@@ -60,6 +60,7 @@ def inpaint(
     seed: SupportsIndex | None = None,
     *,
     draws: SupportsIndex = 1,
+    labels: Labels | None = None,
     batch_size: SupportsIndex | None = None,
     progress: Progress = no_progress,
 ) -> Inpainted:
@@ -78,6 +79,9 @@ def inpaint(
     So the method is exact in the limit of many steps and an approximation after few: a chain that begins near
     one mode of the density may not find another.
 
+    With labels all of this holds for ``p(x | label)``. Where they differ from image to image, ``S`` is that
+    of samples of all given classes together.
+
     Args:
         flow: The model. Its ``log p(x)`` must be exact.
         x: ``(B, C, H, W)`` in ``[0, 1)``; missing values are not read.
@@ -85,12 +89,14 @@ def inpaint(
         steps: Steps of each chain, including those in which it adapts.
         seed: Makes the draw repeatable; the global random state is not touched either way.
         draws: Chains for each image.
+        labels: For a model with classes: the class of each image, ``(B,)``, or one for all; -1 for no label.
         batch_size: Chains at once; by default all of them.
         progress: Called with the number of chains that moved by a step, after each step.
 
     Raises:
         OptionError: The model's ``log p(x)`` is not exact, nothing is missing or nothing is known, more than
-            :data:`MOST_MISSING` values are missing, or a number is out of range.
+            :data:`MOST_MISSING` values are missing, there is no such class or not one label for each image,
+            or a number is out of range.
         ShapeError: ``x`` or ``missing`` does not have the model's shape.
         DataError: There is no image, or a known value is not in ``[0, 1)``.
         NumericalError: A chain starts where the density is not finite.
@@ -113,13 +119,15 @@ def inpaint(
         )
     if not len(x):
         raise DataError("there are no images. Give at least one")
+    own = labels_at(labels_of(labels, len(x), flow.classes), (chain // repeats for chain in range(count)))
     given = x.to(flow.device, widest_dtype(flow.device)).repeat_interleave(repeats, dim=0)
     known = flow.pixels(in_unit_interval(torch.where(hidden, 0.5, given)))[0]
-    mean, factor = _gaussian_given(flow, known, hidden, base)
+    mean, factor = _gaussian_given(flow, known, hidden, base, own)
     images, accepted = [], []
     for places in torch.arange(count).split(at_once):
         streams = per_image_generators(base, (places + _CHAINS_FROM).tolist())
-        chains = _Chains(flow, known[places], hidden, mean[places], factor, Call(generator=streams))
+        call = Call(generator=streams, labels=labels_at(own, places.tolist()))
+        chains = _Chains(flow, known[places], hidden, mean[places], factor, call)
         accepted.append(chains.run(length, progress))
         images.append(torch.where(hidden, flow.pixels.inverse(chains.images()), given[places]))
     return Inpainted(
@@ -154,7 +162,7 @@ class _Chains:
         hidden: ``(C, H, W)``, true where a value is missing.
         mean: ``(B, m)``, the centre of each chain's start.
         factor: ``(m, m)``, lower triangular; its product with its transpose is ``S``.
-        call: Draws the noise.
+        call: Draws the noise, and holds the labels.
     """
 
     def __init__(
@@ -215,19 +223,22 @@ class _Chains:
             total = torch.zeros_like(leaf[:, 0])
             for level in self._flow.levels:
                 assert y is not None, "only the last level keeps nothing"
-                y, _, terms = level(y)
+                y, _, terms = level(y, Call(labels=self._call.labels))
                 total = total + sum_terms(terms)
             (gradient,) = torch.autograd.grad(total.sum(), leaf)
         return total.detach(), gradient
 
 
-def _gaussian_given(flow: Flow, known: Images, hidden: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+def _gaussian_given(
+    flow: Flow, known: Images, hidden: Tensor, seed: int, labels: Tensor | None
+) -> tuple[Tensor, Tensor]:
     """Return mean, ``(B, m)``, and Cholesky factor, ``(m, m)``, of missing values given the known ones.
 
     They are those of a Gaussian with the moments of samples of the model.
     """
     moments = Moments()
-    for images in flow.sample_batches(PILOT_SAMPLES, 1.0, seed, _PILOT_BATCH):
+    of_samples = labels_at(labels, (place % len(known) for place in range(PILOT_SAMPLES)))
+    for images in flow.sample_batches(PILOT_SAMPLES, 1.0, seed, _PILOT_BATCH, of_samples):
         moments.update(flow.pixels(images)[0].flatten(1).to(known))
     covariance = shrink(moments).covariance
     mask = hidden.flatten()

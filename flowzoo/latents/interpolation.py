@@ -12,6 +12,7 @@ from torch import Tensor
 from flowzoo.builtin.log_det import widest_dtype
 from flowzoo.errors import OptionError, ShapeError
 from flowzoo.flow import Flow
+from flowzoo.flow_values import Labels, labels_at, labels_of
 from flowzoo.integers import as_integer
 from flowzoo.latents.choice import chosen_levels
 from flowzoo.latents.coding import Progress, decode_in_batches, encode_in_batches, no_progress
@@ -32,6 +33,7 @@ def interpolate(
     *,
     path: Path = "linear",
     levels: Iterable[SupportsIndex] | None = None,
+    labels: Labels | None = None,
     batch_size: SupportsIndex | None = None,
     progress: Progress = no_progress,
 ) -> Paths:
@@ -58,6 +60,8 @@ def interpolate(
         path: ``linear`` or ``spherical``.
         levels: The levels whose latents move, 0 being the finest; those of the others stay the start's. By
             default all levels.
+        labels: For a model with classes: the class that each pair is encoded and decoded with, ``(B,)``, or
+            one for all; -1 for no label.
         batch_size: Images at once; by default all of them.
         progress: Called with the number of images that were encoded or decoded, after each batch.
 
@@ -65,7 +69,8 @@ def interpolate(
         ``(B, steps, C, H, W)``, in ``[0, 1)`` up to what the model leaves outside.
 
     Raises:
-        OptionError: There are fewer than 2 steps, no such path or no such level.
+        OptionError: There are fewer than 2 steps, no such path, level or class, or not one label for each
+            pair.
         ShapeError: ``start`` and ``end`` are not as many images of the model's shape.
         DataError: There is no image, or a value is not in ``[0, 1)``.
 
@@ -83,15 +88,19 @@ def interpolate(
     moving = chosen_levels(flow, levels)
     if len(start) != len(end):
         raise ShapeError(f"there are {len(start)} start(s) for {len(end)} end(s). Give as many of both")
-    latents = encode_in_batches(flow, torch.cat([start.to(end), end]), batch_size, progress)
     pairs = len(start)
+    own = labels_of(labels, pairs, flow.classes)
+    latents = encode_in_batches(
+        flow, torch.cat([start.to(end), end]), batch_size, progress, labels_at(own, [*range(pairs)] * 2)
+    )
     follow = _along_a_line if path == "linear" else _along_an_arc
     positions = [place / (count - 1) for place in range(count)]
     between = []
     for place, z in enumerate(latents):
         a, b = z[:pairs], z[pairs:] if place in moving else z[:pairs]
         between.append(torch.stack([follow(a, b, t) for t in positions], dim=1).flatten(0, 1))
-    images = decode_in_batches(flow, between, batch_size, progress)
+    sources = [pair for pair in range(pairs) for _ in range(count)]
+    images = decode_in_batches(flow, between, batch_size, progress, labels_at(own, sources))
     return images.reshape(pairs, count, *flow.image_shape)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from flowzoo.calibration import in_batches
 from flowzoo.call import Call, per_image_generators
 from flowzoo.flow import Flow
-from flowzoo.flow_values import Temperature, temperatures_of
+from flowzoo.flow_values import Labels, Temperature, labels_at, labels_of, temperatures_of
 from flowzoo.integers import positive_integer
 from flowzoo.latents.choice import chosen_levels
 from flowzoo.latents.coding import Progress, encode_in_batches, no_progress
@@ -37,6 +37,7 @@ def reconstruct(
     seed: SupportsIndex | None = None,
     *,
     draws: SupportsIndex = 1,
+    labels: Labels | None = None,
     batch_size: SupportsIndex | None = None,
     progress: Progress = no_progress,
 ) -> Draws:
@@ -57,6 +58,8 @@ def reconstruct(
             first.
         seed: Makes the draw repeatable; the global random state is not touched either way.
         draws: Draws for each image. More of them, or more images, change none of those before.
+        labels: For a model with classes: the class that each image is encoded and decoded with, ``(B,)``, or
+            one for all; -1 for no label.
         batch_size: Images at once; by default all of them.
         progress: Called with the number of images that were encoded or decoded, after each batch.
 
@@ -64,8 +67,8 @@ def reconstruct(
         ``(B, draws, C, H, W)``, in ``[0, 1)`` up to what the model leaves outside.
 
     Raises:
-        OptionError: There is no such level, or the temperature, the seed or the number of draws is out of
-            range.
+        OptionError: There is no such level or class, not one label for each image, or the temperature, the
+            seed or the number of draws is out of range.
         ShapeError: ``x`` is not a batch of images of the model's shape.
         DataError: There is no image, or a value is not in ``[0, 1)``.
         NumericalError: The result is not finite.
@@ -74,14 +77,19 @@ def reconstruct(
     repeats = positive_integer("draws, how many images to draw for each one,", draws)
     base = torch.Generator().seed() if seed is None else check_seed(seed)
     temperatures_of(temperature, len(flow.levels))  # refused before the work
-    latents = encode_in_batches(flow, x, batch_size, progress)
     count = len(x)
+    own = labels_of(labels, count, flow.classes)
+    latents = encode_in_batches(flow, x, batch_size, progress, own)
 
     def draw(places: range, warm_start: WarmStart) -> Images:
         # Draw by draw: the images of the first come first.
         sources = [place % count for place in places]
         numbers = (place % count + place // count * DRAWS_APART for place in places)
-        call = Call(generator=per_image_generators(base, numbers), solver=Solving(warm_start=warm_start))
+        call = Call(
+            generator=per_image_generators(base, numbers),
+            solver=Solving(warm_start=warm_start),
+            labels=labels_at(own, sources),
+        )
         drawn = flow.draw_latents(len(places), temperature, call)
         mixed = [latents[place][sources] if place in kept else z for place, z in enumerate(drawn)]
         return flow.decode(mixed, call)

@@ -11,7 +11,7 @@ from flowzoo.calibration import PILOT_DRAWS, in_batches
 from flowzoo.call import Call, per_image_generators
 from flowzoo.errors import OptionError
 from flowzoo.flow import Flow
-from flowzoo.flow_values import Temperature, temperatures_of
+from flowzoo.flow_values import Labels, Temperature, labels_at, labels_of, temperatures_of
 from flowzoo.integers import positive_integer
 from flowzoo.latents.coding import Progress, no_progress
 from flowzoo.scaling import coarse_shape, to_pixels
@@ -38,6 +38,7 @@ def unfold(
     seed: SupportsIndex | None = None,
     batch_size: SupportsIndex | None = None,
     progress: Progress = no_progress,
+    labels: Labels | None = None,
 ) -> list[Images]:
     """Draw images, and return every stage of the draw, from the coarsest level to the finest.
 
@@ -52,14 +53,15 @@ def unfold(
         seed: Seed of the draw. The global random state does not change.
         batch_size: Images at once; by default all of them.
         progress: Called with the number of images done, after each batch.
+        labels: For a model with classes: the class of each image, ``(n,)``, or one for all; -1 for no label.
 
     Returns:
         One ``(n, C, h, w)`` for each level, coarsest first, in ``[0, 1)`` up to what the model leaves
         outside.
 
     Raises:
-        OptionError: The model has one level only; or ``n``, a temperature, the seed or the batch size is out
-            of range.
+        OptionError: The model has one level only; ``n``, a temperature, the seed or the batch size is out of
+            range; or the model has no such class.
         NumericalError: An image is not finite.
     """
     if len(flow.levels) < 2:
@@ -70,11 +72,15 @@ def unfold(
     at_once = count if batch_size is None else positive_integer("batch_size", batch_size)
     temperatures_of(temperature, len(flow.levels))
     base = torch.Generator().seed() if seed is None else check_seed(seed)
+    own = labels_of(labels, count, flow.classes)
     stages = _sizes_of_images if keeps_images(flow) else _zero_noise
     shapes: list[Shape] = []
 
     def draw(places: range, warm_start: WarmStart) -> Tensor:
-        call = Call(generator=per_image_generators(base, places), solver=Solving(warm_start=warm_start))
+        # The pilot's images may be more than those that are wanted.
+        given = labels_at(own, (place % count for place in places))
+        generators = per_image_generators(base, places)
+        call = Call(generator=generators, solver=Solving(warm_start=warm_start), labels=given)
         found = stages(flow, flow.draw_latents(len(places), temperature, call), call)
         shapes[:] = [(each.shape[1], each.shape[2], each.shape[3]) for each in found]
         return torch.cat([each.flatten(1) for each in found], dim=1)

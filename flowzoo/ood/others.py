@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from flowzoo.data.dataset import Dataset, ImageSource, TensorImages
 from flowzoo.data.given import Array, only_to_evaluate
 from flowzoo.data.load import load_dataset
-from flowzoo.errors import ShapeError
+from flowzoo.errors import ShapeError, UnknownNameError
 from flowzoo.flow import Flow
 from flowzoo.shapes import IntegerImages, Shape
 
@@ -39,20 +39,27 @@ def other_images(other: Other, flow: Flow, count: int, fit: bool, seed: int) -> 
         generator = torch.Generator().manual_seed(seed)
         return other, TensorImages(MADE[other](count, flow.image_shape, flow.bins, generator))
     if isinstance(other, str | Path):
-        dataset = load_dataset(other)
+        try:
+            dataset = load_dataset(other)
+        except UnknownNameError as error:
+            made = " and ".join(MADE)
+            raise UnknownNameError(
+                f"{error}. Besides these there are {made}, and folders of images"
+            ) from error
     elif isinstance(other, Dataset):
         dataset = other
     else:
         dataset = only_to_evaluate(other, flow.bins)
     info, source = dataset.info, dataset.split("test")
+    name = str(other) if isinstance(other, Path) else info.name
     if info.shape == flow.image_shape and info.bins == flow.bins:
-        return info.name, source
+        return name, source
     if not fit:
         raise ShapeError(
-            f"images of {info.name} are {_described(info.shape, info.bins)}, and those of the model "
+            f"images of {name} are {_described(info.shape, info.bins)}, and those of the model "
             f"{_described(flow.image_shape, flow.bins)}. To scale them, add --fit (in Python: fit=True)"
         )
-    return f"{info.name}, scaled", FittedImages(source, info.bins, flow.image_shape, flow.bins)
+    return f"{name}, scaled", FittedImages(source, info.bins, flow.image_shape, flow.bins)
 
 
 def _noise(count: int, shape: Shape, bins: int, generator: torch.Generator) -> IntegerImages:

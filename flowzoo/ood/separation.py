@@ -11,6 +11,9 @@ RESAMPLES = 1000
 LEVEL = 0.95
 """Coverage of the intervals."""
 
+FEWEST = 10
+"""Fewest scores of a set for an interval: resamples of fewer hardly differ, whatever the truth is."""
+
 RECALL = 0.95
 """Share of the model's own images that FPR@95 accepts."""
 
@@ -23,13 +26,14 @@ class Figure:
 
     Attributes:
         value: The figure, in ``[0, 1)`` or 1.
-        low: Lower end of the 95 % interval: a percentile over resamples of both sets of images.
+        low: Lower end of the 95 % interval: a percentile over resamples of both sets of images. None where
+            a set has fewer than :data:`FEWEST` scores.
         high: Upper end.
     """
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,8 @@ def separation(own: Values, other: Values, seed: int = 0, resamples: int = RESAM
         [np.ones((1, len(own) + len(other))), _resampled(generator, len(own), len(other), resamples)]
     )
     found = _figures(np.concatenate([own, other]), len(own), weights)
+    if min(len(own), len(other)) < FEWEST:
+        return Separation(*(Figure(float(each[0]), None, None) for each in found))
     return Separation(*(_with_interval(each) for each in found))
 
 

@@ -89,13 +89,14 @@ def find_key(registry: Registry, key: str) -> Component:
     return registry.find(kind, name)  # type: ignore[arg-type]  # find refuses what is no kind
 
 
-def changes(then: Provenance, now: Provenance, *, files: bool = True) -> tuple[str, ...]:
+def changes(then: Provenance, now: Provenance, *, files: bool = True, what: str = "now") -> tuple[str, ...]:
     """Return what has changed, as ``flowzoo-mine 0.1 (0.2 now)``.
 
     Args:
         then: What something was made with.
         now: What is installed, of the same components.
         files: Also name distributions of the same version whose code differs.
+        what: What the second one is called.
     """
     current = _by_canonical_name(now.versions)
     before, after = _by_canonical_name(then.fingerprints), _by_canonical_name(now.fingerprints)
@@ -103,11 +104,11 @@ def changes(then: Provenance, now: Provenance, *, files: bool = True) -> tuple[s
     for distribution, version in then.versions.items():
         name = canonical(distribution)
         if name not in current:
-            found.append(f"{distribution} {version} (not installed now)")
+            found.append(f"{distribution} {version} (not installed {what})")
         elif _comparable(name, version) != _comparable(name, current[name]):
-            found.append(f"{distribution} {version} ({current[name]} now)")
+            found.append(f"{distribution} {version} ({current[name]} {what})")
         elif files and name in before and name in after and before[name] != after[name]:
-            found.append(f"{distribution} {version} (files differ now)")
+            found.append(f"{distribution} {version} (files differ {what})")
     return tuple(found)
 
 

@@ -21,7 +21,7 @@ TRAININGS = {
     "glow.digits": ["glow", "--steps", "600", "--set", "training.learning_rate=2e-3"],
     "mrcnf.digits": ["mrcnf", "--steps", "450", "--set", "training.learning_rate=1e-3"],
     "wavelet-flow.fashion_mnist": [
-        *["wavelet-flow", "--steps", "2500", "--set", "training.learning_rate=5e-3"],
+        *["wavelet-flow", "--steps", "1500", "--set", "training.learning_rate=5e-3"],
         *["--set", "training.batch_size=32"],
     ],
     "wavelet-flow.digits": ["wavelet-flow", "--steps", "400", "--set", "training.learning_rate=1e-2"],

@@ -156,9 +156,10 @@ def test_the_command(tmp_path: Path) -> None:
     rows = [result(*each, seed=seed) for seed in (0, 1) for each in (("glow", 1.9), ("realnvp", 2.0))]
     folder = write(tmp_path / "results", *rows)
     asked = ["bench", "claims", str(folder), "--suite"]
-    page = tmp_path / "claims.md"
-    shown = CliRunner().invoke(app, [*asked, str(suite), "--markdown", str(page)])
+    page, picture = tmp_path / "claims.md", tmp_path / "claims.svg"
+    shown = CliRunner().invoke(app, [*asked, str(suite), "--markdown", str(page), "--plot", str(picture)])
     assert shown.exit_code == 0, shown.output
+    assert picture.read_text().startswith("<?xml")
     assert shown.stdout.startswith("reproduced: glow is better\n")
     assert "| reproduced | glow is better | bits-per-dim on digits: glow 1.9, realnvp 2, difference -0.1" in (
         page.read_text()
@@ -178,6 +179,23 @@ def test_a_claim_about_data_without_records_is_not_measured() -> None:
 def test_a_row_is_not_compared_with_itself() -> None:
     with pytest.raises(SuiteError, match="claim 1"):
         judged({"than": "glow"})
+
+
+def test_times_are_to_the_lowest_level_that_all_cells_reached() -> None:
+    def cell(label: str, seed: int, *curve: tuple[float, float]) -> Result:
+        found = Measurement(None, "s", "lower", details={"curve": [list(each) for each in curve]})
+        return result(label, 2.0, seed=seed, metrics={"time-to-bpd": found})
+
+    found = judged(
+        {"metric": "time-to-bpd", "at_common_level": True},
+        cell("glow", 0, (1.0, 3.0), (2.0, 2.2), (3.0, 2.1)),
+        cell("glow", 1, (1.0, 2.9), (2.2, 2.4), (3.0, 2.0)),
+        cell("realnvp", 0, (1.0, 3.5), (4.0, 2.6), (9.0, 2.5)),
+        cell("realnvp", 1, (1.0, 3.5), (5.0, 2.5), (9.0, 2.3)),
+    )
+    assert found.level == 2.5
+    assert found.figures == pytest.approx((2.1, 7.0))
+    assert found.outcome == "undecided"  # 4 and 7 seconds of two seeds
 
 
 def test_a_row_is_compared_at_two_metrics() -> None:

@@ -48,7 +48,8 @@ FAST = {"gaussian", "realnvp", "mrcnf", "msflow-image", "msflow-image, as publis
 
 def test_recorded_results_have_the_keys_of_their_cells() -> None:
     found = [json.loads(path.read_text()) for path in QUICK.glob("*[0-9a-f].json")]
-    recorded = {each["label"]: each["key"] for each in found if each["label"] in FAST}
+    first = [each for each in found if each["experiment"]["seed"] == 0]
+    recorded = {each["label"]: each["key"] for each in first if each["label"] in FAST}
     planner = Planner("cpu")
     cells = [cell for cell in cells_of(find_suite("quick")) if cell.label in FAST]
     assert {cell.label: planner.plan(cell).key for cell in cells} == recorded
@@ -58,9 +59,10 @@ def test_recorded_results_have_the_keys_of_their_cells() -> None:
 @pytest.mark.parametrize("suite", sorted(path.name for path in RECORDED.iterdir()))
 def test_recorded_results_give_their_keys_again(suite: str) -> None:
     file = BENCHMARKS / "suites" / f"{suite}.yaml"
+    asked = find_suite(str(file) if file.exists() else suite).model_copy(update={"seeds": [0, 1, 2]})
     cells = {
         (cell.data_label or cell.experiment.data, cell.label, cell.experiment.seed): cell
-        for cell in cells_of(find_suite(str(file) if file.exists() else suite))
+        for cell in cells_of(asked)
     }
     for path in sorted((RECORDED / suite).glob("*[0-9a-f].json")):
         result = read_result(json.loads(path.read_text()))

@@ -12,10 +12,14 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from typer.testing import CliRunner, Result
 
+from flowzoo.call import Call, per_image_generators
 from flowzoo.cli.app import app
 from flowzoo.data.load import load_dataset
+from flowzoo.perturbation import randomise
+from flowzoo.pictures import quantise
 from flowzoo.registry.models import create_model
-from flowzoo.registry.saving import save_model
+from flowzoo.registry.saving import load_model, save_model
+from flowzoo.scaling import project
 from flowzoo.scoring import fit_splits
 
 NETWORK = {"name": "dense", "hidden": 4, "layers": 1}
@@ -208,6 +212,8 @@ def test_scores_stand_beside_the_levels_of_the_pixels(tmp_path: Path) -> None:
         ("reconstruct", (), "--keep"),
         ("reconstruct", ("--keep", "0,3"), "no level 3"),
         ("reconstruct", ("--keep", "0", "--temperature", -1), "temperature"),
+        ("unfold", ("--temperature", "1e30"), "between 0 and 10"),
+        ("project", ("--class", 1), "without classes"),
         ("reconstruct", ("--keep", "0", "--input", "small.png"), "--data"),
         ("project", ("--steps", 3), "steps is 3"),
         ("project", ("--split", "tset"), "tset"),
@@ -226,11 +232,57 @@ def test_mistakes_get_one_line_and_exit_code_2(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Image.fromarray(np.zeros((4, 4), np.uint8)).save("small.png")
-    result = flowzoo(command, model, *DIGITS, *options)
+    result = flowzoo(command, model, *(() if command == "unfold" else DIGITS), *options)
     assert result.exit_code == 2, result.output
     assert named in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["small.png"]
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a model of two levels with ten classes, which all change the images."""
+    data = load_dataset("digits")
+    couplings = {"checkerboard": 1, "channel": 0, "network": NETWORK}
+    flow = create_model("pnf", (1, 8, 8), bins=17, seed=0, classes=10, levels=2, bijector=couplings)
+    flow.initialise([data["train"][:300]])
+    randomise(flow, 0)
+    folder = tmp_path_factory.mktemp("labelled") / "model"
+    save_model(flow, folder)
+    return folder
+
+
+def test_images_are_encoded_and_decoded_with_a_class(labelled: Path, tmp_path: Path) -> None:
+    flow, test = load_model(labelled), load_dataset("digits")["test"]
+    x = flow.dequantise(test[:3], Call(generator=per_image_generators(0, range(3)))).x
+    for asked, labels in {"4": 4, "own": test.labels_at(range(3))}.items():
+        output = tmp_path / "a.png"
+        done("project", labelled, *DIGITS, "--images", 3, "--class", asked, "-o", output)
+        expected = quantise(project(flow, x, 1, labels=labels), 17) * 255.0 / 16
+        np.testing.assert_allclose(tiles(output, 3)[:, 1], expected[:, 0], atol=1.0)
+    # Images 0 and 10 of the test split have one class, 0 and 1 have not.
+    same = ("--from", 0, "--to", int((test.labels[1:] == test.labels[0]).nonzero()[0]) + 1)
+    done("interpolate", labelled, *DIGITS, *same, "--class", "own", "-o", tmp_path / "path.png")
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "named"),
+    [
+        ("interpolate", ("--class", "own"), "classes"),
+        ("interpolate", ("--class", 10), "no class 10"),
+        ("reconstruct", ("--keep", "1", "--class", "three"), "--class is 'three'"),
+        ("unfold", ("--class", "own"), "--class"),
+    ],
+)
+def test_wrong_classes_get_one_line(
+    labelled: Path, tmp_path: Path, command: str, options: tuple[str | int, ...], named: str
+) -> None:
+    data = () if command == "unfold" else DIGITS
+    result = flowzoo(command, labelled, *data, *options, "-o", tmp_path / "a.png")
+    assert result.exit_code == 2, result.output
+    (line,) = result.stderr.splitlines()
+    assert named in line
+    assert not list(tmp_path.iterdir())
 
 
 def test_models_that_cannot_are_refused(tmp_path: Path) -> None:
@@ -240,6 +292,8 @@ def test_models_that_cannot_are_refused(tmp_path: Path) -> None:
     for command, options, named in [
         ("unfold", ("-o", tmp_path / "a.gif"), "one level"),
         ("project", (*DIGITS, "-o", tmp_path / "a.png"), "one level"),
+        ("splits", ("-o", tmp_path / "a.png"), "one level"),
+        ("upscale", (*DIGITS, "-o", tmp_path / "a.png"), "one level"),
         ("unfold", ("-o", tmp_path / "a.jpg"), ".gif"),
     ]:
         result = flowzoo(command, tmp_path / "model", *options)

@@ -155,7 +155,7 @@ def test_a_saved_model_takes_the_data_set_that_is_named(run: Path, tmp_path: Pat
         (["--input", "small.png", "--split", "test"], "--split"),
         (["--input", "small.png", "--images", "2"], "--images"),
         (["--split", "tset"], "no split 'tset' in digits; did you mean 'test'?"),
-        (["--temperature", "-1"], "finite and at least 0"),
+        (["--temperature", "-1"], "between 0 and 10"),
         (["--seed", "-1"], "the seed is -1"),
         (["-o", "up.jpg"], "does not end in .png"),
     ],

@@ -11,14 +11,21 @@ import pytest
 import torch
 
 from flowzoo.bench.metrics.labels import BitsPerDimGivenClass, ClassAccuracy
-from flowzoo.call import per_image_generators
+from flowzoo.builtin.affine import Affine
+from flowzoo.builtin.identity import IdentityTransform
+from flowzoo.builtin.keep_nothing import KeepNothing
+from flowzoo.builtin.labelled import Labelled
+from flowzoo.call import EVALUATION, Call, per_image_generators
 from flowzoo.data.dataset import Dataset
 from flowzoo.data.memory import in_memory
 from flowzoo.errors import DataError
 from flowzoo.evaluation.labels import evaluate_given_class, has_labels
+from flowzoo.evaluation.likelihood import evaluate_likelihood
 from flowzoo.flow import Flow
+from flowzoo.level import Level
 from flowzoo.metric import Trained
 from flowzoo.registry.models import create_model
+from flowzoo.shapes import Images, PerImage
 
 TINY = {"levels": 1, "last": {"name": "conditional-affine", "network": {"hidden": 4}}}
 
@@ -117,6 +124,36 @@ def test_what_has_no_labels_is_refused(flow: Flow, data: Dataset) -> None:
             evaluate_given_class(model, images)
 
 
+class Flattering(Affine):
+    """States a log-determinant that is too high by 3 nats for images of class 1."""
+
+    traits = replace(Affine.traits, classes=2)
+
+    def forward(
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
+    ) -> tuple[Images, PerImage]:
+        y, log_det = super().forward(x, context, call)
+        labels = torch.full((len(x),), -1) if call.labels is None else call.labels
+        return y, log_det + 3.0 * (labels == 1)
+
+
+def test_a_density_that_is_wrong_for_a_class_alone_fails_the_audit(data: Dataset) -> None:
+    whole = Level(IdentityTransform(), Flattering(), KeepNothing(), Labelled(Affine(scale=2.0), 2))
+    flow = Flow((1, 2, 2), [whole], Affine())
+    density = evaluate_given_class(flow, data, audit=True).density
+    assert density is not None
+    assert "log_det off by +1.08 bits/dim in level 0, joint" in density.objections[0]
+    without = evaluate_likelihood(flow, data["test"]).density
+    assert without is not None
+    assert without.passed
+    right = Flow(
+        (1, 2, 2), [Level(IdentityTransform(), Affine(), KeepNothing(), whole.conditional)], Affine()
+    )
+    passed = evaluate_given_class(right, data, audit=True).density
+    assert passed is not None
+    assert (passed.passed, passed.method, passed.budget) == (True, "whole", 10.0)
+
+
 @pytest.mark.parametrize("metric", [BitsPerDimGivenClass(images=10), ClassAccuracy(images=10)])
 def test_metrics_of_labels(flow: Flow, data: Dataset, metric: BitsPerDimGivenClass | ClassAccuracy) -> None:
     def measure(model: Flow, steps: Callable[[float, str], object] = lambda *_: None):
@@ -126,11 +163,13 @@ def test_metrics_of_labels(flow: Flow, data: Dataset, metric: BitsPerDimGivenCla
     shares: list[float] = []
     found = measure(flow, lambda share, what: shares.append(share))
     expected = evaluate_given_class(flow, data, limit=10)
-    assert shares == [1.0]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
     if isinstance(metric, ClassAccuracy):
         assert (found.value, found.unit, found.better) == (100 * expected.accuracy, "%", "higher")
         assert found.valid
     else:
         assert (found.value, found.valid) == (expected.bits_per_dim, False)
+        assert found.conditions["density"]["passed"]
     plain = create_model("glow", (1, 2, 2), seed=0, **TINY)
     assert measure(plain).value is None

@@ -151,9 +151,15 @@ def test_the_command(model: flowzoo.Flow, tmp_path: Path) -> None:
     (against,) = json.loads(shown.stdout)["against"]
     assert against["scores"][0].keys() == {"name", "separation"}
 
+    few = [*run[:3], "--images", "2", "--training-images", "2", "--batch", "1", "--no-gradient"]
+    shown = CliRunner().invoke(app, ["ood", *few, "--against", "noise"])
+    assert "no interval for any score" in shown.stdout
+    assert " to " not in shown.stdout.split("noise", 1)[1]
+
     shown = CliRunner().invoke(app, ["ood", *run, "--against", "lfw-subsett"])
     assert shown.exit_code == 2
-    assert shown.stderr.startswith("error: no data set 'lfw-subsett'") or "lfw-subsett" in shown.stderr
+    assert "'lfw-subsett'" in shown.stderr
+    assert "noise and constant" in shown.stderr
     shown = CliRunner().invoke(app, ["ood", *run, "--against", "photos"])
     assert shown.exit_code == 2
     assert "add --fit" in shown.stderr

@@ -34,6 +34,12 @@ def test_what_is_apart_and_what_is_equal() -> None:
     assert equal.aupr.value == pytest.approx(1 / 3)
 
 
+def test_a_few_scores_give_no_interval() -> None:
+    for own, other in ((1, 1), (9, 40), (40, 9)):
+        assert separation(*drawn(0, own, other)).auroc.low is None
+    assert separation(*drawn(0, 10, 10)).auroc.low is not None
+
+
 def test_scores_without_a_finite_value_come_last() -> None:
     own, other = np.array([-1.0, -2.0]), np.array([-np.inf, -np.inf, -1.5])
     assert separation(own, other).auroc.value == pytest.approx(5 / 6)

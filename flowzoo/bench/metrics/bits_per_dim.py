@@ -108,16 +108,18 @@ def _conditions(found: Likelihood) -> Mapping[str, Any]:
         "solver": found.solver,
         "proposal": found.proposal,
         "audit": None if found.audit is None else asdict(found.audit),
-        DENSITY: None if found.density is None else _density(found.density),
+        **density_conditions(found.density),
         "seed": found.seed,
     }
 
 
-def _density(found: DensityAudit) -> Mapping[str, Any]:
-    """Return the outcome as plain data, without its seconds, which do not repeat."""
+def density_conditions(found: DensityAudit | None) -> Mapping[str, Any]:
+    """Return the outcome of a density audit as a condition, without its seconds, which do not repeat."""
+    if found is None:
+        return {DENSITY: None}
     plain = {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in asdict(found).items()
         if name != "seconds"
     }
-    return {"passed": found.passed, **plain}
+    return {DENSITY: {"passed": found.passed, **plain}}

@@ -48,7 +48,8 @@ class OutOfDistribution(Metric):
             value=figure.value,
             unit="AUROC",
             better="higher",
-            error=(figure.high - figure.low) / 4,  # an interval of 95 % is about four standard errors wide
+            # An interval of 95 % is about four standard errors wide.
+            error=None if figure.low is None or figure.high is None else (figure.high - figure.low) / 4,
             conditions={
                 "against": against.other,
                 "score": self.score,

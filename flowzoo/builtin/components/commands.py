@@ -31,6 +31,13 @@ COMMANDS = (
         "flowzoo train glow --data digits --out runs/log --steps 500 --log csv",
     ),
     _command(
+        "sweep",
+        "sweep:sweep",
+        "Search for good options of a model by training it many times.",
+        "sweep search.yaml --out sweeps/first\n"
+        "flowzoo sweep search.yaml --out sweeps/first --show --plot sweep.png",
+    ),
+    _command(
         "watch",
         "watch:watch",
         "Show the curves of runs while they train.",

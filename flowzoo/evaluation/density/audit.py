@@ -126,7 +126,7 @@ class _Audit:
         if self._figure.solved and not settings.solver.tight and not float(errors.max()) <= allowed:
             # Large steps may be the reason. The worst image decides on tight ones, however long they take.
             worst = int(errors.argmax())
-            alone = replace(settings, generators=(settings.generators[worst],), solver=Solving(tight=True))
+            alone = replace(settings.of([worst]), solver=Solving(tight=True))
             errors = image_errors(self._double, x[worst : worst + 1], alone)
         error = float(errors.max())
         self._record.note(round_trip=error)

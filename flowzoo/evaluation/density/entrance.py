@@ -31,7 +31,13 @@ class Entrance:
     parts: tuple[Part, ...]
 
 
-def enter(flow: Flow, images: IntegerImages, generators: Generators, solver: Solving = ORDINARY) -> Entrance:
+def enter(
+    flow: Flow,
+    images: IntegerImages,
+    generators: Generators,
+    solver: Solving = ORDINARY,
+    labels: Tensor | None = None,
+) -> Entrance:
     """Draw the noise of images.
 
     Args:
@@ -39,6 +45,7 @@ def enter(flow: Flow, images: IntegerImages, generators: Generators, solver: Sol
         images: ``(N, C, H, W)``, integers.
         generators: One for each image, new.
         solver: Solver settings of the passes that follow.
+        labels: The class of each image, ``(N,)``, in the passes that follow; None for none.
     """
     images = images.to(flow.device)
     again = Call(generator=tuple(each.clone_state() for each in generators))
@@ -46,7 +53,7 @@ def enter(flow: Flow, images: IntegerImages, generators: Generators, solver: Sol
     parts: tuple[Part, ...] = ()
     if type(flow.dequantisation) is not Uniform:
         parts = (noise_part(flow.dequantisation, images, flow.bins, again, log_q.to(x)),)
-    return Entrance(x, Settings(generators, solver), parts)
+    return Entrance(x, Settings(generators, solver, labels), parts)
 
 
 def noise_part(

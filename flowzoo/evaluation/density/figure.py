@@ -13,6 +13,7 @@ from flowzoo.data.batches import spread
 from flowzoo.data.dataset import ImageSource
 from flowzoo.evaluation.density.entrance import Entrance, enter
 from flowzoo.flow import Flow
+from flowzoo.flow_values import labels_at
 from flowzoo.shapes import IntegerImages
 from flowzoo.solving import Solving
 from flowzoo.warm_start import WarmStart
@@ -36,6 +37,7 @@ class Figure:
         warm_start: The warm start with which the images were measured.
         solved: Whether the model has solvers.
         estimated: Whether it estimated a trace.
+        given_class: Whether the figure is one of images given their class, by their labels.
     """
 
     flow: Flow
@@ -48,6 +50,7 @@ class Figure:
     warm_start: WarmStart
     solved: bool
     estimated: bool
+    given_class: bool = False
 
 
 class AuditedImages:
@@ -62,6 +65,7 @@ class AuditedImages:
         self._indices = audited_images(figure.bits)
         self.integers = figure.source.take(self._indices)
         self.reported = figure.bits[self._indices]
+        self.labels = figure.source.labels_at(self._indices) if figure.given_class else None
 
     def __len__(self) -> int:
         return len(self._indices)
@@ -76,6 +80,7 @@ class AuditedImages:
         call = Call(
             generator=self.generators(places),
             solver=Solving(exact=self._figure.exact, warm_start=_known_to(flow, self._figure.warm_start)),
+            labels=labels_at(self.labels, places),
         )
         images = self.integers[list(places)].to(flow.device)
         return self._figure.measure(flow, images, call).double().cpu()
@@ -83,7 +88,7 @@ class AuditedImages:
     def enter(self, flow: Flow) -> Entrance:
         """Return all images as they enter a model, with the settings of an ordinary pass."""
         solver = Solving(warm_start=_known_to(flow, self._figure.warm_start))
-        return enter(flow, self.integers, self.generators(), solver)
+        return enter(flow, self.integers, self.generators(), solver, self.labels)
 
 
 def audited_images(bits: Tensor) -> list[int]:

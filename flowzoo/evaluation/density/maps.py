@@ -14,6 +14,7 @@ from flowzoo.bijector import standard_normal_log_prob
 from flowzoo.call import Call
 from flowzoo.evaluation.density.draws import Noise, noise_in, with_noise
 from flowzoo.flow import Flow
+from flowzoo.flow_values import labels_at
 from flowzoo.solving import ORDINARY, Solving
 
 Generators = tuple[torch.Generator, ...]
@@ -26,16 +27,24 @@ class Settings:
     Attributes:
         generators: One for each image, in the state in which the model gets them.
         solver: Settings for parts that solve an equation.
+        labels: The class of each image, ``(N,)``; None for a model that is given none.
     """
 
     generators: Generators
     solver: Solving = ORDINARY
+    labels: Tensor | None = None
+
+    def of(self, images: Sequence[int]) -> Settings:
+        """Return the settings of some of the images."""
+        generators = tuple(self.generators[image] for image in images)
+        return replace(self, generators=generators, labels=labels_at(self.labels, images))
 
     def call(self, owners: Sequence[int] | None = None, exact: bool = False) -> Call:
         """Return a call for a batch whose rows belong to these images, by default each to its own."""
         chosen = range(len(self.generators)) if owners is None else owners
         generators = tuple(self.generators[owner].clone_state() for owner in chosen)
-        return Call(generator=generators, solver=replace(self.solver, exact=exact))
+        solver = replace(self.solver, exact=exact)
+        return Call(generator=generators, solver=solver, labels=labels_at(self.labels, chosen))
 
 
 @final
@@ -84,7 +93,8 @@ class Whole:
     def estimates(self, image: int, generators: Generators) -> Tensor:
         """Return estimates of one image's ``log p(x)``, ``(P,)``, one for each generator of probes."""
         rows = self.start[image].expand(len(generators), -1)
-        probing = Settings(generators, self._settings.solver)
+        labels = labels_at(self._settings.labels, [image] * len(generators))
+        probing = Settings(generators, self._settings.solver, labels)
         with self._noise_of(rows) as x:
             return self._flow.log_prob(x, probing.call())
 
@@ -138,10 +148,11 @@ def parts_of(flow: Flow, x: Tensor, settings: Settings, exact: bool) -> Iterator
         exact: Whether exact log-determinants are requested from the parts.
     """
     generators = tuple(each.clone_state() for each in settings.generators)
-    call = Call(generator=generators, solver=replace(settings.solver, exact=exact))
+    solver = replace(settings.solver, exact=exact)
+    call = Call(generator=generators, solver=solver, labels=labels_at(settings.labels, range(len(x))))
 
     def now() -> Settings:
-        return Settings(tuple(each.clone_state() for each in generators), settings.solver)
+        return replace(settings, generators=tuple(each.clone_state() for each in generators))
 
     zeros = x.new_zeros(len(x))
     before = now()

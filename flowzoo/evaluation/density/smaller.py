@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import torch
 
-from flowzoo.call import Call
 from flowzoo.evaluation.density.doubled import doubled
 from flowzoo.evaluation.density.entrance import enter
 from flowzoo.evaluation.density.figure import AuditedImages
@@ -46,8 +44,7 @@ class SmallerModels:
         """
         flow, record = self._verdict.figure.flow, self._verdict.record
         entrance = self._images.enter(double)
-        first = replace(entrance.settings, generators=entrance.settings.generators[:1])
-        derivative = choose_derivative(Whole(double, entrance.x[:1], first))
+        derivative = choose_derivative(Whole(double, entrance.x[:1], entrance.settings.of([0])))
         record.note(derivatives=derivative.way, derivative_error=derivative.error)
         if flow.recipe is None:
             record.add_objection(
@@ -89,9 +86,10 @@ class SmallerModels:
         generator = torch.Generator().manual_seed(figure.seed)
         cut = crops(self._images.integers, flow.image_shape[1:], generator).to(flow.device)
         warm_start = WarmStart(flow)
-        entrance = enter(flow, cut, self._images.generators(), Solving(warm_start=warm_start))
+        entrance = enter(
+            flow, cut, self._images.generators(), Solving(warm_start=warm_start), self._images.labels
+        )
         if figure.solved:
-            same = tuple(each.clone_state() for each in entrance.settings.generators)
-            flow.encode(entrance.x, Call(generator=same, solver=Solving(warm_start=warm_start)))
+            flow.encode(entrance.x, entrance.settings.call())
         warm_start.frozen = True
         return self._verdict.conclude(flow, entrance, small)

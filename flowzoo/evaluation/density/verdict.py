@@ -119,9 +119,10 @@ class Verdict:
         looks = describe_discrepancy(stated.tolist(), judged.log_det.tolist(), flow.dimensions)
         where = ""
         try:
-            images = len(errors)
-            settings = replace(judged.settings, generators=judged.settings.generators[:images])
-            parts = chain(entrance.parts, parts_of(flow, entrance.x[:images], settings, exact))
+            # The worst image first: the fault may be one of some images alone, such as those of a class.
+            order: list[int] = errors.abs().argsort(descending=True).tolist()
+            settings = judged.settings.of(order)
+            parts = chain(entrance.parts, parts_of(flow, entrance.x[order], settings, exact))
             fault = locate_fault(flow, parts, settings, exact, self.seconds)
             if fault is not None:
                 where, looks = f" in {fault.where}", fault.looks or looks

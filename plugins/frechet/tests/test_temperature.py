@@ -101,7 +101,7 @@ def test_a_level_alone_leaves_the_others_at_temperature_1(
 
 def test_what_cannot_be_is_refused(model: flowzoo.Flow, features: ImportedFeatures) -> None:
     data = flowzoo.load_dataset("digits")
-    with pytest.raises(OptionError, match="temperature 0: it must be finite and above 0"):
+    with pytest.raises(OptionError, match="temperature 0: it must be above 0"):
         sweep(model, data, features, [1.0, 0.0])
     with pytest.raises(OptionError, match="there is no level 2: the model has 2"):
         sweep(model, data, features, [1.0], [2])
@@ -118,6 +118,9 @@ def test_the_command(model: flowzoo.Flow, tmp_path: Path) -> None:
     assert [line.split()[0] for line in shown.stdout.splitlines()[1:7]] == ["all"] * 2 + ["level"] * 4
     assert plot.read_bytes().startswith(b"\x89PNG")
 
+    shown = CliRunner().invoke(app, [*asked, "--temperatures", "1,1e30"])
+    assert shown.exit_code == 2
+    assert "temperature 1e+30: it must be above 0 and at most 10" in shown.stderr
     shown = CliRunner().invoke(app, [*asked, "--temperatures", "warm"])
     assert shown.exit_code == 2
     assert "--temperatures is 'warm'. Give numbers" in shown.stderr

@@ -204,7 +204,9 @@ def test_names_of_many_curves_do_not_lie_on_each_other(tmp_path: Path) -> None:
         result(
             f"model-{number}",
             2 + number / 1000,
-            metrics={"time-to-bpd": Measurement(9.0, "s", details={"curve": [[1, 3.0], [number + 2, 2.0]]})},
+            metrics={
+                "time-to-bpd": Measurement(9.0, "s", details={"curve": [[1, 3.0], [10 * (number + 1), 2.0]]})
+            },
         )
         for number in range(60)
     ]
@@ -213,6 +215,9 @@ def test_names_of_many_curves_do_not_lie_on_each_other(tmp_path: Path) -> None:
     seen.heights = names.map((each) => each.getBoundingClientRect().y).sort((a, b) => a - b);
     seen.names = names.map((each) => each.textContent);
     seen.legend = all("[data-chart=curves] .legend li").length;
+    const axis = (part) => all(`[data-chart=curves] [aria-label='x-axis ${part}'] > *`);
+    seen.marks = axis("tick").length;
+    seen.ticks = axis("tick label").map((each) => each.textContent);
     """
     seen = browse(tmp_path, write(tmp_path / "results", *cells), steps)
     assert seen["complaints"] == []
@@ -220,3 +225,6 @@ def test_names_of_many_curves_do_not_lie_on_each_other(tmp_path: Path) -> None:
     assert seen["names"] == [f"model-{number}" for number in range(len(seen["names"]))]
     assert min(b - a for a, b in zip(seen["heights"], seen["heights"][1:], strict=False)) >= 13.9
     assert seen["legend"] == 60
+    # Three decades: every mark on the logarithmic axis has its number.
+    assert len(seen["ticks"]) == seen["marks"]
+    assert set(seen["ticks"]) >= {"1", "2", "5", "10", "20", "50", "100", "200", "500"}

@@ -41,6 +41,7 @@ function drawScatter(figure, board, visible) {
     ...frame.options,
     ariaLabel: "Quality against cost",
     marks: [
+      ...frame.axis,
       Plot.ruleY(far ? [] : [floor.quality], { className: "floor-line", strokeDasharray: "7 4" }),
       Plot.line(cost.arrow ? front(sound, cost.arrow === "↑") : [], { ...dots, curve: "step-after", className: "front", strokeDasharray: "2 3" }),
       Plot.ruleX(erring, { x: "at", y1: (row) => row.quality - row.error, y2: (row) => row.quality + row.error, stroke: colour, strokeWidth: 1.5, className: "error" }),
@@ -78,6 +79,7 @@ function drawCurves(figure, board, visible) {
     y: { ...frame.options.y, clamp: false },
     ariaLabel: "Bits/dim over training",
     marks: [
+      ...frame.axis,
       ...curves.map((curve) => Plot.line(curve, { ...points, stroke: colour(curve[0].row), strokeDasharray: dash(curve[0].row), strokeWidth: 1.75, className: "curve", clip: true })),
       Plot.link(labels, { x1: pixels("x1"), y1: pixels("y1"), x2, y2, className: "leader" }),
       Plot.text(labels, { x: x2, y: y2, text: "name", dx: 3, textAnchor: "start", lineWidth: (room - 17) / 12, textOverflow: "ellipsis", className: "label", fontSize: 12 }),
@@ -93,10 +95,15 @@ function drawCurves(figure, board, visible) {
 function framed(width, height, right, label, logarithmic, across, up) {
   const box = { left: 48, right: width - right, top: 24, bottom: height - 44 };
   const common = { grid: true, labelArrow: "none" };
-  const x = { ...common, label, labelAnchor: "center", labelOffset: 38, type: logarithmic ? "log" : "linear", domain: across, ticks: ticks(across, logarithmic, Math.floor((box.right - box.left) / 80)), tickFormat: short };
+  const chosen = ticks(across, logarithmic, Math.floor((box.right - box.left) / 80));
+  const named = { label, labelAnchor: "center", labelOffset: 38 };
+  const x = { ...common, ...named, type: logarithmic ? "log" : "linear", domain: across, ticks: chosen, tickFormat: short };
+  // On a logarithmic scale D3 leaves out numbers of its own choice, so the axis gets them as plain text.
+  const axis = Array.isArray(chosen) ? [Plot.axisX(chosen, { ...named, labelArrow: "none", anchor: "bottom", text: short })] : [];
   const y = { ...common, label: BITS, labelAnchor: "top", labelOffset: 44, domain: up, ticks: 6, clamp: true };
   return {
     ...box,
+    axis,
     x: Plot.scale({ x: { ...x, range: [box.left, box.right] } }).apply,
     y: Plot.scale({ y: { ...y, range: [box.bottom, box.top] } }).apply,
     options: { width, height, marginLeft: box.left, marginRight: right, marginTop: box.top, marginBottom: 44, className: "chart-svg", x, y, color: { type: "identity" } },

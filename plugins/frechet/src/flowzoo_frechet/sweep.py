@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 import torch
 
-from flowzoo.api import Dataset, Flow, NumericalError, OptionError, quantise, sequential_batches
+from flowzoo.api import (
+    HIGHEST_TEMPERATURE,
+    Dataset,
+    Flow,
+    NumericalError,
+    OptionError,
+    quantise,
+    sequential_batches,
+)
 from flowzoo_frechet.feature_metric import BATCH
 from flowzoo_frechet.features import FeatureRows, Features
 from flowzoo_frechet.quality import Quality, quality_beside
@@ -59,11 +67,9 @@ def sweep(
         progress: Called with the number of temperatures that are done, and of all.
 
     Raises:
-        OptionError: A temperature is not above 0, or there is no such level.
+        OptionError: A temperature is out of range, or there is no such level.
     """
-    for each in temperatures:
-        if not 0.0 < each < float("inf"):
-            raise OptionError(f"temperature {each:g}: it must be finite and above 0")
+    check_temperatures(temperatures)
     for level in levels:
         if level is not None and not 0 <= level < len(flow.levels):
             raise OptionError(
@@ -79,6 +85,17 @@ def sweep(
         rows.append(_row(flow, features, quality, level, temperature, count, seed))
     progress(len(planned), len(planned))
     return rows
+
+
+def check_temperatures(temperatures: Sequence[float]) -> None:
+    """Refuse temperatures that are out of range.
+
+    Raises:
+        OptionError: One is. At 0 all samples of a model are the same, which have no distance.
+    """
+    for each in temperatures:
+        if not 0.0 < each <= HIGHEST_TEMPERATURE:
+            raise OptionError(f"temperature {each:g}: it must be above 0 and at most {HIGHEST_TEMPERATURE:g}")
 
 
 def _row(

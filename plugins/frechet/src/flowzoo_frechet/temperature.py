@@ -20,7 +20,7 @@ from flowzoo.api import (
     write_figure,
 )
 from flowzoo_frechet.metric import Frechet
-from flowzoo_frechet.sweep import Row, sweep
+from flowzoo_frechet.sweep import Row, check_temperatures, sweep
 
 FIGURES = ("frechet", "kid", "precision", "recall")
 
@@ -99,9 +99,11 @@ def temperature(
 
 def _numbers(text: str) -> list[float]:
     try:
-        return [float(each) for each in text.split(",")]
+        found = [float(each) for each in text.split(",")]
     except ValueError as error:
         raise OptionError(f"--temperatures is '{text}'. Give numbers, as in 0.7,0.8,0.9,1") from error
+    check_temperatures(found)
+    return found
 
 
 def _print(rows: list[Row]) -> None:

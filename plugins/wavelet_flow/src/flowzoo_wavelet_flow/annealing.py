@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 
 from flowzoo.api import (
+    HIGHEST_TEMPERATURE,
     Call,
     ConditionalBijector,
     Flow,
@@ -67,7 +68,7 @@ def annealed_sample(
     Args:
         flow: The trained model.
         n: Number of images; each has its own chain.
-        temperature: ``T``, greater than 0; at 1 latents are drawn without NUTS.
+        temperature: ``T``, above 0; at 1 latents are drawn without NUTS.
         seed: Makes the draw repeatable; the global random state is not touched.
         warmup: Transitions at each level that adapt the step size.
         steps: Transitions at each level after them; the state after the last is the sample.
@@ -141,5 +142,7 @@ def _report(
 
 
 def _check_temperature(temperature: float) -> None:
-    if not 0.0 < temperature < float("inf"):
-        raise OptionError(f"the temperature is {temperature}; give a finite number greater than 0")
+    if not 0.0 < temperature <= HIGHEST_TEMPERATURE:
+        raise OptionError(
+            f"the temperature is {temperature}; give a number above 0, and at most {HIGHEST_TEMPERATURE:g}"
+        )

@@ -1,0 +1,1 @@
+"""Sweeps: search for a model's options by training it many times, through Optuna."""
