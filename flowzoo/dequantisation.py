@@ -117,7 +117,8 @@ def check_integers(images: IntegerImages, bins: int) -> None:
             f"expected integer images in 0..{bins - 1}, got {images.dtype}. "
             "For values in [0, 1) call log_prob. Convert floats that hold integers: .to(torch.uint8)"
         )
-    if images.numel():
+    holds = torch.iinfo(images.dtype)
+    if images.numel() and not (holds.min >= 0 and holds.max < bins):
         low, high = int(images.min()), int(images.max())
         if low < 0 or high >= bins:
             raise DataError(

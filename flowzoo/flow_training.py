@@ -40,8 +40,9 @@ class TrainableStack(BeginsPasses, LevelStack):
             DataError: The images are not such integers.
             ShapeError: The dequantisation returned another shape than its interface states.
         """
-        images = images.to(self.device)
+        # Where the images lie: reading values back from a GPU would wait for it.
         check_integers(images, self.bins)
+        images = images.to(self.device, non_blocking=self.device.type == "cuda")
         u, log_q = self.dequantisation(images, self.bins, call)
         require_shape(self.dequantisation, "u", u, tuple(images.shape))
         require_shape(self.dequantisation, "log q", log_q, images.shape[:1])
@@ -51,8 +52,10 @@ class TrainableStack(BeginsPasses, LevelStack):
     @explains_formats
     def loss(self, x: Images, call: Call) -> list[PerImage]:
         """Return each level's training loss, ``(B,)`` nats, finest first; arguments: :meth:`log_prob`."""
+        return self._losses(self._enter(x, call)[0], call)
+
+    def _losses(self, y: Images, call: Call) -> list[PerImage]:
         refuse_untrainable(self.levels)
-        y, _ = self._enter(x, call)
         losses: list[PerImage] = []
         for level in self.levels:
             kept, loss = level.loss(y, call)
@@ -99,6 +102,7 @@ class TrainableStack(BeginsPasses, LevelStack):
         return self.batch_loss(images, given_labels(call, labels, len(images), self.classes))
 
     @one_pass
+    @explains_formats
     def batch_loss(
         self, images: IntegerImages, call: Call, levels: Iterable[SupportsIndex] | None = None
     ) -> Tensor:
@@ -116,13 +120,15 @@ class TrainableStack(BeginsPasses, LevelStack):
         own, ledger = call.collecting()
         x, log_q = self.dequantise(images, own)
         call.absorb(ledger)
+        # Dequantised values are in range. Checking them would wait for a GPU in every step.
+        y, log_det = self._transform_pixels(x, call)
         if levels is not None:
-            losses = [self.level_loss(index, x, call) for index in levels]
+            losses = [self.levels[index].loss(self._above(index, y, call), call)[1] for index in levels]
         else:
-            losses = self.loss(x, call)
+            losses = self._losses(y, call)
             if self.trains_noise:
                 # The pixels' log_det matters here, since it depends on the noise.
-                noise = log_q - self._enter(x, call)[1]
+                noise = log_q - log_det
                 losses += [each.to(losses[0].dtype) for each in (noise, *ledger.penalties.values())]
         return nats_to_bits(torch.stack(losses).sum(0), self.dimensions).mean()
 
@@ -130,8 +136,9 @@ class TrainableStack(BeginsPasses, LevelStack):
         """Return a call whose labels are hidden from a random share of the images."""
         if call.labels is None or not self.classes or not self.class_dropout:
             return call
-        hidden = call.uniform(torch.empty((images, 1)))[:, 0] < self.class_dropout
-        return replace(call, labels=torch.where(hidden, NO_LABEL, call.labels.cpu()))
+        labels = call.labels.to(self.device)
+        hidden = call.uniform(torch.empty((images, 1), device=self.device))[:, 0] < self.class_dropout
+        return replace(call, labels=torch.where(hidden, NO_LABEL, labels))
 
     @explains_formats
     def level_loss(self, index: SupportsIndex, x: Images, call: Call) -> PerImage:
@@ -148,7 +155,10 @@ class TrainableStack(BeginsPasses, LevelStack):
     @explains_formats
     def level_input(self, index: SupportsIndex, x: Images, call: Call = EVALUATION) -> Images:
         """Return the input of a level: ``x`` after the finer levels."""
-        y, _ = self._enter(x, call)
+        return self._above(index, self._enter(x, call)[0], call)
+
+    def _above(self, index: SupportsIndex, y: Images, call: Call) -> Images:
+        """Return the input of a level, given that of the finest one."""
         for level in self.levels[:index]:
             kept = level.take_apart(y, call).kept
             assert kept is not None, "only the last level keeps nothing"
@@ -168,7 +178,11 @@ class TrainableStack(BeginsPasses, LevelStack):
                 f"log_prob takes floating-point images with values in [0, 1), got {x.dtype}. "
                 "For integer images call bits_per_dim"
             )
-        y, log_det = self.pixels(in_unit_interval(x).to(self.device), None, call)
+        return self._transform_pixels(in_unit_interval(x).to(self.device), call)
+
+    def _transform_pixels(self, x: Images, call: Call) -> tuple[Images, PerImage]:
+        """Transform images with values in ``[0, 1)`` to the space of the finest level, in its dtype."""
+        y, log_det = self.pixels(x, None, call)
         return y.to(self.dtype), log_det
 
     def _require_values(self) -> None:

@@ -7,6 +7,7 @@ RUN/samples/               pictures of samples while training, if they were aske
 RUN/log.csv, tensorboard/, wandb/   the other logs, if they were asked for
 RUN/levels/                while levels train apart, the folder of each
 RUN/checkpoint.safetensors what training needs to go on after an interruption
+RUN/checkpoint-good.safetensors   the last good state, where the checkpoint is later than that
 RUN/.lock                  held by the process that trains; there while it does
 """
 
@@ -140,6 +141,7 @@ class RunFolder:
         self.wandb_state = self.path / "wandb.json"
         self.levels = self.path / "levels"
         self.checkpoint = self.path / "checkpoint.safetensors"
+        self.good_checkpoint = self.path / "checkpoint-good.safetensors"
         self._record = self.path / "run.json"
         self._lock = self.path / ".lock"
 
@@ -180,7 +182,8 @@ class RunFolder:
         self.tidy()
         for folder in (self.model, self.samples, self.tensorboard, self.wandb, self.levels):
             shutil.rmtree(folder, ignore_errors=True)
-        for path in (self.log, self.csv, self.wandb_state, self.checkpoint, self._record):
+        checkpoints = self.checkpoint, self.good_checkpoint
+        for path in (self.log, self.csv, self.wandb_state, *checkpoints, self._record):
             path.unlink(missing_ok=True)
 
     @contextmanager

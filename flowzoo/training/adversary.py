@@ -46,7 +46,7 @@ class Adversary:
         model:           w * sum over levels of -E[D(drawn)]
         discriminators:  sum over levels of E[max(0, 1 - D(real))] + E[max(0, 1 + D(drawn))]
 
-    Both follow from the same drawn images, and both take their step at the end of the batch. Images are drawn
+    Both follow from the same drawn images, and both take their step at the same time. Images are drawn
     as in evaluation, at temperature 1. In a model with classes they have the labels of the real images,
     which the discriminators do not see.
 
@@ -121,11 +121,8 @@ class Adversary:
         self._loss += share * float(term.detach())
         self._discriminator_loss += share * float(loss.detach())
 
-    def finish(self, learning_rate: float) -> AdversarialFigures | None:
-        """Add the clipped gradient to the model's, and let the discriminators take their step.
-
-        Args:
-            learning_rate: The discriminators' learning rate.
+    def finish(self) -> AdversarialFigures | None:
+        """Add the clipped gradient to the model's.
 
         Returns:
             The figures; None if an image that was drawn, or the gradient, is not finite. Then nothing is
@@ -140,10 +137,13 @@ class Adversary:
             if gradient is not None:
                 gradient = gradient * factor
                 parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+        return AdversarialFigures(self._loss, self._discriminator_loss, float(norm))
+
+    def advance(self, learning_rate: float) -> None:
+        """Let the discriminators take their step, after :meth:`finish` gave figures."""
         for group in self._optimiser.param_groups:
             group["lr"] = learning_rate
         self._optimiser.step()
-        return AdversarialFigures(self._loss, self._discriminator_loss, float(norm))
 
     def state(self) -> dict[str, dict[str, Tensor]]:
         """Return the groups of tensors that a checkpoint holds."""

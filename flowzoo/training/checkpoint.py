@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch import Tensor
 from flowzoo.errors import SavedModelError
 from flowzoo.files import write_atomically
 from flowzoo.formats import Format, FormatError
+from flowzoo.training.faults import Faults
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,9 @@ class Position:
         warm_start: What the model's components have kept in the stage.
         probe: What the model computes here (:mod:`flowzoo.registry.probe`); None in old checkpoints.
         first_pass: Seconds of the first pass over the data that the budget pays for.
+        faults: Steps that were skipped, and how often the stage went back.
+        good: Whether the stage may go back to here: it has just begun, or a validation has just given a
+            figure.
         format: Version of this record.
     """
 
@@ -53,6 +57,8 @@ class Position:
     warm_start: Mapping[str, Mapping[str, Any]]
     probe: Mapping[str, Any] | None = None
     first_pass: float = 0.0
+    faults: Faults = field(default_factory=Faults)
+    good: bool = True
     format: int = 2
 
 

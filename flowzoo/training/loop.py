@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -22,11 +23,14 @@ from flowzoo.registry.saving import save_model
 from flowzoo.runfolder import RunFolder
 from flowzoo.training.checkpoint import (
     Position,
+    load_checkpoint,
     optimiser_tensors,
     restore_optimiser,
     save_checkpoint,
 )
 from flowzoo.training.clock import clock_of
+from flowzoo.training.faults import IN_A_ROW, Faults
+from flowzoo.training.good_state import GoodState
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.reporter import Progress, Reporter, WorkReport
 from flowzoo.training.samples import SampleLog
@@ -34,6 +38,8 @@ from flowzoo.training.stage import Stage
 from flowzoo.training.step import NotFiniteError, Taken, TrainingStep
 from flowzoo.training.stop import Interrupted, requested, saving_first
 from flowzoo.warm_start import WarmStart
+
+_LOGGER = logging.getLogger("flowzoo")
 
 LOG_EVERY = 10
 """Number of steps between two records of the training loss."""
@@ -107,6 +113,7 @@ class TrainingLoop:
         self._step = TrainingStep(flow, stage, options, around.generator, warm_start)
         # If the budget was raised since the checkpoint, there are validations to do.
         due = int(budget.used(position.stage_step, position.stage_seconds) * options.validations)
+        self._good = GoodState(around.folder, position.good)
         self._start = self.position = replace(position, validations=min(position.validations, due))
         self._clock = clock_of(options, flow.device)
         self._began = self._validated = self._clock()
@@ -141,7 +148,7 @@ class TrainingLoop:
         if self.position.stage_step == 0:
             # Before a model of this stage replaces the best one of the stage before, from which this stage
             # starts.
-            self._save_checkpoint()
+            self._save_checkpoint(good=True)
         while not self._finished():
             signal = requested()
             if signal is not None:
@@ -160,12 +167,12 @@ class TrainingLoop:
             self._report(taken, rate, speed, used)
             if self._validation_is_due(used):
                 began = self._clock()
-                self._validate()
+                figure = self._validate()
                 began += self._draw_samples()
                 done = int(used * self._options.validations)
                 self.position = replace(self.position, validations=done)
                 self._read_clock()
-                self._save_checkpoint()
+                self._save_checkpoint(good=figure and not self.position.faults.in_a_row)
                 self._report_again()
                 self._validated = self._clock()
                 self._validation_seconds = self._validated - began
@@ -194,22 +201,70 @@ class TrainingLoop:
             return True  # independent of the clock, so that the same steps give the same model
         return self._clock() - self._validated >= TRAIN_PER_VALIDATION * self._validation_seconds
 
-    def _take_step(self) -> tuple[Taken, float, float]:
-        """Take one step. Return what it found, its learning rate, and images per second."""
+    def _take_step(self) -> tuple[Taken | None, float, float]:
+        """Take one step, or skip it where numbers are not finite.
+
+        Returns:
+            What the step found, None if it was skipped; its learning rate; and images per second.
+
+        Raises:
+            NumericalError: Nothing has trained yet, or going back has not helped.
+        """
         began = time.monotonic()
         images, labels = self._around.batches.take()
         rate = self._learning_rate()
+        taken = None
         try:
             taken = self._step.take(images, rate, labels, self._opposed())
+            faults = self.position.faults.after_step()
         except NumericalError as problem:
+            faults = self._after_fault(problem)
+        self.position = replace(
+            self.position,
+            step=self.position.step + 1,
+            stage_step=self.position.stage_step + 1,
+            faults=faults,
+        )
+        return taken, rate, len(images) / (time.monotonic() - began)
+
+    def _after_fault(self, problem: NumericalError) -> Faults:
+        """Go back where too many steps in a row were not finite, or give up."""
+        faults = self.position.faults.after_skip()
+        at = f"at step {self.position.step}"
+        if not self.position.step or faults.hopeless:
             kept = self._around.folder.model
             best = f" (the best model so far is in {kept})" if kept.exists() else ""
             advice = f"; {self._advice()}" if isinstance(problem, NotFiniteError) else ""
-            raise NumericalError(f"{problem}{advice}; at step {self.position.step}{best}") from problem
-        self.position = replace(
-            self.position, step=self.position.step + 1, stage_step=self.position.stage_step + 1
+            tried = (
+                f", the last of {IN_A_ROW} such steps in a row, after going back {faults.restored} times to "
+                "the last good state"
+            )
+            raise NumericalError(
+                f"{problem}{advice}; {at}{tried if faults.hopeless else ''}{best}"
+            ) from problem
+        if faults.skipped == 1:
+            _LOGGER.warning("%s: %s. The step is skipped, and so are others like it", at, problem)
+        if faults.in_a_row == 1:
+            self._log.append({**self._record(ahead=1), "skipped": str(problem)})
+        return self._go_back(str(problem)) if faults.persist else faults
+
+    def _go_back(self, problem: str) -> Faults:
+        """Restore the last good state, and go on from it with the next images at half the learning rate."""
+        good, saved = load_checkpoint(self._good.path)
+        self._flow.load_state_dict(saved["model"])
+        self.restore(saved)
+        self._step.warm_start = WarmStart(self._flow, good.warm_start)
+        faults = self.position.faults.after_skip().after_restoration()
+        self._log.append({**self._record(ahead=1), "went_back_to": good.step, "reason": problem})
+        _LOGGER.warning(
+            "at step %d: %d steps in a row were skipped. Training goes on from the weights of step %d, at %g "
+            "of the learning rate",
+            self.position.step,
+            IN_A_ROW,
+            good.step,
+            faults.rate,
         )
-        return taken, rate, len(images) / (time.monotonic() - began)
+        return faults
 
     def _opposed(self) -> bool:
         """Return whether the model trains against discriminators by now."""
@@ -236,7 +291,7 @@ class TrainingLoop:
         share = options.warmup_share or self._stage.phase.warmup
         if share is not None:
             risen = max(risen, done / share)
-        rate = self._peak * min(1.0, risen)
+        rate = self._peak * position.faults.rate * min(1.0, risen)
         if options.schedule == "cosine":
             rate *= 0.5 * (1.0 + math.cos(math.pi * done))
         return rate
@@ -250,7 +305,7 @@ class TrainingLoop:
             seconds=self._start.seconds + elapsed,
         )
 
-    def _report(self, taken: Taken, rate: float, speed: float, used: float) -> None:
+    def _report(self, taken: Taken | None, rate: float, speed: float, used: float) -> None:
         position, around = self.position, self._around
         self._progress = Progress(
             stage=self._stage.name,
@@ -258,17 +313,17 @@ class TrainingLoop:
             used=used,
             seconds=position.seconds,
             seconds_left=position.stage_seconds * (1.0 / used - 1.0),
-            loss=taken.loss,
+            loss=taken and taken.loss,
             images_per_second=speed,
             bits_per_dim=self._validation and self._validation[1],
             steps=around.experiment.budget.steps,
             validated_at=self._validation and self._validation[0],
             stages=around.stages,
-            adversarial_loss=taken.adversarial and taken.adversarial.loss,
-            discriminator_loss=taken.adversarial and taken.adversarial.discriminator_loss,
+            adversarial_loss=taken and taken.adversarial and taken.adversarial.loss,
+            discriminator_loss=taken and taken.adversarial and taken.adversarial.discriminator_loss,
         )
         self._around.reporter.update(self._progress)
-        if position.stage_step % LOG_EVERY == 0:
+        if taken is not None and position.stage_step % LOG_EVERY == 0:
             self._log.append(
                 {
                     **self._record(),
@@ -277,7 +332,7 @@ class TrainingLoop:
                     "learning_rate": rate,
                     "gradient_norm": taken.gradient_norm,
                     "images_per_second": round(speed, 1),
-                    "counts": taken.ledger.counts,
+                    "counts": {**taken.ledger.counts, **_skipped(position)},
                     **_adversarial(taken),
                 }
             )
@@ -289,8 +344,11 @@ class TrainingLoop:
         step, bits = self._validation
         self._around.reporter.update(replace(self._progress, bits_per_dim=bits, validated_at=step))
 
-    def _validate(self) -> None:
+    def _validate(self) -> bool:
         """Measure the averaged weights, and keep them if they are the best so far.
+
+        Returns:
+            Whether there is a figure.
 
         With an adversarial term bits/dim are only part of what is minimised, so the latest ones are kept.
         """
@@ -302,19 +360,21 @@ class TrainingLoop:
             bits, error = validate(self._step.average.flow, self._around.dataset, self._options, report)
         except NumericalError as problem:
             self._log.append({**record, "validation_error": str(problem)})
-            return
+            return False
         self._validation = self.position.step, bits
         self._log.append({**record, "validation_bits_per_dim": bits, "validation_standard_error": error})
         if self.position.best is None or bits < self.position.best or self._opposed():
             self.position = replace(self.position, best=bits)
             save_model(self._step.average.flow, self._around.folder.model)
+        return True
 
-    def _record(self) -> dict[str, Any]:
-        """Return what all records of the log say: where the training is."""
+    def _record(self, ahead: int = 0) -> dict[str, Any]:
+        """Return what all records of the log say: where the training is, or will be some steps later."""
+        step = self.position.step + ahead
         return {
-            "step": self.position.step,
+            "step": step,
             "seconds": round(self.position.seconds, 3),
-            "images": self.position.step * self._options.images_per_step,
+            "images": step * self._options.images_per_step,
             "stage": self._stage.name,
         }
 
@@ -328,14 +388,21 @@ class TrainingLoop:
         self._began += seconds
         return seconds
 
-    def _save_checkpoint(self) -> None:
+    def _save_checkpoint(self, good: bool = False) -> None:
         self._probe = take_probe(self._flow, _images(self._probe, self._flow))
         self.position = replace(
             self.position,
             batches=self._around.batches.state(),
             warm_start=self._step.warm_start.state(),
             probe=asdict(self._probe),
+            good=good,
         )
+        with self._good.kept(good):
+            self._write_checkpoint()
+        self._saved = time.monotonic()
+        self._checkpointed(self.position)
+
+    def _write_checkpoint(self) -> None:
         save_checkpoint(
             self._around.folder.checkpoint,
             self.position,
@@ -347,8 +414,12 @@ class TrainingLoop:
                 "generator": {"state": self._around.generator.get_state()},
             },
         )
-        self._saved = time.monotonic()
-        self._checkpointed(self.position)
+
+
+def _skipped(position: Position) -> dict[str, int]:
+    """Return what the counts of the log hold of steps that were skipped."""
+    skipped = position.faults.skipped
+    return {"skipped steps": skipped} if skipped else {}
 
 
 def _adversarial(taken: Taken) -> dict[str, float]:

@@ -18,6 +18,7 @@ from flowzoo.shapes import IntegerImages
 from flowzoo.solving import Solving
 from flowzoo.training.adversary import AdversarialFigures, Adversary
 from flowzoo.training.average import WeightAverage
+from flowzoo.training.not_finite import first_not_finite
 from flowzoo.training.precision import autocast, rounded_products
 from flowzoo.training.stage import Stage
 from flowzoo.warm_start import WarmStart
@@ -108,12 +109,35 @@ class TrainingStep:
             opposed: Whether the adversarial term takes part, if there is one.
 
         Raises:
-            NotFiniteError: The loss or its gradient is not finite; the weights are not changed then.
-            NumericalError: A component could not compute the loss.
+            NotFiniteError: The loss or its gradient is not finite. Then weights, optimiser, average and warm
+                start are as before.
+            NumericalError: A component could not compute the loss; as above.
         """
+        drawing, known = self._generator.get_state(), self.warm_start.state()
+        try:
+            return self._take(images, learning_rate, labels, opposed)
+        except NotFiniteError as problem:
+            where = self._first_not_finite(images, labels, drawing)
+            self.warm_start = WarmStart(self._flow, known)
+            raise NotFiniteError(f"{problem} (it begins in {where})" if where else str(problem)) from problem
+        except NumericalError:
+            self.warm_start = WarmStart(self._flow, known)
+            raise
+
+    def _first_not_finite(self, images: IntegerImages, labels: Tensor | None, drawing: Tensor) -> str:
+        """Return where the first batch of a step stops being finite, drawn as before; empty if unknown."""
+        generator = torch.Generator(self._generator.device)
+        generator.set_state(drawing)
+        part = slice(0, self._batch_size)
+        call = self._call(Ledger(), None if labels is None else labels[part], generator)
+        return first_not_finite(self._flow, lambda: self._loss(images[part], call))
+
+    def _take(
+        self, images: IntegerImages, learning_rate: float, labels: Tensor | None, opposed: bool
+    ) -> Taken:
         ledger = Ledger()
         self.optimiser.zero_grad(set_to_none=True)
-        value = 0.0
+        losses: list[Tensor] = []
         adversary = self.adversary if opposed else None
         if adversary is not None:
             adversary.begin()
@@ -121,41 +145,51 @@ class TrainingStep:
             part = slice(start, start + self._batch_size)
             batch, of_batch = images[part], None if labels is None else labels[part]
             share = len(batch) / len(images)
-            value += self._add_gradient(batch, of_batch, share, ledger)
+            losses.append(self._add_gradient(batch, of_batch, share, ledger))
             if adversary is not None:
                 adversary.add(batch, of_batch, share, ledger)
         figures = None
         if adversary is not None:
-            figures = adversary.finish(learning_rate * self._discriminator_rate)
+            figures = adversary.finish()
             if figures is None:
                 ledger.counts["adversarial terms left out"] = 1.0
-        norm = float(nn.utils.clip_grad_norm_(self._parameters, self._clip))
+        total = nn.utils.get_total_norm([each.grad for each in self._parameters if each.grad is not None])
+        # Reading a number back waits for the device, so a step does it once, at its end.
+        *shares, norm = torch.cat([each.reshape(1) for each in (*losses, total)]).tolist()
+        loss = sum(shares)
+        _require_finite(loss, "loss")
         _require_finite(norm, "gradient")
+        nn.utils.clip_grads_with_norm_(self._parameters, self._clip, total)
+        if adversary is not None and figures is not None:
+            adversary.advance(learning_rate * self._discriminator_rate)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate
         self.optimiser.step()
         self.average.update()
-        return Taken(value, ledger, norm, figures)
+        return Taken(loss, ledger, norm, figures)
 
     def _add_gradient(
         self, batch: IntegerImages, labels: Tensor | None, share: float, ledger: Ledger
-    ) -> float:
-        """Add a batch's share of the step's gradient, and return its share of the loss."""
-        call = Call(
+    ) -> Tensor:
+        """Add a batch's share of the step's gradient, and return its share of the loss, on the device."""
+        with rounded_products(self._precision, self._flow.device):
+            loss = self._loss(batch, self._call(ledger, labels, self._generator)) * share
+            loss.backward()
+        ledger.penalties.clear()  # they are in the loss, and the next batch may have another size
+        return loss.detach()
+
+    def _loss(self, batch: IntegerImages, call: Call) -> Tensor:
+        with autocast(self._precision, self._flow.device):
+            return self._stage.loss(self._flow, batch, call)
+
+    def _call(self, ledger: Ledger, labels: Tensor | None, generator: torch.Generator) -> Call:
+        return Call(
             mode="train",
-            generator=self._generator,
+            generator=generator,
             ledger=ledger,
             solver=Solving(phase=self._stage.phase.name, warm_start=self.warm_start),
             labels=labels,
         )
-        device = self._flow.device
-        with rounded_products(self._precision, device):
-            with autocast(self._precision, device):
-                loss = self._stage.loss(self._flow, batch, call) * share
-            value = float(loss.detach())
-            _require_finite(value, "loss")
-            loss.backward()
-        return value
 
 
 def _adversary(

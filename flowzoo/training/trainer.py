@@ -349,6 +349,7 @@ class Trainer:
             validations=0,
             best=position.best if continued else None,
             warm_start={},
+            faults=position.faults.after_stage(),
         )
 
     def _gather_scores(self, images: int, position: Position | None = None) -> list[Scores]:

@@ -51,6 +51,17 @@ def test_batches_of_one_step_count_as_one_batch_of_all_their_images() -> None:
             torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-3, atol=1e-5)
 
 
+def test_batches_of_other_sizes_have_penalties_of_their_own() -> None:
+    options = parse_training_options({"batch_size": 5, "accumulate": 3})
+    flow = flowzoo.create_model("realnvp", (1, 8, 8), seed=0, bins=17)
+    flow.initialise([IMAGES / 17])
+    generator = torch.Generator().manual_seed(0)
+    step = TrainingStep(flow, plan_stages(flow, options)[0], options, generator, WarmStart(flow))
+    taken = step.take(IMAGES, RATE)
+    assert taken.gradient_norm > 0
+    assert not taken.ledger.penalties
+
+
 @pytest.mark.parametrize("order", ["jointly", "separately"])
 def test_weights_of_layers_decay_and_nothing_else_does(order: str) -> None:
     before = dict(model(order).named_parameters())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from flowzoo.api import Call, Images, Network, PerImage
 from flowzoo_cnf.pairing import pair
@@ -49,11 +50,22 @@ def flow_matching_loss(
     v, velocity = at.data * x + at.noise * z, (at.data_rate * x + at.noise_rate * z) / count
     owner = (t * count).long().clamp(max=count - 1)
     losses: list[PerImage] = []
-    for k, block in enumerate(blocks):
-        mine = owner == k
-        if not bool(mine.any()):
+    for k, mine in enumerate(_of_each(owner, count)):
+        if not mine.numel():
             continue
         given = None if context is None else context[mine]
-        field = block(v[mine], given, t[mine] * count - k, call)
+        field = blocks[k](v[mine], given, t[mine] * count - k, call)
         losses.append((field - velocity[mine]).square().flatten(1).sum(1))
     return 0.5 * count**2 * torch.cat(losses)
+
+
+def _of_each(owner: Tensor, count: int) -> Sequence[Tensor]:
+    """Return the places of each block's images in the batch."""
+    places = owner.argsort(stable=True)
+    if count == 1:
+        return (places,)
+    # The sizes are known on the device alone, so they are read back: once, instead of once a block.
+    numbers = torch.arange(count, device=owner.device)
+    sizes: list[int] = (owner[:, None] == numbers).sum(0).tolist()
+    parts: Sequence[Tensor] = places.split(sizes)
+    return parts
