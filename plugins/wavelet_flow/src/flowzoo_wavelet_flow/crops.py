@@ -54,8 +54,8 @@ class Crops(ConditionalBijector):
 
     A context of another resolution is first resized to the size of the data.
 
-    Images larger than ``at_once`` are computed tile by tile outside of training too, so that memory does not
-    grow with the image: likelihoods, samples and up-scalings are the whole image's, up to rounding, since
+    Images larger than ``at_once`` are computed tile by tile outside of training too, which needs less
+    memory: likelihoods, samples and up-scalings are the whole image's, up to rounding, since
     every tile has a halo as wide as the inner bijector looks, in either direction. In the first pass over the
     data the inner bijector then sees one window of each image.
 
