@@ -73,14 +73,14 @@ def _print(judged: Sequence[Verdict]) -> None:
     out = console()
     for each in judged:
         out.print(f"{each.outcome}: {each.claim.claim}", style=COLOURS[each.outcome], soft_wrap=True)
-        out.print(f"  {_evidence(each)}", soft_wrap=True)
+        out.print(f"  {evidence_of(each)}", soft_wrap=True)
         if each.claim.source:
             out.print(f"  source: {each.claim.source}", soft_wrap=True, style="dim")
     if not judged:
         out.print("no cell of this suite is finished. Run it first: flowzoo bench run claims")
 
 
-def _evidence(verdict: Verdict) -> str:
+def evidence_of(verdict: Verdict) -> str:
     """Return the figures in words."""
     claim = verdict.claim
     level = "" if verdict.level is None else f", seconds to {verdict.level:.3f} bits/dim"
@@ -106,6 +106,6 @@ def _evidence(verdict: Verdict) -> str:
 def _markdown(judged: Sequence[Verdict]) -> str:
     lines = ["| verdict | claim | evidence | source |", "|---|---|---|---|"]
     for each in judged:
-        cells = (each.outcome, each.claim.claim, _evidence(each), each.claim.source)
+        cells = (each.outcome, each.claim.claim, evidence_of(each), each.claim.source)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
