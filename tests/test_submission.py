@@ -39,7 +39,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         work.mkdir(parents=True)
         record = out / "small" / f"{cell.label}.json"
         record.parent.mkdir(parents=True, exist_ok=True)
-        run = CellRun(cell, Planner("cpu").plan(cell), work, "cpu", 1, lambda *_: None)
+        run = CellRun(cell, Planner("cpu").plan(cell), work, "cpu", 1, lambda *_, **more: None)
         write_result(record, run.run(record))
     return out
 

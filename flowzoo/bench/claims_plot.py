@@ -42,7 +42,7 @@ def plot_verdicts(judged: Sequence[Verdict], path: Path) -> None:
     axes.set_yticks(range(len(shown)), [_title(each) for each in shown], fontsize=8)
     axes.set_xlim(-WIDE, WIDE)
     axes.set_ylim(-0.7, len(shown) - 0.3)
-    axes.set_xlabel("contradicted  ←  difference, in halves of its interval of 95 %  →  reproduced")
+    axes.set_xlabel("contradicted  ←  difference, in halves of its interval  →  reproduced", fontsize=9)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     write_figure(figure, path)

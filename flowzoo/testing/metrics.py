@@ -61,6 +61,7 @@ TRAINING: Mapping[str, Any] = {
     "adversarial_clip": 50.0,
     "average": 0.999,
     "order": "jointly",
+    "clock": "wall",
     "scoring": 0.1,
     "scoring_images": 16,
     "initial_images": 48,

@@ -51,7 +51,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         record = out / f"{cell.label}.json"
         work = out / ".work" / cell.label
         work.mkdir(parents=True)
-        run = CellRun(cell, Planner("cpu").plan(cell), work, "cpu", 1, lambda *_: None)
+        run = CellRun(cell, Planner("cpu").plan(cell), work, "cpu", 1, lambda *_, **more: None)
         write_result(record, run.run(record))
     return out
 

@@ -60,13 +60,13 @@ def test_where_the_peak_stays_growth_is_a_lower_bound(
 @pytest.fixture
 def needs(monkeypatch: pytest.MonkeyPatch) -> Callable[..., float]:
     """Return a function that measures a tiny model whose loss calls ``also`` on the flow, in MiB."""
-    loss = Flow.loss
+    losses = Flow._losses
 
     def measured(also: Callable[[Flow], torch.Tensor], prepare: Callable[[Flow], object] = id) -> float:
         trained = tiny_trained((1, 8, 8))
         prepare(trained.flow)
         monkeypatch.setattr(
-            Flow, "loss", lambda flow, x, run: [*loss(flow, x, run), 0 * also(flow).expand(len(x))]
+            Flow, "_losses", lambda flow, y, call: [*losses(flow, y, call), 0 * also(flow).expand(len(y))]
         )
         found = build_component("metric", "peak-memory").measure(trained)
         assert found.valid

@@ -31,7 +31,7 @@ def test_speeds_are_positive_and_state_their_conditions(measure: Any, name: str,
 @pytest.mark.parametrize("name", SPEEDS)
 def test_the_batch_size_is_an_option(measure: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
-    decode, enter = Flow.decode, Flow._enter
+    decode, enter = Flow.decode, Flow._transform_pixels
 
     def decoding(flow: Flow, latents: Any, *rest: Any) -> Any:
         sizes.append(len(latents[0]))
@@ -42,7 +42,7 @@ def test_the_batch_size_is_an_option(measure: Any, name: str, monkeypatch: pytes
         return enter(flow, x, run)
 
     monkeypatch.setattr(Flow, "decode", decoding)
-    monkeypatch.setattr(Flow, "_enter", entering)
+    monkeypatch.setattr(Flow, "_transform_pixels", entering)
 
     found = measure(name, "realnvp", batch_size=5, **QUICK)
 
