@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torchmetrics.image.fid import FrechetInceptionDistance
 
-from flowzoo.api import Measurement, NumericalError, Trained, sequential_batches, spread
-from flowzoo_frechet.feature_metric import BATCH, Batches, FeatureMetric, ImagesSeen, drawn
+from flowzoo.api import NumericalError
+from flowzoo_frechet.feature_metric import Batches, FeatureMetric
 from flowzoo_frechet.features import Features
 
 
@@ -30,34 +30,16 @@ class Frechet(FeatureMetric):
         2017, arXiv:1706.08500.
     """
 
-    def measure(self, trained: Trained) -> Measurement:
-        dataset, flow = trained.dataset, trained.flow
-        test, train = dataset.split("test"), dataset.split("train")
-        count = min(self.images, len(test))
-        progress = ImagesSeen(trained, count)
-        features = self.features_of(dataset, flow.device, progress.features)
-        real = (images for _, images in sequential_batches(test, BATCH, count))
-        to_test = distance_to(features, progress.through(real, "test images"))
-        chosen = spread(len(train), count)
-        batches = (train.take(chosen[at : at + BATCH]) for at in range(0, len(chosen), BATCH))
+    def beside(self, features: Features, real: Batches) -> Callable[[Batches], float]:
+        return distance_to(features, real)
+
+    def unit_in(self, features: Features) -> str:
+        return features.unit
+
+    def objections_to(self, features: Features, count: int) -> tuple[str, ...]:
         needed = features.enough_images or features.num_features + 1
         few = f"{count} images are too few for {features.num_features} features; it takes {needed:,}"
-        objections = ((few,) if count < needed else ()) + features.objections
-        return Measurement(
-            value=to_test(progress.through(drawn(flow, count, trained.seed, self.temperature), "samples")),
-            unit=features.unit,
-            better="lower",
-            valid=not objections,
-            objections=objections,
-            conditions={
-                "features": features.name,
-                "split": "test",
-                "images": count,
-                "temperature": self.temperature,
-                "seed": trained.seed,
-            },
-            details={"training_images": to_test(progress.through(batches, "training images"))},
-        )
+        return ((few,) if count < needed else ()) + features.objections
 
 
 def distance_to(features: Features, real: Batches) -> Callable[[Batches], float]:

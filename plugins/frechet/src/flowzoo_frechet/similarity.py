@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, final
 
 import torch
 
-from flowzoo.api import Measurement, Trained, sequential_batches, spread
-from flowzoo_frechet.feature_metric import BATCH, Batches, FeatureMetric, ImagesSeen, drawn
-from flowzoo_frechet.features import FeatureRows, Features
+from flowzoo_frechet.feature_metric import Batches, Better, FeatureMetric
+from flowzoo_frechet.features import Features
 from flowzoo_frechet.quality import quality_beside
 
 
@@ -25,39 +25,20 @@ class Similarity(FeatureMetric):
     figure: ClassVar[str]
     """Name of the figure."""
 
-    distance: ClassVar[bool] = False
-    """Whether lower figures are better, and whether they have the unit of the features."""
+    better: ClassVar[Better] = "higher"
 
-    def measure(self, trained: Trained) -> Measurement:
-        dataset, flow = trained.dataset, trained.flow
-        test, train = dataset.split("test"), dataset.split("train")
-        count = min(self.images, len(test))
-        progress = ImagesSeen(trained, count)
-        features = self.features_of(dataset, flow.device, progress.features)
-        real = (images for _, images in sequential_batches(test, BATCH, count))
-        quality = quality_beside(features, progress.through(real, "test images"))
-        chosen = spread(len(train), count)
-        training = (train.take(chosen[at : at + BATCH]) for at in range(0, len(chosen), BATCH))
-        samples = progress.through(drawn(flow, count, trained.seed, self.temperature), "samples")
-        of_samples = getattr(quality(_rows(features, samples)), self.figure)
-        of_training = getattr(
-            quality(_rows(features, progress.through(training, "training images"))), self.figure
-        )
-        return Measurement(
-            value=of_samples,
-            unit=features.unit.replace("FID", self.figure.upper()) if self.distance else "",
-            better="lower" if self.distance else "higher",
-            valid=not features.objections,
-            objections=features.objections,
-            conditions={
-                "features": features.name,
-                "split": "test",
-                "images": count,
-                "temperature": self.temperature,
-                "seed": trained.seed,
-            },
-            details={"training_images": of_training},
-        )
+    def beside(self, features: Features, real: Batches) -> Callable[[Batches], float]:
+        quality = quality_beside(features, real)
+
+        def figure(others: Batches) -> float:
+            rows = torch.cat([features(images) for images in others])
+            found: float = getattr(quality(rows), self.figure)
+            return found
+
+        return figure
+
+    def unit_in(self, features: Features) -> str:
+        return ""
 
 
 @final
@@ -74,7 +55,10 @@ class Kid(Similarity):
     """
 
     figure = "kid"
-    distance = True
+    better = "lower"
+
+    def unit_in(self, features: Features) -> str:
+        return features.unit.replace("FID", "KID")
 
 
 @final
@@ -107,7 +91,3 @@ class Recall(Similarity):
     """
 
     figure = "recall"
-
-
-def _rows(features: Features, batches: Batches) -> FeatureRows:
-    return torch.cat([features(images) for images in batches])
