@@ -33,10 +33,11 @@ from flowzoo.rundata import given_run_data, load_run_data
 from flowzoo.runfolder import NEW_RUN, DataReport, Grown, RunFolder, RunRecord
 from flowzoo.training.apart.folders import LevelFolders
 from flowzoo.training.apart.levels_apart import Apart, LevelsApart
+from flowzoo.training.apart.whole import plan_levels, train_levels
 from flowzoo.training.grow import grow, grow_again
 from flowzoo.training.reporter import Reporter
 from flowzoo.training.stop import stoppable
-from flowzoo.training.trainer import Trainer, TrainingResult
+from flowzoo.training.trainer import Trainer
 
 _LOGGER = logging.getLogger("flowzoo")
 
@@ -139,7 +140,7 @@ def train_into(
     levels = (
         None
         if apart is None
-        else _levels_apart(apart, trainer, run_folder, experiment, flow, workers, reporter, log)
+        else plan_levels(apart, trainer, run_folder, experiment, flow.device, workers, reporter, log)
     )
     findings = inspect_dataset(dataset, reporter.inspected)
     record = RunRecord(
@@ -250,8 +251,8 @@ def resume_run(
             )
         levels = None
         if run_folder.levels.exists():
-            levels = _levels_apart(
-                apart or Apart(), trainer, run_folder, experiment, flow, workers, reporter, record.log
+            levels = plan_levels(
+                apart or Apart(), trainer, run_folder, experiment, flow.device, workers, reporter, record.log
             )
         elif apart is not None:
             raise OptionError(
@@ -357,36 +358,6 @@ def _finest(grown: Grown | None) -> int | None:
     return None if grown is None else grown.levels
 
 
-def _levels_apart(
-    apart: Apart,
-    trainer: Trainer,
-    folder: RunFolder,
-    experiment: Experiment,
-    flow: Flow,
-    workers: int,
-    reporter: Reporter,
-    log: LogOptions,
-) -> LevelsApart:
-    """Return what trains the levels of a run at the same time; refuse what cannot be."""
-    if experiment.data == IN_MEMORY:
-        raise OptionError(
-            "levels that train at the same time load the images in processes of their own. Give a data set "
-            "by name instead of images in memory, or leave parallel out"
-        )
-    if experiment.training.adversarial is not None:
-        raise OptionError(
-            "an adversarial term needs coarse images that trained levels draw, and levels that train at the "
-            "same time have none. Leave parallel or training.adversarial out"
-        )
-    if log.samples_every:
-        raise OptionError(
-            "samples cannot be drawn while levels train at the same time, since no process has the whole "
-            "model. Leave --log-samples or --parallel out"
-        )
-    places = trainer.levels_apart
-    return LevelsApart(folder, places, apart.jobs, flow.device, workers, experiment.budget.steps, reporter)
-
-
 def _train_to_the_end(
     trainer: Trainer, folder: RunFolder, record: RunRecord, levels: LevelsApart | None
 ) -> RunRecord:
@@ -404,20 +375,5 @@ def _train_to_the_end(
         if levels is None:
             result = trainer.train(lambda position: note("running", position.step, position.seconds))
         else:
-            result = _train_apart(trainer, folder, levels)
+            result = train_levels(trainer, levels)
         return note("finished", result.steps, result.seconds)
-
-
-def _train_apart(trainer: Trainer, folder: RunFolder, levels: LevelsApart) -> TrainingResult:
-    """Train the levels of a run at the same time, and join them."""
-    folders = LevelFolders(folder)
-    places = trainer.levels_apart
-    folders.make(places)
-    if folders.beginning.exists():
-        trainer.begin_at(folders.beginning)
-    else:
-        trainer.save_beginning(folders.beginning)
-    levels.train()
-    result = trainer.join({place: folders.of(place) for place in places})
-    folders.remove()
-    return result

@@ -71,6 +71,10 @@ class LevelsApart:
         workers: Number of processes that read ahead, for each level.
         steps: Number of steps of the whole training, None for a budget in seconds.
         reporter: Receives the progress of all levels together.
+
+    Attributes:
+        places: The levels.
+        folders: Their files.
     """
 
     def __init__(
@@ -84,7 +88,8 @@ class LevelsApart:
         reporter: Reporter,
     ) -> None:
         self._run = run
-        self._folders = LevelFolders(run)
+        self.places = list(places)
+        self.folders = LevelFolders(run)
         self._levels = [_Level(place) for place in places]
         self._jobs = jobs or min(len(places), os.cpu_count() or 1)
         self._threads = max(1, torch.get_num_threads() // self._jobs)
@@ -130,7 +135,7 @@ class LevelsApart:
             "workers": self._workers,
             "threads": self._threads,
         }
-        return ProgramProcess(PROGRAM, job, self._threads, self._folders.output(level.place), self._inbox)
+        return ProgramProcess(PROGRAM, job, self._threads, self.folders.output(level.place), self._inbox)
 
     def _device_of(self, level: _Level) -> str:
         """Return where a level trains: where there are several GPUs, levels take turns."""
