@@ -91,6 +91,7 @@ class RunRecord:
         earlier_versions: Versions of what it was trained with before, where it was resumed with others.
         log: Where training is logged, besides the folder's own log.
         grown: What the model has grown from; None for one that trains as a whole.
+        processes: Number of processes that compute a step together, as of the last start.
         format: Version of this record.
     """
 
@@ -104,7 +105,17 @@ class RunRecord:
     earlier_versions: tuple[Mapping[str, str], ...] = ()
     log: LogOptions = NO_LOG
     grown: Grown | None = None
+    processes: int = 1
     format: int = 2
+
+    def to_json(self) -> bytes:
+        """Return the record as JSON."""
+        return _RECORD.dump_json(self)
+
+    @staticmethod
+    def from_json(data: bytes) -> RunRecord:
+        """Return the record that :meth:`to_json` wrote."""
+        return _RECORD.validate_json(data)
 
 
 def _with_experiment(record: dict[str, Any]) -> dict[str, Any]:

@@ -39,6 +39,10 @@ class WarmStart:
         """Return a module's name in the model."""
         return self._names.get(module, "")
 
+    def return_to(self, known: Mapping[str, Mapping[str, Any]]) -> None:
+        """Put values that :meth:`state` returned in place of all values."""
+        self._notes = {name: dict(notes) for name, notes in known.items()}
+
     def state(self) -> dict[str, dict[str, Any]]:
         """Return a copy of all values, by module name and key."""
         notes: dict[str, dict[str, Any]] = json.loads(json.dumps(self._notes))

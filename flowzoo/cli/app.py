@@ -21,6 +21,7 @@ from flowzoo.errors import FlowzooError
 from flowzoo.files import refusal
 from flowzoo.origin import blamed, raised_in
 from flowzoo.registry.loader import default_registry
+from flowzoo.training.together.launch import launch
 
 UsageError: Any = typer.BadParameter.__base__
 """What Typer raises for a mistake in a command line; newer versions of it have a click of their own."""
@@ -106,6 +107,8 @@ def _refuse(error: Any) -> NoReturn:
     if "\n" in message or error.ctx is None:
         raise error
     first = message[:1].lower() + message[1:].rstrip(".")
+    if launch().follows:  # the process that leads was given the same command line
+        raise typer.Exit(USAGE_ERROR) from error
     complain(f"error: {first}; see '{error.ctx.command_path} --help'")
     raise typer.Exit(USAGE_ERROR) from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
@@ -14,12 +14,18 @@ from flowzoo.cli.console import complain, say
 from flowzoo.cli.moved import read_moved
 from flowzoo.cli.settings import Settings, read_settings
 from flowzoo.cli.subject import DeviceOption, WorkersOption
-from flowzoo.errors import FileError, OptionError
+from flowzoo.errors import FileError, FlowzooError, OptionError
 from flowzoo.shell import word
+from flowzoo.training.together.launch import Launch, launch
 
 if TYPE_CHECKING:
     from flowzoo.experiment.budget import Budget
     from flowzoo.experiment.experiment import Experiment
+    from flowzoo.training.together.leader import Leader
+    from flowzoo.training.together.team import LostProcessError, Team
+
+FAILED = 2
+"""Exit status of a process, where another one says why."""
 
 
 def train(
@@ -126,67 +132,118 @@ def train(
     A file for --config holds model, data, budget, seed and out as well; the command line overrides it.
     Ctrl-C saves a checkpoint before training ends.
     """
-    if resume:
-        others = {"MODEL": bool(model), "--data": data is not None, "--seed": seed is not None}
-        others |= {"--config": config is not None, "--print-config": print_config}
-        others |= {"--grow": grow is not None}
-        named = [name for name, is_given in others.items() if is_given]
-        if named:
-            raise OptionError(
-                f"--resume goes on with the run as it was started; leave out {' and '.join(named)}, "
-                "or start a new run without --resume"
-            )
-        settings = Settings({}, {}, read_moved(assignments), None)
-    else:
-        settings = read_settings(config, assignments or [])
-    from flowzoo.cli.progress import clock
-    from flowzoo.cli.training_progress import TrainingBar
-    from flowzoo.experiment.budget import Budget
-    from flowzoo.experiment.log_options import log_options
-    from flowzoo.training.apart.levels_apart import Apart
-    from flowzoo.training.start import resume_run, start_run
+    place = launch()
+    if place.follows:
+        _follow(place, device, workers, out)
+        return
+    with _leading(place) as leader:
+        if resume:
+            others = {"MODEL": bool(model), "--data": data is not None, "--seed": seed is not None}
+            others |= {"--config": config is not None, "--print-config": print_config}
+            others |= {"--grow": grow is not None}
+            named = [name for name, is_given in others.items() if is_given]
+            if named:
+                raise OptionError(
+                    f"--resume goes on with the run as it was started; leave out {' and '.join(named)}, "
+                    "or start a new run without --resume"
+                )
+            settings = Settings({}, {}, read_moved(assignments), None)
+        else:
+            settings = read_settings(config, assignments or [])
+        from flowzoo.cli.progress import clock
+        from flowzoo.cli.training_progress import TrainingBar
+        from flowzoo.experiment.budget import Budget
+        from flowzoo.experiment.log_options import log_options
+        from flowzoo.training.apart.levels_apart import Apart
+        from flowzoo.training.start import resume_run, start_run
 
-    if jobs is not None and parallel is None and not resume:
-        raise OptionError("--jobs is for levels that train at the same time. Add --parallel levels")
-    apart = Apart(jobs) if parallel or jobs is not None else None
-    has_budget = steps is not None or seconds is not None
-    budget = Budget(steps=steps, seconds=seconds) if has_budget else None
-    out = out or settings.out or Path("run")
-    if resume:
-        with _saying_what_is_kept(out), TrainingBar() as bar:
-            record = resume_run(
-                out,
-                budget=budget,
-                data_options=settings.data,
-                device=device,
-                workers=workers,
-                reporter=bar,
-                log=log or None,
-                samples_every=log_samples,
-                apart=apart,
-            )
-    else:
-        logs = log_options(log or None, log_samples)
-        experiment = _experiment(settings, model, data, budget, seed, apart is not None)
-        if print_config:
-            _print(experiment)
-            return
-        with _saying_what_is_kept(out), TrainingBar() as bar:
-            record = start_run(
-                out,
-                experiment,
-                device=device,
-                workers=workers,
-                reporter=bar,
-                log=logs,
-                apart=apart,
-                grow_from=grow,
-            )
+        if jobs is not None and parallel is None and not resume:
+            raise OptionError("--jobs is for levels that train at the same time. Add --parallel levels")
+        apart = Apart(jobs) if parallel or jobs is not None else None
+        has_budget = steps is not None or seconds is not None
+        budget = Budget(steps=steps, seconds=seconds) if has_budget else None
+        out = out or settings.out or Path("run")
+        if resume or (place.restarted and (out / "run.json").is_file()):
+            with _saying_what_is_kept(out, leader), TrainingBar() as bar:
+                record = resume_run(
+                    out,
+                    budget=budget,
+                    data_options=settings.data,
+                    device=device,
+                    workers=workers,
+                    reporter=bar,
+                    log=log or None,
+                    samples_every=log_samples,
+                    apart=apart,
+                    leader=leader,
+                )
+        else:
+            logs = log_options(log or None, log_samples)
+            experiment = _experiment(settings, model, data, budget, seed, apart is not None)
+            if print_config:
+                _print(experiment)
+                return
+            with _saying_what_is_kept(out, leader), TrainingBar() as bar:
+                record = start_run(
+                    out,
+                    experiment,
+                    device=device,
+                    workers=workers,
+                    reporter=bar,
+                    log=logs,
+                    apart=apart,
+                    grow_from=grow,
+                    leader=leader,
+                )
     trained = record.experiment
     say(f"trained {trained.model} on {trained.data}: {record.steps} steps, {clock(record.seconds)}")
     say(f"next: flowzoo evaluate {word(out)}    flowzoo sample {word(out)} -o {word(out / 'samples.png')}")
     if "tensorboard" in record.log.writers:
         say(f"curves: tensorboard --logdir {word(out / 'tensorboard')}")
+
+
+@contextmanager
+def _leading(place: Launch) -> Iterator[Leader | None]:
+    """Lead the processes that were started with this one; None without others."""
+    if place.count == 1:
+        yield None
+        return
+    from flowzoo.training.together.leader import Leader
+    from flowzoo.training.together.team import Team
+
+    team = Team(place)
+    team.meet()
+    with Leader(team) as leader:
+        yield leader
+
+
+def _follow(place: Launch, device: str, workers: int, out: Path | None) -> None:
+    """Compute steps with a process that leads, which says all that there is to say."""
+    from flowzoo.training.stop import Interrupted
+    from flowzoo.training.together.follower import follow
+    from flowzoo.training.together.team import LostProcessError, Team
+
+    team = Team(place)
+    team.meet()
+    try:
+        follow(team, device, workers)
+    except LostProcessError as error:
+        if team.leader_has_left():
+            raise typer.Exit(FAILED) from error
+        _say_that_one_is_lost(team, error, out)
+    except Interrupted as stop:
+        raise typer.Exit(128 + stop.signal) from stop
+
+
+def _say_that_one_is_lost(team: Team, error: LostProcessError, out: Path | None) -> NoReturn:
+    """Say it once, and end."""
+    if not team.is_first():
+        raise typer.Exit(FAILED) from error
+    folder = "RUN" if out is None else word(out)
+    raise FlowzooError(
+        f"{error}. Training up to the last checkpoint is kept. Go on with the same number of processes or "
+        f"another: flowzoo train --resume --out {folder}"
+    ) from error
 
 
 def _experiment(
@@ -235,9 +292,10 @@ def _print(experiment: Experiment) -> None:
 
 
 @contextmanager
-def _saying_what_is_kept(out: Path) -> Iterator[None]:
+def _saying_what_is_kept(out: Path, leader: Leader | None) -> Iterator[None]:
     """Say how training goes on, where it was interrupted or a file could not be written."""
     from flowzoo.training.stop import Interrupted
+    from flowzoo.training.together.team import LostProcessError
 
     go_on = f"flowzoo train --resume --out {word(out)}"
     try:
@@ -248,6 +306,9 @@ def _saying_what_is_kept(out: Path) -> Iterator[None]:
         raise FileError(
             f"{error}; training up to the last checkpoint is kept, go on with: {go_on}"
         ) from error
+    except LostProcessError as error:
+        assert leader is not None, "a process alone loses no other"
+        _say_that_one_is_lost(leader.team, error, out)
     except Interrupted as stop:
         saved = (out / "run.json").is_file()
         if stop.step and saved:

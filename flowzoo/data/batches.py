@@ -40,6 +40,7 @@ class ShuffledBatches(Iterator[IntegerImages]):
         batch_size: Number of images in a batch.
         seed: Random seed of the order.
         flips: Mirror each image left to right with probability 1/2.
+        part: The part of each batch that is wanted, where other processes take the rest. Only that is read.
 
     Raises:
         DataError: There are no images.
@@ -47,11 +48,17 @@ class ShuffledBatches(Iterator[IntegerImages]):
     """
 
     def __init__(
-        self, source: ImageSource, batch_size: SupportsIndex, seed: int, flips: bool = False
+        self,
+        source: ImageSource,
+        batch_size: SupportsIndex,
+        seed: int,
+        flips: bool = False,
+        part: slice = slice(None),
     ) -> None:
         self._flips = flips
         self._batch_size = _check(source, batch_size)
         self._source = source
+        self._part = part
         self._seed = seed
         self._planned: deque[_Planned] = deque()
         self._images: Iterator[IntegerImages] = iter(())
@@ -114,8 +121,8 @@ class ShuffledBatches(Iterator[IntegerImages]):
                 indices += order[place]
                 mirrored += flipped[place]
                 position = min(place.stop, len(order))
-            planned.append(_Planned(indices, mirrored, epoch, position))
-            yield indices
+            planned.append(_Planned(indices[self._part], mirrored[self._part], epoch, position))
+            yield indices[self._part]
 
     def _epoch_of(self, epoch: int) -> tuple[list[int], list[bool]]:
         """Return the order of the images in an epoch, and which of them are mirrored."""

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor
 
 from flowzoo.errors import SavedModelError
@@ -110,6 +110,17 @@ def load_checkpoint(path: Path) -> tuple[Position, dict[str, dict[str, Tensor]]]
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise SavedModelError(f"the checkpoint {path} is damaged ({error}). {FORMAT.remedy}") from error
     return position, groups
+
+
+def parse_checkpoint(data: bytes) -> tuple[Position, dict[str, dict[str, Tensor]]]:
+    """Return what :func:`load_checkpoint` does, from the bytes of a file that was just written."""
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    groups: dict[str, dict[str, Tensor]] = {}
+    for key, tensor in load(data).items():
+        group, name = key.split("/", 1)
+        groups.setdefault(group, {})[name] = tensor
+    return FORMAT.read(json.loads(header["__metadata__"]["position"]), _POSITION), groups
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

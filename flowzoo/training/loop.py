@@ -25,7 +25,6 @@ from flowzoo.training.checkpoint import (
     Position,
     load_checkpoint,
     optimiser_tensors,
-    restore_optimiser,
     save_checkpoint,
 )
 from flowzoo.training.clock import clock_of
@@ -37,6 +36,7 @@ from flowzoo.training.samples import SampleLog
 from flowzoo.training.stage import Stage
 from flowzoo.training.step import NotFiniteError, Taken, TrainingStep
 from flowzoo.training.stop import Interrupted, requested, saving_first
+from flowzoo.training.together.leader import Leader
 from flowzoo.warm_start import WarmStart
 
 _LOGGER = logging.getLogger("flowzoo")
@@ -71,6 +71,7 @@ class Surroundings:
         reporter: Receives the progress.
         log: The run's own log.
         samples: Draws samples after validations.
+        leader: Leads the other processes that train.
     """
 
     dataset: Dataset
@@ -82,6 +83,7 @@ class Surroundings:
     reporter: Reporter
     log: TrainingLog
     samples: SampleLog
+    leader: Leader
 
 
 class TrainingLoop:
@@ -107,10 +109,11 @@ class TrainingLoop:
         self._around = around
         self._options = options = around.experiment.training
         self._log = around.log
+        self._leader = around.leader
         self._objective = stage.objective(flow)
         self._peak = options.learning_rate * stage.phase.rate
         warm_start = WarmStart(flow, position.warm_start)
-        self._step = TrainingStep(flow, stage, options, around.generator, warm_start)
+        self._step = TrainingStep(flow, stage, options, around.generator, warm_start, around.leader.team)
         # If the budget was raised since the checkpoint, there are validations to do.
         due = int(budget.used(position.stage_step, position.stage_seconds) * options.validations)
         self._good = GoodState(around.folder, position.good)
@@ -125,10 +128,7 @@ class TrainingLoop:
 
     def restore(self, saved: TensorGroups) -> None:
         """Restore optimiser and weight average from a checkpoint."""
-        restore_optimiser(self._step.optimiser, saved.get("optimiser", {}))
-        self._step.average.restore(saved["average"])
-        if self._step.adversary is not None:
-            self._step.adversary.restore(saved)
+        self._step.restore(saved)
 
     def run(self, checkpointed: Callable[[Position], object]) -> Position:
         """Train until the budget is used up, and return the final position.
@@ -149,8 +149,9 @@ class TrainingLoop:
             # Before a model of this stage replaces the best one of the stage before, from which this stage
             # starts.
             self._save_checkpoint(good=True)
+        self._leader.begin(self._around.folder.checkpoint)
         while not self._finished():
-            signal = requested()
+            signal = requested() or self._leader.team.signal
             if signal is not None:
                 self._save_checkpoint()
                 raise Interrupted(signal, self.position.step)
@@ -214,8 +215,10 @@ class TrainingLoop:
         images, labels = self._around.batches.take()
         rate = self._learning_rate()
         taken = None
+        number = self.position.stage_step
+        self._leader.step(number, rate)
         try:
-            taken = self._step.take(images, rate, labels, self._opposed())
+            taken = self._step.take(images, rate, labels, self._opposed(), number)
             faults = self.position.faults.after_step()
         except NumericalError as problem:
             faults = self._after_fault(problem)
@@ -225,7 +228,7 @@ class TrainingLoop:
             stage_step=self.position.stage_step + 1,
             faults=faults,
         )
-        return taken, rate, len(images) / (time.monotonic() - began)
+        return taken, rate, self._options.images_per_step / (time.monotonic() - began)
 
     def _after_fault(self, problem: NumericalError) -> Faults:
         """Go back where too many steps in a row were not finite, or give up."""
@@ -253,6 +256,7 @@ class TrainingLoop:
         good, saved = load_checkpoint(self._good.path)
         self._flow.load_state_dict(saved["model"])
         self.restore(saved)
+        self._leader.go_back(self._good.path)
         self._step.warm_start = WarmStart(self._flow, good.warm_start)
         faults = self.position.faults.after_skip().after_restoration()
         self._log.append({**self._record(ahead=1), "went_back_to": good.step, "reason": problem})
@@ -352,6 +356,7 @@ class TrainingLoop:
 
         With an adversarial term bits/dim are only part of what is minimised, so the latest ones are kept.
         """
+        self._leader.compare(self._flow)
         record = self._record()
         assert self._progress is not None, "a validation follows a step"
         report = WorkReport(self._around.reporter, "validation", self._progress)

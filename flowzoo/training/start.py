@@ -26,7 +26,6 @@ from flowzoo.integers import plain_number
 from flowzoo.registry.added import with_added
 from flowzoo.registry.loader import default_registry
 from flowzoo.registry.lookup import Registry
-from flowzoo.registry.models import assemble
 from flowzoo.registry.provenance import Provenance, changes, provenance_of, refuse_revisions
 from flowzoo.registry.saving import check_replaceable, saved_provenance
 from flowzoo.rundata import given_run_data, load_run_data
@@ -34,9 +33,11 @@ from flowzoo.runfolder import NEW_RUN, DataReport, Grown, RunFolder, RunRecord
 from flowzoo.training.apart.folders import LevelFolders
 from flowzoo.training.apart.levels_apart import Apart, LevelsApart
 from flowzoo.training.apart.whole import plan_levels, train_levels
+from flowzoo.training.create import create_flow
 from flowzoo.training.grow import grow, grow_again
 from flowzoo.training.reporter import Reporter
 from flowzoo.training.stop import stoppable
+from flowzoo.training.together.leader import Leader
 from flowzoo.training.trainer import Trainer
 
 _LOGGER = logging.getLogger("flowzoo")
@@ -52,6 +53,7 @@ def start_run(
     log: LogOptions = NO_LOG,
     apart: Apart | None = None,
     grow_from: str | None = None,
+    leader: Leader | None = None,
 ) -> RunRecord:
     """Train a model on a data set into a new run folder.
 
@@ -67,6 +69,8 @@ def start_run(
             ``training.order=separately`` then.
         grow_from: A trained model, as :func:`~flowzoo.loading.load_model` takes it, whose levels become the
             coarse levels of this one and stay as they are; only the finer levels train.
+        leader: Leads the other processes that train (:mod:`flowzoo.training.together`); None for this one
+            alone.
 
     Returns:
         The finished run's record.
@@ -81,9 +85,10 @@ def start_run(
 
     Whatever is raised before the first step, the folder is left as it was.
     """
-    where = prepare_device(device)
+    leader = leader or Leader.alone()
+    where = prepare_device(leader.team.device(device))
     dataset = load_dataset(experiment.data, **experiment.data_options)
-    flow = _create(experiment, dataset, where, default_registry())
+    flow = create_flow(experiment, dataset, where, default_registry())
     return train_into(
         folder,
         experiment,
@@ -94,6 +99,7 @@ def start_run(
         log=log,
         apart=apart,
         grow_from=grow_from,
+        leader=leader,
     )
 
 
@@ -108,6 +114,7 @@ def train_into(
     log: LogOptions = NO_LOG,
     apart: Apart | None = None,
     grow_from: str | None = None,
+    leader: Leader | None = None,
 ) -> RunRecord:
     """Train a given model in place; returns and errors as in :func:`start_run`.
 
@@ -121,7 +128,10 @@ def train_into(
         log: As in :func:`start_run`.
         apart: As in :func:`start_run`.
         grow_from: As in :func:`start_run`.
+        leader: As in :func:`start_run`.
     """
+    leader = leader or Leader.alone()
+    _require_one_kind_of_parallel(apart, leader)
     reporter = reporter or Reporter()
     registry = default_registry()
     recipe = flow.recipe
@@ -136,7 +146,8 @@ def train_into(
     run_folder = RunFolder(folder)
     dataset = read_ahead(dataset, workers, pin=flow.device.type == "cuda")
     grown = None if grow_from is None else grow(flow, grow_from)
-    trainer = _trainer(experiment, flow, dataset, run_folder, reporter, log, registry, _finest(grown))
+    finest = _finest(grown)
+    trainer = _trainer(experiment, flow, dataset, run_folder, reporter, log, registry, finest, leader=leader)
     levels = (
         None
         if apart is None
@@ -149,6 +160,7 @@ def train_into(
         provenance=provenance_of(registry, [*recipe.revisions, *_key_of(experiment)]),
         log=log,
         grown=grown,
+        processes=leader.team.count,
     )
 
     def keep(error: BaseException) -> bool:
@@ -158,7 +170,7 @@ def train_into(
 
     with run_folder.created(keep):
         reporter.begins(record)
-        return _train_to_the_end(trainer, run_folder, record, levels)
+        return _train_to_the_end(trainer, run_folder, record, levels, leader, flow.device)
 
 
 def resume_run(
@@ -174,6 +186,7 @@ def resume_run(
     log: str | Iterable[str] | None = None,
     samples_every: int | None = None,
     apart: Apart | None = None,
+    leader: Leader | None = None,
 ) -> RunRecord:
     """Continue a run that was interrupted, or that is to be trained for longer.
 
@@ -192,6 +205,7 @@ def resume_run(
             :func:`~flowzoo.experiment.log_options.log_options`.
         samples_every: Another number of validations between pictures of samples, as there.
         apart: How many levels train at the same time, for a run whose levels do.
+        leader: As in :func:`start_run`; the number of processes may be another than before.
 
     Raises:
         FlowzooError: The folder holds no run, or what it needs has changed since: a component has another
@@ -209,7 +223,8 @@ def resume_run(
             f"it. Give them again: call flowzoo.train as before, with out={path!r} and resume=True"
         )
     reporter = reporter or Reporter()
-    where = prepare_device(device)
+    leader = leader or Leader.alone()
+    where = prepare_device(leader.team.device(device))
     with run_folder.locked():
         record = run_folder.read()
         before = record.experiment.budget
@@ -233,17 +248,20 @@ def resume_run(
             data_options=to_jsonable_python(data.options, fallback=plain_number),
             budget=budget,
         )
-        flow = _create(experiment, data.dataset, where, registry)
+        flow = create_flow(experiment, data.dataset, where, registry)
         assert flow.recipe is not None, "assembled models have recipes"
         keys = dict.fromkeys([*then.revisions, *flow.recipe.revisions, *_key_of(experiment)])
-        record = replace(record, experiment=experiment, log=log_options(log, samples_every, record.log))
+        logs = log_options(log, samples_every, record.log)
+        record = replace(record, experiment=experiment, log=logs, processes=leader.team.count)
         record = _with_provenance(record, then, provenance_of(registry, keys), run_folder)
         source = read_ahead(data.dataset, workers, pin=where.type == "cuda")
         begun = run_folder.checkpoint.exists() or LevelFolders(run_folder).beginning.exists()
         if record.grown is not None and not begun:
             grow_again(flow, record.grown)
         finest = _finest(record.grown)
-        trainer = _trainer(experiment, flow, source, run_folder, reporter, record.log, registry, finest)
+        trainer = _trainer(
+            experiment, flow, source, run_folder, reporter, record.log, registry, finest, leader=leader
+        )
         if trainer.stages > 1 and budget != before:
             raise OptionError(
                 f"the budget of this run, {before}, cannot be changed, because it was divided among several "
@@ -251,6 +269,7 @@ def resume_run(
             )
         levels = None
         if run_folder.levels.exists():
+            _require_one_kind_of_parallel(Apart(), leader)
             levels = plan_levels(
                 apart or Apart(), trainer, run_folder, experiment, flow.device, workers, reporter, record.log
             )
@@ -260,7 +279,16 @@ def resume_run(
             )
         else:
             trainer.restore(then if check else None)
-        return _train_to_the_end(trainer, run_folder, record, levels)
+        return _train_to_the_end(trainer, run_folder, record, levels, leader, flow.device)
+
+
+def _require_one_kind_of_parallel(apart: Apart | None, leader: Leader) -> None:
+    """Refuse levels that train apart where several processes train one model together."""
+    if apart is not None and not leader.team.is_alone:
+        raise OptionError(
+            f"--parallel levels starts its own processes, and {leader.team.count} were started to share the "
+            "steps. Start one process for --parallel levels, or leave it out"
+        )
 
 
 def _key_of(experiment: Experiment) -> list[str]:
@@ -300,15 +328,6 @@ def _report(dataset: Dataset) -> DataReport:
     return DataReport(dict(info.sizes), dict(info.revisions), dict(info.skipped), dict(info.changed))
 
 
-def _create(
-    experiment: Experiment, dataset: Dataset, device: torch.device, registry: Registry, scoring: bool = False
-) -> Flow:
-    info, asked = dataset.info, experiment
-    pixels = asked.pixels if asked.pixels is not None else info.pixels
-    model = (asked.model, info.shape, info.bins, pixels, asked.seed, asked.options)
-    return assemble(registry, *model, scoring).to(device)
-
-
 def _trainer(
     experiment: Experiment,
     flow: Flow,
@@ -319,12 +338,15 @@ def _trainer(
     registry: Registry,
     finest: int | None = None,
     only: int | None = None,
+    leader: Leader | None = None,
 ) -> Trainer:
     def make_scoring() -> Flow:
-        return _create(experiment, dataset, flow.device, registry, scoring=True)
+        return create_flow(experiment, dataset, flow.device, registry, scoring=True)
 
     fingerprint = experiment.fingerprint_in(registry)
-    return Trainer(flow, make_scoring, dataset, folder, experiment, fingerprint, reporter, log, finest, only)
+    return Trainer(
+        flow, make_scoring, dataset, folder, experiment, fingerprint, reporter, log, finest, only, leader
+    )
 
 
 def level_trainer(
@@ -346,7 +368,7 @@ def level_trainer(
     record = run.read()
     registry = (record.provenance or Provenance()).bind(default_registry())
     dataset = load_run_data(record, None, ("train", "validation")).dataset
-    flow = _create(record.experiment, dataset, device, registry)
+    flow = create_flow(record.experiment, dataset, device, registry)
     source = read_ahead(dataset, workers, pin=device.type == "cuda")
     return _trainer(
         record.experiment, flow, source, folder, reporter, NO_LOG, registry, _finest(record.grown), place
@@ -359,7 +381,12 @@ def _finest(grown: Grown | None) -> int | None:
 
 
 def _train_to_the_end(
-    trainer: Trainer, folder: RunFolder, record: RunRecord, levels: LevelsApart | None
+    trainer: Trainer,
+    folder: RunFolder,
+    record: RunRecord,
+    levels: LevelsApart | None,
+    leader: Leader,
+    device: torch.device,
 ) -> RunRecord:
     """Train until the budget is used up, and keep the run's record up to date."""
     record = replace(record, first_validation=trainer.first_validation)
@@ -372,6 +399,7 @@ def _train_to_the_end(
     check_replaceable(folder.model)
     with stoppable():
         note("running", record.steps, record.seconds)
+        leader.prepare(record, device)
         if levels is None:
             result = trainer.train(lambda position: note("running", position.step, position.seconds))
         else:

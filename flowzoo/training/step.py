@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,10 +18,17 @@ from flowzoo.shapes import IntegerImages
 from flowzoo.solving import Solving
 from flowzoo.training.adversary import AdversarialFigures, Adversary
 from flowzoo.training.average import WeightAverage
+from flowzoo.training.checkpoint import restore_optimiser
+from flowzoo.training.noise import StepNoise
 from flowzoo.training.not_finite import first_not_finite
 from flowzoo.training.precision import autocast, rounded_products
 from flowzoo.training.stage import Stage
+from flowzoo.training.together.gradients import sum_gradients
+from flowzoo.training.together.team import Team
 from flowzoo.warm_start import WarmStart
+
+if TYPE_CHECKING:
+    from flowzoo.training.loop import TensorGroups
 
 OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": partial(torch.optim.Adam, fused=True),
@@ -59,6 +66,7 @@ class TrainingStep:
         options: Options of the training.
         generator: Draws the noise.
         warm_start: What components keep from batch to batch.
+        team: The processes that share the batches of a step; None for this one alone.
 
     Attributes:
         optimiser: Optimiser of the stage's parameters.
@@ -77,13 +85,15 @@ class TrainingStep:
         options: TrainingOptions,
         generator: torch.Generator,
         warm_start: WarmStart,
+        team: Team | None = None,
     ) -> None:
         self._flow = flow
         self._stage = stage
         self._precision = options.precision
         self._batch_size = options.batch_size
         self._clip = options.clip_in(stage.phase.name)
-        self._generator = generator
+        self._noise = StepNoise(generator, stage.name, options.accumulate)
+        self._team = team or Team.alone()
         self._parameters: list[nn.Parameter] = stage.parameters(flow)
         self.optimiser = _optimiser(stage, flow, options)
         self.average = WeightAverage(flow, options.average)
@@ -99,55 +109,71 @@ class TrainingStep:
         learning_rate: float,
         labels: Tensor | None = None,
         opposed: bool = True,
+        number: int = 0,
     ) -> Taken:
         """Take one step. More images than a batch go through the model batch by batch.
 
         Args:
-            images: ``(N, C, H, W)``, on any device.
+            images: ``(N, C, H, W)``, on any device: this process's share of the step's images.
             learning_rate: Learning rate of this step.
             labels: The class of each image, ``(N,)``; a model without classes does not use them.
             opposed: Whether the adversarial term takes part, if there is one.
+            number: Number of the step in its stage, which decides the noise of several batches.
 
         Raises:
             NotFiniteError: The loss or its gradient is not finite. Then weights, optimiser, average and warm
                 start are as before.
             NumericalError: A component could not compute the loss; as above.
         """
-        drawing, known = self._generator.get_state(), self.warm_start.state()
+        known = self.warm_start.state()
+        self._noise.begin(number)
         try:
             return self._take(images, learning_rate, labels, opposed)
         except NotFiniteError as problem:
-            where = self._first_not_finite(images, labels, drawing)
+            where = self._team.most_precise(self._first_not_finite(images, labels))
             self.warm_start = WarmStart(self._flow, known)
             raise NotFiniteError(f"{problem} (it begins in {where})" if where else str(problem)) from problem
         except NumericalError:
             self.warm_start = WarmStart(self._flow, known)
             raise
 
-    def _first_not_finite(self, images: IntegerImages, labels: Tensor | None, drawing: Tensor) -> str:
+    def restore(self, saved: TensorGroups) -> None:
+        """Restore optimiser, weight average and discriminators from a checkpoint."""
+        restore_optimiser(self.optimiser, saved.get("optimiser", {}))
+        self.average.restore(saved["average"])
+        if self.adversary is not None:
+            self.adversary.restore(saved)
+
+    def _first_not_finite(self, images: IntegerImages, labels: Tensor | None) -> str:
         """Return where the first batch of a step stops being finite, drawn as before; empty if unknown."""
-        generator = torch.Generator(self._generator.device)
-        generator.set_state(drawing)
         part = slice(0, self._batch_size)
+        generator = self._noise.again(self._first_batch(images))
         call = self._call(Ledger(), None if labels is None else labels[part], generator)
         return first_not_finite(self._flow, lambda: self._loss(images[part], call))
+
+    def _first_batch(self, images: IntegerImages) -> int:
+        """Return the number of this process's first batch in the step."""
+        return self._team.rank * math.ceil(len(images) / self._batch_size)
 
     def _take(
         self, images: IntegerImages, learning_rate: float, labels: Tensor | None, opposed: bool
     ) -> Taken:
         ledger = Ledger()
         self.optimiser.zero_grad(set_to_none=True)
-        losses: list[Tensor] = []
         adversary = self.adversary if opposed else None
         if adversary is not None:
             adversary.begin()
-        for start in range(0, len(images), self._batch_size):
-            part = slice(start, start + self._batch_size)
-            batch, of_batch = images[part], None if labels is None else labels[part]
-            share = len(batch) / len(images)
-            losses.append(self._add_gradient(batch, of_batch, share, ledger))
-            if adversary is not None:
-                adversary.add(batch, of_batch, share, ledger)
+        losses: list[Tensor] = []
+        problem = None
+        try:
+            self._add_gradients(images, labels, losses, adversary, ledger)
+        except NumericalError as error:
+            if self._team.is_alone:
+                raise
+            problem = error
+        if not self._team.is_alone:
+            shared = self._team, self._parameters, losses, problem, ledger, self.warm_start
+            losses = [sum_gradients(*shared)]
         figures = None
         if adversary is not None:
             figures = adversary.finish()
@@ -168,12 +194,36 @@ class TrainingStep:
         self.average.update()
         return Taken(loss, ledger, norm, figures)
 
+    def _add_gradients(
+        self,
+        images: IntegerImages,
+        labels: Tensor | None,
+        losses: list[Tensor],
+        adversary: Adversary | None,
+        ledger: Ledger,
+    ) -> None:
+        """Add the gradients of this process's batches, and their shares of the loss to ``losses``."""
+        begun = self.warm_start.state()
+        for number, start in enumerate(range(0, len(images), self._batch_size), self._first_batch(images)):
+            part = slice(start, start + self._batch_size)
+            batch, of_batch = images[part], None if labels is None else labels[part]
+            share = len(batch) / (len(images) * self._team.count)
+            self.warm_start.return_to(begun)  # batches do not depend on each other
+            losses.append(self._add_gradient(batch, of_batch, share, ledger, self._noise.of(number)))
+            if adversary is not None:
+                adversary.add(batch, of_batch, share, ledger)
+
     def _add_gradient(
-        self, batch: IntegerImages, labels: Tensor | None, share: float, ledger: Ledger
+        self,
+        batch: IntegerImages,
+        labels: Tensor | None,
+        share: float,
+        ledger: Ledger,
+        generator: torch.Generator,
     ) -> Tensor:
         """Add a batch's share of the step's gradient, and return its share of the loss, on the device."""
         with rounded_products(self._precision, self._flow.device):
-            loss = self._loss(batch, self._call(ledger, labels, self._generator)) * share
+            loss = self._loss(batch, self._call(ledger, labels, generator)) * share
             loss.backward()
         ledger.penalties.clear()  # they are in the loss, and the next batch may have another size
         return loss.detach()

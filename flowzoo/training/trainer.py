@@ -37,6 +37,7 @@ from flowzoo.training.loop import Surroundings, TensorGroups, TrainingLoop
 from flowzoo.training.reporter import Progress, Reporter, WorkReport
 from flowzoo.training.samples import SampleLog
 from flowzoo.training.stage import Stage, plan_stages
+from flowzoo.training.together.leader import Leader, require_shares
 
 FIRST_PASS_SHARE = 0.5
 """Largest part of a budget in seconds that the first pass over the data uses up, so that something trains."""
@@ -70,6 +71,7 @@ class Trainer:
         log: The logs that the records of the run's own log are copied to, and how often samples are drawn.
         finest: Train only so many levels, the finest ones; None for all.
         only: Place of the only level that trains, of those that train one after another; None for all.
+        leader: Leads the other processes that train; None for this one alone.
 
     Attributes:
         steps: Number of steps so far, including those before a checkpoint.
@@ -93,8 +95,11 @@ class Trainer:
         log: LogOptions,
         finest: int | None = None,
         only: int | None = None,
+        leader: Leader | None = None,
     ) -> None:
         require_labels(flow, dataset)
+        self._leader = leader or Leader.alone()
+        require_shares(experiment.training, self._leader.team.count)
         self.steps = 0
         self._flow = flow
         self._make_scoring = make_scoring
@@ -107,7 +112,11 @@ class Trainer:
         self._clock = clock_of(options, flow.device)
         self._generator = torch.Generator(device=flow.device).manual_seed(experiment.seed)
         self._batches = ShuffledBatches(
-            dataset.split("train"), options.images_per_step, experiment.seed, dataset.info.flips
+            dataset.split("train"),
+            options.images_per_step,
+            experiment.seed,
+            dataset.info.flips,
+            self._leader.team.share_of(options.images_per_step),
         )
         stages = plan_stages(flow, options, finest)
         budgets = experiment.budget.divide([stage.share for stage in stages])
@@ -274,6 +283,7 @@ class Trainer:
             self._reporter,
             log,
             samples,
+            self._leader,
         )
         remaining = slice(position.stage, None)
         for stage, budget in zip(self._stages[remaining], self._budgets[remaining], strict=True):
