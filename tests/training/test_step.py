@@ -8,9 +8,11 @@ import pytest
 import torch
 
 import flowzoo
+from flowzoo.call import Call
 from flowzoo.data.load import load_dataset
 from flowzoo.errors import OptionError
 from flowzoo.experiment.training_options import parse_training_options
+from flowzoo.training.noise import StepNoise
 from flowzoo.training.stage import plan_stages
 from flowzoo.training.step import TrainingStep
 from flowzoo.warm_start import WarmStart
@@ -41,14 +43,32 @@ def stepped(steps: int = 1, **training: Any) -> tuple[flowzoo.Flow, list[float]]
     return flow, [step.take(IMAGES, RATE)[0] for _ in range(steps)]
 
 
-def test_batches_of_one_step_count_as_one_batch_of_all_their_images() -> None:
-    """Also where the last one is smaller. The noise of all batches follows from one generator."""
-    whole, expected = stepped(2, batch_size=12)
-    for size in (6, 5):
-        parts, losses = stepped(2, batch_size=size, accumulate=2)
-        assert losses == pytest.approx(expected, rel=1e-5)
-        for ours, theirs in zip(parts.parameters(), whole.parameters(), strict=True):
-            torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-3, atol=1e-5)
+@pytest.mark.parametrize("size", [6, 5])
+def test_batches_of_one_step_count_as_one_batch_of_all_their_images(size: int) -> None:
+    """Also where the last one is smaller. Each has noise of its own, which the step's number decides."""
+    taken, (found,) = stepped(batch_size=size, accumulate=2)
+    flow = model()
+    noise = StepNoise(torch.Generator().manual_seed(0), "all levels", 2)
+    expected = 0.0
+    for number, batch in enumerate(IMAGES.split(size)):
+        call = Call(mode="train", generator=noise.of(number))
+        loss = flow.batch_loss(batch, call) * len(batch) / len(IMAGES)
+        loss.backward()
+        expected += float(loss.detach())
+    assert found == pytest.approx(expected, rel=1e-6)
+    for ours, theirs in zip(taken.parameters(), flow.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-5, atol=1e-6)
+
+
+def test_the_noise_of_a_step_repeats_and_that_of_batches_steps_and_stages_differs() -> None:
+    def drawn(stage: str, step: int, batch: int) -> float:
+        noise = StepNoise(torch.Generator().manual_seed(0), stage, 2)
+        noise.begin(step)
+        return float(torch.rand((), generator=noise.of(batch)))
+
+    cases = [("a", 0, 0), ("a", 0, 1), ("a", 1, 0), ("b", 0, 0)]
+    assert len({drawn(*case) for case in cases}) == len(cases)
+    assert [drawn(*case) for case in cases] == [drawn(*case) for case in cases]
 
 
 def test_batches_of_other_sizes_have_penalties_of_their_own() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from contextlib import suppress
 
 import torch
 
@@ -87,8 +88,8 @@ class Follower:
         differ = changes(then, provenance_of(self._registry, then.revisions), what="here")
         if differ:
             raise FlowzooError(
-                f"other software than that of process 0: {', '.join(differ)}. Install the same flowzoo, plugins "
-                "and torch on all machines"
+                f"other software than that of process 0: {', '.join(differ)}. Install the same flowzoo, "
+                "plugins and torch on all machines"
             )
         self._dataset = load_run_data(record, None, ("train", "validation")).dataset
         self._flow = self._create()
@@ -121,10 +122,8 @@ class Follower:
         assert self._step is not None, "a stage begins before its steps"
         if order == Order.STEP:
             images, labels = self._batches.take()
-            try:
+            with suppress(NumericalError):  # the leader decides what follows
                 self._step.take(images, rate, labels, number=number)
-            except NumericalError:
-                pass  # the leader decides what follows
         elif order == Order.RETURN:
             self._return(self._team.receive())
         else:

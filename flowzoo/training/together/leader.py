@@ -1,4 +1,7 @@
-"""What the leading process asks of the others: each order is three numbers, and some are followed by bytes."""
+"""What the leading process asks of the others.
+
+An order is three numbers; the bytes of a file follow some of them.
+"""
 
 from __future__ import annotations
 
@@ -98,9 +101,8 @@ class Leader:
         for rank, digest in enumerate(others, 1):
             if digest != own:
                 raise FlowzooError(
-                    f"the weights of process {rank} are no longer those of process 0, so the processes do not "
-                    "compute the same. Train on devices of the same kind, and go on from the last checkpoint: "
-                    "flowzoo train --resume"
+                    f"process {rank} has other weights than process 0, so they do not compute the same. "
+                    "Train on devices of the same kind, and go on from the last checkpoint with --resume"
                 )
 
     def _with_file(self, order: Order, path: Path) -> None:
@@ -117,8 +119,8 @@ def require_shares(options: TrainingOptions, processes: int) -> None:
     """
     if processes > 1 and options.adversarial is not None:
         raise OptionError(
-            f"training.adversarial={options.adversarial} trains in one process, and {processes} were started. "
-            "Start one, or leave training.adversarial out"
+            f"training.adversarial={options.adversarial} needs a single process, and {processes} were "
+            "started. Start one, or leave training.adversarial out"
         )
     if options.accumulate % processes:
         fitting = [count for count in range(1, options.accumulate + 1) if not options.accumulate % count]

@@ -18,7 +18,7 @@ from flowzoo.errors import FlowzooError, OptionError
 from flowzoo.training.together.launch import Launch
 
 PATIENCE = timedelta(days=30)
-"""How long processes wait for each other: a validation may take hours. A process that ends is noticed at once."""
+"""How long processes wait for each other, since a validation may take hours. A lost one shows at once."""
 
 MEETING = timedelta(minutes=10)
 """How long processes wait until all have started."""
@@ -36,8 +36,8 @@ class LostProcessError(FlowzooError):
 class Team:
     """The processes that train a model together; :meth:`alone` is a single one.
 
-    All that they send are tensors: numbers, and the bytes of JSON and of safetensors files. Messages travel by
-    gloo, on the CPU. Gradients do so too on the CPU; on GPUs they travel by NCCL.
+    All that they send are tensors: numbers, and the bytes of JSON and of safetensors files. Messages travel
+    by gloo, and so do gradients on the CPU. On GPUs gradients travel by NCCL.
 
     Attributes:
         rank: Number of this process; 0 leads.
@@ -83,8 +83,8 @@ class Team:
         except (RuntimeError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
             raise FlowzooError(
-                f"the {self.count} processes of this training have not found each other ({reason}). Check that "
-                "all were started, and that MASTER_ADDR and MASTER_PORT are the same for all"
+                f"the {self.count} processes of this training have not found each other ({reason}). Check "
+                "that all were started, and that MASTER_ADDR and MASTER_PORT are the same for all"
             ) from error
 
     def device(self, name: str) -> str:
@@ -98,8 +98,8 @@ class Team:
         gpus = torch.cuda.device_count()
         if self._local >= gpus:
             raise OptionError(
-                f"machine {socket.gethostname()} has {gpus} GPU(s), and more processes than that were started "
-                f"on it. Start {gpus} on each machine, or train with --device cpu"
+                f"machine {socket.gethostname()} has {gpus} GPU(s), and more processes were started on it. "
+                f"Start {gpus} on each machine, or train with --device cpu"
             )
         return f"cuda:{self._local}"
 

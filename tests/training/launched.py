@@ -1,0 +1,103 @@
+"""Starts several processes together, as torchrun does, but from one that has imported torch already."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from flowzoo.experiment.training_options import parse_training_options
+from flowzoo.registry.models import create_model
+from flowzoo.training.stage import plan_stages
+from flowzoo.training.step import TrainingStep
+from flowzoo.training.together.launch import launch
+from flowzoo.training.together.team import Team
+from flowzoo.warm_start import WarmStart
+
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["flowzoo.cli.train", "tests.training.launched_imports"])
+
+PATIENCE = 120.0
+"""Seconds that processes have to end by themselves."""
+
+
+def gradient(model: str, options: dict[str, Any], folder: Path) -> None:
+    """Write the gradient of a step of 16 images that all processes compute."""
+    team = Team(launch())
+    if not team.is_alone:
+        team.meet()
+    images = torch.randint(0, 17, (16, 1, 8, 8), generator=torch.Generator().manual_seed(0)).byte()
+    flow = create_model(model, (1, 8, 8), seed=0, bins=17, **options)
+    flow.initialise([images / 17])
+    chosen = parse_training_options({"batch_size": 4, "accumulate": 4, "clip": 1e9})
+    stage = plan_stages(flow, chosen)[0]
+    step = TrainingStep(flow, stage, chosen, torch.Generator().manual_seed(0), WarmStart(flow), team)
+    # Twice, since solvers begin with what they have kept; the weights hardly change.
+    taken = [step.take(images[team.share_of(16)], 1e-9, number=number) for number in range(2)][-1]
+    found = {name: each.grad for name, each in flow.named_parameters() if each.grad is not None}
+    figures = torch.tensor([taken.loss, taken.gradient_norm, sum(taken.ledger.counts.values())])
+    save_file({**found, "figures": figures}, folder / f"{team.count}-{team.rank}.safetensors")
+    if not team.is_alone:
+        team.close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@contextmanager
+def together(
+    count: int, printed: Path, work: Callable[..., object], *given: Any
+) -> Iterator[list[ForkServerProcess]]:
+    """Let so many processes do the same work; what all print goes into one file."""
+    port = free_port()
+    processes = [
+        CONTEXT.Process(target=_be, args=(rank, count, port, printed, work, given)) for rank in range(count)
+    ]
+    try:
+        for process in processes:
+            process.start()
+        yield processes
+    finally:
+        for process in processes:
+            process.join(PATIENCE)
+            process.kill()
+
+
+def flowzoo(*arguments: str) -> None:
+    """Be the command line."""
+    from flowzoo.cli.app import main
+
+    sys.argv = ["flowzoo", *arguments]
+    main()
+
+
+def run(count: int, printed: Path, *arguments: str) -> tuple[list[int | None], list[str]]:
+    """Run a command in so many processes; return their exit codes, and the lines that they print."""
+    printed.parent.mkdir(parents=True, exist_ok=True)
+    with together(count, printed, flowzoo, *arguments) as processes:
+        pass
+    return [process.exitcode for process in processes], printed.read_text().splitlines()
+
+
+def _be(
+    rank: int, count: int, port: int, printed: Path, work: Callable[..., object], given: tuple[Any, ...]
+) -> None:
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(count)}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    file = os.open(printed, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    work(*given)
