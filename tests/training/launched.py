@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import socket
@@ -10,21 +11,29 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
 
+from flowzoo.cli import app
+from flowzoo.errors import DataError, NumericalError
 from flowzoo.experiment.training_options import parse_training_options
 from flowzoo.registry.models import create_model
+from flowzoo.training.average import WeightAverage
 from flowzoo.training.stage import plan_stages
 from flowzoo.training.step import TrainingStep
+from flowzoo.training.together import follower
 from flowzoo.training.together.launch import launch
 from flowzoo.training.together.team import Team
 from flowzoo.warm_start import WarmStart
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["flowzoo.cli.train", "tests.training.launched_imports"])
+
+SPOILED = range(20, 26)
+"""Steps whose loss is not finite, enough of them to go back once."""
 
 PATIENCE = 120.0
 """Seconds that processes have to end by themselves."""
@@ -48,6 +57,52 @@ def gradient(model: str, options: dict[str, Any], folder: Path) -> None:
     save_file({**found, "figures": figures}, folder / f"{team.count}-{team.rank}.safetensors")
     if not team.is_alone:
         team.close()
+
+
+def flowzoo(*arguments: str) -> None:
+    """Be the command line."""
+    sys.argv = ["flowzoo", *arguments]
+    app.main()
+
+
+def spoiled(*arguments: str) -> None:
+    """Be the command line, where the last batch of some steps gives a loss that is not finite."""
+    place = launch()
+    losses = TrainingStep._add_gradient
+
+    def spoil(self: TrainingStep, *given: Any) -> Tensor:
+        loss = losses(self, *given)
+        if place.rank < place.count - 1 or self._noise._step not in SPOILED:
+            return loss
+        if self._noise._step == SPOILED[0]:
+            raise NumericalError("the solver gave up")
+        return loss * math.nan
+
+    TrainingStep._add_gradient = spoil  # type: ignore[method-assign]
+    flowzoo(*arguments)
+
+
+def without_data(*arguments: str) -> None:
+    """Be the command line, on machines of which only the leader's has the images."""
+
+    def load(*given: object) -> NoReturn:
+        raise DataError("there are no images here")
+
+    follower.load_run_data = load  # type: ignore[assignment]
+    flowzoo(*arguments)
+
+
+def drifting(*arguments: str) -> None:
+    """Be the command line, where one process computes something else."""
+    update = WeightAverage.update
+
+    def drift(self: WeightAverage) -> None:
+        update(self)
+        if launch().follows:
+            self._parameters[0][1].data += 1e-7
+
+    WeightAverage.update = drift  # type: ignore[method-assign]
+    flowzoo(*arguments)
 
 
 def free_port() -> int:
@@ -76,18 +131,11 @@ def together(
             process.kill()
 
 
-def flowzoo(*arguments: str) -> None:
-    """Be the command line."""
-    from flowzoo.cli.app import main
-
-    sys.argv = ["flowzoo", *arguments]
-    main()
-
-
-def run(count: int, printed: Path, *arguments: str) -> tuple[list[int | None], list[str]]:
+def run(
+    count: int, printed: Path, *arguments: str, work: Callable[..., object] = flowzoo
+) -> tuple[list[int | None], list[str]]:
     """Run a command in so many processes; return their exit codes, and the lines that they print."""
-    printed.parent.mkdir(parents=True, exist_ok=True)
-    with together(count, printed, flowzoo, *arguments) as processes:
+    with together(count, printed, work, *arguments) as processes:
         pass
     return [process.exitcode for process in processes], printed.read_text().splitlines()
 

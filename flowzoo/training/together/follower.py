@@ -43,24 +43,27 @@ def follow(team: Team, device: str, workers: int) -> None:
         FlowzooError: A batch could not be read.
     """
     _LOGGER.setLevel(logging.ERROR)  # the leader warns for all
-    order, *_ = team.hear(3)
-    if order == Order.END:
+    with stoppable(), saving_first():  # the leader hears of a signal with the next step
+        order, number, rate = team.hear(3)
+        if order == Order.PREPARE:
+            follower = _prepared(team, device, workers)
+            order, number, rate = team.hear(3)
+            while follower is not None and order != Order.END:
+                follower.obey(Order(int(order)), int(number), rate)
+                order, number, rate = team.hear(3)
         team.close()
-        return
+
+
+def _prepared(team: Team, device: str, workers: int) -> Follower | None:
+    """Load what the leader's run needs; None if this process cannot, which the leader is told."""
     record = RunRecord.from_json(team.receive())
-    follower, problem = None, ""
     try:
         follower = Follower(team, record, device, workers)
     except FlowzooError as error:
-        problem = f"process {team.rank} on machine {socket.gethostname()}: {error}"
-    team.settle(None if follower is None else follower.device, problem)
-    with stoppable(), saving_first():  # the leader hears of a signal with the next step
-        while True:
-            order, number, rate = team.hear(3)
-            if order == Order.END or follower is None:
-                team.close()
-                return
-            follower.obey(Order(int(order)), int(number), rate)
+        team.settle(None, f"process {team.rank} on machine {socket.gethostname()}: {error}")
+        return None
+    team.settle(follower.device)
+    return follower
 
 
 class Follower:
