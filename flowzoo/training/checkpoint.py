@@ -19,6 +19,9 @@ from flowzoo.files import write_atomically
 from flowzoo.formats import Format, FormatError
 from flowzoo.training.faults import Faults
 
+TensorGroups = Mapping[str, Mapping[str, Tensor]]
+"""A checkpoint's tensors, by group and name."""
+
 
 @dataclass(frozen=True)
 class Position:
@@ -76,7 +79,7 @@ FORMAT = Format(
 _POSITION = TypeAdapter(Position)
 
 
-def save_checkpoint(path: Path, position: Position, groups: Mapping[str, Mapping[str, Tensor]]) -> None:
+def save_checkpoint(path: Path, position: Position, groups: TensorGroups) -> None:
     """Write a checkpoint atomically.
 
     Args:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,6 +21,7 @@ from flowzoo.registry.saving import save_model
 from flowzoo.runfolder import RunFolder
 from flowzoo.training.checkpoint import (
     Position,
+    TensorGroups,
     load_checkpoint,
     optimiser_tensors,
     save_checkpoint,
@@ -31,18 +30,17 @@ from flowzoo.training.clock import clock_of
 from flowzoo.training.faults import IN_A_ROW, Faults
 from flowzoo.training.good_state import GoodState
 from flowzoo.training.log import TrainingLog
-from flowzoo.training.reporter import Progress, Reporter, WorkReport
+from flowzoo.training.rate import learning_rate
+from flowzoo.training.reporter import Reporter
 from flowzoo.training.samples import SampleLog
 from flowzoo.training.stage import Stage
+from flowzoo.training.stage_reports import StageReports
 from flowzoo.training.step import NotFiniteError, Taken, TrainingStep
 from flowzoo.training.stop import Interrupted, requested, saving_first
 from flowzoo.training.together.leader import Leader
 from flowzoo.warm_start import WarmStart
 
 _LOGGER = logging.getLogger("flowzoo")
-
-LOG_EVERY = 10
-"""Number of steps between two records of the training loss."""
 
 TRAIN_PER_VALIDATION = 5.0
 """Smallest ratio of training time to validation time, for a budget in seconds."""
@@ -52,9 +50,6 @@ CHECKPOINT_SECONDS = 60.0
 
 FEW_IMAGES = 32
 """If the loss is not finite from the start, a first pass over fewer images than this is the likely cause."""
-
-TensorGroups = Mapping[str, Mapping[str, Tensor]]
-"""A checkpoint's tensors, by group and name."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +103,17 @@ class TrainingLoop:
         self._budget = budget
         self._around = around
         self._options = options = around.experiment.training
-        self._log = around.log
         self._leader = around.leader
-        self._objective = stage.objective(flow)
-        self._peak = options.learning_rate * stage.phase.rate
+        self._reports = StageReports(
+            stage.name,
+            stage.objective(flow),
+            around.stages,
+            around.experiment,
+            around.reporter,
+            around.log,
+        )
         warm_start = WarmStart(flow, position.warm_start)
-        self._step = TrainingStep(flow, stage, options, around.generator, warm_start, around.leader.team)
+        self._step = TrainingStep(flow, stage, options, around.generator, warm_start, team=around.leader.team)
         # If the budget was raised since the checkpoint, there are validations to do.
         due = int(budget.used(position.stage_step, position.stage_seconds) * options.validations)
         self._good = GoodState(around.folder, position.good)
@@ -122,8 +122,6 @@ class TrainingLoop:
         self._began = self._validated = self._clock()
         self._saved = time.monotonic()
         self._validation_seconds = 0.0
-        self._validation: tuple[int, float] | None = None
-        self._progress: Progress | None = None
         self._probe: Probe | None = None
 
     def restore(self, saved: TensorGroups) -> None:
@@ -161,11 +159,11 @@ class TrainingLoop:
                 if not self._stage.continues or self.position.best is None:
                     raise
                 # The best model of earlier phases is kept.
-                self._log.append({**self._record(), "ended": str(problem)})
+                self._reports.log(self.position, {"ended": str(problem)})
                 return self.position
             self._read_clock()
             used = min(1.0, self._budget.used(self.position.stage_step, self.position.stage_seconds))
-            self._report(taken, rate, speed, used)
+            self._reports.step(self.position, taken, rate, speed, used)
             if self._validation_is_due(used):
                 began = self._clock()
                 figure = self._validate()
@@ -174,7 +172,7 @@ class TrainingLoop:
                 self.position = replace(self.position, validations=done)
                 self._read_clock()
                 self._save_checkpoint(good=figure and not self.position.faults.in_a_row)
-                self._report_again()
+                self._reports.after_validation()
                 self._validated = self._clock()
                 self._validation_seconds = self._validated - began
             elif time.monotonic() - self._saved > CHECKPOINT_SECONDS:
@@ -213,7 +211,7 @@ class TrainingLoop:
         """
         began = time.monotonic()
         images, labels = self._around.batches.take()
-        rate = self._learning_rate()
+        rate = learning_rate(self.position, self._budget, self._stage, self._options)
         taken = None
         number = self.position.stage_step
         self._leader.step(number, rate)
@@ -248,7 +246,7 @@ class TrainingLoop:
         if faults.skipped == 1:
             _LOGGER.warning("%s: %s. The step is skipped, and so are others like it", at, problem)
         if faults.in_a_row == 1:
-            self._log.append({**self._record(ahead=1), "skipped": str(problem)})
+            self._reports.log(self.position, {"skipped": str(problem)}, ahead=1)
         return self._go_back(str(problem)) if faults.persist else faults
 
     def _go_back(self, problem: str) -> Faults:
@@ -259,7 +257,8 @@ class TrainingLoop:
         self._leader.go_back(self._good.path)
         self._step.warm_start = WarmStart(self._flow, good.warm_start)
         faults = self.position.faults.after_skip().after_restoration()
-        self._log.append({**self._record(ahead=1), "went_back_to": good.step, "reason": problem})
+        facts = {"went_back_to": good.step, "reason": problem}
+        self._reports.log(self.position, facts, ahead=1)
         _LOGGER.warning(
             "at step %d: %d steps in a row were skipped. Training goes on from the weights of step %d, at %g "
             "of the learning rate",
@@ -288,18 +287,6 @@ class TrainingLoop:
             )
         return "nothing has trained yet: check the data, the pixel transform and the model's options"
 
-    def _learning_rate(self) -> float:
-        position, options = self.position, self._options
-        done = min(1.0, self._budget.used(position.stage_step, position.stage_seconds))
-        risen = (position.stage_step + 1) / (options.warmup + 1)
-        share = options.warmup_share or self._stage.phase.warmup
-        if share is not None:
-            risen = max(risen, done / share)
-        rate = self._peak * position.faults.rate * min(1.0, risen)
-        if options.schedule == "cosine":
-            rate *= 0.5 * (1.0 + math.cos(math.pi * done))
-        return rate
-
     def _read_clock(self) -> None:
         """Update the times of the position."""
         elapsed = self._clock() - self._began
@@ -308,45 +295,6 @@ class TrainingLoop:
             stage_seconds=self._start.stage_seconds + elapsed,
             seconds=self._start.seconds + elapsed,
         )
-
-    def _report(self, taken: Taken | None, rate: float, speed: float, used: float) -> None:
-        position, around = self.position, self._around
-        self._progress = Progress(
-            stage=self._stage.name,
-            step=position.step,
-            used=used,
-            seconds=position.seconds,
-            seconds_left=position.stage_seconds * (1.0 / used - 1.0),
-            loss=taken and taken.loss,
-            images_per_second=speed,
-            bits_per_dim=self._validation and self._validation[1],
-            steps=around.experiment.budget.steps,
-            validated_at=self._validation and self._validation[0],
-            stages=around.stages,
-            adversarial_loss=taken and taken.adversarial and taken.adversarial.loss,
-            discriminator_loss=taken and taken.adversarial and taken.adversarial.discriminator_loss,
-        )
-        self._around.reporter.update(self._progress)
-        if taken is not None and position.stage_step % LOG_EVERY == 0:
-            self._log.append(
-                {
-                    **self._record(),
-                    "objective": self._objective,
-                    "loss": taken.loss,
-                    "learning_rate": rate,
-                    "gradient_norm": taken.gradient_norm,
-                    "images_per_second": round(speed, 1),
-                    "counts": {**taken.ledger.counts, **_skipped(position)},
-                    **_adversarial(taken),
-                }
-            )
-
-    def _report_again(self) -> None:
-        """Report the validation that has just ended."""
-        if self._progress is None or self._validation is None:
-            return
-        step, bits = self._validation
-        self._around.reporter.update(replace(self._progress, bits_per_dim=bits, validated_at=step))
 
     def _validate(self) -> bool:
         """Measure the averaged weights, and keep them if they are the best so far.
@@ -357,38 +305,24 @@ class TrainingLoop:
         With an adversarial term bits/dim are only part of what is minimised, so the latest ones are kept.
         """
         self._leader.compare(self._flow)
-        record = self._record()
-        assert self._progress is not None, "a validation follows a step"
-        report = WorkReport(self._around.reporter, "validation", self._progress)
+        report = self._reports.work("validation")
         try:
             validate = self._stage.validate
             bits, error = validate(self._step.average.flow, self._around.dataset, self._options, report)
         except NumericalError as problem:
-            self._log.append({**record, "validation_error": str(problem)})
+            self._reports.log(self.position, {"validation_error": str(problem)})
             return False
-        self._validation = self.position.step, bits
-        self._log.append({**record, "validation_bits_per_dim": bits, "validation_standard_error": error})
+        self._reports.validation(self.position, bits, error)
         if self.position.best is None or bits < self.position.best or self._opposed():
             self.position = replace(self.position, best=bits)
             save_model(self._step.average.flow, self._around.folder.model)
         return True
 
-    def _record(self, ahead: int = 0) -> dict[str, Any]:
-        """Return what all records of the log say: where the training is, or will be some steps later."""
-        step = self.position.step + ahead
-        return {
-            "step": step,
-            "seconds": round(self.position.seconds, 3),
-            "images": step * self._options.images_per_step,
-            "stage": self._stage.name,
-        }
-
     def _draw_samples(self) -> float:
         """Draw samples, and stop the clock meanwhile. Return the seconds that it took."""
-        assert self._progress is not None, "samples follow a step"
-        report = WorkReport(self._around.reporter, "drawing samples", self._progress)
+        report = self._reports.work("drawing samples")
         began = self._clock()
-        self._around.samples.draw(self._step.average.flow, self._record(), report)
+        self._around.samples.draw(self._step.average.flow, self._reports.where(self.position), report)
         seconds = self._clock() - began
         self._began += seconds
         return seconds
@@ -419,24 +353,6 @@ class TrainingLoop:
                 "generator": {"state": self._around.generator.get_state()},
             },
         )
-
-
-def _skipped(position: Position) -> dict[str, int]:
-    """Return what the counts of the log hold of steps that were skipped."""
-    skipped = position.faults.skipped
-    return {"skipped steps": skipped} if skipped else {}
-
-
-def _adversarial(taken: Taken) -> dict[str, float]:
-    """Return what records of the log hold of an adversarial term."""
-    if taken.adversarial is None:
-        return {}
-    loss, discriminator_loss, norm = taken.adversarial
-    return {
-        "adversarial_loss": loss,
-        "discriminator_loss": discriminator_loss,
-        "adversarial_gradient_norm": norm,
-    }
 
 
 def _images(before: Probe | None, flow: Flow) -> Tensor | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from flowzoo.shapes import IntegerImages
 from flowzoo.solving import Solving
 from flowzoo.training.adversary import AdversarialFigures, Adversary
 from flowzoo.training.average import WeightAverage
-from flowzoo.training.checkpoint import restore_optimiser
+from flowzoo.training.checkpoint import TensorGroups, restore_optimiser
 from flowzoo.training.noise import StepNoise
 from flowzoo.training.not_finite import first_not_finite
 from flowzoo.training.precision import autocast, rounded_products
@@ -26,9 +26,6 @@ from flowzoo.training.stage import Stage
 from flowzoo.training.together.gradients import sum_gradients
 from flowzoo.training.together.team import Team
 from flowzoo.warm_start import WarmStart
-
-if TYPE_CHECKING:
-    from flowzoo.training.loop import TensorGroups
 
 OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": partial(torch.optim.Adam, fused=True),

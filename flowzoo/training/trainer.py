@@ -26,14 +26,14 @@ from flowzoo.registry.saving import load_model, save_model
 from flowzoo.runfolder import NEW_RUN, RunFolder
 from flowzoo.scoring import Scores, fit_splits, gather_scores, scored_levels
 from flowzoo.training.apart.join import join_levels
-from flowzoo.training.checkpoint import Position, load_checkpoint, save_checkpoint
+from flowzoo.training.checkpoint import Position, TensorGroups, load_checkpoint, save_checkpoint
 from flowzoo.training.clock import clock_of
 from flowzoo.training.labels import require_labels
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.logs.mirror import Mirror
 from flowzoo.training.logs.open_writers import open_writers
 from flowzoo.training.logs.writer import Opening
-from flowzoo.training.loop import Surroundings, TensorGroups, TrainingLoop
+from flowzoo.training.loop import Surroundings, TrainingLoop
 from flowzoo.training.reporter import Progress, Reporter, WorkReport
 from flowzoo.training.samples import SampleLog
 from flowzoo.training.stage import Stage, plan_stages

@@ -94,7 +94,7 @@ def test_a_log_that_does_not_fit_is_one_line_and_training_goes_on(
     out = tmp_path / "run"
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     padding = ', "pad": "' + "x" * 40_000 + '"}'
-    monkeypatch.setattr("flowzoo.training.loop.LOG_EVERY", 1)
+    monkeypatch.setattr("flowzoo.training.stage_reports.LOG_EVERY", 1)
     with monkeypatch.context() as patch:
         append = "flowzoo.training.log.append_line"
         patch.setattr(append, lambda path, line: append_line(path, line[:-1] + padding))

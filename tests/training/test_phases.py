@@ -41,7 +41,7 @@ def train(
 ) -> Train:
     """Return ``train(folder, phases, last=phases, steps=8, training={}, **arguments of start)``."""
     install_plugin("flowzoo-toy", "from tests.training.phased import flowzoo_api_version, flowzoo_components")
-    monkeypatch.setattr("flowzoo.training.loop.LOG_EVERY", 1)
+    monkeypatch.setattr("flowzoo.training.stage_reports.LOG_EVERY", 1)
 
     def run(
         folder: Path,

@@ -44,7 +44,7 @@ Break = Callable[..., None]
 @pytest.fixture
 def train(start: Start, monkeypatch: pytest.MonkeyPatch) -> Start:
     """Return ``train(folder, steps, reporter)`` of a tiny Glow that logs each step."""
-    monkeypatch.setattr("flowzoo.training.loop.LOG_EVERY", 1)
+    monkeypatch.setattr("flowzoo.training.stage_reports.LOG_EVERY", 1)
 
     def run(folder: Path, steps: int = 20, training: dict[str, Any] | None = None, **more: Any) -> RunRecord:
         given = {**TRAINING, **(training or {})}

@@ -17,9 +17,9 @@ from flowzoo.experiment.parse import parse_experiment
 from flowzoo.flow import Flow
 from flowzoo.registry.saving import load_model
 from flowzoo.runfolder import RunFolder, RunRecord
-from flowzoo.training.checkpoint import Position, load_checkpoint, save_checkpoint
+from flowzoo.training.checkpoint import Position, TensorGroups, load_checkpoint, save_checkpoint
 from flowzoo.training.log import TrainingLog
-from flowzoo.training.loop import TensorGroups, TrainingLoop
+from flowzoo.training.loop import TrainingLoop
 from flowzoo.training.reporter import Progress, Reporter
 from flowzoo.training.start import resume_run, start_run
 from flowzoo.training.trainer import Trainer
