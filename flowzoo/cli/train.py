@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -14,7 +14,7 @@ from flowzoo.cli.console import complain, say
 from flowzoo.cli.moved import read_moved
 from flowzoo.cli.settings import Settings, read_settings
 from flowzoo.cli.subject import DeviceOption, WorkersOption
-from flowzoo.errors import FileError, FlowzooError, OptionError
+from flowzoo.errors import FileError, OptionError
 from flowzoo.shell import word
 from flowzoo.training.together.launch import Launch, launch
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from flowzoo.training.together.team import LostProcessError, Team
 
 FAILED = 2
-"""Exit status of a process, where another one says why."""
+"""Exit status of a process that cannot go on."""
 
 
 def train(
@@ -163,7 +163,7 @@ def train(
         has_budget = steps is not None or seconds is not None
         budget = Budget(steps=steps, seconds=seconds) if has_budget else None
         out = out or settings.out or Path("run")
-        if resume or (place.restarted and (out / "run.json").is_file()):
+        if resume or (place.restarts and (out / "run.json").is_file()):
             with _saying_what_is_kept(out, leader), TrainingBar() as bar:
                 record = resume_run(
                     out,
@@ -208,42 +208,46 @@ def _leading(place: Launch) -> Iterator[Leader | None]:
     if place.count == 1:
         yield None
         return
+    from flowzoo.training.stop import stoppable
     from flowzoo.training.together.leader import Leader
     from flowzoo.training.together.team import Team
 
     team = Team(place)
-    team.meet()
-    with Leader(team) as leader:
-        yield leader
+    # Where a process ends, launchers stop the others, and those have something to say first.
+    with stoppable():
+        team.meet()
+        with Leader(team) as leader:
+            yield leader
 
 
 def _follow(place: Launch, device: str, workers: int, out: Path | None) -> None:
     """Compute steps with a process that leads, which says all that there is to say."""
-    from flowzoo.training.stop import Interrupted
+    from flowzoo.training.stop import Interrupted, saving_first, stoppable
     from flowzoo.training.together.follower import follow
     from flowzoo.training.together.team import LostProcessError, Team
 
     team = Team(place)
-    team.meet()
     try:
-        follow(team, device, workers)
-    except LostProcessError as error:
-        if team.leader_has_left():
-            raise typer.Exit(FAILED) from error
-        _say_that_one_is_lost(team, error, out)
+        with stoppable(), saving_first():  # the leader hears of a signal with the next step
+            team.meet()
+            try:
+                follow(team, device, workers)
+            except LostProcessError as error:
+                if not team.leader_has_left():
+                    _say_that_one_is_lost(team, error, out)
+                raise typer.Exit(FAILED) from error
     except Interrupted as stop:
         raise typer.Exit(128 + stop.signal) from stop
 
 
-def _say_that_one_is_lost(team: Team, error: LostProcessError, out: Path | None) -> NoReturn:
-    """Say it once, and end."""
-    if not team.is_first():
-        raise typer.Exit(FAILED) from error
-    folder = "RUN" if out is None else word(out)
-    raise FlowzooError(
-        f"{error}. Training up to the last checkpoint is kept. Go on with the same number of processes or "
-        f"another: flowzoo train --resume --out {folder}"
-    ) from error
+def _say_that_one_is_lost(team: Team, error: LostProcessError, out: Path | None) -> None:
+    """Say it in one of the processes that notice it."""
+    if team.is_first():
+        folder = "RUN" if out is None else word(out)
+        complain(
+            f"error: {error}. Training up to the last checkpoint is kept. Go on with as many processes or "
+            f"another number: flowzoo train --resume --out {folder}"
+        )
 
 
 def _experiment(
@@ -309,6 +313,7 @@ def _saying_what_is_kept(out: Path, leader: Leader | None) -> Iterator[None]:
     except LostProcessError as error:
         assert leader is not None, "a process alone loses no other"
         _say_that_one_is_lost(leader.team, error, out)
+        raise typer.Exit(FAILED) from error
     except Interrupted as stop:
         saved = (out / "run.json").is_file()
         if stop.step and saved:

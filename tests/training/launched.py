@@ -65,6 +65,12 @@ def flowzoo(*arguments: str) -> None:
     app.main()
 
 
+def restarted(*arguments: str) -> None:
+    """Be the command line that torchrun starts again, after a process ended."""
+    os.environ["TORCHELASTIC_RESTART_COUNT"] = "1"
+    flowzoo(*arguments)
+
+
 def spoiled(*arguments: str) -> None:
     """Be the command line, where the last batch of some steps gives a loss that is not finite."""
     place = launch()

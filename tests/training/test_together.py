@@ -27,7 +27,16 @@ from flowzoo.training.together.launch import Launch, launch
 from flowzoo.training.together.leader import Leader
 from flowzoo.training.together.team import Team
 from tests.training.conftest import TINY
-from tests.training.launched import drifting, flowzoo, gradient, run, spoiled, together, without_data
+from tests.training.launched import (
+    drifting,
+    flowzoo,
+    gradient,
+    restarted,
+    run,
+    spoiled,
+    together,
+    without_data,
+)
 
 KILLS = int(os.environ.get("FLOWZOO_KILLS", "2"))
 
@@ -140,7 +149,7 @@ def test_processes_that_are_killed_at_random_moments_lose_nothing(whole: Path, t
         lines = disturb(folder, 2, signal.SIGKILL, moments.randrange(2), moments.uniform(0.0, 1.0 / KILLS))
         lost += any("one of the 2 processes of this training has ended" in line for line in lines)
     assert lost
-    codes, lines = run(4, tmp_path / "printed", "train", "--resume", "--device", "cpu", "--out", str(folder))
+    codes, lines = run(4, tmp_path / "printed", *settings(folder), work=restarted)
     assert codes == [0] * 4, lines
     assert_alike(whole, folder)
     assert not [each for each in folder.iterdir() if each.name.startswith(".")]
@@ -209,7 +218,7 @@ def test_trainings_that_cannot_be_shared_are_refused(tmp_path: Path) -> None:
         (
             {"RANK": "3", "WORLD_SIZE": "4", "MASTER_ADDR": "a", "MASTER_PORT": "1", "LOCAL_RANK": "1"}
             | {"TORCHELASTIC_RESTART_COUNT": "2"},
-            Launch(3, 4, 1, restarted=True),
+            Launch(3, 4, 1, restarts=2),
         ),
     ],
 )

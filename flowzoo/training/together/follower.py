@@ -21,7 +21,6 @@ from flowzoo.training.checkpoint import parse_checkpoint
 from flowzoo.training.create import create_flow
 from flowzoo.training.stage import plan_stages
 from flowzoo.training.step import TrainingStep
-from flowzoo.training.stop import saving_first, stoppable
 from flowzoo.training.together.leader import Order
 from flowzoo.training.together.team import Team
 from flowzoo.training.together.weights import digest_of_weights
@@ -43,15 +42,14 @@ def follow(team: Team, device: str, workers: int) -> None:
         FlowzooError: A batch could not be read.
     """
     _LOGGER.setLevel(logging.ERROR)  # the leader warns for all
-    with stoppable(), saving_first():  # the leader hears of a signal with the next step
+    order, number, rate = team.hear(3)
+    if order == Order.PREPARE:
+        follower = _prepared(team, device, workers)
         order, number, rate = team.hear(3)
-        if order == Order.PREPARE:
-            follower = _prepared(team, device, workers)
+        while follower is not None and order != Order.END:
+            follower.obey(Order(int(order)), int(number), rate)
             order, number, rate = team.hear(3)
-            while follower is not None and order != Order.END:
-                follower.obey(Order(int(order)), int(number), rate)
-                order, number, rate = team.hear(3)
-        team.close()
+    team.close()
 
 
 def _prepared(team: Team, device: str, workers: int) -> Follower | None:

@@ -18,13 +18,13 @@ class Launch:
         rank: Its number, from 0.
         count: Number of processes, on all machines.
         local: Its number on its machine.
-        restarted: Whether torchrun has started all of them again, after one ended.
+        restarts: How often torchrun has started all of them again, after one ended.
     """
 
     rank: int = 0
     count: int = 1
     local: int = 0
-    restarted: bool = False
+    restarts: int = 0
 
     @property
     def follows(self) -> bool:
@@ -49,4 +49,4 @@ def launch() -> Launch:
             f"the environment says that several processes train together, but not how ({error}). Start them "
             "with torchrun or accelerate launch, or unset WORLD_SIZE"
         ) from error
-    return Launch(rank, count, local, restarts > 0) if count > 1 else Launch()
+    return Launch(rank, count, local, restarts) if count > 1 else Launch()

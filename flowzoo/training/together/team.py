@@ -25,8 +25,8 @@ MEETING = timedelta(minutes=10)
 
 _MOMENT = timedelta(seconds=5)
 
-_ENDED = "flowzoo/ended"
-_SAID = "flowzoo/said"
+_ENDED = "ended"
+_SAID = "said"
 
 
 class LostProcessError(FlowzooError):
@@ -50,6 +50,7 @@ class Team:
         self.count = launch.count
         self.signal: int | None = None
         self._local = launch.local
+        self._restarts = launch.restarts
         self._store: Any = None
         self._messages: Any = None
         self._gradients: Any = None
@@ -75,7 +76,9 @@ class Team:
             FlowzooError: They have not found each other.
         """
         try:
-            self._store, _, _ = next(rendezvous("env://", self.rank, self.count, timeout=MEETING))
+            store, _, _ = next(rendezvous("env://", self.rank, self.count, timeout=MEETING))
+            # After a restart the store may hold where the processes before could be reached.
+            self._store = dist.PrefixStore(f"flowzoo/{self._restarts}", store)  # type: ignore[attr-defined]
             dist.init_process_group(
                 "gloo", store=self._store, rank=self.rank, world_size=self.count, timeout=MEETING
             )
