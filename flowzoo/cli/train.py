@@ -130,8 +130,8 @@ def train(
     Settings are the model's options (flowzoo show MODEL), training.batch_size, training.learning_rate and so
     on, the data set's options, such as data.root, and pixels. docs/training-and-evaluation.md has them all.
     A file for --config holds model, data, budget, seed and out as well; the command line overrides it.
-    Ctrl-C saves a checkpoint before training ends. On several GPUs: torchrun --nproc-per-node 4 -m flowzoo train
-    and so on (docs/several-gpus.md).
+    Ctrl-C saves a checkpoint before training ends. Several GPUs train one model if torchrun starts flowzoo
+    (docs/several-gpus.md).
     """
     place = launch()
     if place.follows:
