@@ -216,7 +216,7 @@ class Whiten(ConditionalBijector, Fitted):
     def _take_in(self, everywhere: Tensor, given: Images | None, call: Call) -> None:
         """Add a batch of the first pass to the fit, until there have been enough images."""
         moments = open_moments(self, call)
-        steps = [_spacing(side) for side in everywhere.shape[2:]]
+        steps = (_spacing(everywhere.shape[2]), _spacing(everywhere.shape[3]))
         values = everywhere[:, :, :: steps[0], :: steps[1]]
         places = values.shape[2:].numel()
         enough = self.images * places
