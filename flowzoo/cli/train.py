@@ -11,21 +11,20 @@ import typer
 
 from flowzoo.cli.completion import logs, names_of, run_folders
 from flowzoo.cli.console import complain, say
+from flowzoo.cli.engine_options import AddressOption
 from flowzoo.cli.moved import read_moved
 from flowzoo.cli.settings import Settings, read_settings
 from flowzoo.cli.subject import DeviceOption, WorkersOption
+from flowzoo.cli.together import FAILED, follow_leader, leading, say_that_one_is_lost
 from flowzoo.errors import FileError, OptionError
 from flowzoo.shell import word
-from flowzoo.training.together.launch import Launch, launch
+from flowzoo.training.together.launch import launch
 
 if TYPE_CHECKING:
     from flowzoo.experiment.budget import Budget
     from flowzoo.experiment.experiment import Experiment
+    from flowzoo.training.apart.launcher import LevelLauncher
     from flowzoo.training.together.leader import Leader
-    from flowzoo.training.together.team import LostProcessError, Team
-
-FAILED = 2
-"""Exit status of a process that cannot go on."""
 
 
 def train(
@@ -107,6 +106,16 @@ def train(
             show_default="one a level, as far as there are cores",
         ),
     ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            "--engine",
+            help="With --parallel, where levels train: local, ray, slurm, or a YAML file with engine and its "
+            "options.",
+            show_default="local",
+        ),
+    ] = None,
+    address: AddressOption = None,
     grow: Annotated[
         str | None,
         typer.Option(
@@ -135,9 +144,9 @@ def train(
     """
     place = launch()
     if place.follows:
-        _follow(place, device, workers, out)
+        follow_leader(place, device, workers, out)
         return
-    with _leading(place) as leader:
+    with leading(place) as leader:
         if resume:
             others = {"MODEL": bool(model), "--data": data is not None, "--seed": seed is not None}
             others |= {"--config": config is not None, "--print-config": print_config}
@@ -158,12 +167,17 @@ def train(
         from flowzoo.training.apart.levels_apart import Apart
         from flowzoo.training.start import resume_run, start_run
 
-        if jobs is not None and parallel is None and not resume:
-            raise OptionError("--jobs is for levels that train at the same time. Add --parallel levels")
-        apart = Apart(jobs) if parallel or jobs is not None else None
+        for option, given in (("--jobs", jobs), ("--engine", engine), ("--address", address)):
+            if given is not None and parallel is None and not resume:
+                raise OptionError(
+                    f"{option} is for levels that train at the same time. Add --parallel levels"
+                )
         has_budget = steps is not None or seconds is not None
         budget = Budget(steps=steps, seconds=seconds) if has_budget else None
         out = out or settings.out or Path("run")
+        apart = None
+        if parallel or any(each is not None for each in (jobs, engine, address)):
+            apart = Apart(jobs, device, _launcher(engine or "local", address, out))
         if resume or (place.restarts and (out / "run.json").is_file()):
             with _saying_what_is_kept(out, leader), TrainingBar() as bar:
                 record = resume_run(
@@ -201,54 +215,6 @@ def train(
     say(f"next: flowzoo evaluate {word(out)}    flowzoo sample {word(out)} -o {word(out / 'samples.png')}")
     if "tensorboard" in record.log.writers:
         say(f"curves: tensorboard --logdir {word(out / 'tensorboard')}")
-
-
-@contextmanager
-def _leading(place: Launch) -> Iterator[Leader | None]:
-    """Lead the processes that were started with this one; None without others."""
-    if place.count == 1:
-        yield None
-        return
-    from flowzoo.training.stop import stoppable
-    from flowzoo.training.together.leader import Leader
-    from flowzoo.training.together.team import Team
-
-    team = Team(place)
-    # Where a process ends, launchers stop the others, and those have something to say first.
-    with stoppable():
-        team.meet()
-        with Leader(team) as leader:
-            yield leader
-
-
-def _follow(place: Launch, device: str, workers: int, out: Path | None) -> None:
-    """Compute steps with a process that leads, which says all that there is to say."""
-    from flowzoo.training.stop import Interrupted, saving_first, stoppable
-    from flowzoo.training.together.follower import follow
-    from flowzoo.training.together.team import LostProcessError, Team
-
-    team = Team(place)
-    try:
-        with stoppable(), saving_first():  # the leader hears of a signal with the next step
-            team.meet()
-            try:
-                follow(team, device, workers)
-            except LostProcessError as error:
-                if not team.leader_has_left():
-                    _say_that_one_is_lost(team, error, out)
-                raise typer.Exit(FAILED) from error
-    except Interrupted as stop:
-        raise typer.Exit(128 + stop.signal) from stop
-
-
-def _say_that_one_is_lost(team: Team, error: LostProcessError, out: Path | None) -> None:
-    """Say it in one of the processes that notice it."""
-    if team.is_first():
-        folder = "RUN" if out is None else word(out)
-        complain(
-            f"error: {error}. Training up to the last checkpoint is kept. Go on with as many processes or "
-            f"another number: flowzoo train --resume --out {folder}"
-        )
 
 
 def _experiment(
@@ -296,6 +262,16 @@ def _print(experiment: Experiment) -> None:
     results().write(yaml.safe_dump(settings_of(experiment), sort_keys=False))
 
 
+def _launcher(engine: str, address: str | None, out: Path) -> LevelLauncher | None:
+    """Return what starts the levels of a run through an engine; None for processes of this machine."""
+    from flowzoo.bench.engines.known import choose
+    from flowzoo.bench.engines.remote import RemoteLauncher
+    from flowzoo.runfolder import RunFolder
+
+    chosen = choose(engine, {} if address is None else {"address": address})
+    return RemoteLauncher(chosen, RunFolder(out).levels / "engine") if chosen else None
+
+
 @contextmanager
 def _saying_what_is_kept(out: Path, leader: Leader | None) -> Iterator[None]:
     """Say how training goes on, where it was interrupted or a file could not be written."""
@@ -313,7 +289,7 @@ def _saying_what_is_kept(out: Path, leader: Leader | None) -> Iterator[None]:
         ) from error
     except LostProcessError as error:
         assert leader is not None, "a process alone loses no other"
-        _say_that_one_is_lost(leader.team, error, out)
+        say_that_one_is_lost(leader.team, error, out)
         raise typer.Exit(FAILED) from error
     except Interrupted as stop:
         saved = (out / "run.json").is_file()
