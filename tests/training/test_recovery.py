@@ -28,7 +28,7 @@ from flowzoo.training.not_finite import first_not_finite
 from flowzoo.training.reporter import Progress, Reporter
 from flowzoo.training.stage import Stage, plan_stages
 from flowzoo.training.start import resume_run
-from flowzoo.training.step import NotFiniteError, TrainingStep
+from flowzoo.training.step import NotFiniteError, Taken, TrainingStep
 from flowzoo.training.stop import Interrupted
 from flowzoo.warm_start import WarmStart
 from tests.training.test_runs import StopAt, assert_same_weights, weights
@@ -59,19 +59,19 @@ def spoil(monkeypatch: pytest.MonkeyPatch) -> Break:
 
     def spoil(losses: Collection[int] = (), weights: Collection[int] = ()) -> None:
         step = -1
-        rate, loss = TrainingLoop._learning_rate, Stage.loss
+        take, loss = TrainingLoop._take_step, Stage.loss
 
-        def begin(self: TrainingLoop) -> float:
+        def begin(self: TrainingLoop) -> tuple[Taken | None, float, float]:
             nonlocal step
             step = self.position.step
             if step in weights:
                 next(self._flow.level(0).parameters()).data.fill_(float("nan"))
-            return rate(self)
+            return take(self)
 
         def spoilt(*args: Any) -> Tensor:
             return loss(*args) * (float("nan") if step in losses else 1.0)
 
-        monkeypatch.setattr(TrainingLoop, "_learning_rate", begin)
+        monkeypatch.setattr(TrainingLoop, "_take_step", begin)
         monkeypatch.setattr(Stage, "loss", spoilt)
 
     return spoil

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ from flowzoo.registry.saving import load_model
 from flowzoo.runfolder import RunFolder, RunRecord
 from flowzoo.training.checkpoint import Position, TensorGroups, load_checkpoint, save_checkpoint
 from flowzoo.training.log import TrainingLog
-from flowzoo.training.loop import TrainingLoop
+from flowzoo.training.rate import learning_rate
 from flowzoo.training.reporter import Progress, Reporter
 from flowzoo.training.start import resume_run, start_run
 from flowzoo.training.trainer import Trainer
@@ -260,13 +261,12 @@ def test_warm_up_and_schedule_begin_after_the_first_pass(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, training: dict[str, object], first: float
 ) -> None:
     rates = []
-    learning_rate = TrainingLoop._learning_rate
 
-    def watched(self: TrainingLoop) -> float:
-        rates.append(learning_rate(self))
+    def watched(*given: Any) -> float:
+        rates.append(learning_rate(*given))
         return rates[-1]
 
-    monkeypatch.setattr(TrainingLoop, "_learning_rate", watched)
+    monkeypatch.setattr("flowzoo.training.loop.learning_rate", watched)
     given = {**QUICK, "learning_rate": 1e-3, "validations": 1, **training}
     asked = parse_experiment(
         {"model": "glow", "data": "digits", "budget": {"seconds": 0.4}, "training": given}
