@@ -46,6 +46,7 @@ def compare(
                 subprocess.run(
                     [sys.executable, "-m", *arguments(run)],
                     env={**os.environ, "OMP_NUM_THREADS": "1"},
+                    stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
                     check=True,
                 )

@@ -1,4 +1,4 @@
-"""Two processes that share the batches of a step, against one: the seconds of the same training.
+"""Two processes that share the batches of a step, against one: the seconds of the same steps.
 
     python benchmarks/parallel/data_parallel.py
 
@@ -13,11 +13,13 @@ from pathlib import Path
 
 from alternating import compare
 
-ROUNDS, STEPS = 5, 40
+from flowzoo.training.log import TrainingLog
+
+ROUNDS, STEPS = 5, 60
 SETTINGS = {
     "levels": 1,
     "last": {"steps": 4, "network": {"hidden": 128}},
-    "training": {"batch_size": 32, "accumulate": 2, "validations": 1, "validation_images": 32},
+    "training": {"batch_size": 128, "accumulate": 2, "validations": 1, "validation_images": 32},
 }
 
 
@@ -38,9 +40,11 @@ def two(folder: Path) -> Sequence[str]:
 
 
 def trained(folder: Path, command: float) -> float:
-    """Return the seconds of the training, without the start of the processes."""
-    seconds: float = json.loads((folder / "run.json").read_text())["seconds"]
-    return seconds
+    """Return the seconds of the steps after the first ten, which warm up."""
+    records = TrainingLog(folder / "log.jsonl").read()
+    seconds = {each["step"]: each["seconds"] for each in records if "loss" in each}
+    passed: float = seconds[STEPS] - seconds[10]
+    return passed
 
 
 if __name__ == "__main__":
