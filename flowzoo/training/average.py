@@ -27,18 +27,19 @@ class WeightAverage:
         self._decay = decay
         self._updates = 0
         # Walking the modules at every step would cost as much as a tenth of it.
-        self._parameters = list(zip(self.flow.parameters(), flow.parameters(), strict=True))
-        self._buffers = list(zip(self.flow.buffers(), flow.buffers(), strict=True))
+        self._parameters = list(self.flow.parameters()), list(flow.parameters())
+        self._buffers = list(self.flow.buffers()), list(flow.buffers())
 
     @torch.no_grad()
     def update(self) -> None:
         """Take in the weights after a step."""
         share = 1.0 - min(self._decay, (1.0 + self._updates) / (10.0 + self._updates))
         self._updates += 1
-        for average, latest in self._parameters:
-            average.lerp_(latest, share)
-        for followed, buffer in self._buffers:
-            followed.copy_(buffer)
+        average, latest = self._parameters
+        torch._foreach_lerp_(average, latest, share)
+        followed, buffers = self._buffers
+        if buffers:
+            torch._foreach_copy_(followed, buffers)
 
     def state(self) -> dict[str, Tensor]:
         """Return all that :meth:`restore` needs."""

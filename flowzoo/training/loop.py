@@ -110,7 +110,7 @@ class TrainingLoop:
         self._objective = stage.objective(flow)
         self._peak = options.learning_rate * stage.phase.rate
         warm_start = WarmStart(flow, position.warm_start)
-        self._step = TrainingStep(flow, stage, options, around.generator, warm_start)
+        self._step = TrainingStep(flow, stage, options, around.generator, warm_start, self._note)
         # If the budget was raised since the checkpoint, there are validations to do.
         due = int(budget.used(position.stage_step, position.stage_seconds) * options.validations)
         self._good = GoodState(around.folder, position.good)
@@ -367,6 +367,11 @@ class TrainingLoop:
             self.position = replace(self.position, best=bits)
             save_model(self._step.average.flow, self._around.folder.model)
         return True
+
+    def _note(self, line: str) -> None:
+        """Tell the user, and keep the line in the log."""
+        self._around.reporter.note(line)
+        self._log.append({**self._record(ahead=1), "note": line})
 
     def _record(self, ahead: int = 0) -> dict[str, Any]:
         """Return what all records of the log say: where the training is, or will be some steps later."""

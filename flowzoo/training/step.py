@@ -18,6 +18,7 @@ from flowzoo.shapes import IntegerImages
 from flowzoo.solving import Solving
 from flowzoo.training.adversary import AdversarialFigures, Adversary
 from flowzoo.training.average import WeightAverage
+from flowzoo.training.compiled_loss import CompiledLoss, Note
 from flowzoo.training.not_finite import first_not_finite
 from flowzoo.training.precision import autocast, rounded_products
 from flowzoo.training.stage import Stage
@@ -59,6 +60,7 @@ class TrainingStep:
         options: Options of the training.
         generator: Draws the noise.
         warm_start: What components keep from batch to batch.
+        note: Receives lines for the user about compiling.
 
     Attributes:
         optimiser: Optimiser of the stage's parameters.
@@ -77,6 +79,7 @@ class TrainingStep:
         options: TrainingOptions,
         generator: torch.Generator,
         warm_start: WarmStart,
+        note: Note = lambda line: None,
     ) -> None:
         self._flow = flow
         self._stage = stage
@@ -84,6 +87,7 @@ class TrainingStep:
         self._batch_size = options.batch_size
         self._clip = options.clip_in(stage.phase.name)
         self._generator = generator
+        self._compiled = CompiledLoss(flow, stage, options, note) if options.compile else None
         self._parameters: list[nn.Parameter] = stage.parameters(flow)
         self.optimiser = _optimiser(stage, flow, options)
         self.average = WeightAverage(flow, options.average)
@@ -173,8 +177,12 @@ class TrainingStep:
     ) -> Tensor:
         """Add a batch's share of the step's gradient, and return its share of the loss, on the device."""
         with rounded_products(self._precision, self._flow.device):
-            loss = self._loss(batch, self._call(ledger, labels, self._generator)) * share
+            call = self._call(ledger, labels, self._generator)
+            compute = self._loss if self._compiled is None else self._compiled
+            loss = compute(batch, call) * share
             loss.backward()
+        if self._compiled is not None:
+            self._compiled.finished()
         ledger.penalties.clear()  # they are in the loss, and the next batch may have another size
         return loss.detach()
 

@@ -28,6 +28,7 @@ from flowzoo.scoring import Scores, fit_splits, gather_scores, scored_levels
 from flowzoo.training.apart.join import join_levels
 from flowzoo.training.checkpoint import Position, load_checkpoint, save_checkpoint
 from flowzoo.training.clock import clock_of
+from flowzoo.training.compiled_loss import require_compiler
 from flowzoo.training.labels import require_labels
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.logs.mirror import Mirror
@@ -76,8 +77,8 @@ class Trainer:
 
     Raises:
         OptionError: Levels that depend on each other are to be trained separately, bijectors that train
-            together have different phases, the budget has fewer steps than there are stages, or the images
-            have more classes than the model.
+            together have different phases, the budget has fewer steps than there are stages, the images
+            have more classes than the model, or there is no compiler for ``training.compile``.
         DataError: The model has classes, and the images have no labels.
     """
 
@@ -95,6 +96,7 @@ class Trainer:
         only: int | None = None,
     ) -> None:
         require_labels(flow, dataset)
+        require_compiler(experiment.training, flow.device)
         self.steps = 0
         self._flow = flow
         self._make_scoring = make_scoring
