@@ -36,13 +36,15 @@ class Squeeze(ResolutionTransform):
     def inverse(self, y: Images, call: Call = EVALUATION) -> Images:
         require_bands(y, "squeeze")
         blocks = y.unflatten(1, (2, 2, -1)).permute(0, 3, 4, 1, 5, 2)
-        return blocks.flatten(4).flatten(2, 3)
+        x: Images = blocks.flatten(4).flatten(2, 3)
+        return x
 
     def squeeze(self, x: Images) -> Images:
         """Return ``y`` alone."""
         require_even(as_shape(x.shape[1:]), "squeeze")
         blocks = x.unflatten(3, (-1, 2)).unflatten(2, (-1, 2))
-        return blocks.permute(0, 3, 5, 1, 2, 4).flatten(1, 3)
+        y: Images = blocks.permute(0, 3, 5, 1, 2, 4).flatten(1, 3)
+        return y
 
     def output_shape(self, shape: Shape) -> Shape:
         return block_shape(shape, "squeeze")
