@@ -28,7 +28,7 @@ class AffineMap(Elementwise):
 
     def forward(self, x: Images, raw: Images) -> tuple[Images, Images]:
         log_scale, shift = self._parts(raw)
-        return torch.addcmul(shift, x, torch.exp(log_scale)), log_scale
+        return x * torch.exp(log_scale) + shift, log_scale
 
     def inverse(self, y: Images, raw: Images) -> Images:
         log_scale, shift = self._parts(raw)
