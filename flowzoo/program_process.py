@@ -59,6 +59,8 @@ class ProgramProcess:
     ) -> None:
         self.done = False
         """Whether it has reported that its job is done."""
+        self.lost = ""
+        """Empty: a process that is killed on this machine has failed, and is not started again."""
         self._output = output
         self._inbox = inbox
         number = str(threads)

@@ -38,6 +38,8 @@ NOT_EXPORTED = {
         "said_of_rest",
         "split_of",
     },
+    # The photographs of Debian packages, and how they are cut.
+    "flowzoo.data.wallpapers": {"Packages", "Photographs", "Regions", "find_photographs", "in_grid"},
 }
 """What the modules import that plugins cannot; it grows for no other reason than those given here."""
 

@@ -11,6 +11,9 @@ from flowzoo.program_process import Message, ProgramProcess
 
 __all__ = ["Message", "WorkerProcess"]
 
+WORKER = "flowzoo.bench.worker"
+"""The program of a worker."""
+
 
 class WorkerProcess(ProgramProcess):
     """Starts a worker on a job, and ends it; arguments as of :class:`ProgramProcess`."""
@@ -22,6 +25,4 @@ class WorkerProcess(ProgramProcess):
         output: Path,
         inbox: queue.Queue[tuple[Self, Message | None]],
     ) -> None:
-        self.lost = ""
-        """Empty: a process that is killed on this machine has failed, and is not started again."""
-        super().__init__("flowzoo.bench.worker", job, threads, output, inbox)
+        super().__init__(WORKER, job, threads, output, inbox)

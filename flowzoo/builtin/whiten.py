@@ -37,6 +37,9 @@ ROWS = 32
 NOTICEABLE = 0.05
 """Shrinkage above which a diagnosis advises more images."""
 
+SIDE = 64
+"""Number of places along a side of an image that the fit uses at most."""
+
 _NUMBERS = 2**23
 """How many numbers are in memory at once while moments are gathered."""
 
@@ -58,8 +61,9 @@ class Whiten(ConditionalBijector, Fitted):
     a side, cut at a fixed grid.
 
     The fit is computed in closed form from the first images of the first pass, and nothing of it trains. Each
-    place of an image counts as a row of data. With few rows the correlations are shrunk
-    (:func:`~flowzoo.builtin.linear_gaussian.linear_gaussian`), which a diagnosis shows.
+    place of an image counts as a row of data; of a large image, places on a grid of up to 64x64. With few
+    rows the correlations are shrunk (:func:`~flowzoo.builtin.linear_gaussian.linear_gaussian`), which a
+    diagnosis shows.
 
     At the border of the context its outermost values are repeated. Along a side that is shorter than the
     kernel, the neighbourhood is one value, since most of it would be repeated values.
@@ -209,9 +213,11 @@ class Whiten(ConditionalBijector, Fitted):
         return self.context_scale(context, None, call)[0]
 
     @torch.no_grad()
-    def _take_in(self, values: Tensor, given: Images | None, call: Call) -> None:
+    def _take_in(self, everywhere: Tensor, given: Images | None, call: Call) -> None:
         """Add a batch of the first pass to the fit, until there have been enough images."""
         moments = open_moments(self, call)
+        steps = (_spacing(everywhere.shape[2]), _spacing(everywhere.shape[3]))
+        values = everywhere[:, :, :: steps[0], :: steps[1]]
         places = values.shape[2:].numel()
         enough = self.images * places
         if moments is None or moments.count >= enough:
@@ -222,8 +228,8 @@ class Whiten(ConditionalBijector, Fitted):
             part = slice(start, start + at_once)
             rows = values[part].flatten(2)
             if given is not None:
-                surroundings = self._surroundings(values, given[part])
-                rows = torch.cat([F.unfold(surroundings, self.slope.shape[2:]), rows], dim=1)
+                surroundings = self._surroundings(everywhere[part], given[part])
+                rows = torch.cat([F.unfold(surroundings, self.slope.shape[2:], stride=steps), rows], dim=1)
             moments.update(rows.transpose(1, 2).flatten(0, 1))
         if self._inner_asks or moments.count >= enough:
             refit(self, at_once=moments.count >= enough)
@@ -354,3 +360,11 @@ def _divisor(side: int, at_most: int) -> int:
 def _ratio(side: int, of_context: int) -> int:
     """Return how many pixels of the data stand beside one of the context; 1 where they do not fit evenly."""
     return side // of_context if side % of_context == 0 else 1
+
+
+def _spacing(side: int) -> int:
+    """Return the distance of the places that the fit uses along a side.
+
+    It is odd, since the codes of photographs repeat every 8 or 16 pixels.
+    """
+    return 1 if side <= SIDE else math.ceil(side / SIDE) | 1

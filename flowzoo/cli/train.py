@@ -11,6 +11,7 @@ import typer
 
 from flowzoo.cli.completion import logs, names_of, run_folders
 from flowzoo.cli.console import complain, say
+from flowzoo.cli.engine_options import AddressOption
 from flowzoo.cli.moved import read_moved
 from flowzoo.cli.settings import Settings, read_settings
 from flowzoo.cli.subject import DeviceOption, WorkersOption
@@ -20,6 +21,7 @@ from flowzoo.shell import word
 if TYPE_CHECKING:
     from flowzoo.experiment.budget import Budget
     from flowzoo.experiment.experiment import Experiment
+    from flowzoo.training.apart.launcher import LevelLauncher
 
 
 def train(
@@ -101,6 +103,16 @@ def train(
             show_default="one a level, as far as there are cores",
         ),
     ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            "--engine",
+            help="With --parallel, where levels train: local, ray, slurm, or a YAML file with engine and its "
+            "options.",
+            show_default="local",
+        ),
+    ] = None,
+    address: AddressOption = None,
     grow: Annotated[
         str | None,
         typer.Option(
@@ -146,12 +158,15 @@ def train(
     from flowzoo.training.apart.levels_apart import Apart
     from flowzoo.training.start import resume_run, start_run
 
-    if jobs is not None and parallel is None and not resume:
-        raise OptionError("--jobs is for levels that train at the same time. Add --parallel levels")
-    apart = Apart(jobs) if parallel or jobs is not None else None
+    for option, given in (("--jobs", jobs), ("--engine", engine), ("--address", address)):
+        if given is not None and parallel is None and not resume:
+            raise OptionError(f"{option} is for levels that train at the same time. Add --parallel levels")
     has_budget = steps is not None or seconds is not None
     budget = Budget(steps=steps, seconds=seconds) if has_budget else None
     out = out or settings.out or Path("run")
+    apart = None
+    if parallel or any(each is not None for each in (jobs, engine, address)):
+        apart = Apart(jobs, device, _launcher(engine or "local", address, out))
     if resume:
         with _saying_what_is_kept(out), TrainingBar() as bar:
             record = resume_run(
@@ -232,6 +247,16 @@ def _print(experiment: Experiment) -> None:
     resolve(registry, registry.find("model", experiment.model), experiment.options)  # refuses wrong ones
 
     results().write(yaml.safe_dump(settings_of(experiment), sort_keys=False))
+
+
+def _launcher(engine: str, address: str | None, out: Path) -> LevelLauncher | None:
+    """Return what starts the levels of a run through an engine; None for processes of this machine."""
+    from flowzoo.bench.engines.known import choose
+    from flowzoo.bench.engines.remote import RemoteLauncher
+    from flowzoo.runfolder import RunFolder
+
+    chosen = choose(engine, {} if address is None else {"address": address})
+    return RemoteLauncher(chosen, RunFolder(out).levels / "engine") if chosen else None
 
 
 @contextmanager

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 
 import torch
 
 import flowzoo
+from flowzoo.cache import cache_folder
 from flowzoo.data.dataset import DatasetInfo
 from flowzoo.digest import digest_of
 from flowzoo.errors import FlowzooError
 from flowzoo.flow import Flow
 from flowzoo.recipe import Recipe
 from flowzoo.registry.saving import load_model, save_model
-
-VARIABLE = "FLOWZOO_CACHE"
-"""Environment variable that names the folder for fitted floors; by default ``~/.cache/flowzoo``."""
 
 
 def cached_floor(recipe: Recipe, data: DatasetInfo, fit: Callable[[], Flow]) -> tuple[Flow, str]:
@@ -52,11 +48,3 @@ def cached_floor(recipe: Recipe, data: DatasetInfo, fit: Callable[[], Flow]) -> 
     except FlowzooError as error:
         return flow, f"it was not kept for other runs: {error}"
     return flow, ""
-
-
-def cache_folder() -> Path:
-    """Return the cache folder. It may be deleted at any time: its content is then computed again."""
-    given = os.environ.get(VARIABLE)
-    if given:
-        return Path(given).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "flowzoo"

@@ -100,7 +100,7 @@ def train(
     logs = log_options(log, log_samples)
     if out is None and (logs.writers or logs.draws_samples):
         raise OptionError("logs are kept in the run folder. Name it, out=..., or leave the log out")
-    apart = None if parallel is None else Apart(jobs)
+    apart = None if parallel is None else Apart(jobs, device or "auto")
     order = {} if apart is None else {"order": "separately"}
     training_options = parse_training_options({**names_to_values(training, "training"), **order})
     dataset = as_dataset(data, bins=model.bins if isinstance(model, Flow) else 256)

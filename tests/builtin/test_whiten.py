@@ -14,6 +14,8 @@ from flowzoo.bijector import standard_normal_log_prob
 from flowzoo.builtin.actnorm import ActNorm
 from flowzoo.builtin.gaussian import Gaussian
 from flowzoo.builtin.identity import IdentityBijector
+from flowzoo.builtin.linear_gaussian import linear_gaussian
+from flowzoo.builtin.moments import Moments
 from flowzoo.builtin.whiten import NOTICEABLE, Whiten
 from flowzoo.call import EVALUATION, Call, Ledger
 from flowzoo.errors import NotInitialisedError, NumericalError, ShapeError
@@ -162,6 +164,19 @@ def test_statistics_are_those_of_all_batches_up_to_the_number_of_images() -> Non
     assert asked == [True, False, False]
     torch.testing.assert_close(many.whitening, few.whitening)
     torch.testing.assert_close(many.slope, few.slope)
+
+
+def test_a_large_image_counts_with_places_on_a_grid() -> None:
+    x, context = noise(2, 1, 66, 200), noise(2, 1, 66, 200, seed=1)
+    x = x + 0.5 * context
+    whiten = fitted(Whiten(IdentityBijector(), (1, 66, 200), (1, 66, 200)), x, context)
+
+    scaled = (context - context.mean()) / context.std(correction=0)
+    around = F.unfold(F.pad(scaled, (1, 1, 1, 1), mode="replicate"), 3)
+    rows = around.unflatten(2, (66, 200))[:, :, ::3, ::5].flatten(2).transpose(1, 2).flatten(0, 1)
+    moments = Moments()
+    moments.update(torch.cat([rows, x[:, 0, ::3, ::5].reshape(-1, 1)], 1))
+    torch.testing.assert_close(whiten.slope.flatten(), linear_gaussian(moments, 9).slope.flatten())
 
 
 @pytest.mark.parametrize(("ends", "seen"), [(True, 1), (False, 3)])

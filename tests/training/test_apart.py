@@ -9,6 +9,10 @@ import pytest
 import torch
 
 import flowzoo
+from flowzoo.bench.engines.known import Chosen
+from flowzoo.bench.engines.node import run_cell
+from flowzoo.bench.engines.options import SlurmOptions
+from flowzoo.bench.engines.remote import RemoteLauncher
 from flowzoo.errors import FlowzooError, NumericalError, OptionError
 from flowzoo.registry.saving import load_model
 from flowzoo.runfolder import RunFolder
@@ -55,6 +59,31 @@ def test_the_levels_of_an_interrupted_run_end_like_levels_that_train_one_after_a
     assert not (apart / "levels").exists()
     assert resume_run(apart, device="cpu").steps == 6  # there is nothing left to train
     assert load_model(apart / "model").recipe == load_model(one / "model").recipe
+
+
+def test_levels_through_an_engine_end_like_levels_here_although_one_is_killed(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, apart = tmp_path / "one", tmp_path / "apart"
+    start(one, training=SEPARATELY)
+    monkeypatch.setattr(levels_apart, "PROGRAM", "tests.training.apart_programs")
+    monkeypatch.setenv("APART", "is killed once")
+    monkeypatch.setenv("APART_ALIVE", str(tmp_path / "alive"))
+    (tmp_path / "alive").touch()
+    launcher = RemoteLauncher(Chosen("slurm", SlurmOptions(cluster="local")), apart / "levels/engine")
+    start(apart, training=SEPARATELY, apart=Apart(launcher=launcher))
+
+    assert "level 0 is started again: its process was killed by signal 9" in caplog.text
+    assert (apart / "model/model.safetensors").read_bytes() == (one / "model/model.safetensors").read_bytes()
+    assert records(apart) == records(one)
+    assert not (apart / "levels").exists()
+
+
+def test_levels_on_a_machine_that_does_not_see_the_run_are_refused(tmp_path: Path) -> None:
+    job = {"program": "flowzoo.training.apart.program", "work": str(tmp_path), "mark": "another"}
+    began, refused = run_cell(job)
+    assert "began" in began
+    assert "does not see" in refused["refused"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Runs a cell on the machine that an engine has chosen, in a process of its own, as the local runner does."""
+"""Runs a cell, or another program, on the machine that an engine has chosen, in a process of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from pathlib import Path
 from flowzoo.bench.engines.engine import Job
 from flowzoo.bench.engines.travel import pack, unpack
 from flowzoo.bench.store import ResultsError, read_results
-from flowzoo.bench.worker_process import Message, WorkerProcess
+from flowzoo.bench.worker_process import WORKER
+from flowzoo.program_process import Message, ProgramProcess
 
 MARK = "runner"
 """File in a cell's work folder by which a machine finds out whether it sees the runner's files."""
@@ -27,12 +28,19 @@ def run_cell(job: Job, carried: bytes = b"") -> Iterator[Message]:
 
     Args:
         job: What :mod:`flowzoo.bench.worker` reads, with ``mark``, which the file :data:`MARK` in the work
-            folder holds.
+            folder holds. With ``program``, that module is run instead, which writes nothing but into folders
+            that all machines see, and has ``saving`` seconds to save its work when it is cancelled.
         carried: The work folder of an interrupted cell, for a machine that does not see it.
     """
     yield {"began": platform.node()}
     if sees_files_of(job):
         yield from _run(job)
+        return
+    if "program" in job:
+        yield {
+            "refused": f"the machine {platform.node()} does not see {job['work']}. Use a folder on a file "
+            "system that all machines of the cluster share"
+        }
         return
     with tempfile.TemporaryDirectory(prefix="flowzoo-cell-", ignore_cleanup_errors=True) as folder:
         work, results = Path(folder, "work"), Path(folder, "results")
@@ -58,14 +66,21 @@ def sees_files_of(job: Job) -> bool:
 
 
 def _run(job: Job) -> Iterator[Message]:
-    inbox: queue.Queue[tuple[WorkerProcess, Message | None]] = queue.Queue()
-    with WorkerProcess(job, job["threads"], Path(job["work"], "output.log"), inbox) as worker:
-        yield from _messages(inbox)
+    inbox: queue.Queue[tuple[ProgramProcess, Message | None]] = queue.Queue()
+    program, output = job.get("program", WORKER), Path(job["work"], "output.log")
+    with ProgramProcess(program, job, job["threads"], output, inbox) as worker:
+        try:
+            yield from _messages(inbox)
+        except BaseException:
+            if "saving" in job:
+                worker.interrupt()
+                worker.wait(job["saving"])
+            raise
         code = worker.wait()
         yield {"ended": {"code": code, "done": worker.done, "printed": worker.printed()}}
 
 
-def _messages(inbox: queue.Queue[tuple[WorkerProcess, Message | None]]) -> Iterator[Message]:
+def _messages(inbox: queue.Queue[tuple[ProgramProcess, Message | None]]) -> Iterator[Message]:
     while True:
         try:
             # An engine may end a cell by an interrupt, which a wait without a limit would never notice.

@@ -59,15 +59,25 @@ class RemoteCell:
         self._code, self.done, self.lost = code, done, lost
         self._ended.set()
 
-    def kill(self) -> None:
-        """Cancel it, and wait until it has ended."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.kill()
+
+    def interrupt(self) -> None:
+        """Cancel it."""
         if not self._ended.is_set():
             self._launcher.send({"kill": self._number})
-            self._ended.wait(_PATIENCE)
 
-    def wait(self) -> int:
-        """Return its exit status."""
-        self._ended.wait()
+    def kill(self) -> None:
+        """Cancel it, and wait until it has ended."""
+        self.interrupt()
+        self._ended.wait(_PATIENCE)
+
+    def wait(self, patience: float | None = None) -> int:
+        """Return its exit status, after so many seconds at most."""
+        self._ended.wait(patience)
         return self._code
 
     def printed(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
 import signal
@@ -18,6 +19,7 @@ from flowzoo.program_process import Message, ProgramProcess
 from flowzoo.runfolder import RunFolder
 from flowzoo.shell import word
 from flowzoo.training.apart.folders import LevelFolders
+from flowzoo.training.apart.launcher import Inbox, LevelLauncher, LevelProcess
 from flowzoo.training.reporter import Progress, Reporter
 from flowzoo.training.stop import Interrupted
 
@@ -33,7 +35,10 @@ KINDS: dict[str, type[FlowzooError]] = {
 SAVING = 120.0
 """Seconds that a level has to finish its step and save it, after it was asked to stop."""
 
-Inbox = queue.Queue[tuple[ProgramProcess, Message | None]]
+SAVING_ELSEWHERE = 4.0
+"""As :data:`SAVING`, for a level that a scheduler runs, which waits no longer."""
+
+_LOGGER = logging.getLogger("flowzoo")
 
 
 @dataclass(frozen=True)
@@ -42,9 +47,13 @@ class Apart:
 
     Attributes:
         jobs: Number of processes at the same time; None for one a level, as far as there are cores.
+        device: The device that was asked for. Without a number, levels take turns on all GPUs.
+        launcher: Starts the levels; None for processes of this machine.
     """
 
     jobs: int | None = None
+    device: str = "auto"
+    launcher: LevelLauncher | None = None
 
     def __post_init__(self) -> None:
         if self.jobs is not None and self.jobs < 1:
@@ -66,8 +75,8 @@ class LevelsApart:
     Args:
         run: The run, whose record and beginning are written.
         places: The levels, in the order in which they are joined.
-        jobs: Number of processes at the same time; None for one a level, as far as there are cores.
-        device: Where the levels train.
+        apart: How they train at the same time.
+        device: The model's device.
         workers: Number of processes that read ahead, for each level.
         steps: Number of steps of the whole training, None for a budget in seconds.
         reporter: Receives the progress of all levels together.
@@ -81,7 +90,7 @@ class LevelsApart:
         self,
         run: RunFolder,
         places: Sequence[int],
-        jobs: int | None,
+        apart: Apart,
         device: torch.device,
         workers: int,
         steps: int | None,
@@ -91,14 +100,13 @@ class LevelsApart:
         self.places = list(places)
         self.folders = LevelFolders(run)
         self._levels = [_Level(place) for place in places]
-        self._jobs = jobs or min(len(places), os.cpu_count() or 1)
-        self._threads = max(1, torch.get_num_threads() // self._jobs)
+        self._apart = apart
         self._device = device
         self._workers = workers
         self._steps = steps
         self._reporter = reporter
         self._inbox: Inbox = queue.Queue()
-        self._began = time.monotonic()
+        self._began = 0.0
 
     def train(self) -> None:
         """Train all levels, from where they were interrupted.
@@ -109,13 +117,16 @@ class LevelsApart:
         """
         # The finest level takes longest, so it begins first.
         waiting = sorted(self._levels, key=lambda level: -level.place)
-        running: dict[ProgramProcess, _Level] = {}
+        running: dict[LevelProcess, _Level] = {}
+        launcher = self._apart.launcher
         with ExitStack() as stack:
+            fits = stack.enter_context(launcher).fits if launcher else os.cpu_count() or 1
+            jobs = self._apart.jobs or min(len(waiting), fits)
             try:
                 while waiting or running:
-                    while waiting and len(running) < self._jobs:
+                    while waiting and len(running) < jobs:
                         level = waiting.pop()
-                        running[stack.enter_context(self._start(level))] = level
+                        running[stack.enter_context(self._start(level, jobs))] = level
                     process, message = self._inbox.get()
                     if message is None:
                         self._end(process, running.pop(process))
@@ -127,34 +138,50 @@ class LevelsApart:
                     raise Interrupted(error.signal, saved) from error
                 raise
 
-    def _start(self, level: _Level) -> ProgramProcess:
+    def _start(self, level: _Level, jobs: int) -> LevelProcess:
+        launcher, output = self._apart.launcher, self.folders.output(level.place)
+        own = torch.get_num_threads() // jobs if launcher is None else launcher.threads
+        threads = max(1, own or 1)
         job = {
             "run": str(self._run.path.absolute()),
             "level": level.place,
-            "device": self._device_of(level),
+            "device": self._device_of(level) if launcher is None else launcher.device(self._apart.device),
             "workers": self._workers,
-            "threads": self._threads,
+            "threads": threads,
         }
-        return ProgramProcess(PROGRAM, job, self._threads, self.folders.output(level.place), self._inbox)
+        if launcher is None:
+            return ProgramProcess(PROGRAM, job, threads, output, self._inbox)
+        work = str(self.folders.of(level.place).path.absolute())
+        job |= {"program": PROGRAM, "work": work, "saving": SAVING_ELSEWHERE}
+        return launcher.start(job, threads, output, self._inbox)
 
     def _device_of(self, level: _Level) -> str:
         """Return where a level trains: where there are several GPUs, levels take turns."""
-        several = self._device.type == "cuda" and self._device.index is None
+        several = self._device.type == "cuda" and ":" not in self._apart.device
         count = torch.cuda.device_count() if several else 0
         return f"cuda:{level.place % count}" if count > 1 else str(self._device)
 
     def _hear(self, level: _Level, message: Message) -> None:
+        if "refused" in message:
+            raise OptionError(f"level {level.place}: {message['refused']}")
+        if "again" in message:
+            _LOGGER.warning("level %d is started again: %s", level.place, message["again"])
+        if "began" in message or "again" in message:
+            return
         if "failed" in message:
             raise KINDS[message["kind"]](f"level {level.place}: {message['failed']}")
+        self._began = self._began or time.monotonic()
         level.finished = "steps" in message
         level.said |= {"used": 1.0, "step": message["steps"]} if level.finished else message
         self._reporter.update(self._progress())
 
-    def _end(self, process: ProgramProcess, level: _Level) -> None:
+    def _end(self, process: LevelProcess, level: _Level) -> None:
         code = process.wait()
         if level.finished:
             return
-        if code < 0:
+        if process.lost:
+            how = f"was lost as often as it was started ({process.lost})"
+        elif code < 0:
             how = f"was ended by {signal.Signals(-code).name}, perhaps since memory ran out"
         else:
             lines = process.printed().strip().splitlines()
@@ -164,7 +191,7 @@ class LevelsApart:
             f"with: flowzoo train --resume --out {word(self._run.path)}"
         )
 
-    def _stop(self, running: dict[ProgramProcess, _Level]) -> int:
+    def _stop(self, running: dict[LevelProcess, _Level]) -> int:
         """Let processes save their last step, and return the number of steps of all levels."""
         for process in running:
             process.interrupt()

@@ -59,7 +59,7 @@ def plan_levels(
             "model. Leave --log-samples or --parallel out"
         )
     places = trainer.levels_apart
-    return LevelsApart(folder, places, apart.jobs, device, workers, experiment.budget.steps, reporter)
+    return LevelsApart(folder, places, apart, device, workers, experiment.budget.steps, reporter)
 
 
 def train_levels(trainer: Trainer, levels: LevelsApart) -> TrainingResult:
