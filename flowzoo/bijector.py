@@ -126,5 +126,5 @@ class ConditionalBijector(BeginsPasses, nn.Module, ABC):
 def standard_normal_log_prob(z: Images) -> PerImage:
     """Return ``log N(z; 0, I)``, ``(B,)``, in nats; half-precision latents are summed in float32."""
     z = z if z.dtype.itemsize >= 4 else z.float()
-    squares = z.square().flatten(1)
-    return -0.5 * (squares.sum(1) + squares.shape[1] * math.log(2.0 * math.pi))
+    dimensions = z.shape[1:].numel()
+    return -0.5 * (z.square().sum((1, 2, 3)) + dimensions * math.log(2.0 * math.pi))

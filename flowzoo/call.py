@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, SupportsIndex
 
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from flowzoo.errors import OptionError
 from flowzoo.exactness import Exactness, worst
+from flowzoo.random_source import Draw, RandomSource, normal, rademacher, uniform
 from flowzoo.shapes import PerImage
 from flowzoo.solving import ORDINARY, Solving
 from flowzoo.tensors import is_exporting
@@ -52,19 +53,6 @@ class Ledger:
         return Exactness.UNBIASED in self.parts
 
 
-class _Stream:
-    """The generator of a pass without a given one: it is made at the first draw, with seed 0."""
-
-    def __init__(self) -> None:
-        self._generator: torch.Generator | None = None
-
-    @property
-    def generator(self) -> torch.Generator:
-        if self._generator is None:
-            self._generator = torch.Generator().manual_seed(0)
-        return self._generator
-
-
 @dataclass(frozen=True)
 class Call:
     """Mode, generator and ledger of one pass through a model.
@@ -86,8 +74,8 @@ class Call:
     ledger: Ledger | None = None
     solver: Solving = ORDINARY
     labels: Tensor | None = None
-    stream: _Stream | None = field(default=None, repr=False, compare=False)
-    """Set by :meth:`seeded` only."""
+    source: RandomSource | None = field(default=None, repr=False, compare=False)
+    """Where random numbers come from without a generator. :meth:`seeded` sets it."""
 
     @property
     def training(self) -> bool:
@@ -95,9 +83,13 @@ class Call:
 
     def seeded(self) -> Call:
         """Return this call. Without a generator, return one whose draws all come from one stream."""
-        if self.generator is not None or self.stream is not None:
+        if self.generator is not None or self.source is not None:
             return self
-        return dataclasses.replace(self, stream=_Stream())
+        return self.drawing_from(RandomSource())
+
+    def drawing_from(self, source: RandomSource) -> Call:
+        """Return a call without a generator, whose random numbers come from a source."""
+        return dataclasses.replace(self, generator=None, source=source)
 
     def solving(self, **changes: Any) -> Call:
         """Return this call with changes to its :attr:`solver`."""
@@ -149,17 +141,17 @@ class Call:
 
     def normal(self, like: Tensor) -> Tensor:
         """Draw standard normal noise with the shape, dtype and device of ``like``."""
-        return self._draw(like, _normal)
+        return self._draw(like, normal)
 
     def uniform(self, like: Tensor) -> Tensor:
         """Draw from ``U[0, 1)`` with the shape, dtype and device of ``like``."""
-        return self._draw(like, _uniform)
+        return self._draw(like, uniform)
 
     def rademacher(self, like: Tensor) -> Tensor:
         """Draw signs, -1 or +1, with the shape, dtype and device of ``like``."""
-        return self._draw(like, _rademacher)
+        return self._draw(like, rademacher)
 
-    def _draw(self, like: Tensor, draw: _Draw) -> Tensor:
+    def _draw(self, like: Tensor, draw: Draw) -> Tensor:
         if is_exporting():
             raise OptionError(
                 "it draws random numbers, and an exported graph cannot. Export only the other part"
@@ -170,15 +162,14 @@ class Call:
             assert len(self.generator) == like.shape[0], "one generator for each image"
             rows = torch.stack([draw(like.shape[1:], dtype, each) for each in self.generator])
             return rows.to(like)
-        stream = self.stream or _Stream()
-        generator = self.generator or stream.generator
-        return draw(like.shape, dtype, generator).to(like)
+        if self.generator is not None:
+            return draw(like.shape, dtype, self.generator).to(like)
+        source = self.source or RandomSource()
+        return source.take(draw, like.shape, dtype).to(like)
 
 
 EVALUATION = Call()
 """The default: evaluation with draws that repeat from pass to pass; reports are dropped."""
-
-_Draw = Callable[[torch.Size, torch.dtype, torch.Generator], Tensor]
 
 
 def per_image_generators(seed: int, indices: Iterable[SupportsIndex]) -> tuple[torch.Generator, ...]:
@@ -193,16 +184,3 @@ def _mix(seed: int, index: int) -> int:
     word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
     word = ((word ^ (word >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
     return (word ^ (word >> 31)) & 0x7FFFFFFFFFFFFFFF
-
-
-def _normal(shape: torch.Size, dtype: torch.dtype, generator: torch.Generator) -> Tensor:
-    return torch.randn(shape, dtype=dtype, device=generator.device, generator=generator)
-
-
-def _uniform(shape: torch.Size, dtype: torch.dtype, generator: torch.Generator) -> Tensor:
-    return torch.rand(shape, dtype=dtype, device=generator.device, generator=generator)
-
-
-def _rademacher(shape: torch.Size, dtype: torch.dtype, generator: torch.Generator) -> Tensor:
-    bits = torch.randint(0, 2, shape, device=generator.device, generator=generator)
-    return bits.to(dtype) * 2 - 1

@@ -42,8 +42,11 @@ def worst(parts: Iterable[Exactness]) -> Exactness:
     >>> worst([Exactness.EXACT, Exactness.BOUND])
     <Exactness.BOUND: 'bound'>
     """
-    return max(parts, default=Exactness.EXACT)
+    return max(parts, default=Exactness.EXACT, key=_rank)
+
+
+_RANKS: dict[str, int] = {each.value: place for place, each in enumerate(Exactness)}
 
 
 def _rank(exactness: str) -> int:
-    return list(Exactness).index(Exactness(exactness))
+    return _RANKS[exactness]

@@ -18,7 +18,6 @@ from flowzoo.flow_values import (
     Labels,
     Temperature,
     by_index,
-    given_labels,
     labels_at,
     labels_of,
     require_finite,
@@ -105,8 +104,8 @@ class Flow(TrainableStack):
             NumericalError: The result is not finite. (A replica of ``torch.nn.DataParallel`` does not check,
                 since it sees only a part of the batch.)
         """
-        call = given_labels(call, labels, len(x), self.classes)
-        return self.terms(x, by_index(call, indices, len(x))).total()
+        call = self._given(call, labels, len(x))
+        return self._pass(x, by_index(call, indices, len(x)))[2]
 
     def terms(self, x: Images, call: Call = EVALUATION) -> FlowTerms:
         """Return the terms that ``log p(x)`` is the sum of; arguments and errors as in :meth:`log_prob`."""
@@ -114,12 +113,16 @@ class Flow(TrainableStack):
 
     def encode(self, x: Images, call: Call = EVALUATION, labels: Labels | None = None) -> list[Images]:
         """Return one latent a level, finest first; arguments and errors as in :meth:`log_prob`."""
-        return self.analyse(x, given_labels(call, labels, len(x), self.classes))[0]
+        return self.analyse(x, self._given(call, labels, len(x)))[0]
+
+    def analyse(self, x: Images, call: Call = EVALUATION) -> tuple[list[Images], FlowTerms]:
+        """Return what :meth:`encode` and :meth:`terms` return, of one pass; errors as in :meth:`log_prob`."""
+        return self._pass(x, call)[:2]
 
     @one_pass
     @explains_formats
-    def analyse(self, x: Images, call: Call = EVALUATION) -> tuple[list[Images], FlowTerms]:
-        """Return what :meth:`encode` and :meth:`terms` return, of one pass; errors as in :meth:`log_prob`."""
+    def _pass(self, x: Images, call: Call) -> tuple[list[Images], FlowTerms, PerImage]:
+        """Return latents, terms, and the sum of the terms."""
         if call.ledger is not None:
             call.rest_on(self.exactness_of_parts(call.solver.exact))
         y, pixels_log_det = self._enter(x, call)
@@ -131,9 +134,10 @@ class Flow(TrainableStack):
             terms.append(level_terms)
             y = kept if kept is not None else y
         result = FlowTerms(pixels_log_det, tuple(terms))
+        total = result.total()
         if call.mode != "initialise" and not is_replica(self):
-            require_finite(result.total(), "log p(x)", "check the data and the model's training log", self)
-        return latents, result
+            require_finite(total, "log p(x)", "check the data and the model's training log", self)
+        return latents, result, total
 
     @one_pass
     @explains_formats
@@ -153,7 +157,7 @@ class Flow(TrainableStack):
             NumericalError: The image is not finite.
         """
         self._check_latents(latents)
-        call = given_labels(call, labels, latents[0].shape[0], self.classes)
+        call = self._given(call, labels, latents[0].shape[0])
         x: Images | None = None
         for level, z in zip(reversed(self.levels), reversed(latents), strict=True):
             x = level.inverse(x, z.to(self.dtype), call)
@@ -287,7 +291,7 @@ class Flow(TrainableStack):
             OptionError: As in :meth:`log_prob`.
         """
         self._require_values()
-        call = given_labels(by_index(call, indices, len(images)), labels, len(images), self.classes)
+        call = self._given(by_index(call, indices, len(images)), labels, len(images))
         x, log_q = self.dequantise(images, call)
         log_prob = self.log_prob(x, call)
         return bits_per_dim(log_prob - log_q.to(log_prob.dtype), self.dimensions, self.bins)
@@ -322,7 +326,7 @@ class Flow(TrainableStack):
             x = images
             if not images.is_floating_point():
                 x = self.dequantise(images, Call(mode="initialise", generator=generator, ledger=ledger)).x
-            call = given_labels(Call(mode="initialise", ledger=ledger), labels, len(x), self.classes)
+            call = self._given(Call(mode="initialise", ledger=ledger), labels, len(x))
             self.analyse(x, call)
             if not ledger.wants_more:
                 break

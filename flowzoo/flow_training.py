@@ -42,6 +42,9 @@ class TrainableStack(BeginsPasses, LevelStack):
         """
         # Where the images lie: reading values back from a GPU would wait for it.
         check_integers(images, self.bins)
+        return self._add_noise(images, call)
+
+    def _add_noise(self, images: IntegerImages, call: Call) -> Dequantised:
         images = images.to(self.device, non_blocking=self.device.type == "cuda")
         u, log_q = self.dequantisation(images, self.bins, call)
         require_shape(self.dequantisation, "u", u, tuple(images.shape))
@@ -55,7 +58,8 @@ class TrainableStack(BeginsPasses, LevelStack):
         return self._losses(self._enter(x, call)[0], call)
 
     def _losses(self, y: Images, call: Call) -> list[PerImage]:
-        refuse_untrainable(self.levels)
+        if not torch.compiler.is_compiling():  # a step that is not compiled comes first
+            refuse_untrainable(self.levels)
         losses: list[PerImage] = []
         for level in self.levels:
             kept, loss = level.loss(y, call)
@@ -99,9 +103,8 @@ class TrainableStack(BeginsPasses, LevelStack):
         phase = phase_at(common_phases([self]), progress).name
         solver = Solving(phase=phase, warm_start=warm_start)
         call = Call(mode="train", generator=generator, solver=solver)
-        return self.batch_loss(images, given_labels(call, labels, len(images), self.classes))
+        return self.batch_loss(images, self._given(call, labels, len(images)))
 
-    @one_pass
     @explains_formats
     def batch_loss(
         self, images: IntegerImages, call: Call, levels: Iterable[SupportsIndex] | None = None
@@ -116,9 +119,17 @@ class TrainableStack(BeginsPasses, LevelStack):
         require_tensor(images)
         if not len(images):
             raise DataError("the batch holds no images, so it has no loss. Leave out empty batches")
+        check_integers(images, self.bins)
+        return self.checked_batch_loss(images, call, levels)
+
+    @one_pass
+    def checked_batch_loss(
+        self, images: IntegerImages, call: Call, levels: Iterable[SupportsIndex] | None = None
+    ) -> Tensor:
+        """Return :meth:`batch_loss` of images that have been checked: what training compiles."""
         call = self._hiding_labels(call, len(images))
         own, ledger = call.collecting()
-        x, log_q = self.dequantise(images, own)
+        x, log_q = self._add_noise(images, own)
         call.absorb(ledger)
         # Dequantised values are in range. Checking them would wait for a GPU in every step.
         y, log_det = self._transform_pixels(x, call)
@@ -131,6 +142,11 @@ class TrainableStack(BeginsPasses, LevelStack):
                 noise = log_q - log_det
                 losses += [each.to(losses[0].dtype) for each in (noise, *ledger.penalties.values())]
         return nats_to_bits(torch.stack(losses).sum(0), self.dimensions).mean()
+
+    def _given(self, call: Call, labels: Labels | None, images: int) -> Call:
+        """Return a call with labels, if there are any; errors as in :func:`given_labels`."""
+        # How many classes there are is asked of every part, so only if it is needed.
+        return call if labels is None else given_labels(call, labels, images, self.classes)
 
     def _hiding_labels(self, call: Call, images: int) -> Call:
         """Return a call whose labels are hidden from a random share of the images."""

@@ -58,12 +58,12 @@ def by_index(call: Call, indices: Iterable[SupportsIndex] | None, images: int) -
     return dataclasses.replace(call, generator=generators)
 
 
-def given_labels(call: Call, labels: Labels | None, images: int, classes: int) -> Call:
-    """Return the call with labels, if there are any.
+def given_labels(call: Call, labels: Labels, images: int, classes: int) -> Call:
+    """Return the call with labels.
 
     Args:
         call: The call, which may hold labels already.
-        labels: As :data:`Labels`; None for those of the call.
+        labels: As :data:`Labels`.
         images: Number of images.
         classes: Number of classes that the model knows; 0 for a model without labels.
 
@@ -71,8 +71,6 @@ def given_labels(call: Call, labels: Labels | None, images: int, classes: int) -
         OptionError: The model has no labels, there is no such class, or there is not one label for each
             image.
     """
-    if labels is None:
-        return call
     return dataclasses.replace(call, labels=check_labels(labels, images, classes))
 
 
@@ -155,14 +153,17 @@ def in_unit_interval(x: Images) -> Images:
     Raises:
         DataError: A value is outside, or not finite.
     """
-    if is_exporting() or not x.numel() or bool(((x >= 0) & (x < 1)).all()):
+    if is_exporting() or not x.numel():
         return x
-    if x.dtype.itemsize <= 4 and bool(((x >= 0) & (x <= 1)).all()):
+    low, high = x.aminmax()  # NaN if a value is
+    if bool((low >= 0) & (high < 1)):
+        return x
+    if x.dtype.itemsize <= 4 and bool((low >= 0) & (high <= 1)):
         return x.clamp(max=1.0 - torch.finfo(x.dtype).eps / 2)
     if not bool(x.isfinite().all()):
         raise DataError("images hold NaN or infinite values. Replace or remove these images.")
     raise DataError(
-        f"images must lie in [0, 1), found values in [{x.min().item():g}, {x.max().item():g}]. "
+        f"images must lie in [0, 1), found values in [{low.item():g}, {high.item():g}]. "
         "For integer images call bits_per_dim, or dequantise them first"
     )
 

@@ -30,10 +30,13 @@ def one_pass(method: F) -> F:
 
     @functools.wraps(method)
     def begins(self: Any, *args: Any, **named: Any) -> Any:
-        if len(args) > place:
-            args = (*args[:place], args[place].seeded(), *args[place + 1 :])
-        else:
-            named["call"] = named.get("call", EVALUATION).seeded()
+        given = args[place] if len(args) > place else named.get("call", EVALUATION)
+        call = given.seeded()
+        if call is not given:
+            if len(args) > place:
+                args = (*args[:place], call, *args[place + 1 :])
+            else:
+                named["call"] = call
         return method(self, *args, **named)
 
     return begins  # type: ignore[return-value]  # it has the method's signature

@@ -1,12 +1,17 @@
 """How fast batches come from files and from memory, read by this process or ahead by workers.
 
-    python benchmarks/data/loading.py
+    python benchmarks/data/loading.py --out benchmarks/results/speed/loading.json
 
-Prints the median over several rounds, which alternate between the cases, beside the rate of a training step.
+Images are 64x64 patches of photographs (``photos``). Prints images per second, the median over several rounds
+that alternate between the cases, of reading alone and of training with what was read, beside a training step
+whose images are there already.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
+import platform
 import statistics
 import tempfile
 import time
@@ -15,7 +20,6 @@ from contextlib import closing
 from pathlib import Path
 
 import datasets
-import numpy as np
 import torch
 from PIL import Image
 
@@ -26,6 +30,7 @@ from flowzoo.data.load import load_dataset
 from flowzoo.data.memory import in_memory
 from flowzoo.data.read_ahead import read_ahead
 from flowzoo.experiment.training_options import TrainingOptions
+from flowzoo.files import write_json
 from flowzoo.training.stage import plan_stages
 from flowzoo.training.step import TrainingStep
 from flowzoo.warm_start import WarmStart
@@ -34,12 +39,18 @@ IMAGES, SIZE, BATCH = 1200, 64, 64
 BATCHES = 10
 """Batches that are timed in a round, after the first ones, which wait for the workers to start."""
 
+STEPS = 6
+"""Training steps that are timed in a round."""
+
 ROUNDS = 5
 WORKERS = (0, 1, 2)
 
 
 def main() -> None:
     """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--out", type=Path, help="JSON file for the figures")
+    out = parser.parse_args().out
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         sources = dict(made(Path(folder)))
@@ -49,30 +60,50 @@ def main() -> None:
             for workers in (WORKERS if name != "memory" else (0,))
         }
         step = stepping(sources["memory"])
+        there = sources["memory"]["train"][:BATCH]
         rates: dict[tuple[str, int], list[float]] = {case: [] for case in cases}
         trained: dict[tuple[str, int], list[float]] = {case: [] for case in cases}
+        alone: list[float] = []
         for _ in range(ROUNDS):
+            alone.append(rate(lambda: step(there), STEPS))
             for case, batches in cases.items():
                 with closing(batches):
                     rates[case].append(rate(lambda batches=batches: next(batches), BATCHES))
-                    trained[case].append(rate(lambda batches=batches: step(next(batches)), 3))
-        print(f"{'images from':12} {'workers':>7} {'images/s':>9} {'in training':>12}")
-        for (name, workers), found in rates.items():
-            each = statistics.median(found), statistics.median(trained[name, workers])
-            print(f"{name:12} {workers:7} {each[0]:9,.0f} {each[1]:12,.0f}")
+                    trained[case].append(rate(lambda batches=batches: step(next(batches)), STEPS))
+    rows = [
+        {
+            "images from": name,
+            "workers": workers,
+            "images/s": statistics.median(rates[name, workers]),
+            "images/s in training": statistics.median(trained[name, workers]),
+        }
+        for name, workers in cases
+    ]
+    print(f"{'images from':12} {'workers':>7} {'images/s':>9} {'in training':>12}")
+    for row in rows:
+        read, both = row["images/s"], row["images/s in training"]
+        print(f"{row['images from']:12} {row['workers']:7} {read:9,.0f} {both:12,.0f}")
+    print(f"{'step alone':30} {statistics.median(alone):12,.0f}")
+    if out is not None:
+        found = {
+            "shape": [3, SIZE, SIZE],
+            "batch": BATCH,
+            "rounds": ROUNDS,
+            "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
+            "rows": rows,
+            "step alone, images/s": statistics.median(alone),
+        }
+        write_json(out, found)
 
 
 def made(folder: Path) -> Iterator[tuple[str, Dataset]]:
-    """Yield the same images, smooth ones with noise, as PNG files, in parquet files and in memory."""
-    rng = np.random.default_rng(0)
-    coarse = rng.integers(0, 256, (IMAGES, 8, 8, 3), dtype=np.uint8)
-    noise = rng.integers(0, 8, (IMAGES, SIZE, SIZE, 3), dtype=np.uint8)
+    """Yield the same images as PNG files, in parquet files and in memory."""
+    pixels = load_dataset("photos", size=SIZE)["train"][:IMAGES].numpy()
     paths = []
-    for place in range(IMAGES):
-        smooth = np.asarray(Image.fromarray(coarse[place]).resize((SIZE, SIZE), Image.Resampling.BICUBIC))
+    for place, each in enumerate(pixels):
         paths.append(folder / "png" / f"{place:05}.png")
         paths[-1].parent.mkdir(exist_ok=True)
-        Image.fromarray(np.clip(smooth.astype(int) + noise[place], 0, 255).astype(np.uint8)).save(paths[-1])
+        Image.fromarray(each.transpose(1, 2, 0)).save(paths[-1])
     yield "png", load_dataset("images", root=folder / "png", size=SIZE)
     (folder / "parquet").mkdir()
     for split, part in (("train", paths[IMAGES // 10 :]), ("test", paths[: IMAGES // 10])):
@@ -82,8 +113,7 @@ def made(folder: Path) -> Iterator[tuple[str, Dataset]]:
         table.cast_column("image", datasets.Image()).to_parquet(folder / "parquet" / f"{split}-0.parquet")
     datasets.config.HF_DATASETS_CACHE = folder / "cache"
     yield "parquet", load_dataset("images", root=folder / "parquet", size=SIZE)
-    arrays = np.stack([np.asarray(Image.open(each)) for each in paths]).transpose(0, 3, 1, 2)
-    parts = {"train": arrays, "validation": arrays[:8], "test": arrays[:8]}
+    parts = {"train": pixels, "validation": pixels[:8], "test": pixels[:8]}
     yield "memory", in_memory("memory", parts, bins=256, licence="", source="", pixels={"name": "affine"})
 
 

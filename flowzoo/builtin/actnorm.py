@@ -67,8 +67,8 @@ class ActNorm(ConditionalBijector):
     ) -> tuple[Images, PerImage]:
         z = self._standardise(x, call)
         batch, _, height, width = x.shape
-        log_det = -self.log_std.to(log_det_dtype(x)).sum() * (height * width)
-        return z, log_det.repeat(batch)
+        log_det = self.log_std.sum(dtype=log_det_dtype(x)) * -(height * width)
+        return z, log_det.expand(batch)
 
     def forward_with_contributions(
         self, x: Images, contributions: Images, context: Images | None = None, call: Call = EVALUATION

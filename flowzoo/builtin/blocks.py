@@ -30,7 +30,11 @@ def to_blocks(x: Images, asked_by: str) -> Bands:
         ShapeError: The height or the width is odd.
     """
     require_even(as_shape(x.shape[1:]), asked_by)
-    return x[..., 0::2, 0::2], x[..., 0::2, 1::2], x[..., 1::2, 0::2], x[..., 1::2, 1::2]
+    # The gradients of unbind are put together in one copy, while each slice would make an image of zeros.
+    top, bottom = x.unflatten(-2, (-1, 2)).unbind(-2)
+    x1, x2 = top.unflatten(-1, (-1, 2)).unbind(-1)
+    x3, x4 = bottom.unflatten(-1, (-1, 2)).unbind(-1)
+    return x1, x2, x3, x4
 
 
 def from_blocks(bands: Bands) -> Images:
@@ -50,10 +54,15 @@ def to_bands(y: Images, asked_by: str) -> Bands:
     Raises:
         ShapeError: The number of channels is not a multiple of 4.
     """
+    require_bands(y, asked_by)
+    first, second, third, fourth = y.chunk(4, dim=1)
+    return first, second, third, fourth
+
+
+def require_bands(y: Images, asked_by: str) -> None:
+    """Refuse images whose channels are not four bands; errors as in :func:`to_bands`."""
     if y.shape[1] % 4:
         raise ShapeError(
             f"{asked_by} joins 4 channels to one 2x2 block, so their number must be a multiple of 4; "
             f"got {y.shape[1]}"
         )
-    first, second, third, fourth = y.chunk(4, dim=1)
-    return first, second, third, fourth

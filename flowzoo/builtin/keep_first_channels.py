@@ -31,8 +31,9 @@ class KeepFirstChannels(SplitPolicy):
         return f"divisor={self.divisor}"
 
     def split(self, y: Images, call: Call = EVALUATION) -> tuple[Images, Images]:
-        kept, _ = self.shapes(as_shape(y.shape[1:]))
-        return y[:, : kept[0]], y[:, kept[0] :]
+        (kept, _, _), (factored, _, _) = self.shapes(as_shape(y.shape[1:]))
+        first, rest = y.split([kept, factored], dim=1)
+        return first, rest
 
     def merge(self, kept: Images | None, factored: Images, call: Call = EVALUATION) -> Images:
         assert kept is not None, "this policy keeps channels"

@@ -54,7 +54,7 @@ class MatrixLogDet:
             dtype: Dtype of the computation. None: that of the matrix.
         """
         dtype = dtype or matrix.dtype
-        if matrix.requires_grad or matrix.is_inference() or _is_traced():
+        if _is_traced() or matrix.requires_grad or matrix.is_inference():
             return _log_abs_det(matrix, dtype)
         if self._found is not None:
             known, version, known_dtype, nats = self._found

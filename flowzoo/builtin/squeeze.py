@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import final
 
-import torch
-
-from flowzoo.builtin.blocks import block_shape, from_blocks, to_bands, to_blocks
+from flowzoo.builtin.blocks import block_shape, require_bands
 from flowzoo.builtin.log_det import constant_log_det
 from flowzoo.call import EVALUATION, Call
 from flowzoo.component import Builder
-from flowzoo.shapes import Images, PerImage, Shape
+from flowzoo.shapes import Images, PerImage, Shape, as_shape, require_even
 from flowzoo.traits import TransformTraits
 from flowzoo.transform import ResolutionTransform
 
@@ -25,6 +23,7 @@ class Squeeze(ResolutionTransform):
     References:
         Dinh et al., Density Estimation Using Real NVP, 2017, section 3.6.
 
+    >>> import torch
     >>> Squeeze()(torch.arange(4.0).reshape(1, 1, 2, 2))[0].flatten()
     tensor([0., 1., 2., 3.])
     """
@@ -32,10 +31,20 @@ class Squeeze(ResolutionTransform):
     traits = TransformTraits(permutes=True)
 
     def forward(self, x: Images, call: Call = EVALUATION) -> tuple[Images, PerImage]:
-        return torch.cat(to_blocks(x, "squeeze"), dim=1), constant_log_det(x, 0.0)
+        return self.squeeze(x), constant_log_det(x, 0.0)
 
     def inverse(self, y: Images, call: Call = EVALUATION) -> Images:
-        return from_blocks(to_bands(y, "squeeze"))
+        require_bands(y, "squeeze")
+        blocks = y.unflatten(1, (2, 2, -1)).permute(0, 3, 4, 1, 5, 2)
+        x: Images = blocks.flatten(4).flatten(2, 3)
+        return x
+
+    def squeeze(self, x: Images) -> Images:
+        """Return ``y`` alone."""
+        require_even(as_shape(x.shape[1:]), "squeeze")
+        blocks = x.unflatten(3, (-1, 2)).unflatten(2, (-1, 2))
+        y: Images = blocks.permute(0, 3, 5, 1, 2, 4).flatten(1, 3)
+        return y
 
     def output_shape(self, shape: Shape) -> Shape:
         return block_shape(shape, "squeeze")

@@ -73,26 +73,30 @@ class Squeezed(ConditionalBijector):
     def forward(
         self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, PerImage]:
-        z, log_det = checked.forward(self.inner, self.squeeze(x)[0], self._context(context), call)
+        z, log_det = checked.forward(self.inner, self.squeeze.squeeze(x), self._context(context), call)
         return self.squeeze.inverse(z), log_det
 
     def forward_with_contributions(
         self, x: Images, contributions: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, Images]:
         z, contributions = checked.forward_with_contributions(
-            self.inner, self.squeeze(x)[0], self.squeeze(contributions)[0], self._context(context), call
+            self.inner,
+            self.squeeze.squeeze(x),
+            self.squeeze.squeeze(contributions),
+            self._context(context),
+            call,
         )
         return self.squeeze.inverse(z), self.squeeze.inverse(contributions)
 
     def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
-        squeezed = self.squeeze(z)[0]
+        squeezed = self.squeeze.squeeze(z)
         return self.squeeze.inverse(checked.inverse(self.inner, squeezed, self._context(context), call))
 
     def loss(self, x: Images, context: Images | None = None, call: Call = EVALUATION) -> PerImage:
-        return checked.loss(self.inner, self.squeeze(x)[0], self._context(context), call)
+        return checked.loss(self.inner, self.squeeze.squeeze(x), self._context(context), call)
 
     def _context(self, context: Images | None) -> Images | None:
-        return self.squeeze(context)[0] if context is not None and self.squeezes_context else context
+        return self.squeeze.squeeze(context) if context is not None and self.squeezes_context else context
 
 
 def _squeezes(context_shape: Shape, height: int, width: int) -> bool:

@@ -119,7 +119,8 @@ class Stack(ConditionalBijector):
         parts = list(self.parts)
         turn = next((each for each in self._turns if each.phase.name == call.solver.phase), None)
         if turn is None:
-            self._refuse_untrainable()
+            if not torch.compiler.is_compiling():  # a step that is not compiled comes first
+                self._refuse_untrainable()
             y, log_det = self._through(parts[:-1], x, context, call)
             return checked.loss(parts[-1], y, context, call) - log_det
         with torch.no_grad():
@@ -129,11 +130,11 @@ class Stack(ConditionalBijector):
     def _through(
         self, parts: Sequence[ConditionalBijector], x: Images, context: Images | None, call: Call
     ) -> tuple[Images, PerImage]:
-        total = constant_log_det(x, 0.0)
+        total: PerImage | None = None
         for part in parts:
             x, log_det = checked.forward(part, x, context, call)
-            total = total + log_det
-        return x, total
+            total = log_det if total is None else total + log_det
+        return x, constant_log_det(x, 0.0) if total is None else total
 
 
 def build_stack(

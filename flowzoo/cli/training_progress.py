@@ -68,6 +68,10 @@ class TrainingBar(Reporter):
         for line in lines:
             self._console.print(line)
 
+    def note(self, line: str) -> None:
+        """Print a line."""
+        self.say([line])
+
     def update(self, progress: TrainingProgress) -> None:
         """Show the progress of training."""
         if progress.work:

@@ -69,6 +69,14 @@ class TrainingOptions(BaseModel):
         Literal["float32", "tf32", "bfloat16"],
         Field(description="Precision of matrix products in training. Evaluation uses float32."),
     ] = "float32"
+    compile: Annotated[
+        bool,
+        Added(before=False),
+        Field(
+            description="Compile the loss and its gradient by torch.compile. It stays the same up to "
+            "rounding. On the CPU compiling takes minutes, needs a C++ compiler and gains little."
+        ),
+    ] = False
     clip: Annotated[
         Norm | dict[str, Norm],
         Field(

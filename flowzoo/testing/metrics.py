@@ -53,6 +53,7 @@ TRAINING: Mapping[str, Any] = {
     "warmup_share": None,
     "schedule": "cosine",
     "precision": "float32",
+    "compile": False,
     "clip": 100.0,
     "adversarial": None,
     "adversarial_weight": 0.1,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -27,18 +27,19 @@ class WeightAverage:
         self._decay = decay
         self._updates = 0
         # Walking the modules at every step would cost as much as a tenth of it.
-        self._parameters = list(zip(self.flow.parameters(), flow.parameters(), strict=True))
-        self._buffers = list(zip(self.flow.buffers(), flow.buffers(), strict=True))
+        self._parameters = _pairs(self.flow.parameters(), flow.parameters())
+        self._buffers = _pairs(self.flow.buffers(), flow.buffers())
 
     @torch.no_grad()
     def update(self) -> None:
         """Take in the weights after a step."""
         share = 1.0 - min(self._decay, (1.0 + self._updates) / (10.0 + self._updates))
         self._updates += 1
-        for average, latest in self._parameters:
-            average.lerp_(latest, share)
-        for followed, buffer in self._buffers:
-            followed.copy_(buffer)
+        average, latest = self._parameters
+        torch._foreach_lerp_(average, latest, share)
+        followed, buffers = self._buffers
+        if buffers:
+            torch._foreach_copy_(followed, buffers)
 
     def state(self) -> dict[str, Tensor]:
         """Return all that :meth:`restore` needs."""
@@ -49,3 +50,7 @@ class WeightAverage:
         self._updates = int(state["updates"])
         weights = {name.removeprefix("flow."): each for name, each in state.items() if name != "updates"}
         self.flow.load_state_dict(weights)
+
+
+def _pairs(ours: Iterable[Tensor], theirs: Iterable[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    return list(ours), list(theirs)

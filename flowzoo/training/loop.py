@@ -113,7 +113,8 @@ class TrainingLoop:
             around.log,
         )
         warm_start = WarmStart(flow, position.warm_start)
-        self._step = TrainingStep(flow, stage, options, around.generator, warm_start, team=around.leader.team)
+        team = around.leader.team
+        self._step = TrainingStep(flow, stage, options, around.generator, warm_start, self._note, team)
         # If the budget was raised since the checkpoint, there are validations to do.
         due = int(budget.used(position.stage_step, position.stage_seconds) * options.validations)
         self._good = GoodState(around.folder, position.good)
@@ -317,6 +318,11 @@ class TrainingLoop:
             self.position = replace(self.position, best=bits)
             save_model(self._step.average.flow, self._around.folder.model)
         return True
+
+    def _note(self, line: str) -> None:
+        """Tell the user, and keep the line in the log."""
+        self._around.reporter.note(line)
+        self._reports.log(self.position, {"note": line}, ahead=1)
 
     def _draw_samples(self) -> float:
         """Draw samples, and stop the clock meanwhile. Return the seconds that it took."""

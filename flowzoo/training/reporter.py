@@ -57,6 +57,9 @@ class Reporter:
     def begins(self, record: RunRecord) -> None:
         """Receive the run's record when training begins; ``data_report`` says what is in the data."""
 
+    def note(self, line: str) -> None:
+        """Receive a line about the training, such as how long compiling took."""
+
     def update(self, progress: Progress) -> None:
         """Receive the progress after every step and every validation, and sometimes in between."""
 

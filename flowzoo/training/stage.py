@@ -83,6 +83,10 @@ class Stage:
         """Return what the stage minimises, a scalar, in bits per dimension of the finest image."""
         return flow.batch_loss(images, call, None if self.whole else self.levels)
 
+    def checked_loss(self, flow: Flow, images: IntegerImages, call: Call) -> Tensor:
+        """Return :meth:`loss` of images that have been checked."""
+        return flow.checked_batch_loss(images, call, None if self.whole else self.levels)
+
     def validate(
         self,
         flow: Flow,

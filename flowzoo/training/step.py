@@ -19,6 +19,7 @@ from flowzoo.solving import Solving
 from flowzoo.training.adversary import AdversarialFigures, Adversary
 from flowzoo.training.average import WeightAverage
 from flowzoo.training.checkpoint import TensorGroups, restore_optimiser
+from flowzoo.training.compiled_loss import CompiledLoss, Note
 from flowzoo.training.noise import StepNoise
 from flowzoo.training.not_finite import first_not_finite
 from flowzoo.training.precision import autocast, rounded_products
@@ -63,6 +64,7 @@ class TrainingStep:
         options: Options of the training.
         generator: Draws the noise.
         warm_start: What components keep from batch to batch.
+        note: Receives lines for the user about compiling.
         team: The processes that share the batches of a step; None for this one alone.
 
     Attributes:
@@ -82,6 +84,7 @@ class TrainingStep:
         options: TrainingOptions,
         generator: torch.Generator,
         warm_start: WarmStart,
+        note: Note = lambda line: None,
         team: Team | None = None,
     ) -> None:
         self._flow = flow
@@ -91,6 +94,7 @@ class TrainingStep:
         self._clip = options.clip_in(stage.phase.name)
         self._noise = StepNoise(generator, stage.name, options.accumulate)
         self._team = team or Team.alone()
+        self._compiled = CompiledLoss(flow, stage, options, note) if options.compile else None
         self._parameters: list[nn.Parameter] = stage.parameters(flow)
         self.optimiser = _optimiser(stage, flow, options)
         self.average = WeightAverage(flow, options.average)
@@ -220,8 +224,12 @@ class TrainingStep:
     ) -> Tensor:
         """Add a batch's share of the step's gradient, and return its share of the loss, on the device."""
         with rounded_products(self._precision, self._flow.device):
-            loss = self._loss(batch, self._call(ledger, labels, generator)) * share
+            call = self._call(ledger, labels, generator)
+            compute = self._loss if self._compiled is None else self._compiled
+            loss = compute(batch, call) * share
             loss.backward()
+        if self._compiled is not None:
+            self._compiled.finished()
         ledger.penalties.clear()  # they are in the loss, and the next batch may have another size
         return loss.detach()
 

@@ -28,6 +28,7 @@ from flowzoo.scoring import Scores, fit_splits, gather_scores, scored_levels
 from flowzoo.training.apart.join import join_levels
 from flowzoo.training.checkpoint import Position, TensorGroups, load_checkpoint, save_checkpoint
 from flowzoo.training.clock import clock_of
+from flowzoo.training.compiled_loss import require_compiler
 from flowzoo.training.labels import require_labels
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.logs.mirror import Mirror
@@ -78,8 +79,8 @@ class Trainer:
 
     Raises:
         OptionError: Levels that depend on each other are to be trained separately, bijectors that train
-            together have different phases, the budget has fewer steps than there are stages, or the images
-            have more classes than the model.
+            together have different phases, the budget has fewer steps than there are stages, the images
+            have more classes than the model, or there is no compiler for ``training.compile``.
         DataError: The model has classes, and the images have no labels.
     """
 
@@ -100,6 +101,7 @@ class Trainer:
         require_labels(flow, dataset)
         self._leader = leader or Leader.alone()
         require_shares(experiment.training, self._leader.team.count)
+        require_compiler(experiment.training, flow.device)
         self.steps = 0
         self._flow = flow
         self._make_scoring = make_scoring

@@ -21,9 +21,8 @@ from flowzoo.cli import app
 from flowzoo.errors import DataError, NumericalError
 from flowzoo.experiment.training_options import parse_training_options
 from flowzoo.registry.models import create_model
-from flowzoo.training.average import WeightAverage
 from flowzoo.training.stage import plan_stages
-from flowzoo.training.step import TrainingStep
+from flowzoo.training.step import Taken, TrainingStep
 from flowzoo.training.together import follower
 from flowzoo.training.together.launch import launch
 from flowzoo.training.together.team import Team
@@ -49,7 +48,7 @@ def gradient(model: str, options: dict[str, Any], folder: Path) -> None:
     flow.initialise([images / 17])
     chosen = parse_training_options({"batch_size": 4, "accumulate": 4, "clip": 1e9})
     stage = plan_stages(flow, chosen)[0]
-    step = TrainingStep(flow, stage, chosen, torch.Generator().manual_seed(0), WarmStart(flow), team)
+    step = TrainingStep(flow, stage, chosen, torch.Generator().manual_seed(0), WarmStart(flow), team=team)
     # Twice, since solvers begin with what they have kept; the weights hardly change.
     taken = [step.take(images[team.share_of(16)], 1e-9, number=number) for number in range(2)][-1]
     found = {name: each.grad for name, each in flow.named_parameters() if each.grad is not None}
@@ -100,14 +99,15 @@ def without_data(*arguments: str) -> None:
 
 def drifting(*arguments: str) -> None:
     """Be the command line, where one process computes something else."""
-    update = WeightAverage.update
+    take = TrainingStep.take
 
-    def drift(self: WeightAverage) -> None:
-        update(self)
+    def drift(self: TrainingStep, *given: Any, **named: Any) -> Taken:
+        taken = take(self, *given, **named)
         if launch().follows:
-            self._parameters[0][1].data += 1e-7
+            self._parameters[0].data *= 1.0 + 1e-6
+        return taken
 
-    WeightAverage.update = drift  # type: ignore[method-assign]
+    TrainingStep.take = drift  # type: ignore[method-assign]
     flowzoo(*arguments)
 
 

@@ -82,6 +82,7 @@ FIXED_STEPS = {
     "bijector": {**TINY["bijector"], "objective": "likelihood", "solver": "rk4", "steps": 2},
 }
 TWO_BLOCKS = {**TINY, "bijector": {**ONE_BLOCK["bijector"], "blocks": 2}}
+THREE_BLOCKS = {**TINY, "bijector": {**ONE_BLOCK["bijector"], "blocks": 3}}
 
 
 @pytest.mark.parametrize(
@@ -94,6 +95,7 @@ TWO_BLOCKS = {**TINY, "bijector": {**ONE_BLOCK["bijector"], "blocks": 2}}
         ("wavelet-flow", {"levels": 2}, {"order": "separately"}),
         ("tarflow", {}, {}),
         ("mrcnf", ONE_BLOCK, {}),
+        ("mrcnf", TWO_BLOCKS, {}),
         ("mrcnf", FIXED_STEPS, {}),
     ],
 )
@@ -103,8 +105,9 @@ def test_a_step_reads_back_its_loss_and_gradient_norm_together_and_nothing_else(
     assert reads(model, options, **training) == {"tolist": 1}
 
 
-def test_flow_matching_of_several_blocks_reads_how_many_images_each_has_once_a_level() -> None:
-    assert reads("mrcnf", TWO_BLOCKS) == {"tolist": 1 + TWO_BLOCKS["levels"]}
+def test_blocks_that_do_not_divide_a_batch_evenly_read_how_many_images_each_has_once_a_level() -> None:
+    assert len(IMAGES) % THREE_BLOCKS["bijector"]["blocks"]
+    assert reads("mrcnf", THREE_BLOCKS) == {"tolist": 1 + THREE_BLOCKS["levels"]}
 
 
 def test_reads_are_found_wherever_they_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,7 +106,7 @@ class LevelsApart:
         self._steps = steps
         self._reporter = reporter
         self._inbox: Inbox = queue.Queue()
-        self._began = time.monotonic()
+        self._began = 0.0
 
     def train(self) -> None:
         """Train all levels, from where they were interrupted.
@@ -170,6 +170,7 @@ class LevelsApart:
             return
         if "failed" in message:
             raise KINDS[message["kind"]](f"level {level.place}: {message['failed']}")
+        self._began = self._began or time.monotonic()
         level.finished = "steps" in message
         level.said |= {"used": 1.0, "step": message["steps"]} if level.finished else message
         self._reporter.update(self._progress())

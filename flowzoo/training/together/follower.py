@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import torch
 
@@ -42,14 +42,22 @@ def follow(team: Team, device: str, workers: int) -> None:
         FlowzooError: A batch could not be read.
     """
     _LOGGER.setLevel(logging.ERROR)  # the leader warns for all
-    order, number, rate = team.hear(3)
+    order, *_ = team.hear(3)
     if order == Order.PREPARE:
         follower = _prepared(team, device, workers)
-        order, number, rate = team.hear(3)
-        while follower is not None and order != Order.END:
-            follower.obey(Order(int(order)), int(number), rate)
-            order, number, rate = team.hear(3)
+        if follower is None:
+            team.hear(3)  # the leader ends then
+        else:
+            with closing(follower):
+                _follow(team, follower)
     team.close()
+
+
+def _follow(team: Team, follower: Follower) -> None:
+    order, number, rate = team.hear(3)
+    while order != Order.END:
+        follower.obey(Order(int(order)), int(number), rate)
+        order, number, rate = team.hear(3)
 
 
 def _prepared(team: Team, device: str, workers: int) -> Follower | None:
@@ -129,6 +137,10 @@ class Follower:
             self._return(self._team.receive())
         else:
             self._team.texts(digest_of_weights(self._trained))
+
+    def close(self) -> None:
+        """End the processes that read ahead."""
+        self._batches.close()
 
     def _begin(self, checkpoint: bytes) -> None:
         position, saved = parse_checkpoint(checkpoint)

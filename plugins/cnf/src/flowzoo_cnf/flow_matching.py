@@ -48,24 +48,26 @@ def flow_matching_loss(
     t = t.clamp(max=1.0 - torch.finfo(x.dtype).eps)
     at = point(settings.path, t.reshape(-1, 1, 1, 1))
     v, velocity = at.data * x + at.noise * z, (at.data_rate * x + at.noise_rate * z) / count
-    owner = (t * count).long().clamp(max=count - 1)
     losses: list[PerImage] = []
-    for k, mine in enumerate(_of_each(owner, count)):
-        if not mine.numel():
+    first = 0
+    for k, images in enumerate(_images_of_blocks(t, count, settings)):
+        if not images:
             continue
+        mine = slice(first, first + images)
         given = None if context is None else context[mine]
         field = blocks[k](v[mine], given, t[mine] * count - k, call)
         losses.append((field - velocity[mine]).square().flatten(1).sum(1))
+        first += images
     return 0.5 * count**2 * torch.cat(losses)
 
 
-def _of_each(owner: Tensor, count: int) -> Sequence[Tensor]:
-    """Return the places of each block's images in the batch."""
-    places = owner.argsort(stable=True)
-    if count == 1:
-        return (places,)
-    # The sizes are known on the device alone, so they are read back: once, instead of once a block.
-    numbers = torch.arange(count, device=owner.device)
-    sizes: list[int] = (owner[:, None] == numbers).sum(0).tolist()
-    parts: Sequence[Tensor] = places.split(sizes)
-    return parts
+def _images_of_blocks(t: Tensor, count: int, settings: Settings) -> Sequence[int]:
+    """Return how many images have times of each block; times rise with the place in the batch."""
+    batch = len(t)
+    if count == 1 or (settings.times == "uniform" and batch % count == 0):
+        return [batch // count] * count  # the strata of a block are its images
+    # The numbers are known on the device alone, so they are read back: once, instead of once a block.
+    owner = (t * count).long().clamp(max=count - 1)
+    blocks = torch.arange(count, device=t.device)
+    sizes: list[int] = (owner[:, None] == blocks).sum(0).tolist()
+    return sizes

@@ -91,7 +91,7 @@ class Coupling(ConditionalBijector):
     ) -> tuple[Images, PerImage]:
         seen, moved = self.partition.part(x)
         moved, log_slope = self.elementwise.forward(moved, self._raw(seen, context, call))
-        log_det = self.partition.clear(log_slope).to(log_det_dtype(x)).flatten(1).sum(1)
+        log_det = self.partition.clear(log_slope).sum((1, 2, 3), dtype=log_det_dtype(x))
         return self.partition.join(seen, moved), log_det
 
     def forward_with_contributions(

@@ -48,8 +48,8 @@ class GlowConv(Network):
         if self.input_limit is not None:
             x = bounded(x, self.input_limit)
             context = None if context is None else bounded(context, self.input_limit)
-        h = F.leaky_relu(self.first(channels_last(join_inputs(x, context, time))))
-        y: Images = self.last(F.leaky_relu(self.middle(h)))
+        h = F.leaky_relu(self.first(channels_last(join_inputs(x, context, time))), inplace=True)
+        y: Images = self.last(F.leaky_relu(self.middle(h), inplace=True))
         return y.contiguous()
 
 

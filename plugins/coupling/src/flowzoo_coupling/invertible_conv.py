@@ -58,7 +58,7 @@ class InvertibleConv(ConditionalBijector):
     def weight(self) -> Float[Tensor, "c c"]:
         """``W``."""
         lower, upper = self._triangles()
-        return (lower @ upper)[self.order]
+        return (upper + lower @ upper).index_select(0, self.order)
 
     def extra_repr(self) -> str:
         return f"channels={len(self.order)}"
@@ -67,8 +67,8 @@ class InvertibleConv(ConditionalBijector):
         self, x: Images, context: Images | None = None, call: Call = EVALUATION
     ) -> tuple[Images, PerImage]:
         batch, _, height, width = x.shape
-        log_det = self.factors.diagonal().to(log_det_dtype(x)).sum() * (height * width)
-        return self._mix(x, self.weight), log_det.repeat(batch)
+        log_det = self.factors.diagonal().sum(dtype=log_det_dtype(x)) * (height * width)
+        return self._mix(x, self.weight), log_det.expand(batch)
 
     def forward_with_contributions(
         self, x: Images, contributions: Images, context: Images | None = None, call: Call = EVALUATION
@@ -88,10 +88,9 @@ class InvertibleConv(ConditionalBijector):
         return self._mix(z, inverse.to(z.dtype))
 
     def _triangles(self) -> tuple[Tensor, Tensor]:
-        """Return ``L`` and ``U + diag(sign exp(log_s))``."""
-        ones = torch.ones_like(self.sign).diag()
+        """Return ``L`` without the ones on its diagonal, and ``U + diag(sign exp(log_s))``."""
         diagonal = self.sign * torch.exp(self.factors.diagonal())
-        return self.factors.tril(-1) + ones, self.factors.triu(1) + diagonal.diag()
+        return self.factors.tril(-1), self.factors.triu(1) + diagonal.diag()
 
     @staticmethod
     def _mix(x: Images, matrix: Tensor) -> Images:

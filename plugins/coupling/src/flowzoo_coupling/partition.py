@@ -94,7 +94,7 @@ class Halves(Partition):
         return f"seen={self.seen_channels}, moved={self.moved_channels}"
 
     def part(self, x: Images) -> tuple[Images, Images]:
-        first, last = x[:, : self.cut], x[:, self.cut :]
+        first, last = x.split([self.cut, x.shape[1] - self.cut], dim=1)
         return (last, first) if self.first_moves else (first, last)
 
     def join(self, seen: Images, moved: Images) -> Images:

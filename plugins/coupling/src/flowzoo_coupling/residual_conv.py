@@ -63,7 +63,7 @@ class ResidualBlock(nn.Module):
         self.last = WeightNormConv(hidden, hidden, 3)
 
     def forward(self, h: Images) -> Images:
-        step: Images = self.last(F.leaky_relu(self.first(F.leaky_relu(h))))
+        step: Images = self.last(F.leaky_relu(self.first(F.leaky_relu(h)), inplace=True))
         return h + step
 
 

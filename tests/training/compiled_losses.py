@@ -1,0 +1,95 @@
+"""Compiles the losses of training and prints, as JSON, how they differ from the losses that are not compiled.
+
+A process of its own: the run-time type checks of the tests' process cost ten times as long to compile.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import torch
+from torch import Tensor
+from torch._dynamo.utils import counters
+
+import flowzoo
+from flowzoo.call import Call, Ledger
+from flowzoo.data.load import load_dataset
+from flowzoo.experiment.training_options import TrainingOptions
+from flowzoo.solving import Solving
+from flowzoo.training.compiled_loss import CompiledLoss
+from flowzoo.training.stage import Stage, plan_stages
+
+IMAGES = load_dataset("digits")["train"].take(range(8))
+COUPLINGS = {"hidden": 4}
+STEP = {"steps": 1, "network": COUPLINGS}
+CASES: dict[str, tuple[str, dict[str, object]]] = {
+    "glow": ("float32", {"levels": 2, "joint": STEP, "last": STEP}),
+    "glow in bfloat16": ("bfloat16", {"levels": 1, "last": STEP}),
+    "realnvp": ("float32", {"levels": 1, "last": {"channel": 1, "checkerboard": 1}}),
+    "wavelet-flow": ("float32", {"levels": 2, "bijector": STEP}),
+    "mrcnf": (
+        "float32",
+        {"levels": 2, "bijector": {"blocks": 2, "network": {"name": "conv-field", "hidden": 4}}},
+    ),
+    "rnode": ("float32", {"bijector": {"network": {"name": "conv-field", "hidden": 4}}}),
+}
+
+
+def main() -> None:
+    """Compile, compare, print."""
+    torch.set_num_threads(1)
+    json.dump({case: of(case.split()[0], *asked) for case, asked in CASES.items()}, sys.stdout)
+
+
+def of(name: str, precision: str, model: dict[str, object]) -> dict[str, dict[str, object]]:
+    """Return what is found of each stage of a model."""
+    options = TrainingOptions.model_validate({"precision": precision, "compile": True})
+    flow = flowzoo.create_model(name, (1, 8, 8), seed=0, bins=17, **model)  # type: ignore[arg-type]
+    flow.initialise([IMAGES / 17])
+    names = list(flow.state_dict())
+    found = {stage.name: compared(flow, stage, options) for stage in plan_stages(flow, options)}
+    assert list(flow.state_dict()) == names
+    return found
+
+
+def compared(flow: flowzoo.Flow, stage: Stage, options: TrainingOptions) -> dict[str, object]:
+    """Return how losses and gradients of two batches differ at most, and what was compiled."""
+    torch._dynamo.reset()
+    counters.clear()
+    notes: list[str] = []
+    # Traces the gradient too, without a compiler behind it, which would take minutes.
+    compiled = CompiledLoss(flow, stage, options, notes.append, backend="aot_eager")
+    uncompiled = CompiledLoss(flow, stage, options, notes.append, backend="aot_eager")
+    uncompiled._function = None
+    results = [
+        [batch(flow, stage, loss, generator) for _ in range(2)]
+        for loss in (compiled, uncompiled)
+        for generator in [torch.Generator().manual_seed(0)]
+    ]
+    apart = [difference(*pair) for found in zip(*results, strict=True) for pair in zip(*found, strict=True)]
+    return {
+        "difference": max(apart),
+        "graphs": counters["stats"]["unique_graphs"],
+        "breaks": sum(counters["graph_break"].values()),
+        "notes": notes,
+    }
+
+
+def batch(flow: flowzoo.Flow, stage: Stage, loss: CompiledLoss, generator: torch.Generator) -> list[Tensor]:
+    """Return the loss of a batch and its gradients."""
+    flow.zero_grad()
+    solver = Solving(phase=stage.phase.name)
+    value = loss(IMAGES, Call(mode="train", generator=generator, ledger=Ledger(), solver=solver))
+    value.backward()  # type: ignore[no-untyped-call]  # torch's
+    loss.finished()
+    return [value.detach(), *(each.grad for each in flow.parameters() if each.grad is not None)]
+
+
+def difference(found: Tensor, expected: Tensor) -> float:
+    """Return the largest difference, as a share of the values' size."""
+    return float((found - expected).abs().max() / (1e-3 + expected.abs().max()))
+
+
+if __name__ == "__main__":
+    main()
