@@ -106,7 +106,9 @@ class CompiledLoss:
         try:
             if self._replays:
                 torch.compiler.cudagraph_mark_step_begin()
-            loss, counts = self._function(images, call.labels, call.solver, draws)
+            source = Prepared(draws)
+            labels = self._flow.hiding_labels(call.drawing_from(source), len(images)).labels
+            loss, counts = self._function(images, labels, call.solver, source.left)
         except RuntimeError as error:
             self._function = self._began = None
             self._note(

@@ -87,6 +87,7 @@ class TrainingStep:
         self._batch_size = options.batch_size
         self._clip = options.clip_in(stage.phase.name)
         self._generator = generator
+        self._labelled = flow.classes > 0
         self._compiled = CompiledLoss(flow, stage, options, note) if options.compile else None
         self._parameters: list[nn.Parameter] = stage.parameters(flow)
         self.optimiser = _optimiser(stage, flow, options)
@@ -196,7 +197,7 @@ class TrainingStep:
             generator=generator,
             ledger=ledger,
             solver=Solving(phase=self._stage.phase.name, warm_start=self.warm_start),
-            labels=labels,
+            labels=labels if self._labelled else None,
         )
 
 
