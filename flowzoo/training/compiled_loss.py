@@ -8,6 +8,7 @@ import shutil
 import sys
 import time
 import types
+import warnings
 from collections.abc import Callable
 from typing import Any, final
 
@@ -101,6 +102,7 @@ class CompiledLoss:
             return loss
         draws = draw_again(self._drawn[key], call.generator)
         if key not in self._compiled:
+            warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\._inductor")
             self._note(f"{self._stage.name}: compiling, which can take minutes")
             self._began = time.monotonic()
         try:
