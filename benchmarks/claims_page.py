@@ -34,7 +34,7 @@ judged](benchmarks.md#judge-claims).
 
 **A verdict holds at its scale only.** Here that is digits of 8x8 pixels, models of 10,000 to a few
 hundred thousand parameters with the papers' recipes (`preset: paper`), 200 to 1,200 steps of 64 images,
-three seeds, one core of a shared machine. Papers train larger models on larger images for days. So a
+three or six seeds, one core of a shared machine. Papers train larger models on larger images for days. So a
 claim that is contradicted here may well hold there, and the other way round.
 
     flowzoo bench run claims --out results --jobs 2

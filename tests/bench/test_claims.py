@@ -146,7 +146,7 @@ def test_claims_about_nothing_are_refused(claim: dict[str, Any], message: str) -
 def test_the_suite_of_claims_can_be_judged() -> None:
     suite = find_suite("claims")
     assert len(suite.claims) > 10
-    assert len(suite.seeds) == 3
+    assert len(suite.seeds) == 6
 
 
 def test_the_command(tmp_path: Path) -> None:
