@@ -96,9 +96,9 @@ class CompiledLoss:
         if self._function is None:
             return self._plain(images, call)
         if key not in self._drawn:
-            source = Recorded(call.generator)
-            loss = self._plain(images, call.drawing_from(source))
-            self._drawn[key] = source.drawn
+            recorded = Recorded(call.generator)
+            loss = self._plain(images, call.drawing_from(recorded))
+            self._drawn[key] = recorded.drawn
             return loss
         draws = draw_again(self._drawn[key], call.generator)
         if key not in self._compiled:
@@ -108,9 +108,9 @@ class CompiledLoss:
         try:
             if self._replays:
                 torch.compiler.cudagraph_mark_step_begin()
-            source = Prepared(draws)
-            labels = self._flow.hiding_labels(call.drawing_from(source), len(images)).labels
-            loss, counts = self._function(images, labels, call.solver, source.left)
+            prepared = Prepared(draws)
+            labels = self._flow.hiding_labels(call.drawing_from(prepared), len(images)).labels
+            loss, counts = self._function(images, labels, call.solver, prepared.left)
         except RuntimeError as error:
             self._function = self._began = None
             self._note(

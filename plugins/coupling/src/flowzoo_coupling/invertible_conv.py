@@ -94,5 +94,5 @@ class InvertibleConv(ConditionalBijector):
     @staticmethod
     def _mix(x: Images, matrix: Tensor) -> Images:
         # On the CPU, products of matrices are up to four times faster than a convolution of 1x1.
-        mixed = torch.bmm(matrix.expand(x.shape[0], -1, -1), x.flatten(2))
-        return mixed.unflatten(2, x.shape[2:])
+        z: Images = torch.bmm(matrix.expand(x.shape[0], -1, -1), x.flatten(2)).unflatten(2, x.shape[2:])
+        return z
