@@ -120,14 +120,13 @@ class TrainableStack(BeginsPasses, LevelStack):
         if not len(images):
             raise DataError("the batch holds no images, so it has no loss. Leave out empty batches")
         check_integers(images, self.bins)
-        return self.checked_batch_loss(images, call, levels)
+        return self.checked_batch_loss(images, self.hiding_labels(call, len(images)), levels)
 
     @one_pass
     def checked_batch_loss(
         self, images: IntegerImages, call: Call, levels: Iterable[SupportsIndex] | None = None
     ) -> Tensor:
-        """Return :meth:`batch_loss` of images that have been checked: what training compiles."""
-        call = self._hiding_labels(call, len(images))
+        """Return :meth:`batch_loss` of checked images with :meth:`hiding_labels`: what training compiles."""
         own, ledger = call.collecting()
         x, log_q = self._add_noise(images, own)
         call.absorb(ledger)
@@ -148,7 +147,7 @@ class TrainableStack(BeginsPasses, LevelStack):
         # How many classes there are is asked of every part, so only if it is needed.
         return call if labels is None else given_labels(call, labels, images, self.classes)
 
-    def _hiding_labels(self, call: Call, images: int) -> Call:
+    def hiding_labels(self, call: Call, images: int) -> Call:
         """Return a call whose labels are hidden from a random share of the images."""
         if call.labels is None or not self.classes or not self.class_dropout:
             return call

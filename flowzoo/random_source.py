@@ -63,16 +63,17 @@ class Prepared(RandomSource):
 
     Args:
         draws: The draws.
+
+    Attributes:
+        left: Those that have not been taken.
     """
 
     def __init__(self, draws: Sequence[Tensor]) -> None:
         super().__init__()
-        self._draws = draws
-        self._next = 0
+        self.left = draws
 
     def take(self, draw: Draw, shape: torch.Size, dtype: torch.dtype) -> Tensor:
-        found = self._draws[self._next]
-        self._next += 1
+        found, self.left = self.left[0], self.left[1:]
         assert found.shape == shape, "a pass draws the same each time"
         return found
 

@@ -15,7 +15,7 @@ from alternating import compare
 
 from flowzoo.training.log import TrainingLog
 
-ROUNDS, STEPS = 5, 60
+ROUNDS, STEPS = 3, 60
 SETTINGS = {
     "levels": 1,
     "last": {"steps": 4, "network": {"hidden": 128}},

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from alternating import compare
 
-ROUNDS, STEPS = 3, 1800
+ROUNDS, STEPS = 1, 7200
 SETTINGS = {"levels": 4, "training": {"batch_size": 64, "validations": 1, "validation_images": 32}}
 
 

@@ -51,8 +51,9 @@ class Side:
 def flowzoo_side(flow: Flow) -> Side:
     """Return flowzoo's side, which trains as its trainer does: on the sum of its levels' losses."""
 
+    call = Call(mode="train").seeded()
+
     def loss(x: Tensor) -> Tensor:
-        call = Call(mode="train", generator=torch.Generator().manual_seed(0))
         return torch.stack(flow.loss(x, call)).sum(0).mean()
 
     return Side(OURS, flow, flow.log_prob, lambda count: flow.sample(count, seed=0), loss)

@@ -10,7 +10,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,15 @@ from typing import Any
 import torch
 from side import OURS, Side
 from torch import Tensor, nn
+from torch._dynamo.utils import counters
 
 from flowzoo.device import prepare_device
 
 CLIP = 100.0
 WARM_UP = 2
+COMPILED = ", compiled"
+"""What is added to the name of a library whose training step is compiled."""
+
 SECONDS = 0.2
 """At least this long is every single measurement, by repeating the work."""
 
@@ -44,6 +48,9 @@ def command_line(description: str, arguments: Sequence[str] | None) -> argparse.
     parser.add_argument("--batch", type=int, help="32; with --quick 8")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path, help="file for the figures")
+    parser.add_argument(
+        "--compiled", action="store_true", help="also training steps by torch.compile, which takes minutes"
+    )
     parser.add_argument("--quick", action="store_true", help="tiny networks, to see that the script works")
     asked = parser.parse_args(arguments)
     asked.rounds = asked.rounds or (1 if asked.quick else 31)
@@ -79,20 +86,26 @@ def compare(
             f"  {name:10} {version(name):8} {counts[name]:>9,} parameters, {nats[name]:.1f} nats at the start"
         )
         print("    " + ", ".join(f"{count} of {shape}" for shape, count in side.shapes.items()))
-    works: dict[str, Mapping[str, Callable[[], object]]] = {
+    works: dict[str, dict[str, Callable[[], object]]] = {
         "training step": steps,
         "log-likelihood": {side.library: _without_graph(side.log_prob, x) for side in sides},
         "sampling": {side.library: _without_graph(side.sample, len(x)) for side in sides},
     }
+    compiling = {}
+    if asked.compiled:
+        for side in sides:
+            name = side.library + COMPILED
+            works["training step"][name], compiling[name] = _compiled_step(side, x)
+            print(f"  {name}: {compiling[name]}")
     figures = {}
     print("  seconds: the median; then the ratio to flowzoo's, round by round: median (least to greatest)")
-    print(f"  {'':26} {'images/s':>9} {'seconds':>9} {'by the clock':>22} {'by processor time':>22}")
+    print(f"  {'':36} {'images/s':>9} {'seconds':>9} {'by the clock':>22} {'by processor time':>22}")
     for name, work in works.items():
         found = _in_turn(work, asked.rounds)
-        figures[name] = {side.library: _figures(side.library, found, len(x)) for side in sides}
+        figures[name] = {each: _figures(each, found, len(x)) for each in work}
         for library, each in figures[name].items():
             print(
-                f"  {name:15} {library:10} {each['images_per_second']:9.1f} {each['median_seconds']:9.4f}"
+                f"  {name:15} {library:20} {each['images_per_second']:9.1f} {each['median_seconds']:9.4f}"
                 f" {_range(each['ratio']):>22} {_range(each['processor_ratio']):>22}"
             )
     return {
@@ -102,6 +115,7 @@ def compare(
         "parameters": counts,
         "shapes_of_parameters": {side.library: side.shapes for side in sides},
         "nats_at_the_start": nats,
+        **({"compiling": compiling} if compiling else {}),
         "work": figures,
     }
 
@@ -127,6 +141,17 @@ def _training_step(side: Side, x: Tensor) -> Callable[[], object]:
         return float(loss.detach())
 
     return step
+
+
+def _compiled_step(side: Side, x: Tensor) -> tuple[Callable[[], object], dict[str, float]]:
+    """Return a step whose loss and gradient are compiled; seconds that took, and breaks between graphs."""
+    counters.clear()
+    loss = torch.compile(side.training_loss, dynamic=False)
+    step = _training_step(replace(side, loss=loss), x)
+    began = time.perf_counter()
+    step()
+    breaks = sum(counters["graph_break"].values())
+    return step, {"seconds": _rounded(time.perf_counter() - began), "graph_breaks": breaks}
 
 
 def _without_graph(work: Callable[[Any], object], of: Any) -> Callable[[], object]:

@@ -1,4 +1,4 @@
-"""Prints the table of ``docs/peers.md`` from the stored figures.
+"""Prints the tables of ``docs/peers.md`` from the stored figures.
 
 python benchmarks/peers/table.py
 """
@@ -6,6 +6,7 @@ python benchmarks/peers/table.py
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -37,9 +38,28 @@ def rows() -> Iterator[str]:
                 yield f"| {' | '.join(cells)} |"
 
 
+def compiled_rows() -> Iterator[str]:
+    """Yield a table of the libraries' compiled training steps."""
+    yield "| compiled training step | library | first step | graph breaks | gain in processor time |"
+    yield "|---|---|---|---|---|"
+    for stem, name in NAMES.items():
+        figures = json.loads((RESULTS / f"{stem}.json").read_text(encoding="utf-8"))
+        for side, found in figures.get("compiling", {}).items():
+            library = side.removesuffix(", compiled")
+            steps = figures["work"]["training step"]
+            ratio = statistics.median(
+                eager / compiled
+                for eager, compiled in zip(
+                    steps[library]["processor_seconds"], steps[side]["processor_seconds"], strict=True
+                )
+            )
+            cells = (name, library, f"{found['seconds']:.0f} s", f"{found['graph_breaks']}", f"{ratio:.2f}")
+            yield f"| {' | '.join(cells)} |"
+
+
 def _range(ratios: Mapping[str, float]) -> str:
     return f"{ratios['median']:.2f} ({ratios['least']:.2f} to {ratios['greatest']:.2f})"
 
 
 if __name__ == "__main__":
-    print("\n".join(rows()))
+    print("\n".join([*rows(), "", *compiled_rows()]))

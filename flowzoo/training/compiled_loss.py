@@ -8,6 +8,7 @@ import shutil
 import sys
 import time
 import types
+import warnings
 from collections.abc import Callable
 from typing import Any, final
 
@@ -95,18 +96,21 @@ class CompiledLoss:
         if self._function is None:
             return self._plain(images, call)
         if key not in self._drawn:
-            source = Recorded(call.generator)
-            loss = self._plain(images, call.drawing_from(source))
-            self._drawn[key] = source.drawn
+            recorded = Recorded(call.generator)
+            loss = self._plain(images, call.drawing_from(recorded))
+            self._drawn[key] = recorded.drawn
             return loss
         draws = draw_again(self._drawn[key], call.generator)
         if key not in self._compiled:
+            warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\._inductor")
             self._note(f"{self._stage.name}: compiling, which can take minutes")
             self._began = time.monotonic()
         try:
             if self._replays:
                 torch.compiler.cudagraph_mark_step_begin()
-            loss, counts = self._function(images, call.labels, call.solver, draws)
+            prepared = Prepared(draws)
+            labels = self._flow.hiding_labels(call.drawing_from(prepared), len(images)).labels
+            loss, counts = self._function(images, labels, call.solver, prepared.left)
         except RuntimeError as error:
             self._function = self._began = None
             self._note(

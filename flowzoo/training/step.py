@@ -94,6 +94,7 @@ class TrainingStep:
         self._clip = options.clip_in(stage.phase.name)
         self._noise = StepNoise(generator, stage.name, options.accumulate)
         self._team = team or Team.alone()
+        self._labelled = flow.classes > 0
         self._compiled = CompiledLoss(flow, stage, options, note) if options.compile else None
         self._parameters: list[nn.Parameter] = stage.parameters(flow)
         self.optimiser = _optimiser(stage, flow, options)
@@ -243,7 +244,7 @@ class TrainingStep:
             generator=generator,
             ledger=ledger,
             solver=Solving(phase=self._stage.phase.name, warm_start=self.warm_start),
-            labels=labels,
+            labels=labels if self._labelled else None,
         )
 
 

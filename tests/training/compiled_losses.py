@@ -21,11 +21,13 @@ from flowzoo.training.compiled_loss import CompiledLoss
 from flowzoo.training.stage import Stage, plan_stages
 
 IMAGES = load_dataset("digits")["train"].take(range(8))
+LABELS = torch.arange(8)
 COUPLINGS = {"hidden": 4}
 STEP = {"steps": 1, "network": COUPLINGS}
 CASES: dict[str, tuple[str, dict[str, object]]] = {
     "glow": ("float32", {"levels": 2, "joint": STEP, "last": STEP}),
     "glow in bfloat16": ("bfloat16", {"levels": 1, "last": STEP}),
+    "glow with classes": ("float32", {"levels": 1, "last": STEP, "classes": 10}),
     "realnvp": ("float32", {"levels": 1, "last": {"channel": 1, "checkerboard": 1}}),
     "wavelet-flow": ("float32", {"levels": 2, "bijector": STEP}),
     "mrcnf": (
@@ -80,7 +82,8 @@ def batch(flow: flowzoo.Flow, stage: Stage, loss: CompiledLoss, generator: torch
     """Return the loss of a batch and its gradients."""
     flow.zero_grad()
     solver = Solving(phase=stage.phase.name)
-    value = loss(IMAGES, Call(mode="train", generator=generator, ledger=Ledger(), solver=solver))
+    call = Call(mode="train", generator=generator, ledger=Ledger(), solver=solver, labels=LABELS)
+    value = loss(IMAGES, call)
     value.backward()  # type: ignore[no-untyped-call]  # torch's
     loss.finished()
     return [value.detach(), *(each.grad for each in flow.parameters() if each.grad is not None)]

@@ -7,7 +7,6 @@ from typing import final
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from flowzoo.api import (
     EVALUATION,
@@ -58,7 +57,7 @@ class InvertibleConv(ConditionalBijector):
     def weight(self) -> Float[Tensor, "c c"]:
         """``W``."""
         lower, upper = self._triangles()
-        return (upper + lower @ upper).index_select(0, self.order)
+        return torch.addmm(upper, lower, upper).index_select(0, self.order)
 
     def extra_repr(self) -> str:
         return f"channels={len(self.order)}"
@@ -94,4 +93,6 @@ class InvertibleConv(ConditionalBijector):
 
     @staticmethod
     def _mix(x: Images, matrix: Tensor) -> Images:
-        return F.conv2d(x, matrix[:, :, None, None])
+        # On the CPU, products of matrices are up to four times faster than a convolution of 1x1.
+        z: Images = torch.bmm(matrix.expand(x.shape[0], -1, -1), x.flatten(2)).unflatten(2, x.shape[2:])
+        return z
