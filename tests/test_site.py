@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import functools
 import importlib.util
 import re
@@ -69,7 +70,7 @@ def test_every_command_stands_in_the_reference(pages: ModuleType) -> None:
 def test_every_training_option_stands_in_the_reference(pages: ModuleType) -> None:
     page = pages.PAGES["reference/training.md"]()
     for name, field in TrainingOptions.model_fields.items():
-        default = "null" if field.default is None else field.default
+        default = field.default if isinstance(field.default, str) else json.dumps(field.default)
         assert f"| `training.{name}` | `{default}` |" in page
         assert field.description in page
 
