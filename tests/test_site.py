@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import functools
 import importlib.util
+import json
 import re
 import shlex
 import sys
