@@ -1,6 +1,6 @@
 """How fast batches come from files and from memory, read by this process or ahead by workers.
 
-    python benchmarks/data/loading.py --out benchmarks/results/speed/loading.json
+    python benchmarks/data/loading.py --out benchmarks/results/data/loading.json
 
 Images are 64x64 patches of photographs (``photos``). Prints images per second, the median over several rounds
 that alternate between the cases, of reading alone and of training with what was read, beside a training step
