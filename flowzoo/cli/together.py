@@ -14,6 +14,7 @@ from flowzoo.shell import word
 from flowzoo.training.together.launch import Launch
 
 if TYPE_CHECKING:
+    from flowzoo.experiment.experiment import Experiment
     from flowzoo.training.together.leader import Leader
     from flowzoo.training.together.team import LostProcessError, Team
 
@@ -37,6 +38,27 @@ def leading(place: Launch) -> Iterator[Leader | None]:
         team.meet()
         with Leader(team) as leader:
             yield leader
+
+
+def begun_before(place: Launch, out: Path, experiment: Experiment) -> bool:
+    """Whether a launcher has started the processes again, and the folder holds the run that they began.
+
+    Another run in the folder is no reason to go on with it: it was refused at the first start.
+    """
+    from flowzoo.registry.loader import default_registry
+    from flowzoo.registry.options import resolve
+    from flowzoo.runfolder import RunFolder
+
+    if not place.restarts or not (out / "run.json").is_file():
+        return False
+    begun, registry = RunFolder(out).read().experiment, default_registry()
+    first, second = (
+        (each.data, each.flips, each.budget, each.training, each.seed) for each in (begun, experiment)
+    )
+    if begun.model != experiment.model or first != second:
+        return False
+    model = registry.find("model", experiment.model)
+    return resolve(registry, model, experiment.options) == begun.options
 
 
 def follow_leader(place: Launch, device: str, workers: int, out: Path | None) -> None:

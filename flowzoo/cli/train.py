@@ -15,7 +15,7 @@ from flowzoo.cli.engine_options import AddressOption
 from flowzoo.cli.moved import read_moved
 from flowzoo.cli.settings import Settings, read_settings
 from flowzoo.cli.subject import DeviceOption, WorkersOption
-from flowzoo.cli.together import FAILED, follow_leader, leading, say_that_one_is_lost
+from flowzoo.cli.together import FAILED, begun_before, follow_leader, leading, say_that_one_is_lost
 from flowzoo.errors import FileError, OptionError
 from flowzoo.shell import word
 from flowzoo.training.together.launch import launch
@@ -178,7 +178,8 @@ def train(
         apart = None
         if parallel or any(each is not None for each in (jobs, engine, address)):
             apart = Apart(jobs, device, _launcher(engine or "local", address, out))
-        if resume or (place.restarts and (out / "run.json").is_file()):
+        experiment = None if resume else _experiment(settings, model, data, budget, seed, apart is not None)
+        if experiment is None or begun_before(place, out, experiment):
             with _saying_what_is_kept(out, leader), TrainingBar() as bar:
                 record = resume_run(
                     out,
@@ -194,7 +195,6 @@ def train(
                 )
         else:
             logs = log_options(log or None, log_samples)
-            experiment = _experiment(settings, model, data, budget, seed, apart is not None)
             if print_config:
                 _print(experiment)
                 return

@@ -15,7 +15,7 @@ import PIL
 from numpy.typing import NDArray
 from PIL import Image
 
-from flowzoo.cache import cache_folder
+from flowzoo.cache import VARIABLE, cache_folder
 from flowzoo.errors import DataError, FileError
 from flowzoo.files import make_folder, write_atomically
 
@@ -54,29 +54,26 @@ class Photograph:
             image.draft("RGB", size)
             return np.asarray(image.convert("RGB").resize(size, Image.Resampling.LANCZOS))
 
-    def kept(self, short_side: int | None) -> NDArray[np.uint8] | Path:
-        """Return a file of its pixels in numpy's format, in the cache; without a cache, the pixels.
+    def kept(self, short_side: int | None) -> Path:
+        """Return a file of its pixels in numpy's format, in the cache folder.
 
         Args:
             short_side: As in :meth:`scaled`.
 
         Raises:
             DataError: As in :meth:`scaled`.
+            FileError: The file cannot be written.
+            RuntimeError: There is no home folder.
         """
         self._content()
         name = f"{self.digest[:32]}-{short_side or 'full'}-pillow{PIL.__version__}.npy"
-        try:
-            place = cache_folder() / "photographs" / name
-            if _is_whole(place):
-                return place
-            pixels = self.scaled(short_side)
-            buffer = io.BytesIO()
-            np.save(buffer, pixels, allow_pickle=False)
-            make_folder(place.parent)
-            write_atomically(place, buffer.getvalue())
-        except (FileError, RuntimeError) as problem:
-            _LOGGER.warning("the photograph %s is held in memory: %s", self.path.name, problem)
-            return self.scaled(short_side)
+        place = cache_folder() / "photographs" / name
+        if _is_whole(place):
+            return place
+        make_folder(place.parent)
+        buffer = io.BytesIO()
+        np.save(buffer, self.scaled(short_side), allow_pickle=False)
+        write_atomically(place, buffer.getvalue())
         return place
 
     def _content(self) -> bytes:
@@ -123,6 +120,37 @@ def find_photographs(packages: Packages, root: Path, splits: Iterable[str]) -> d
                     found[split].append(Photograph(path, digest, name))
     if missing:
         raise DataError(_advice(missing, root, packages))
+    return found
+
+
+def kept_where_possible(
+    photographs: Iterable[Photograph], short_side: int | None
+) -> dict[Photograph, NDArray[np.uint8] | Path]:
+    """Return the files of :meth:`Photograph.kept`; the pixels of those that cannot be kept, with one warning.
+
+    Args:
+        photographs: The photographs.
+        short_side: As in :meth:`Photograph.scaled`.
+
+    Raises:
+        DataError: As in :meth:`Photograph.scaled`.
+    """
+    found: dict[Photograph, NDArray[np.uint8] | Path] = {}
+    problems: list[Exception] = []
+    for each in photographs:
+        try:
+            found[each] = each.kept(short_side)
+        except (FileError, RuntimeError) as problem:
+            problems.append(problem)
+            found[each] = each.scaled(short_side)
+    if problems:
+        _LOGGER.warning(
+            "%d photographs are held in memory, since they cannot be kept in the cache folder: %s. Set %s to "
+            "a folder that can be written",
+            len(problems),
+            problems[0],
+            VARIABLE,
+        )
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,7 +13,7 @@ from pydantic import Field
 
 from flowzoo.component import Added, FilePlace
 from flowzoo.data.dataset import Dataset, DatasetInfo
-from flowzoo.data.debian_photographs import Packages, find_photographs
+from flowzoo.data.debian_photographs import Packages, find_photographs, kept_where_possible
 from flowzoo.data.flips import Flips
 from flowzoo.data.memory import in_memory
 from flowzoo.data.on_disk import shuffled
@@ -99,9 +100,12 @@ def build_wallpapers(
         )
     root_folder = Path("/") if root is None else Path(root).expanduser()
     mapped = scaled is None or scaled > SHORT_SIDE
+    files = find_photographs(chosen, root_folder, _BEGIN)
+    every = chain.from_iterable(files.values())
+    pixels = kept_where_possible(every, scaled) if mapped else {each: each.scaled(scaled) for each in every}
     regions: dict[str, Regions] = {}
-    for split, files in find_photographs(chosen, root_folder, _BEGIN).items():
-        photographs = Photographs([each.kept(scaled) if mapped else each.scaled(scaled) for each in files])
+    for split in files:
+        photographs = Photographs([pixels[each] for each in files[split]])
         found = in_grid(photographs, (height, width), _BEGIN[split]).several_colours()
         regions[split] = found.reordered(shuffled(range(len(found))))
     described: dict[str, Any] = {

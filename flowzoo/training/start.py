@@ -275,7 +275,8 @@ def resume_run(
             )
         elif apart is not None:
             raise OptionError(
-                "the levels of this run train one after another, or it is finished. Leave --parallel out"
+                "the levels of this run train one after another, or it is finished. Leave --parallel "
+                "out, and --jobs, --engine and --address"
             )
         else:
             trainer.restore(then if check else None)

@@ -224,7 +224,9 @@ def test_without_a_cache_photographs_lie_in_memory(contents, tmp_path, caplog):
         root=unpack(contents, tmp_path / "root", SMALL), size=64, short_side="full", packages="small"
     )
     assert len(found["test"]) == 1
+    assert [each.levelname for each in caplog.records] == ["WARNING"]  # once, not for each photograph
     assert "held in memory" in caplog.text
+    assert "FLOWZOO_CACHE" in caplog.text
 
 
 def test_a_patch_larger_than_the_photographs_is_refused(contents, tmp_path):

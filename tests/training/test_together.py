@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from flowzoo.cli.together import begun_before
 from flowzoo.errors import OptionError
 from flowzoo.experiment.parse import parse_experiment
 from flowzoo.runfolder import RunFolder
@@ -153,6 +154,18 @@ def test_processes_that_are_killed_at_random_moments_lose_nothing(whole: Path, t
     assert codes == [0] * 4, lines
     assert_alike(whole, folder)
     assert not [each for each in folder.iterdir() if each.name.startswith(".")]
+
+
+def test_a_restart_goes_on_with_its_own_run_alone(whole: Path) -> None:
+    asked = {"model": "glow", "data": "digits", "budget": {"steps": STEPS}, "options": GLOW}
+    asked["training"] = TRAINING
+    again = Launch(0, 2, 0, restarts=1)
+    assert begun_before(again, whole, parse_experiment(asked))
+    assert not begun_before(Launch(0, 2), whole, parse_experiment(asked))
+    assert not begun_before(again, whole.parent, parse_experiment(asked))
+    others = ({"model": "realnvp", "options": {}}, {"budget": {"steps": 1}}, {"options": {}}, {"seed": 1})
+    for other in others:
+        assert not begun_before(again, whole, parse_experiment({**asked, **other}))
 
 
 def test_numbers_that_are_not_finite_in_one_process_are_skipped_by_all(tmp_path: Path) -> None:
