@@ -22,6 +22,9 @@ from flowzoo.errors import NumericalError, ShapeError
 from flowzoo.shapes import Images, PerImage, Shape
 from flowzoo.traits import BijectorTraits
 
+LARGEST = 16_384
+"""Largest number of values, of context and image together: a fit holds several matrices of its square."""
+
 
 @final
 class Gaussian(ConditionalBijector, Fitted):
@@ -45,7 +48,7 @@ class Gaussian(ConditionalBijector, Fitted):
 
     Raises:
         NotInitialisedError: On use before the first pass.
-        ShapeError: A context has another number of values.
+        ShapeError: A context has another number of values, or there are more than :data:`LARGEST`.
 
     >>> x = torch.randn(256, 1, 2, 2, generator=torch.Generator().manual_seed(0))
     >>> z, _ = Gaussian((1, 2, 2))(x, None, Call(mode="initialise"))
@@ -61,6 +64,11 @@ class Gaussian(ConditionalBijector, Fitted):
         super().__init__()
         self.given = math.prod(context_shape) if context_shape else 0
         values = self.given + math.prod(shape)
+        if values > LARGEST:
+            raise ShapeError(
+                f"gaussian has a covariance of all values: of {values:,} it takes {8e-9 * values**2:.0f} GB. "
+                f"Use it with at most {LARGEST:,} values; images of 3x64x64 have 12,288"
+            )
         self.ridge = ridge
         self.register_buffer("mean", torch.zeros(values))
         self.register_buffer("factor", torch.eye(values))

@@ -155,3 +155,10 @@ def test_a_fit_leaves_nothing_on_the_module_and_goes_on_where_it_was_begun() -> 
     assert torch.equal(gaussian.factor, expected.factor)
     assert torch.equal(copied.factor, expected.factor)
     assert not any(isinstance(value, torch.Tensor | Moments) for value in vars(gaussian).values())
+
+
+def test_images_whose_covariance_would_fill_the_memory_are_refused() -> None:
+    with pytest.raises(ShapeError, match=r"49,152 it takes 19 GB\. Use it with at most 16,384 values"):
+        Gaussian((3, 128, 128))
+    with pytest.raises(ShapeError, match="at most"):
+        Gaussian((3, 64, 64), (3, 64, 64))
