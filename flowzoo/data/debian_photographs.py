@@ -45,14 +45,7 @@ class Photograph:
         Raises:
             DataError: It cannot be read, or is another picture.
         """
-        content = self._content()
-        with Image.open(io.BytesIO(content)) as image:
-            if short_side is None:
-                return np.asarray(image.convert("RGB"))
-            scale = short_side / min(image.size)
-            size = round(image.width * scale), round(image.height * scale)
-            image.draft("RGB", size)
-            return np.asarray(image.convert("RGB").resize(size, Image.Resampling.LANCZOS))
+        return _decoded(self._content(), short_side)
 
     def kept(self, short_side: int | None) -> Path:
         """Return a file of its pixels in numpy's format, in the cache folder.
@@ -65,14 +58,14 @@ class Photograph:
             FileError: The file cannot be written.
             RuntimeError: There is no home folder.
         """
-        self._content()
+        content = self._content()
         name = f"{self.digest[:32]}-{short_side or 'full'}-pillow{PIL.__version__}.npy"
         place = cache_folder() / "photographs" / name
         if _is_whole(place):
             return place
         make_folder(place.parent)
         buffer = io.BytesIO()
-        np.save(buffer, self.scaled(short_side), allow_pickle=False)
+        np.save(buffer, _decoded(content, short_side), allow_pickle=False)
         write_atomically(place, buffer.getvalue())
         return place
 
@@ -162,6 +155,17 @@ def _advice(missing: Sequence[str], root: Path, packages: Packages) -> str:
         f"that hold them: apt-get install {names}. Or unpack their files, dpkg -x FILE.deb FOLDER, and give "
         "the folder: --set data.root=FOLDER on the command line, root=FOLDER in Python"
     )
+
+
+def _decoded(content: bytes, short_side: int | None) -> NDArray[np.uint8]:
+    """Return the pixels of a file's content; arguments as in :meth:`Photograph.scaled`."""
+    with Image.open(io.BytesIO(content)) as image:
+        if short_side is None:
+            return np.asarray(image.convert("RGB"))
+        scale = short_side / min(image.size)
+        size = round(image.width * scale), round(image.height * scale)
+        image.draft("RGB", size)
+        return np.asarray(image.convert("RGB").resize(size, Image.Resampling.LANCZOS))
 
 
 def _is_whole(place: Path) -> bool:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from flowzoo.flow import Flow
+
+_Pair = tuple[list[Tensor], list[Tensor]]
+"""Tensors of the average, and those of the model in the same order."""
 
 
 class WeightAverage:
@@ -27,8 +30,8 @@ class WeightAverage:
         self._decay = decay
         self._updates = 0
         # Walking the modules at every step would cost as much as a tenth of it.
-        self._parameters = _pairs(self.flow.parameters(), flow.parameters())
-        self._buffers = _pairs(self.flow.buffers(), flow.buffers())
+        self._parameters: _Pair = list(self.flow.parameters()), list(flow.parameters())
+        self._buffers: _Pair = list(self.flow.buffers()), list(flow.buffers())
 
     @torch.no_grad()
     def update(self) -> None:
@@ -50,7 +53,3 @@ class WeightAverage:
         self._updates = int(state["updates"])
         weights = {name.removeprefix("flow."): each for name, each in state.items() if name != "updates"}
         self.flow.load_state_dict(weights)
-
-
-def _pairs(ours: Iterable[Tensor], theirs: Iterable[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-    return list(ours), list(theirs)

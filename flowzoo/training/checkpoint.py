@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,13 +101,11 @@ def load_checkpoint(path: Path) -> tuple[Position, dict[str, dict[str, Tensor]]]
     Raises:
         SavedModelError: The file is damaged, or a newer flowzoo wrote it.
     """
-    groups: dict[str, dict[str, Tensor]] = {}
     try:
         with safe_open(path, framework="pt") as file:
             position = FORMAT.read(json.loads((file.metadata() or {})["position"]), _POSITION)
-            for key in file.keys():  # noqa: SIM118 - safe_open is no mapping
-                group, name = key.split("/", 1)
-                groups.setdefault(group, {})[name] = file.get_tensor(key)
+            keys = file.keys()
+            groups = _grouped((key, file.get_tensor(key)) for key in keys)
     except FormatError as error:
         raise SavedModelError(f"the checkpoint {path} {error}") from error
     except (SafetensorError, OSError, KeyError, ValueError) as error:
@@ -119,11 +117,17 @@ def parse_checkpoint(data: bytes) -> tuple[Position, dict[str, dict[str, Tensor]
     """Return what :func:`load_checkpoint` does, from the bytes of a file that was just written."""
     size = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + size])
+    position = FORMAT.read(json.loads(header["__metadata__"]["position"]), _POSITION)
+    return position, _grouped(load(data).items())
+
+
+def _grouped(tensors: Iterable[tuple[str, Tensor]]) -> dict[str, dict[str, Tensor]]:
+    """Return tensors that are named ``group/name`` by group and name."""
     groups: dict[str, dict[str, Tensor]] = {}
-    for key, tensor in load(data).items():
+    for key, tensor in tensors:
         group, name = key.split("/", 1)
         groups.setdefault(group, {})[name] = tensor
-    return FORMAT.read(json.loads(header["__metadata__"]["position"]), _POSITION), groups
+    return groups
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
