@@ -24,6 +24,9 @@ from typing import Any, Self
 Message = dict[str, Any]
 Send = Callable[[Message], None]
 
+Inbox = queue.Queue[tuple[Any, Message | None]]
+"""Messages, each with the process that sent it; None follows the last one."""
+
 ORPHANED = 3
 """Exit status of a program if the process that started it has ended."""
 
@@ -39,14 +42,12 @@ _TAIL = 20_000
 class ProgramProcess:
     """Starts a program on a job, and ends it.
 
-    Its messages go into a queue as ``(process, message)``; ``(process, None)`` follows the last one.
-
     Args:
         program: The module that is run.
         job: The job, as plain data.
         threads: Number of threads that its libraries may use on the CPU.
         output: File for its output.
-        inbox: The queue.
+        inbox: Receives its messages, each with this object.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class ProgramProcess:
         job: Mapping[str, Any],
         threads: int,
         output: Path,
-        inbox: queue.Queue[tuple[Any, Message | None]],
+        inbox: Inbox,
     ) -> None:
         self.done = False
         """Whether it has reported that its job is done."""

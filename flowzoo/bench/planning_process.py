@@ -11,8 +11,9 @@ from flowzoo.bench.cell import CELLS, Cell
 from flowzoo.bench.failure import explain_exit, last_lines
 from flowzoo.bench.plan import unplanned
 from flowzoo.bench.result import Failure, Result, ResultError, read_result
-from flowzoo.bench.worker_process import Message, WorkerProcess
+from flowzoo.bench.worker_process import WorkerProcess
 from flowzoo.errors import OptionError
+from flowzoo.program_process import Inbox, Message
 
 BUILD_SECONDS = 120.0
 """Longest time to build one model. Loading its data has no limit."""
@@ -62,7 +63,7 @@ class PlanningProcess:
         """Plan the remaining cells, up to the first one that crashes or hangs."""
         first = len(self.results)
         cells = CELLS.dump_python(list(self._cells[first:]), mode="json")
-        inbox: queue.Queue[tuple[WorkerProcess, Message | None]] = queue.Queue()
+        inbox: Inbox = queue.Queue()
         limit: float | None = None
         job = {"job": "plan", "device": self.device, "elsewhere": self._elsewhere, "cells": cells}
         with WorkerProcess(job, 1, self._output, inbox) as worker:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from flowzoo.bench.cell import CELLS, Cell, file_part
-from flowzoo.bench.engines.launcher import CellProcess, Inbox, Launcher, LocalLauncher
+from flowzoo.bench.engines.launcher import CellProcess, Launcher, LocalLauncher
 from flowzoo.bench.failure import explain_exit, last_lines
 from flowzoo.bench.kept import changed_since, expected_of, made_with
 from flowzoo.bench.measured import rescue
@@ -28,10 +28,10 @@ from flowzoo.bench.stage_times import StageTimes
 from flowzoo.bench.store import ResultsError, read_results, suite_folder, write_result
 from flowzoo.bench.suite import LONGEST
 from flowzoo.bench.watcher import SilentWatcher, Watcher
-from flowzoo.bench.worker_process import Message
 from flowzoo.errors import FileError, FlowzooError, InUseError, OptionError
 from flowzoo.files import make_folder, writing
 from flowzoo.locks import hold
+from flowzoo.program_process import Inbox, Message
 
 Overwrite = Literal["never", "always", "failed"]
 

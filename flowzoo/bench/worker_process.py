@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import queue
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from flowzoo.program_process import Message, ProgramProcess
-
-__all__ = ["Message", "WorkerProcess"]
+from flowzoo.program_process import Inbox, ProgramProcess
 
 WORKER = "flowzoo.bench.worker"
 """The program of a worker."""
@@ -23,6 +20,6 @@ class WorkerProcess(ProgramProcess):
         job: Mapping[str, Any],
         threads: int,
         output: Path,
-        inbox: queue.Queue[tuple[Self, Message | None]],
+        inbox: Inbox,
     ) -> None:
         super().__init__(WORKER, job, threads, output, inbox)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,10 +12,14 @@ import torch
 from numpy.typing import NDArray
 
 from flowzoo.data.dataset import ImageSource
+from flowzoo.errors import OptionError
 from flowzoo.shapes import IntegerImages
 
 Pixels = NDArray[np.uint8]
 """A photograph, ``(H, W, 3)``."""
+
+MOST = 2_000_000
+"""Regions that a split can have: finding those of a single colour takes a minute for so many."""
 
 
 class Place(NamedTuple):
@@ -32,7 +36,7 @@ class Place(NamedTuple):
     left: int
 
 
-class Photographs(Sequence[Pixels]):
+class Photographs:
     """Photographs that lie in memory, or in files of numpy's format of which only the used parts are read.
 
     Args:
@@ -46,9 +50,7 @@ class Photographs(Sequence[Pixels]):
     def __len__(self) -> int:
         return len(self._photographs)
 
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return Photographs(self._photographs[index])
+    def __getitem__(self, index: int) -> Pixels:
         found = self._photographs[index]
         if not isinstance(found, Path):
             return found
@@ -105,8 +107,7 @@ class Regions(ImageSource):
     def _region(self, place: Place) -> NDArray[np.uint8]:
         """Return the ``(3, height, width)`` pixels of a region."""
         rows, columns = (slice(at, at + side) for at, side in zip(place[1:], self.size, strict=True))
-        pixels: Pixels = self._photographs[place.photograph][rows, columns]
-        return pixels.transpose(2, 0, 1)
+        return self._photographs[place.photograph][rows, columns].transpose(2, 0, 1)
 
 
 def in_grid(photographs: Photographs, size: tuple[int, int], begin: int) -> Regions:
@@ -116,14 +117,30 @@ def in_grid(photographs: Photographs, size: tuple[int, int], begin: int) -> Regi
         photographs: What they lie in.
         size: Height and width of a region, at most those of a photograph.
         begin: How many regions begin along one side of a region: one where they do not overlap.
+
+    Raises:
+        OptionError: There are more than :data:`MOST` of them.
     """
-    return Regions(photographs, list(_places(photographs, size, begin)), size)
-
-
-def _places(photographs: Photographs, size: tuple[int, int], begin: int) -> Iterator[Place]:
-    for number, photograph in enumerate(photographs):
-        rows, columns = (
-            range((have - side) % (side // begin) // 2, have - side + 1, side // begin)
-            for have, side in zip(photograph.shape, size, strict=False)
+    grids = [_grid(photographs[number].shape, size, begin) for number in range(len(photographs))]
+    count = sum(len(rows) * len(columns) for rows, columns in grids)
+    if count > MOST:
+        raise OptionError(
+            f"the photographs have {count:,} patches of {size[0]}x{size[1]}, and a data set can have at most "
+            f"{MOST:,}. Give a larger size or a smaller short_side"
         )
-        yield from (Place(number, top, left) for top in rows for left in columns)
+    places = [
+        Place(number, top, left)
+        for number, (rows, columns) in enumerate(grids)
+        for top in rows
+        for left in columns
+    ]
+    return Regions(photographs, places, size)
+
+
+def _grid(shape: tuple[int, ...], size: tuple[int, int], begin: int) -> tuple[range, range]:
+    """Return the first rows and the first columns of the regions of a photograph."""
+    rows, columns = (
+        range((have - side) % (side // begin) // 2, have - side + 1, side // begin)
+        for have, side in zip(shape, size, strict=False)
+    )
+    return rows, columns

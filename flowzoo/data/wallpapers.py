@@ -87,7 +87,7 @@ def build_wallpapers(
 
     Raises:
         DataError: A photograph is missing, or another one stands in its place.
-        OptionError: A patch is larger than the photographs.
+        OptionError: A patch is larger than the photographs, or so small that there are too many.
     """
     listed: Packages = yaml.safe_load(LIST.read_text(encoding="utf-8"))
     chosen = listed if packages == "all" else {SMALL: listed[SMALL]}

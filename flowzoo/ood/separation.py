@@ -26,8 +26,8 @@ class Figure:
 
     Attributes:
         value: The figure, in ``[0, 1)`` or 1.
-        low: Lower end of the 95 % interval: a percentile over resamples of both sets of images. None where
-            a set has fewer than :data:`FEWEST` scores.
+        low: Lower end of the 95 % interval, from resamples of both sets of images. None where a set has
+            fewer than :data:`FEWEST` scores, and for an AUPR of 1.
         high: Upper end.
     """
 
@@ -63,16 +63,24 @@ def separation(own: Values, other: Values, seed: int = 0, resamples: int = RESAM
 
     References:
         The three figures: Hendrycks and Gimpel, "A Baseline for Detecting Misclassified and
-        Out-of-Distribution Examples in Neural Networks", 2017. Intervals: Efron's percentile bootstrap.
+        Out-of-Distribution Examples in Neural Networks", 2017. Intervals: Efron's percentile bootstrap. Where
+        a score makes no mistake, no resample has one, and the interval of AUROC and FPR@95 is Clopper and
+        Pearson's for a share of 0 or 1: of the other images for FPR@95, and for AUROC of as many pairs as
+        can be made without using an image twice.
     """
     generator = np.random.default_rng(seed)
     weights = np.concatenate(
         [np.ones((1, len(own) + len(other))), _resampled(generator, len(own), len(other), resamples)]
     )
-    found = _figures(np.concatenate([own, other]), len(own), weights)
-    if min(len(own), len(other)) < FEWEST:
-        return Separation(*(Figure(float(each[0]), None, None) for each in found))
-    return Separation(*(_with_interval(each) for each in found))
+    auroc, aupr, fpr95 = _figures(np.concatenate([own, other]), len(own), weights)
+    pairs = min(len(own), len(other))
+    if pairs < FEWEST:
+        return Separation(*(Figure(float(each[0]), None, None) for each in (auroc, aupr, fpr95)))
+    return Separation(
+        _with_interval(auroc, pairs),
+        Figure(1.0, None, None) if (aupr == 1).all() else _with_interval(aupr, pairs),
+        _with_interval(fpr95, len(other)),
+    )
 
 
 def _resampled(generator: np.random.Generator, own: int, other: int, resamples: int) -> Values:
@@ -102,6 +110,18 @@ def _figures(scores: Values, own: int, weights: Values) -> tuple[Values, Values,
     return auroc, aupr, np.take_along_axis(false, reached[:, None], axis=1)[:, 0]
 
 
-def _with_interval(values: Values) -> Figure:
-    low, high = np.quantile(values[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+def _with_interval(values: Values, trials: int) -> Figure:
+    """Return the figure of the first value, with an interval from the others.
+
+    Args:
+        values: The figure of the images, then those of the resamples.
+        trials: Independent trials that never, or always, succeeded if all values are 0, or 1.
+    """
+    outside = (1 - LEVEL) / 2
+    low, high = np.quantile(values[1:], [outside, 1 - outside])
+    share = outside ** (1 / trials)  # what succeeds with this probability succeeds in all trials so seldom
+    if (values == 1).all():
+        low = share
+    elif (values == 0).all():
+        high = 1 - share
     return Figure(float(values[0]), float(low), float(high))

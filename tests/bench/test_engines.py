@@ -19,7 +19,7 @@ from flowzoo.bench.cell import Cell, cells_of
 from flowzoo.bench.elsewhere import unlike_the_runner
 from flowzoo.bench.engines import known
 from flowzoo.bench.engines.known import choose, preview
-from flowzoo.bench.engines.launcher import Inbox, LocalLauncher
+from flowzoo.bench.engines.launcher import LocalLauncher
 from flowzoo.bench.engines.node import run_cell
 from flowzoo.bench.engines.remote import EngineError, RemoteCell, RemoteLauncher
 from flowzoo.bench.engines.travel import deliver
@@ -31,6 +31,7 @@ from flowzoo.bench.suite import parse_suite
 from flowzoo.bench.watcher import SilentWatcher
 from flowzoo.cli.app import app
 from flowzoo.errors import OptionError
+from flowzoo.program_process import Inbox
 from flowzoo.registry.loader import RESTRICTION, default_registry
 from flowzoo.yaml_text import read_yaml
 

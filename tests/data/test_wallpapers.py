@@ -11,7 +11,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from flowzoo.data import wallpapers
+from flowzoo.data import regions, wallpapers
 from flowzoo.data.read_ahead import read_ahead
 from flowzoo.data.wallpapers import LIST, SMALL, build_wallpapers
 from flowzoo.errors import DataError, OptionError
@@ -233,6 +233,16 @@ def test_a_patch_larger_than_the_photographs_is_refused(contents, tmp_path):
     with pytest.raises(OptionError, match="larger short_side, at most 1024, or full") as caught:
         build(root=unpack(contents, tmp_path, SMALL), size=(8, 80), packages="small")
     assert "\n" not in str(caught.value)
+
+
+def test_more_patches_than_a_split_can_have_are_refused(contents, tmp_path, monkeypatch):
+    root = unpack(contents, tmp_path, SMALL)
+    wanted = build(root=root, size=8, packages="small")  # 15 rows and 16 columns begin in 64x70 pixels
+    monkeypatch.setattr(regions, "MOST", 240)
+    assert build(root=root, size=8, packages="small").info == wanted.info
+    monkeypatch.setattr(regions, "MOST", 239)
+    with pytest.raises(OptionError, match=r"have 240 patches of 8x8, and .* at most 239\. Give a larger"):
+        build(root=root, size=8, packages="small")
 
 
 @pytest.mark.parametrize("check", [each for each in checks_for("dataset") if each != "another-process"])

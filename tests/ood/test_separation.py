@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import binomtest, norm
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from flowzoo.ood.separation import Values, separation
@@ -32,6 +32,17 @@ def test_what_is_apart_and_what_is_equal() -> None:
     equal = separation(np.zeros(3), np.zeros(6))
     assert (equal.auroc.value, equal.fpr95.value) == (0.5, 1.0)
     assert equal.aupr.value == pytest.approx(1 / 3)
+
+
+def test_without_a_mistake_the_interval_is_that_of_a_share_of_all_trials() -> None:
+    found = separation(np.arange(100.0, 130.0), np.arange(20.0))
+    exact = binomtest(20, 20).proportion_ci(0.95, "exact")
+    assert (found.auroc.low, found.auroc.high) == pytest.approx((exact.low, 1))
+    assert (found.fpr95.low, found.fpr95.high) == pytest.approx((0, 1 - exact.low))
+    assert (found.aupr.value, found.aupr.low) == (1, None)
+    reverse = separation(np.arange(20.0), np.arange(100.0, 130.0))
+    assert (reverse.auroc.low, reverse.auroc.high) == pytest.approx((0, 1 - exact.low))
+    assert reverse.fpr95.low == pytest.approx(binomtest(30, 30).proportion_ci(0.95, "exact").low)
 
 
 def test_a_few_scores_give_no_interval() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from flowzoo.bench.worker_process import Message
+from flowzoo.program_process import Message
 
 Job = Mapping[str, Any]
 """What :func:`~flowzoo.bench.engines.node.run_cell` takes, as plain data."""

@@ -20,7 +20,7 @@ from typing import Any
 
 from flowzoo.bench.engines.engine import Attempt, Engine, Lost, Refused
 from flowzoo.bench.engines.known import ENGINES, Chosen
-from flowzoo.bench.worker_process import Message
+from flowzoo.program_process import Message
 
 KILLED = (-signal.SIGKILL, -signal.SIGTERM)
 """Exit statuses of a process that was ended by someone else, such as a system that is short of memory."""

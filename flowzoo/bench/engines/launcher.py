@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import queue
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from flowzoo.bench.worker_process import Message, WorkerProcess
-
-Inbox = queue.Queue[tuple[Any, Message | None]]
-"""Messages of cells, each with the :class:`CellProcess` that sent it; None follows the last one."""
+from flowzoo.bench.worker_process import WorkerProcess
+from flowzoo.program_process import Inbox
 
 
 class CellProcess(Protocol):

@@ -13,7 +13,7 @@ from flowzoo.bench.engines.engine import Job
 from flowzoo.bench.engines.travel import pack, unpack
 from flowzoo.bench.store import ResultsError, read_results
 from flowzoo.bench.worker_process import WORKER
-from flowzoo.program_process import Message, ProgramProcess
+from flowzoo.program_process import Inbox, Message, ProgramProcess
 
 MARK = "runner"
 """File in a cell's work folder by which a machine finds out whether it sees the runner's files."""
@@ -66,7 +66,7 @@ def sees_files_of(job: Job) -> bool:
 
 
 def _run(job: Job) -> Iterator[Message]:
-    inbox: queue.Queue[tuple[ProgramProcess, Message | None]] = queue.Queue()
+    inbox: Inbox = queue.Queue()
     program, output = job.get("program", WORKER), Path(job["work"], "output.log")
     with ProgramProcess(program, job, job["threads"], output, inbox) as worker:
         try:
@@ -80,7 +80,7 @@ def _run(job: Job) -> Iterator[Message]:
         yield {"ended": {"code": code, "done": worker.done, "printed": worker.printed()}}
 
 
-def _messages(inbox: queue.Queue[tuple[ProgramProcess, Message | None]]) -> Iterator[Message]:
+def _messages(inbox: Inbox) -> Iterator[Message]:
     while True:
         try:
             # An engine may end a cell by an interrupt, which a wait without a limit would never notice.

@@ -17,7 +17,7 @@ from flowzoo.bench.engines.engine import Attempt, Engine, Job, Lost, Refused
 from flowzoo.bench.engines.node import MARK, run_cell
 from flowzoo.bench.engines.options import RayOptions
 from flowzoo.bench.engines.travel import deliver, pack, replace_contents
-from flowzoo.bench.worker_process import Message
+from flowzoo.program_process import Message
 
 _STORE = 100 * 2**20
 """Bytes of shared memory of a local instance, whose cells write their files themselves."""

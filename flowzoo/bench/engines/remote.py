@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from flowzoo.bench.engines.known import Chosen
-from flowzoo.bench.engines.launcher import Inbox
 from flowzoo.bench.engines.node import MARK
 from flowzoo.errors import FlowzooError, OptionError
 from flowzoo.files import make_folder, write_text
+from flowzoo.program_process import Inbox
 from flowzoo.shell import word
 
 _PATIENCE = 30.0

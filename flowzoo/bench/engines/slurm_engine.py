@@ -14,7 +14,7 @@ from typing import Any
 from flowzoo.bench.engines.engine import Attempt, Engine, Job, Lost, Refused
 from flowzoo.bench.engines.node import run_cell, sees_files_of
 from flowzoo.bench.engines.options import SlurmOptions
-from flowzoo.bench.worker_process import Message
+from flowzoo.program_process import Message
 
 JOBS = "jobs"
 """Folder of the jobs' scripts and logs."""

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import queue
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from flowzoo.program_process import Message
-
-Inbox = queue.Queue[tuple[Any, Message | None]]
-"""Messages of levels, each with the :class:`LevelProcess` that sent it; None follows the last one."""
+from flowzoo.program_process import Inbox
 
 
 class LevelProcess(Protocol):

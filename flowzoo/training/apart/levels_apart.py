@@ -15,11 +15,11 @@ from typing import Any
 import torch
 
 from flowzoo.errors import FileError, FlowzooError, NumericalError, OptionError
-from flowzoo.program_process import Message, ProgramProcess
+from flowzoo.program_process import Inbox, Message, ProgramProcess
 from flowzoo.runfolder import RunFolder
 from flowzoo.shell import word
 from flowzoo.training.apart.folders import LevelFolders
-from flowzoo.training.apart.launcher import Inbox, LevelLauncher, LevelProcess
+from flowzoo.training.apart.launcher import LevelLauncher, LevelProcess
 from flowzoo.training.reporter import Progress, Reporter
 from flowzoo.training.stop import Interrupted
 
