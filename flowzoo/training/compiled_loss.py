@@ -61,8 +61,8 @@ class CompiledLoss:
 
     The first batch of each shape goes through the model as it is. Checks of the model are made then, and it
     shows which random numbers the loss needs. Those of later batches are drawn before the graph runs, from
-    the same generator in the same order, since a graph cannot draw by a generator. A loss that cannot be
-    compiled as one graph is computed as it is, and the user is told once.
+    the same generator in the same order, since a graph cannot draw by a generator. If the loss or its
+    gradient cannot be compiled as one graph, both are computed as they are, and the user is told once.
 
     Args:
         flow: The model. It stays as it is: no module is wrapped, so its tensors keep their names.
@@ -73,7 +73,12 @@ class CompiledLoss:
     """
 
     def __init__(
-        self, flow: Flow, stage: Stage, options: TrainingOptions, note: Note, backend: str = "inductor"
+        self,
+        flow: Flow,
+        stage: Stage,
+        options: TrainingOptions,
+        note: Note,
+        backend: str | Callable[..., Any] = "inductor",
     ) -> None:
         self._flow = flow
         self._stage = stage
@@ -82,6 +87,7 @@ class CompiledLoss:
         self._drawn: dict[Any, list[Drawn]] = {}
         self._compiled: set[Any] = set()
         self._began: float | None = None
+        self._uncompiled: Callable[[], Tensor] | None = None
         # A gradient in memory of a CUDA graph is lost when the next batch runs, so it cannot be added up.
         self._replays = flow.device.type == "cuda" and options.accumulate == 1
         mode = "reduce-overhead" if self._replays and backend == "inductor" else None
@@ -89,8 +95,27 @@ class CompiledLoss:
             _own_code(self._graph), backend=backend, mode=mode, fullgraph=True, dynamic=False
         )
 
-    def __call__(self, images: IntegerImages, call: Call) -> Tensor:
-        """Return the loss, ``()``, in bits/dim; errors as in :meth:`flowzoo.flow.Flow.batch_loss`."""
+    def add_gradient(self, images: IntegerImages, call: Call, share: float) -> Tensor:
+        """Add a share of the gradient, and return that share of the loss, ``()``, in bits/dim.
+
+        Errors are those of :meth:`flowzoo.flow.Flow.batch_loss`.
+        """
+        loss = self._loss(images, call) * share
+        try:
+            loss.backward()
+        except RuntimeError as error:
+            if self._uncompiled is None:
+                raise
+            uncompiled = self._uncompiled
+            self._give_up("the gradient of the loss", error)
+            loss = uncompiled() * share
+            loss.backward()
+        if self._began is not None:
+            self._note(f"{self._stage.name}: compiled in {time.monotonic() - self._began:.0f} s")
+        self._began = self._uncompiled = None
+        return loss.detach()
+
+    def _loss(self, images: IntegerImages, call: Call) -> Tensor:
         assert isinstance(call.generator, torch.Generator), "a step draws by one generator"
         key = images.shape, images.dtype, call.labels is None
         if self._function is None:
@@ -101,7 +126,9 @@ class CompiledLoss:
             self._drawn[key] = recorded.drawn
             return loss
         draws = draw_again(self._drawn[key], call.generator)
-        if key not in self._compiled:
+        if key not in self._compiled:  # its gradient is compiled too, when it is first computed
+            apart, _ = call.collecting()
+            self._uncompiled = lambda: self._plain(images, apart.drawing_from(Prepared(draws)))
             warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\._inductor")
             self._note(f"{self._stage.name}: compiling, which can take minutes")
             self._began = time.monotonic()
@@ -112,22 +139,19 @@ class CompiledLoss:
             labels = self._flow.hiding_labels(call.drawing_from(prepared), len(images)).labels
             loss, counts = self._function(images, labels, call.solver, prepared.left)
         except RuntimeError as error:
-            self._function = self._began = None
-            self._note(
-                f"{self._stage.name}: torch.compile cannot make one graph of the loss, so training goes on "
-                f"without it ({_reason(error)})"
-            )
+            self._give_up("the loss", error)
             return self._plain(images, call.drawing_from(Prepared(draws)))
         self._compiled.add(key)
         for name, amount in counts.items():
             call.count(name, amount)
         return loss.clone() if self._replays else loss
 
-    def finished(self) -> None:
-        """Note how long compiling took, after the gradient, which is compiled when it is first computed."""
-        if self._began is not None:
-            self._note(f"{self._stage.name}: compiled in {time.monotonic() - self._began:.0f} s")
-            self._began = None
+    def _give_up(self, what: str, error: RuntimeError) -> None:
+        self._function = self._began = self._uncompiled = None
+        self._note(
+            f"{self._stage.name}: torch.compile cannot make one graph of {what}, so training goes on without "
+            f"it. torch's reason: {_reason(error)}"
+        )
 
     def _plain(self, images: IntegerImages, call: Call) -> Tensor:
         with autocast(self._precision, self._flow.device):

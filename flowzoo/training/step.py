@@ -226,11 +226,11 @@ class TrainingStep:
         """Add a batch's share of the step's gradient, and return its share of the loss, on the device."""
         with rounded_products(self._precision, self._flow.device):
             call = self._call(ledger, labels, generator)
-            compute = self._loss if self._compiled is None else self._compiled
-            loss = compute(batch, call) * share
-            loss.backward()
-        if self._compiled is not None:
-            self._compiled.finished()
+            if self._compiled is None:
+                loss = self._loss(batch, call) * share
+                loss.backward()
+            else:
+                loss = self._compiled.add_gradient(batch, call, share)
         ledger.penalties.clear()  # they are in the loss, and the next batch may have another size
         return loss.detach()
 

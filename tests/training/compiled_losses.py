@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
+from typing import NoReturn
 
 import torch
 from torch import Tensor
+from torch._dynamo.backends.common import aot_autograd
+from torch._dynamo.exc import BackendCompilerFailed
 from torch._dynamo.utils import counters
 
 import flowzoo
@@ -24,6 +28,11 @@ IMAGES = load_dataset("digits")["train"].take(range(8))
 LABELS = torch.arange(8)
 COUPLINGS = {"hidden": 4}
 STEP = {"steps": 1, "network": COUPLINGS}
+Backend = str | Callable[..., object]
+TRACES = "aot_eager"
+"""Traces the gradient too, without a compiler behind it, which would take minutes."""
+
+BROKEN = "glow without gradients"
 CASES: dict[str, tuple[str, dict[str, object]]] = {
     "glow": ("float32", {"levels": 2, "joint": STEP, "last": STEP}),
     "glow in bfloat16": ("bfloat16", {"levels": 1, "last": STEP}),
@@ -41,28 +50,43 @@ CASES: dict[str, tuple[str, dict[str, object]]] = {
 def main() -> None:
     """Compile, compare, print."""
     torch.set_num_threads(1)
-    json.dump({case: of(case.split()[0], *asked) for case, asked in CASES.items()}, sys.stdout)
+    found = {case: of(case.split()[0], *asked) for case, asked in CASES.items()}
+    found[BROKEN] = of("glow", *CASES["glow"], backend=without_gradients)
+    json.dump(found, sys.stdout)
 
 
-def of(name: str, precision: str, model: dict[str, object]) -> dict[str, dict[str, object]]:
+def without_gradients(graph: torch.fx.GraphModule, inputs: list[Tensor]) -> Callable[..., object]:
+    """Compile losses, and fail at the gradient: a backend of torch.compile."""
+
+    def fail(*_: object) -> NoReturn:
+        raise BackendCompilerFailed(fail, RuntimeError("no gradients here"), None)
+
+    backend = aot_autograd(fw_compiler=lambda graph, inputs: graph.forward, bw_compiler=fail)
+    return backend(graph, inputs)
+
+
+def of(
+    name: str, precision: str, model: dict[str, object], backend: Backend = TRACES
+) -> dict[str, dict[str, object]]:
     """Return what is found of each stage of a model."""
     options = TrainingOptions.model_validate({"precision": precision, "compile": True})
     flow = flowzoo.create_model(name, (1, 8, 8), seed=0, bins=17, **model)  # type: ignore[arg-type]
     flow.initialise([IMAGES / 17])
     names = list(flow.state_dict())
-    found = {stage.name: compared(flow, stage, options) for stage in plan_stages(flow, options)}
+    found = {stage.name: compared(flow, stage, options, backend) for stage in plan_stages(flow, options)}
     assert list(flow.state_dict()) == names
     return found
 
 
-def compared(flow: flowzoo.Flow, stage: Stage, options: TrainingOptions) -> dict[str, object]:
+def compared(
+    flow: flowzoo.Flow, stage: Stage, options: TrainingOptions, backend: Backend
+) -> dict[str, object]:
     """Return how losses and gradients of two batches differ at most, and what was compiled."""
     torch._dynamo.reset()
     counters.clear()
     notes: list[str] = []
-    # Traces the gradient too, without a compiler behind it, which would take minutes.
-    compiled = CompiledLoss(flow, stage, options, notes.append, backend="aot_eager")
-    uncompiled = CompiledLoss(flow, stage, options, notes.append, backend="aot_eager")
+    compiled = CompiledLoss(flow, stage, options, notes.append, backend)
+    uncompiled = CompiledLoss(flow, stage, options, notes.append, backend)
     uncompiled._function = None
     results = [
         [batch(flow, stage, loss, generator) for _ in range(2)]
@@ -83,10 +107,8 @@ def batch(flow: flowzoo.Flow, stage: Stage, loss: CompiledLoss, generator: torch
     flow.zero_grad()
     solver = Solving(phase=stage.phase.name)
     call = Call(mode="train", generator=generator, ledger=Ledger(), solver=solver, labels=LABELS)
-    value = loss(IMAGES, call)
-    value.backward()  # type: ignore[no-untyped-call]  # torch's
-    loss.finished()
-    return [value.detach(), *(each.grad for each in flow.parameters() if each.grad is not None)]
+    value = loss.add_gradient(IMAGES, call, 0.5)
+    return [value, *(each.grad for each in flow.parameters() if each.grad is not None)]
 
 
 def difference(found: Tensor, expected: Tensor) -> float:

@@ -49,6 +49,12 @@ def test_what_cannot_be_compiled_trains_all_the_same_and_says_so_once(found: Fou
     assert [note for note in notes if "without" in note] == notes[-1:]
 
 
+def test_where_the_gradient_cannot_be_compiled_the_step_is_computed_without(found: Found) -> None:
+    stage = found[compiled_losses.BROKEN]["all levels"]
+    assert stage["difference"] == 0
+    assert sum("cannot make one graph of the gradient" in note for note in stage["notes"]) == 1
+
+
 def test_without_a_compiler_nothing_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
