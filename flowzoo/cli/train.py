@@ -258,7 +258,7 @@ def _print(experiment: Experiment) -> None:
 
     registry = default_registry()
     resolve(registry, registry.find("model", experiment.model), experiment.options)  # refuses wrong ones
-
+    resolve(registry, registry.find("dataset", experiment.data), experiment.data_options)
     results().write(yaml.safe_dump(settings_of(experiment), sort_keys=False))
 
 

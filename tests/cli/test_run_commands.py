@@ -212,12 +212,15 @@ def test_widening_a_network_takes_one_option() -> None:
     assert "joint.network.hidden" in refused.stderr
 
 
-def test_settings_that_do_not_fit_the_model_are_not_printed() -> None:
+@pytest.mark.parametrize(
+    ("setting", "said"), [("lvels=2", "'levels'"), ("data.size=31", "28 | 32"), ("data.sise=32", "'size'")]
+)
+def test_settings_that_do_not_fit_the_model_or_the_data_are_not_printed(setting: str, said: str) -> None:
     refused = flowzoo(
-        "train", "glow", "--data", "digits", "--steps", "1", "--set", "lvels=2", "--print-config"
+        "train", "glow", "--data", "mnist-5k", "--steps", "1", "--set", setting, "--print-config"
     )
     assert (refused.exit_code, refused.stdout) == (2, "")
-    assert "'levels'" in refused.stderr
+    assert said in refused.stderr
 
 
 def test_a_finished_run_is_trained_for_longer(run: Path) -> None:
