@@ -27,8 +27,8 @@ SUITES = {
 INTRODUCTION = """\
 # What papers claim, and what was found here
 
-Papers say that one model, or one choice, is better than another. Suites of flowzoo put such claims to
-the test. A claim is **reproduced** if the 95 % interval of the difference lies on the side that the
+Papers say that one model, or one choice, is better than another. Suites of flowzoo test such
+claims. A claim is **reproduced** if the 95 % interval of the difference lies on the side that the
 paper claims, **contradicted** if it lies on the other side, and **undecided** otherwise. [How it is
 judged](benchmarks.md#judge-claims).
 
@@ -54,8 +54,9 @@ def text_of(judged: dict[str, Sequence[Verdict]]) -> str:
         if any(each.interval is not None for each in verdicts_of_suite):
             parts.append(
                 f"![Differences with their intervals](images/{name}.png)\n\n"
-                "*Each difference, in halves of its own interval of 95 %. Right of zero lies what the paper "
-                "claims. Numbers stand for what lies outside.*\n"
+                "*Each difference is divided by half the width of its own 95 % interval, so every interval "
+                "is two units wide. A point to the right of zero supports the paper. A difference that does "
+                "not fit is written as a number.*\n"
             )
         lines = ["| verdict | claim | what was measured | source |", "|---|---|---|---|"]
         for each in verdicts_of_suite:

@@ -31,8 +31,9 @@ def compress(
     that the first image needs, about 40 for each of its values. So it pays for many images at once. The model
     must have an exact likelihood and no ODE solver.
 
-    Each image costs as many passes as it has values: a second for 8x8 grey images, minutes for 32x32 colour
-    ones. The file can be decompressed with the same model, on a machine that rounds in the same way.
+    Each image costs as many passes as it has values: a fraction of a second for 8x8 grey images, minutes
+    for 32x32 colour ones. The file can be decompressed with the same model, on a machine that rounds in the
+    same way.
     """
     moved = read_moved(assignments)
     from flowzoo.cli.progress import counting_each

@@ -34,7 +34,8 @@ def diagnose(
     """Show how much work the ODE solvers of a trained model do, and what makes them slow.
 
     Continuous flows solve an ordinary differential equation, and most of their time goes into it. Other
-    models have no solver, and there is nothing to show.
+    models have no solver. For them the command shows the times of both passes, and how much the correlations
+    of whitened levels were shrunk.
 
     "Forward" goes from images to likelihoods, "backward" from noise to samples. Errors are those that the
     solver estimates itself. The audit of flowzoo evaluate measures the true error.

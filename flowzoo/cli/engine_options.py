@@ -31,7 +31,7 @@ RetriesOption = Annotated[
     int | None,
     typer.Option(
         "--retries",
-        help="Ray, Slurm: how often a cell is started again whose worker died.",
+        help="Ray, Slurm: number of times that a cell is started again after its worker died.",
         show_default="2",
     ),
 ]

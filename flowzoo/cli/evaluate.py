@@ -37,8 +37,8 @@ def evaluate(
         int,
         typer.Option(
             "--importance-samples",
-            help="Random samples for each image, of its noise and of what the model draws. More give a "
-            "tighter bound and take longer.",
+            help="Number of random draws for each image: of the noise, and of coarse images if the model "
+            "draws them. More draws give a tighter bound and take longer.",
         ),
     ] = 1,
     exact: ExactOption = None,

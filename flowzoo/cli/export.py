@@ -48,7 +48,7 @@ def export(
     Both take batches of any size. The graphs are compared with the model before they are written. An export
     takes seconds for a small model, and minutes for a large one.
 
-    ONNX needs more libraries: pip install onnx onnxscript onnxruntime
+    ONNX needs more libraries: pip install 'flowzoo[onnx]'
     """
     from flowzoo.sharing.export import export_model
 

@@ -33,8 +33,8 @@ def new_plugin(
 ) -> None:
     """Make the folder of a new plugin, with working components and their tests.
 
-    It holds one component of each kind, tests by the conformance kit, a workflow for GitHub, a README and a
-    licence. Replace the example's formula by your own.
+    It holds a component of each kind that --kind names (a bijector by default), tests by the conformance kit,
+    a workflow for GitHub, a README and a licence. Replace the example's formula by your own.
     """
     from flowzoo.scaffold.make import new_plugin as make
 

@@ -74,7 +74,7 @@ def ood(
     Each score is higher for images that are more like the training images. AUROC is the probability that an
     own image has a higher score than another one: 0.5 means that the score tells nothing, and less than 0.5
     that it prefers the other images. FPR@95 is the share of other images that are accepted where 95 % of the
-    own images are. Intervals are bootstrap intervals of 95 %.
+    own images are. Intervals are bootstrap intervals of 95 %, and exact ones where a score makes no mistake.
 
     Often the plain likelihood is higher for simple images that the model has never seen. The other scores
     correct for this in different ways.

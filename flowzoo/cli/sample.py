@@ -72,7 +72,7 @@ def sample(
             "--columns",
             min=1,
             help="Number of images in a row.",
-            show_default="as many as there are rows, or those of a class",
+            show_default="a square picture; with --class one row for each class",
         ),
     ] = None,
     temperature: TemperatureOption = "1",

@@ -56,8 +56,8 @@ def sweep(
     interrupted search, or with a larger --trials to extend it. Ctrl-C loses nothing.
 
     A file: {model: glow, data: digits, budget: {seconds: 60}, trials: 30, search: {training.learning_rate:
-    {low: 1e-4, high: 1e-2, log: true}, levels: {low: 1, high: 3}, hidden: [16, 32, 64]}}. docs/sweeps.md has
-    all keys.
+    {low: 1e-4, high: 1e-2, log: true}, levels: {low: 1, high: 3}, joint.network.hidden: [16, 32]}}. All keys:
+    https://flowzoo.github.io/flowzoo/sweeps/
     """
     from flowzoo.plots import check_plot
     from flowzoo.sweep.settings import read_sweep

@@ -86,7 +86,7 @@ def train(
             metavar="N",
             min=0,
             help="Draw samples into RUN/samples with every Nth validation; 0 for none.",
-            show_default="with --log each one, while that takes a tenth of the time at most",
+            show_default="with --log: at each validation, if drawing takes at most a tenth of the time",
         ),
     ] = None,
     parallel: Annotated[
@@ -103,7 +103,7 @@ def train(
         typer.Option(
             "--jobs",
             help="Number of levels that train at the same time, with --parallel.",
-            show_default="one a level, as far as there are cores",
+            show_default="one for each level, at most one for each core",
         ),
     ] = None,
     engine: Annotated[
@@ -121,8 +121,8 @@ def train(
         typer.Option(
             "--grow",
             metavar="MODEL",
-            help="Begin with a trained model of smaller images, a run or a saved one: its levels become the "
-            "coarse levels of this model, which has more, and only the finer levels train.",
+            help="Start from a trained model of smaller images (a run folder or a saved model). Its levels "
+            "become the coarse levels of the new model and stay as they are; only the finer levels train.",
             show_default=False,
             autocompletion=run_folders,
         ),
@@ -137,7 +137,7 @@ def train(
     """Train a model into a run folder.
 
     Settings are the model's options (flowzoo show MODEL), training.batch_size, training.learning_rate and so
-    on, the data set's options, such as data.root, and pixels. docs/training-and-evaluation.md has them all.
+    on, the data set's options, such as data.root, and pixels. --print-config prints all options of training.
     A file for --config holds model, data, budget, seed and out as well; the command line overrides it.
     Ctrl-C saves a checkpoint before training ends. Several GPUs train one model if torchrun starts flowzoo
     (docs/several-gpus.md).
