@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from flowzoo.component import Added
 from flowzoo.errors import OptionError, did_you_mean
 from flowzoo.integers import plain_number
+from flowzoo.phase_names import own_name
 
 CLIP = 100.0
 """Default of the largest norm of the gradient."""
@@ -82,7 +83,8 @@ class TrainingOptions(BaseModel):
         Field(
             description="Largest norm of the gradient of bits/dim. A longer gradient is scaled down. A "
             "mapping, such as {flow-matching: 1}, holds one for each phase. Phases that it leaves out have "
-            "the default."
+            "the default. A greedy stack has phases such as 'part 2, flow-matching', and flow-matching "
+            "names them too."
         ),
     ] = CLIP
     adversarial: Annotated[
@@ -162,8 +164,10 @@ class TrainingOptions(BaseModel):
         return self.batch_size * self.accumulate
 
     def clip_in(self, phase: str) -> float:
-        """Return the largest norm of the gradient in a phase."""
-        return self.clip.get(phase, CLIP) if isinstance(self.clip, dict) else self.clip
+        """Return the largest norm of the gradient in a phase, by its whole name, then by its own."""
+        if not isinstance(self.clip, dict):
+            return self.clip
+        return self.clip.get(phase, self.clip.get(own_name(phase), CLIP))
 
     def decisive(self) -> dict[str, Any]:
         """Return the options for digests, without those marked ``Added`` that change nothing.

@@ -13,6 +13,7 @@ from flowzoo.data.dataset import Dataset
 from flowzoo.errors import OptionError, did_you_mean
 from flowzoo.experiment.training_options import TrainingOptions
 from flowzoo.flow import Flow
+from flowzoo.phase_names import own_name
 from flowzoo.phases import WHOLE, common_phases
 from flowzoo.scaling import coarse_shape
 from flowzoo.scoring import scored_levels
@@ -150,10 +151,12 @@ def plan_stages(flow: Flow, options: TrainingOptions, finest: int | None = None)
 
 
 def _require_phases(options: TrainingOptions, stages: list[Stage]) -> None:
-    names = dict.fromkeys(stage.phase.name for stage in stages if stage.phase.name)
+    whole = dict.fromkeys(stage.phase.name for stage in stages if stage.phase.name)
+    names = whole | dict.fromkeys(map(own_name, whole))
     for asked in options.clip if isinstance(options.clip, dict) else ():
         if asked not in names:
-            known = f"phases: {', '.join(names)}" if names else "this model trains in no phases with names"
+            quoted = ", ".join(f"'{each}'" for each in names)
+            known = f"phases: {quoted}" if names else "this model trains in no phases with names"
             raise OptionError(
                 f"training.clip names the phase '{asked}', which does not exist"
                 f"{did_you_mean(asked, names) or ';'} {known}"

@@ -10,9 +10,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+import flowzoo
 from flowzoo.errors import OptionError
+from flowzoo.experiment.training_options import parse_training_options
 from flowzoo.runfolder import RunRecord
 from flowzoo.training.log import TrainingLog
+from flowzoo.training.stage import plan_stages
 from flowzoo.training.start import resume_run
 from tests.conftest import InstallPlugin
 from tests.training.conftest import TINY
@@ -69,6 +72,26 @@ def test_an_interrupted_run_ends_like_an_undisturbed_one_in_every_phase(
             start(cut, reporter=StopAt(stop), **arguments)
         assert resume_run(cut, device="cpu").steps == 6
         assert_same_weights(tmp_path / "whole", cut)
+
+
+@pytest.mark.parametrize(
+    ("clip", "norms"),
+    [
+        ({"fine": 2}, {"part 1": 100.0, "part 2, rough": 100.0, "part 2, fine": 2.0}),
+        ({"fine": 2, "part 2, fine": 3}, {"part 1": 100.0, "part 2, rough": 100.0, "part 2, fine": 3.0}),
+    ],
+)
+def test_clip_takes_the_name_that_a_phase_has_in_its_part(
+    install_plugin: InstallPlugin, clip: dict[str, float], norms: dict[str, float]
+) -> None:
+    install_plugin("flowzoo-toy", "from tests.training.phased import flowzoo_api_version, flowzoo_components")
+    parts = stack({"name": "phased"}, {"name": "phased", "phases": "rough:0.5:1 fine:0.5:0.5"}, first=1 / 3)
+    flow = flowzoo.create_model("phased-cascade", (1, 8, 8), bijector=parts, last=parts)
+    options = parse_training_options({"clip": clip})
+    stages = plan_stages(flow, options)
+    assert {stage.phase.name: options.clip_in(stage.phase.name) for stage in stages} == norms
+    with pytest.raises(OptionError, match=r"'part 2, fine'.*'fine'"):
+        plan_stages(flow, parse_training_options({"clip": {"coarse": 2}}))
 
 
 def test_a_budget_that_leaves_a_part_no_step_is_refused(start: Start, tmp_path: Path) -> None:

@@ -177,7 +177,7 @@ def test_each_phase_clips_its_gradient_by_its_own_norm(
     monkeypatch.setattr("torch.nn.utils.clip_grads_with_norm_", watched)
     train(tmp_path / "run", "a:0.25:1 b:0.75:1", training={"clip": {"b": 2}})
     assert norms == [100.0, 100.0] + [2.0] * 6
-    with pytest.raises(OptionError, match=r"'c'.*phases: a, b"):
+    with pytest.raises(OptionError, match=r"'c'.*phases: 'a', 'b'"):
         train(tmp_path / "none", "a:0.25:1 b:0.75:1", training={"clip": {"c": 2}})
 
 
