@@ -9,6 +9,9 @@ from typing import Any
 
 from flowzoo.errors import OptionError
 
+MOST = 2**53
+"""Largest integer that counts of steps and images may be: floats hold all up to it exactly."""
+
 
 def as_integer(value: Any) -> int | None:
     """Return Python's own int for an integer of NumPy, torch or Python; None for anything else.

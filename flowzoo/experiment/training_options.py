@@ -9,14 +9,22 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from flowzoo.component import Added
 from flowzoo.errors import OptionError, did_you_mean
-from flowzoo.integers import plain_number
+from flowzoo.integers import MOST, plain_number
 from flowzoo.phase_names import own_name
 
 CLIP = 100.0
 """Default of the largest norm of the gradient."""
 
+CLIP_FORMS = (
+    "give a finite number above 0, or one for each phase, with a blank after the colon: {flow-matching: 1}"
+)
+"""What ``clip`` may be."""
+
 ADVERSARIAL_CLIP = 50.0
 """Default of the largest norm of an adversarial term's gradient (Voleti et al., 2024, appendix F)."""
+
+MOST_IMAGES = 2**20
+"""Largest number of images in a step."""
 
 Norm = Annotated[float, Field(gt=0)]
 
@@ -27,13 +35,19 @@ class TrainingOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     batch_size: Annotated[
-        int, Field(ge=1, description="Number of images in a batch, and in a step unless accumulate is set.")
+        int,
+        Field(
+            ge=1,
+            le=MOST_IMAGES,
+            description="Number of images in a batch, and in a step unless accumulate is set.",
+        ),
     ] = 64
     accumulate: Annotated[
         int,
         Added(before=1),
         Field(
             ge=1,
+            le=MOST_IMAGES,
             description="Number of batches in a step. Their gradients are averaged, so a step is like one "
             "with a larger batch, but needs the memory of one batch.",
         ),
@@ -52,7 +66,7 @@ class TrainingOptions(BaseModel):
     ] = 0.0
     learning_rate: Annotated[float, Field(gt=0, description="Learning rate after the warm-up.")] = 1e-3
     warmup: Annotated[
-        int, Field(ge=0, description="Number of steps over which the learning rate rises from 0.")
+        int, Field(ge=0, le=MOST, description="Number of steps over which the learning rate rises from 0.")
     ] = 100
     warmup_share: Annotated[
         Annotated[float, Field(gt=0, le=1)] | None,
@@ -145,17 +159,19 @@ class TrainingOptions(BaseModel):
         ),
     ] = 0.1
     scoring_images: Annotated[
-        int, Field(ge=1, description="Number of images over which scores are averaged.")
+        int, Field(ge=1, le=MOST, description="Number of images over which scores are averaged.")
     ] = 2000
     initial_images: Annotated[
-        int, Field(ge=1, description="Number of images in a batch of the first pass over the data.")
+        int, Field(ge=1, le=MOST, description="Number of images in a batch of the first pass over the data.")
     ] = 512
-    validations: Annotated[int, Field(ge=1, description="Number of validations during the training.")] = 20
+    validations: Annotated[
+        int, Field(ge=1, le=MOST, description="Number of validations during the training.")
+    ] = 20
     validation_images: Annotated[
-        int, Field(ge=1, description="Number of images of the validation split to use.")
+        int, Field(ge=1, le=MOST, description="Number of images of the validation split to use.")
     ] = 256
     validation_batch_size: Annotated[
-        int, Field(ge=1, description="Number of images in a batch of validation.")
+        int, Field(ge=1, le=MOST, description="Number of images in a batch of validation.")
     ] = 128
 
     @property
@@ -204,7 +220,15 @@ def parse_training_options(given: Mapping[str, Any]) -> TrainingOptions:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        raise OptionError(f"training.{name}={given[name]!r:.80}: {first['msg']}") from error
+        # What pydantic says of a union is about its first kind, whichever was meant.
+        reason = CLIP_FORMS if name == "clip" else first["msg"]
+        raise OptionError(f"training.{name}={given[name]!r:.80}: {reason}") from error
+    if options.images_per_step > MOST_IMAGES:
+        raise OptionError(
+            f"training.batch_size={options.batch_size} times training.accumulate={options.accumulate} are "
+            f"{options.images_per_step} images in a step. Choose numbers whose product is at most "
+            f"{MOST_IMAGES}"
+        )
     if options.weight_decay and options.optimiser != "adamw":
         raise OptionError(
             f"training.weight_decay={options.weight_decay:g} needs AdamW, and the optimiser is "

@@ -109,6 +109,12 @@ def test_adamw_without_decay_is_adam() -> None:
         ({"warmup_share": 1.5}, "warmup_share=1.5"),
         ({"clip": {"a": -1}}, "clip.*-1"),
         ({"clip": -1}, "clip=-1"),
+        ({"clip": {"flow-matching": 0}}, "clip.*above 0"),
+        ({"clip": "{flow-matching:1}"}, "clip.*blank after the colon"),
+        ({"batch_size": 10**20}, "batch_size"),
+        ({"accumulate": 10**11}, "accumulate"),
+        ({"batch_size": 2**12, "accumulate": 2**12}, "batch_size.*accumulate"),
+        ({"validations": 10**400}, "validations"),
     ],
 )
 def test_options_out_of_range_are_refused(given: dict[str, Any], message: str) -> None:
