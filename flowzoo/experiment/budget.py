@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowzoo.errors import OptionError
-from flowzoo.integers import positive_integer, positive_number
+from flowzoo.integers import MOST, positive_integer, positive_number
+
+MOST_SECONDS = 10**10
+"""Largest budget in seconds, 317 years."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,8 @@ class Budget:
     """A number of steps or of seconds, one of the two.
 
     Raises:
-        OptionError: Both or neither are given, or it is not positive.
+        OptionError: Both or neither are given, it is not positive, or it is above
+            :data:`~flowzoo.integers.MOST` steps or :data:`MOST_SECONDS`.
     """
 
     steps: int | None = None
@@ -30,6 +34,9 @@ class Budget:
             object.__setattr__(self, "steps", positive_integer("the budget in steps", self.steps))
         else:
             object.__setattr__(self, "seconds", positive_number("the budget in seconds", self.seconds))
+        unit, most = ("steps", MOST) if self.steps is not None else ("seconds", MOST_SECONDS)
+        if self.amount > most:
+            raise OptionError(f"the budget in {unit} is {self.amount!r:.40}; give at most {most}")
 
     @property
     def amount(self) -> float:

@@ -19,6 +19,10 @@ from flowzoo.experiment.parse import parse_experiment
         {"seconds": float("nan")},
         {"seconds": True},
         {"seconds": "60"},
+        {"steps": 10**26},
+        {"seconds": 1e300},
+        {"seconds": 10**400},
+        {"seconds": float("inf")},
     ],
 )
 def test_a_budget_is_one_positive_amount(given: dict[str, Any]) -> None:
@@ -35,6 +39,7 @@ def test_a_budget_is_one_positive_amount(given: dict[str, Any]) -> None:
         (2, [0.1, 0.9], [1, 1]),
         (10, [0.01, 0.01, 0.98], [1, 1, 8]),
         (7, [0.3, 1 / 30] * 3, [1, 1, 1, 1, 2, 1]),
+        (2**53, [0.25, 0.75], [2**51, 3 * 2**51]),
     ],
 )
 def test_stages_get_whole_steps_at_least_one_and_never_more_than_there_are(
@@ -47,9 +52,9 @@ def test_seconds_are_divided_as_they_are() -> None:
     assert Budget(seconds=9.0).divide([1 / 3, 2 / 3]) == [Budget(seconds=3.0), Budget(seconds=6.0)]
 
 
-@pytest.mark.parametrize("images", [True, "100", 1.5, 0])
+@pytest.mark.parametrize("images", [True, "100", 1.5, 0, 10**30])
 def test_a_number_of_images_is_an_integer(images: object) -> None:
-    with pytest.raises(OptionError, match="images"):
+    with pytest.raises(OptionError, match="budget in"):
         Budget.parse({"images": images}, batch_size=64)
 
 
