@@ -164,7 +164,7 @@ def train(
         from flowzoo.cli.training_progress import TrainingBar
         from flowzoo.experiment.budget import Budget
         from flowzoo.experiment.log_options import log_options
-        from flowzoo.training.apart.levels_apart import Apart
+        from flowzoo.training.apart.levels_apart import Apart, require_no_other_order
         from flowzoo.training.start import resume_run, start_run
 
         for option, given in (("--jobs", jobs), ("--engine", engine), ("--address", address)):
@@ -177,6 +177,8 @@ def train(
         out = out or settings.out or Path("run")
         apart = None
         if parallel or any(each is not None for each in (jobs, engine, address)):
+            # A file's order is overridden, as all settings of files are by the command line.
+            require_no_other_order({} if resume else read_settings(None, assignments or []).training)
             apart = Apart(jobs, device, _launcher(engine or "local", address, out))
         experiment = None if resume else _experiment(settings, model, data, budget, seed, apart is not None)
         if experiment is None or begun_before(place, out, experiment):

@@ -28,7 +28,7 @@ from flowzoo.mappings import names_to_values
 from flowzoo.registry.models import create_model
 from flowzoo.runfolder import RunFolder
 from flowzoo.seeds import check_seed
-from flowzoo.training.apart.levels_apart import Apart
+from flowzoo.training.apart.levels_apart import Apart, require_no_other_order
 from flowzoo.training.reporter import Progress, Reporter
 from flowzoo.training.start import resume_run, train_into
 
@@ -101,8 +101,11 @@ def train(
     if out is None and (logs.writers or logs.draws_samples):
         raise OptionError("logs are kept in the run folder. Name it, out=..., or leave the log out")
     apart = None if parallel is None else Apart(jobs, device or "auto")
-    order = {} if apart is None else {"order": "separately"}
-    training_options = parse_training_options({**names_to_values(training, "training"), **order})
+    given = names_to_values(training, "training")
+    if apart is not None:
+        require_no_other_order(given)
+        given = {**given, "order": "separately"}
+    training_options = parse_training_options(given)
     dataset = as_dataset(data, bins=model.bins if isinstance(model, Flow) else 256)
     flow = _made(model, dataset, check_seed(seed), names_to_values(options, "options"))
     if device is not None or not isinstance(model, Flow):

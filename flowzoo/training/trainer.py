@@ -135,8 +135,10 @@ class Trainer:
         """Places of the levels that train one after another, in their order.
 
         Raises:
-            OptionError: The model trains as a whole.
+            OptionError: The model trains as a whole, or nothing of it trains by steps.
         """
+        if not self._stages:
+            raise OptionError("this model has nothing to train by steps. Leave --parallel out")
         if any(stage.whole for stage in self._stages):
             raise OptionError(
                 "this model trains as a whole: it has a single level, or splits that need scores first. "

@@ -251,6 +251,10 @@ def test_a_finished_run_is_trained_for_longer(run: Path) -> None:
         ([*MRCNF, "--steps", "1", "--set", "data.name=x"], "use --data"),
         ([*MRCNF, "--steps", "1", "--set", "pixels=actnorm"], "pixel transform"),
         ([*MRCNF, "--steps", "1", "--config", "none.yaml"], "none.yaml"),
+        (
+            [*MRCNF, "--steps", "1", "--parallel", "levels", "--set", "training.order=jointly"],
+            "order=jointly",
+        ),
         (["evaluate", "nowhere"], "not a run folder"),
         (["sample", "nowhere", "-o", "x.png"], "not a run folder"),
         (["sample", "nowhere", "--temperature", "hot"], "--temperature"),

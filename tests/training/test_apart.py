@@ -117,6 +117,11 @@ def test_what_cannot_train_apart_is_refused(start: Start, tmp_path: Path) -> Non
         flowzoo.train("mrcnf", images, steps=2, options=TINY, parallel="levels", device="cpu")
     with pytest.raises(OptionError, match="at least 1; got 0"):
         Apart(0)
+    with pytest.raises(OptionError, match="order=jointly"):
+        flowzoo.train("mrcnf", "digits", steps=2, training={"order": "jointly"}, parallel="levels")
+    with pytest.raises(OptionError, match=r"nothing to train.*--parallel"):
+        start(tmp_path / "run", apart=Apart(), model="gaussian", options={}, training=SEPARATELY)
+    assert not (tmp_path / "run").exists()
     with pytest.raises(OptionError, match="depend on each other"):
         flowzoo.train("glow", "digits", steps=2, parallel="levels", device="cpu")
     start(tmp_path / "run")

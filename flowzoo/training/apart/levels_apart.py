@@ -7,7 +7,7 @@ import os
 import queue
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -58,6 +58,19 @@ class Apart:
     def __post_init__(self) -> None:
         if self.jobs is not None and self.jobs < 1:
             raise OptionError(f"jobs is how many levels train at the same time, at least 1; got {self.jobs}")
+
+
+def require_no_other_order(training: Mapping[str, Any]) -> None:
+    """Refuse options of a training, as they were given, that ask for levels that train together.
+
+    Raises:
+        OptionError: They do.
+    """
+    if training.get("order") == "jointly":
+        raise OptionError(
+            "training.order=jointly trains all levels together, and parallel levels trains each one alone. "
+            "Leave one of the two out"
+        )
 
 
 @dataclass
