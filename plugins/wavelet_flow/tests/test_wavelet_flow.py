@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 import flowzoo
+from flowzoo.errors import OptionError
 from flowzoo.testing import brute_force_log_prob, randomise
 
 GLOW = {"steps": 2, "network": {"hidden": 4}}
@@ -30,3 +32,8 @@ def test_levels_train_on_their_own_and_leave_one_pixel_in_the_end() -> None:
     model = flowzoo.create_model("wavelet-flow", (3, 8, 8), levels=4, bijector=GLOW, last=GLOW)
     assert model.separable
     assert model.latent_shapes == ((9, 4, 4), (9, 2, 2), (9, 1, 1), (3, 1, 1))
+
+
+def test_a_halo_without_crops_is_refused() -> None:
+    with pytest.raises(OptionError, match=r"halo=2.*crop"):
+        flowzoo.create_model("wavelet-flow", (1, 8, 8), levels=2, bijector=GLOW, last=GLOW, halo=2)

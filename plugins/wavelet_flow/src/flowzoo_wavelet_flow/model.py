@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from flowzoo.api import Added, Builder, CascadeOptions, Level, Shape, Spec, cascade_model
+from flowzoo.api import Added, Builder, CascadeOptions, Level, OptionError, Shape, Spec, cascade_model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class WaveletFlowOptions(CascadeOptions):
         int | None,
         Field(
             ge=0,
-            description="Width of the border around a tile. None: as wide as the bijector sees; "
+            description="With crop: width of the border around a tile. None: as wide as the bijector sees; "
             "a narrower one biases the loss.",
         ),
     ] = None
@@ -44,7 +44,7 @@ def build_wavelet_flow(image_shape: Shape, builder: Builder, *, options: Wavelet
 
     Raises:
         ShapeError: Height or width cannot be halved ``levels - 1`` times.
-        OptionError: The bijector cannot be trained on crops.
+        OptionError: The bijector cannot be trained on crops, or there is a halo without crops.
 
     References:
         Yu, Derpanis and Brubaker, "Wavelet Flow: Fast Training of High Resolution Normalizing Flows", 2020.
@@ -53,4 +53,9 @@ def build_wavelet_flow(image_shape: Shape, builder: Builder, *, options: Wavelet
         cropped = {"size": options.crop, "halo": options.halo, "at_once": options.at_once}
         crops = Spec("crops", inner=options.bijector, **cropped)
         options = replace(options, bijector=crops)
+    elif options.halo is not None:
+        raise OptionError(
+            f"halo={options.halo} is the border around a crop, and there is no crop. "
+            "Set crop, such as crop=32, or leave halo out"
+        )
     return cascade_model(image_shape, builder, options=options)
