@@ -37,6 +37,8 @@ class Settings:
         budget: Length of the training: ``{"steps": N}`` or ``{"seconds": N}``.
         seed: Seed of the training.
         out: Run folder.
+        grown: The model that the run grew from whose settings these are; None for all others. It is no
+            setting, and a training that repeats the run needs it too.
     """
 
     options: dict[str, Any]
@@ -48,6 +50,7 @@ class Settings:
     budget: Mapping[str, Any] | None = None
     seed: Any = None
     out: Path | None = None
+    grown: str | None = None
 
 
 def read_settings(
@@ -65,7 +68,7 @@ def read_settings(
     Raises:
         OptionError: The file is no YAML mapping, or an assignment is not allowed.
     """
-    values = {} if config is None else _read(config)
+    values, grown = ({}, None) if config is None else _read(config)
     for assignment in assignments:
         key, separator, text = assignment.partition("=")
         if not separator or not key.strip():
@@ -77,25 +80,26 @@ def read_settings(
             if name in elsewhere:
                 raise OptionError(f"--set {assignment}: '{name}' cannot be set like this; {elsewhere[name]}")
         _assign(values, keys, value, assignment)
-    return _sorted(values)
+    return replace(_sorted(values), grown=grown)
 
 
-def _read(config: Path) -> dict[str, Any]:
-    """Return the settings of a file or a run."""
+def _read(config: Path) -> tuple[dict[str, Any], str | None]:
+    """Return the settings of a file or a run, and the model that the run grew from."""
     if not config.is_dir():
-        return names_to_values(read_yaml(config), str(config))
+        return names_to_values(read_yaml(config), str(config)), None
     from flowzoo.data.given import IN_MEMORY
     from flowzoo.experiment.settings import settings_of
     from flowzoo.registry.added import with_added
     from flowzoo.registry.loader import default_registry
     from flowzoo.runfolder import RunFolder
 
-    asked = RunFolder(config).read().experiment
+    record = RunFolder(config).read()
+    asked = record.experiment
     options = with_added(default_registry(), "model", asked.model, asked.options)
     settings = settings_of(replace(asked, options=options))
     if settings["data"] == IN_MEMORY:
         del settings["data"]
-    return settings
+    return settings, None if record.grown is None else record.grown.model
 
 
 def _sorted(values: dict[str, Any]) -> Settings:

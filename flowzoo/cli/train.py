@@ -198,8 +198,14 @@ def train(
         else:
             logs = log_options(log or None, log_samples)
             if print_config:
-                _print(experiment)
+                _print(experiment, grow or settings.grown)
                 return
+            if grow is None and settings.grown is not None:
+                raise OptionError(
+                    f"{config} grew from {settings.grown}, and without --grow all levels would train. Add "
+                    f"--grow {word(settings.grown)}, or print the settings to a file with --print-config and "
+                    "train with that file"
+                )
             with _saying_what_is_kept(out, leader), TrainingBar() as bar:
                 record = start_run(
                     out,
@@ -250,7 +256,7 @@ def _experiment(
     )
 
 
-def _print(experiment: Experiment) -> None:
+def _print(experiment: Experiment, grown: str | None) -> None:
     import yaml
 
     from flowzoo.cli.streams import results
@@ -261,6 +267,8 @@ def _print(experiment: Experiment) -> None:
     registry = default_registry()
     resolve(registry, registry.find("model", experiment.model), experiment.options)  # refuses wrong ones
     resolve(registry, registry.find("dataset", experiment.data), experiment.data_options)
+    if grown is not None:
+        results().write(f"# add --grow {word(grown)} to train the finer levels alone\n")
     results().write(yaml.safe_dump(settings_of(experiment), sort_keys=False))
 
 

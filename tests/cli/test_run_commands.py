@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from flowzoo.cli.app import app
 from flowzoo.cli.settings import read_settings
 from flowzoo.evaluation import floor, report
-from flowzoo.runfolder import RunFolder
+from flowzoo.runfolder import Grown, RunFolder
 
 MRCNF = ["train", "mrcnf", "--data", "digits", "--out", "x"]
 TINY = [
@@ -189,6 +189,22 @@ def test_a_run_is_a_file_of_settings_that_the_command_line_overrides(run: Path, 
     assert asked.budget == {"steps": 9}
     assert asked.training == before.training.model_dump()
     assert asked.options == {**before.options, "levels": 1}
+
+
+def test_the_settings_of_a_run_that_grew_name_the_model_that_it_needs(run: Path, tmp_path: Path) -> None:
+    grew = RunFolder(tmp_path / "grew")
+    grew.path.mkdir()
+    grew.write(replace(RunFolder(run).read(), grown=Grown("runs/small ones", 1, "")))
+    again = ["train", "--config", grew.path, "--out", tmp_path / "again"]
+    refused = flowzoo(*again)
+    assert refused.exit_code == 2
+    assert "--grow 'runs/small ones'" in refused.stderr
+    assert not (tmp_path / "again").exists()
+    assert "runs/other" in flowzoo(*again, "--grow", "runs/other").stderr  # the one that was given is read
+    printed = flowzoo(*again, "--print-config").stdout
+    assert "--grow 'runs/small ones'" in printed
+    (tmp_path / "settings.yaml").write_text(printed)
+    assert read_settings(tmp_path / "settings.yaml", []) == replace(read_settings(grew.path, []), grown=None)
 
 
 def test_a_training_that_a_file_describes_ends_like_the_run_that_it_came_from(
