@@ -203,8 +203,8 @@ def train(
             if grow is None and settings.grown is not None:
                 raise OptionError(
                     f"{config} grew from {settings.grown}, and without --grow all levels would train. Add "
-                    f"--grow {word(settings.grown)}, or print the settings to a file with --print-config and "
-                    "train with that file"
+                    f"--grow {word(settings.grown)}. If all are to train, print the settings to a file with "
+                    "--print-config, and train with that file"
                 )
             with _saying_what_is_kept(out, leader), TrainingBar() as bar:
                 record = start_run(
