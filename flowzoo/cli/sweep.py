@@ -103,7 +103,7 @@ def _made(asked: Sweep, out: Path) -> list[Trial]:
         raise OptionError(
             f"there is no sweep in {out}; name its folder with --out, or leave out --show to begin"
         )
-    return Study(asked, out).trials()
+    return Study(asked, out, writes=False).trials()
 
 
 def _said(result: Result) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -109,6 +110,76 @@ def test_an_interruption_loses_nothing_and_the_trial_goes_on_with_its_values(
     assert after[3].values == before[3].values
     assert len({tuple(trial.values.items()) for trial in after}) == 6
     assert len(run_sweep(read_sweep(write(), trials=7), tmp_path / "out")) == 7
+
+
+@pytest.mark.parametrize("lost", ["a part of a line", "its end", "almost all"])
+def test_a_file_whose_last_line_is_incomplete_loses_that_line_alone(
+    write: Callable[..., Path], tmp_path: Path, made_up: type[MadeUpRunner], lost: str
+) -> None:
+    out = tmp_path / "out"
+    before = run_sweep(read_sweep(write(trials=2)), out)
+    file = out / study.FILE
+    whole = file.read_bytes()
+    kept = {"a part of a line": whole[:-25], "its end": whole[:-1], "almost all": whole[:30]}[lost]
+    file.write_bytes(kept)
+
+    seen = study.Study(read_sweep(write()), out, writes=False).trials()
+    assert file.read_bytes() == kept, "only a sweep that goes on mends the file"
+    after = run_sweep(read_sweep(write(trials=3)), out)
+
+    expected = {"a part of a line": ["finished", "running"], "its end": ["finished"] * 2, "almost all": []}
+    assert [trial.state for trial in seen] == expected[lost]
+    assert [trial.values for trial in seen] == [trial.values for trial in after[: len(seen)]]
+    assert after[:1] == before[:1] or lost == "almost all"
+    assert [trial.state for trial in after] == ["finished"] * 3
+    assert study.Study(read_sweep(write()), out).trials() == after
+
+
+def test_a_trial_whose_beginning_was_interrupted_gets_all_of_its_values(
+    write: Callable[..., Path], tmp_path: Path, made_up: type[MadeUpRunner]
+) -> None:
+    out = tmp_path / "out"
+    run_sweep(read_sweep(write(trials=1)), out)
+    file = out / study.FILE
+    lines = file.read_text().splitlines(keepends=True)
+    (begun,) = (place for place, line in enumerate(lines) if "training.batch_size" in line)
+    file.write_text("".join(lines[:begun]))
+
+    (trial,) = run_sweep(read_sweep(write(trials=1)), out)
+
+    assert set(trial.values) == set(FILE["search"])
+    assert trial.state == "finished"
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        (lambda lines: [lines[0], b"\0\xff\n", *lines[1:]], "in line 2. .*delete this line"),
+        (lambda lines: [lines[0], b"[1]\n", *lines[1:]], "in line 2. .*delete this line"),
+        (lambda lines: [lines[0], b'{"op_code": 4}\n', *lines[1:]], "not of a study"),
+    ],
+)
+def test_a_damaged_file_is_one_line_and_stays_as_it_is(
+    write: Callable[..., Path],
+    tmp_path: Path,
+    made_up: type[MadeUpRunner],
+    damage: Callable[[list[bytes]], list[bytes]],
+    named: str,
+) -> None:
+    out = tmp_path / "out"
+    run_sweep(read_sweep(write(trials=1)), out)
+    file = out / study.FILE
+    file.write_bytes(b"".join(damage(file.read_bytes().splitlines(keepends=True))))
+    left = file.read_bytes()
+
+    for shown in ([], ["--show"]):
+        done = CliRunner().invoke(app, ["sweep", str(write()), "--out", str(out), *shown])
+
+        assert done.exit_code == 2
+        assert study.FILE in done.stderr
+        assert re.search(named, done.stderr)
+        assert done.stderr.count("\n") == 1
+    assert file.read_bytes() == left
 
 
 def test_bad_trials_are_pruned_and_the_best_is_found(
