@@ -230,6 +230,14 @@ def test_the_study_of_another_file_is_refused(
         ({"search": {"blocks": {"low": 4, "high": 4}}}, "the range is empty"),
         ({"search": {"blocks": {"low": 0, "high": 4, "log": True}}}, "above 0"),
         ({"search": {"blocks": {"low": 1, "hihg": 4}}}, "did you mean 'high'"),
+        ({"search": {"blocks": {"low": 4, "high": 10**400}}}, "'blocks': high is too large"),
+        ({"search": {"blocks": [4, -(10**400)]}}, "'blocks': a number is too large"),
+        ({"search": {"blocks": {"low": 4, "high": 8, "step": 3}}}, "do not end at 8; set high to 7 or 10"),
+        ({"search": {"training.average": {"low": 0.1, "high": 0.35, "step": 0.1}}}, "to 0.3 or 0.4"),
+        (
+            {"search": {"training.average": {"low": 0.1, "high": 0.9, "step": 1e-30}}},
+            "step 1e-30 is too small",
+        ),
         ({"search": {"normalise": ["standardise"]}}, "two values"),
         ({"search": {"normalise": ["standardise", "bleach"]}}, "'normalise', value bleach"),
         ({"search": {"training.learning_rat": {"low": 0.1, "high": 0.2}}}, "did you mean 'learning_rate'"),
@@ -246,6 +254,13 @@ def test_mistakes_in_a_file_are_one_line(
         read_sweep(write(**changes))
 
     assert "\n" not in str(raised.value)
+
+
+def test_steps_that_end_at_high_are_taken_as_they_are_written(write: Callable[..., Path]) -> None:
+    # As floats, three times 0.1 is more than 0.3.
+    searched = {"training.average": {"low": 0.0, "high": 0.3, "step": 0.1}}
+
+    assert read_sweep(write(search=searched)).space["training.average"].examples == (0.0, 0.3)
 
 
 def test_without_optuna_the_command_to_install_it_is_named(
