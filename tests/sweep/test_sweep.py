@@ -208,6 +208,30 @@ def test_trials_that_all_fail_end_the_sweep(
     assert len(made_up.ran) == 5
 
 
+def test_the_exit_status_tells_whether_each_trial_of_a_search_failed(
+    write: Callable[..., Path], tmp_path: Path, made_up: type[MadeUpRunner]
+) -> None:
+    def searched(trials: int, *more: str) -> tuple[int, str]:
+        command = ["sweep", str(write()), "--out", str(tmp_path / "out"), "--trials", str(trials), *more]
+        done = CliRunner().invoke(app, command)
+        return done.exit_code, done.stderr
+
+    said = f"each trial of this search failed; for the reasons: flowzoo bench report {tmp_path / 'out'}\n"
+    made_up.fails = True
+    assert searched(2) == (1, said)
+    assert searched(2, "--json", "--plot", str(tmp_path / "sweep.png")) == (1, said)
+    assert searched(2, "--show") == (0, "")
+    made_up.fails = False
+    assert searched(3) == (0, "")
+    assert searched(3) == (0, "")
+    made_up.fails = True
+    assert searched(4) == (1, said)
+
+    first_five = CliRunner().invoke(app, ["sweep", str(write()), "--out", str(tmp_path / "other")])
+    assert first_five.exit_code == 1
+    assert "the first 5 trials failed" in first_five.stderr
+
+
 def test_the_study_of_another_file_is_refused(
     write: Callable[..., Path], tmp_path: Path, made_up: type[MadeUpRunner]
 ) -> None:
