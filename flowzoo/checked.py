@@ -1,4 +1,4 @@
-"""Calls of parts that check the shapes of results, so that an error names the right part.
+"""Calls of parts that check what comes back, so that an error names the right part.
 
 Code that calls a part uses these functions. Otherwise torch would broadcast a wrong shape silently, or the
 mistake would appear later, and the error would name another part.
@@ -6,15 +6,19 @@ mistake would appear later, and the error would name another part.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from flowzoo.bijector import ConditionalBijector
 from flowzoo.call import Call
-from flowzoo.errors import ShapeError
+from flowzoo.dequantisation import Dequantisation, Uniform
+from flowzoo.errors import NumericalError, PluginError, ShapeError
 from flowzoo.origin import name_of, origin_of
-from flowzoo.shapes import Images, PerImage
+from flowzoo.shapes import Images, IntegerImages, PerImage
 
 
 def forward(
@@ -25,7 +29,7 @@ def forward(
     Raises:
         ShapeError: It returned another shape than its interface states.
     """
-    z, log_det = part(x, context, call)
+    z, log_det = _pair(part, part(x, context, call), "z and log_det")
     require_shape(part, "z", z, x.shape)
     require_shape(part, "log_det", log_det, x.shape[:1])
     return z, log_det
@@ -35,7 +39,8 @@ def forward_with_contributions(
     part: ConditionalBijector, x: Images, contributions: Images, context: Images | None, call: Call
 ) -> tuple[Images, Images]:
     """Call a bijector for the contributions of its ``log_det``; errors as in :func:`forward`."""
-    z, grown = part.forward_with_contributions(x, contributions, context, call)
+    found = part.forward_with_contributions(x, contributions, context, call)
+    z, grown = _pair(part, found, "z and contributions")
     require_shape(part, "z", z, x.shape)
     require_shape(part, "contributions", grown, x.shape)
     return z, grown
@@ -55,17 +60,62 @@ def loss(part: ConditionalBijector, x: Images, context: Images | None, call: Cal
     return found
 
 
+def noise(part: Dequantisation, images: IntegerImages, bins: int, call: Call) -> tuple[Images, PerImage]:
+    """Draw noise; arguments and result as :meth:`~flowzoo.dequantisation.Dequantisation.forward`.
+
+    The values are checked outside of training alone, since reading them would wait for a GPU in every step.
+
+    Raises:
+        ShapeError: It returned another shape than its interface states.
+        NumericalError: The noise or its density is not finite.
+        PluginError: The noise leaves the bin, so what is computed from it is no bound.
+    """
+    u, log_q = _pair(part, part(images, bins, call), "u and log q")
+    require_shape(part, "u", u, tuple(images.shape))
+    require_shape(part, "log q", log_q, images.shape[:1])
+    if not call.training and type(part) is not Uniform and u.numel():
+        low, high, least, most = torch.stack([*u.aminmax(), *log_q.to(u).aminmax()]).tolist()
+        for what, ends in (("noise", (low, high)), ("log q of its noise", (least, most))):
+            if not all(map(math.isfinite, ends)):
+                raise NumericalError(f"{name_of(part)} returned {what} that is not finite")
+        if low < -_ROUNDING or high > 1 + _ROUNDING:
+            raise PluginError(
+                f"{name_of(part)} returned noise between {low:.3g} and {high:.3g}, outside [0, 1]: it "
+                f"leaves the bin, and the figure would be no bound. {_MISTAKE}"
+            )
+    return u, log_q
+
+
 def require_shape(part: nn.Module, what: str, found: Tensor, shape: tuple[int, ...]) -> None:
     """Refuse a part's result with a wrong shape.
 
     Raises:
-        ShapeError: The shape is wrong; the message names the part.
+        ShapeError: It is no tensor, or its shape is wrong; the message names the part.
     """
+    if not isinstance(found, Tensor):
+        raise ShapeError(
+            f"{name_of(part)} returned a {type(found).__name__} as {what}, not a tensor. {_MISTAKE}"
+        )
     if found.shape != shape:
         raise ShapeError(
             f"{name_of(part)} returned {what} of shape {tuple(found.shape)}, expected {tuple(shape)}. "
-            "This is a mistake in the component: report it to its author"
+            f"{_MISTAKE}"
         )
+
+
+def _pair(part: nn.Module, found: Any, what: str) -> tuple[Any, Any]:
+    if not isinstance(found, tuple) or len(found) != 2:
+        size = f" of {len(found)}" if isinstance(found, tuple) else ""
+        raise ShapeError(
+            f"{name_of(part)} returned a {type(found).__name__}{size}, expected a tuple of {what}. {_MISTAKE}"
+        )
+    return found
+
+
+_MISTAKE = "This is a mistake in the component: report it to its author"
+
+_ROUNDING = 1e-6
+"""How far noise may leave its bin by rounding."""
 
 
 def who_declares(part: ConditionalBijector, declares: Callable[[ConditionalBijector], bool]) -> str:

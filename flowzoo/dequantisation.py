@@ -94,7 +94,7 @@ def dequantise(images: IntegerImages, bins: int, call: Call = EVALUATION) -> Ima
 def add_noise(images: IntegerImages, u: Images, bins: int) -> Images:
     """Return ``(a + u) / M`` in ``[0, 1)``; ``u`` in ``[0, 1]``."""
     # The largest noise in single precision, so that a + u does not round to the next integer.
-    x = (_widened(images) + u.clamp(max=1.0 - torch.finfo(torch.float32).eps / 2)) / bins
+    x = (_widened(images) + u.clamp(0.0, 1.0 - torch.finfo(torch.float32).eps / 2)) / bins
     # In single precision (255 + u) / 256 rounds to 1 where u is close to 1.
     return x.clamp(max=1.0 - torch.finfo(x.dtype).eps / 2)
 

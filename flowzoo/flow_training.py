@@ -9,8 +9,8 @@ from typing import SupportsIndex
 import torch
 from torch import Tensor
 
+from flowzoo import checked
 from flowzoo.call import EVALUATION, Call
-from flowzoo.checked import require_shape
 from flowzoo.dequantisation import add_noise, check_integers
 from flowzoo.errors import DataError, OptionError, ShapeError
 from flowzoo.flow_values import NO_LABEL, Dequantised, Labels, given_labels, in_unit_interval
@@ -38,7 +38,7 @@ class TrainableStack(BeginsPasses, LevelStack):
 
         Raises:
             DataError: The images are not such integers.
-            ShapeError: The dequantisation returned another shape than its interface states.
+            ShapeError, NumericalError, PluginError: As :func:`flowzoo.checked.noise`.
         """
         # Where the images lie: reading values back from a GPU would wait for it.
         check_integers(images, self.bins)
@@ -46,9 +46,7 @@ class TrainableStack(BeginsPasses, LevelStack):
 
     def _add_noise(self, images: IntegerImages, call: Call) -> Dequantised:
         images = images.to(self.device, non_blocking=self.device.type == "cuda")
-        u, log_q = self.dequantisation(images, self.bins, call)
-        require_shape(self.dequantisation, "u", u, tuple(images.shape))
-        require_shape(self.dequantisation, "log q", log_q, images.shape[:1])
+        u, log_q = checked.noise(self.dequantisation, images, self.bins, call)
         return Dequantised(add_noise(images, u, self.bins), log_q)
 
     @one_pass

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 from torch import Tensor
 
-from flowzoo.errors import SavedModelError
+from flowzoo.errors import FlowzooError, SavedModelError
 from flowzoo.files import write_atomically
 from flowzoo.formats import Format, FormatError
 from flowzoo.training.faults import Faults
@@ -113,6 +114,23 @@ def load_checkpoint(path: Path) -> tuple[Position, dict[str, dict[str, Tensor]]]
     return position, groups
 
 
+@contextmanager
+def restoring(path: Path) -> Iterator[None]:
+    """Say which file is damaged if what is restored from its tensors does not fit.
+
+    Raises:
+        SavedModelError: A tensor is missing, or has another shape.
+    """
+    try:
+        yield
+    except (IndexError, KeyError, RuntimeError, ValueError) as error:
+        if isinstance(error, FlowzooError):
+            raise
+        raise SavedModelError(
+            f"the checkpoint {path} is damaged: a tensor is missing or has another shape. {FORMAT.remedy}"
+        ) from error
+
+
 def parse_checkpoint(data: bytes) -> tuple[Position, dict[str, dict[str, Tensor]]]:
     """Return what :func:`load_checkpoint` does, from the bytes of a file that was just written."""
     size = int.from_bytes(data[:8], "little")
@@ -141,9 +159,15 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Set an optimiser to the state that :func:`optimiser_tensors` returned."""
+    """Set an optimiser to the state that :func:`optimiser_tensors` returned.
+
+    Raises:
+        KeyError: A parameter lacks a tensor that another one has.
+    """
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         index, name = key.split(".", 1)
         state.setdefault(int(index), {})[name] = tensor
+    if len({frozenset(values) for values in state.values()}) > 1:
+        raise KeyError("optimiser")
     optimiser.load_state_dict({**optimiser.state_dict(), "state": state})

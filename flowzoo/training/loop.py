@@ -123,6 +123,7 @@ class TrainingLoop:
         self._began = self._validated = self._clock()
         self._saved = time.monotonic()
         self._validation_seconds = 0.0
+        self._validation_problem = ""
         self._probe: Probe | None = None
 
     def restore(self, saved: TensorGroups) -> None:
@@ -180,8 +181,8 @@ class TrainingLoop:
                 self._save_checkpoint()
         if self.position.best is None and not self._stage.scoring:
             raise NumericalError(
-                f"{self._stage.name}: no validation gave a finite figure; see {self._around.folder.log}, "
-                "and try a lower training.learning_rate"
+                f"{self._stage.name}: no validation gave a finite figure{self._validation_problem}. See "
+                f"{self._around.folder.log}, and try a lower training.learning_rate"
             )
         return self.position
 
@@ -312,6 +313,7 @@ class TrainingLoop:
             bits, error = validate(self._step.average.flow, self._around.dataset, self._options, report)
         except NumericalError as problem:
             self._reports.log(self.position, {"validation_error": str(problem)})
+            self._validation_problem = f": {problem}"
             return False
         self._reports.validation(self.position, bits, error)
         if self.position.best is None or bits < self.position.best or self._opposed():

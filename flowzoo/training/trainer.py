@@ -26,7 +26,7 @@ from flowzoo.registry.saving import load_model, save_model
 from flowzoo.runfolder import NEW_RUN, RunFolder
 from flowzoo.scoring import Scores, fit_splits, gather_scores, scored_levels
 from flowzoo.training.apart.join import join_levels
-from flowzoo.training.checkpoint import Position, TensorGroups, load_checkpoint, save_checkpoint
+from flowzoo.training.checkpoint import Position, TensorGroups, load_checkpoint, restoring, save_checkpoint
 from flowzoo.training.clock import clock_of
 from flowzoo.training.compiled_loss import require_compiler
 from flowzoo.training.labels import require_labels
@@ -194,8 +194,9 @@ class Trainer:
             SavedModelError: The file is damaged.
         """
         self._begun, saved = load_checkpoint(path)
-        self._flow.load_state_dict(saved["model"])
-        self._generator.set_state(saved["generator"]["state"])
+        with restoring(path):
+            self._flow.load_state_dict(saved["model"])
+            self._generator.set_state(saved["generator"]["state"])
 
     def restore(self, then: Provenance | None) -> None:
         """Let :meth:`train` continue from the checkpoint, if there is one.
@@ -218,10 +219,11 @@ class Trainer:
                 "it was edited, or a very early flowzoo wrote it. Undo the edit, or start a new run"
             )
         flow = self._flow_of(self._stages[position.stage])
-        flow.load_state_dict(saved["model"])
+        with restoring(self._folder.checkpoint):
+            flow.load_state_dict(saved["model"])
+            self._generator.set_state(saved["generator"]["state"])
         if then is not None:
             self._check(flow, position, then)
-        self._generator.set_state(saved["generator"]["state"])
         self._batches.restore(position.batches)
         self._restored = position, saved
 
@@ -296,7 +298,8 @@ class Trainer:
                 left = budget.less(position.first_pass * stage.share)
                 loop = TrainingLoop(flow, stage, left, position, around)
                 if saved is not None:
-                    loop.restore(saved)
+                    with restoring(self._folder.checkpoint):
+                        loop.restore(saved)
                 try:
                     position = loop.run(checkpointed)
                 finally:

@@ -285,6 +285,16 @@ def test_a_damaged_probe_of_a_checkpoint_is_one_line(run: Path) -> None:
         assert "is damaged" in refused(lambda: resume(run))
 
 
+@pytest.mark.parametrize("group", ["model", "average", "optimiser", "generator"])
+def test_a_checkpoint_that_lacks_a_tensor_is_one_line(run: Path, group: str) -> None:
+    path = run / "checkpoint.safetensors"
+    position, groups = load_checkpoint(path)
+    name = next(iter(groups[group]))
+    left = {key: value for key, value in groups[group].items() if key != name}
+    save_checkpoint(path, position, {**groups, group: left})
+    assert "is damaged: a tensor is missing" in refused(lambda: resume(run))
+
+
 def test_a_plugin_that_is_gone_is_named(install: Install, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLOWZOO_PLUGINS", "")
     default_registry.cache_clear()

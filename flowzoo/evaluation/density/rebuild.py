@@ -19,6 +19,8 @@ from flowzoo.shapes import IntegerImages
 
 FIRST_PASS_IMAGES = 512
 
+_POWERS = (2, 4, 8, 16, 32)
+
 
 @dataclass(frozen=True)
 class Rebuilt:
@@ -38,11 +40,22 @@ class Rebuilt:
 
 
 def smaller_sizes(flow: Flow) -> Iterator[tuple[int, int]]:
-    """Yield heights and widths of the image's proportions below its own, the largest first."""
+    """Yield heights and widths of the image's proportions below its own, the largest first.
+
+    For images that are not square, sizes of about these proportions follow that can be halved several times.
+    """
     _, height, width = flow.image_shape
     steps = math.gcd(height, width)
-    for step in range(steps - 1, 0, -1):
-        yield height * step // steps, width * step // steps
+    exact = [(height * step // steps, width * step // steps) for step in range(steps - 1, 0, -1)]
+    yield from exact
+    if height != width:
+        halved = {
+            (side * rows, side * max(1, round(rows * width / height)))
+            for side in _POWERS
+            for rows in range(1, height // side + 1)
+        }
+        fitting = {(rows, columns) for rows, columns in halved if rows < height and columns < width}
+        yield from sorted(fitting - set(exact), key=math.prod, reverse=True)
 
 
 def rebuild(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,11 +13,14 @@ from torch import Tensor
 from flowzoo.call import EVALUATION, Call
 from flowzoo.data.load import load_dataset
 from flowzoo.dequantisation import Dequantisation
+from flowzoo.errors import NumericalError, PluginError, ShapeError
 from flowzoo.evaluation.density import judge
 from flowzoo.evaluation.likelihood import Likelihood, evaluate_likelihood
 from flowzoo.flow import Flow
 from flowzoo.registry.models import create_model
 from tests.testing.broken.dequantisations import Leaning, without_the_sigmoid
+
+Change = Callable[[Any], Any]
 
 
 class WithoutTheSigmoid(Leaning):
@@ -35,6 +40,37 @@ def measured(noise: Dequantisation, **options: Any) -> Likelihood:
     flow = Flow((1, 8, 8), list(parts.levels), parts.pixels, 17, noise)
     flow.initialise([load_dataset("digits").split("train").take(range(512))])
     return evaluate_likelihood(flow, load_dataset("digits").split("test"), limit=12, **options)
+
+
+class Changed(Leaning):
+    """Noise whose draw, and whose log q, are changed by a function each."""
+
+    def __init__(self, draw: Change = lambda u: u, density: Change = lambda log_q: log_q) -> None:
+        super().__init__()
+        self.draw, self.density = draw, density
+
+    def forward(self, images: Tensor, bins: int, call: Call = EVALUATION) -> tuple[Tensor, Tensor]:
+        u, log_q = super().forward(images, bins, call)
+        return self.draw(u), self.density(log_q)
+
+
+@pytest.mark.parametrize(
+    ("noise", "error", "message"),
+    [
+        (Changed(lambda u: 2 * u, lambda q: q - 64 * math.log(2)), PluginError, "leaves the bin"),
+        (Changed(lambda u: u + 0.5), PluginError, "outside"),
+        (Changed(lambda u: -u), PluginError, "outside"),
+        (Changed(lambda u: u * math.nan), NumericalError, "noise that is not finite"),
+        (Changed(density=lambda q: q * math.inf), NumericalError, "log q of its noise that is not finite"),
+        (Changed(density=lambda q: 0.0), ShapeError, "a float as log q, not a tensor"),
+    ],
+)
+def test_noise_that_is_none_is_blamed_before_there_is_a_figure(
+    noise: Dequantisation, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message) as caught:
+        measured(noise)
+    assert "Changed" in str(caught.value)
 
 
 @pytest.mark.parametrize("samples", [1, 3])

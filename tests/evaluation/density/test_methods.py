@@ -130,6 +130,14 @@ def test_sizes_that_a_recipe_refuses_are_passed_over() -> None:
         assert rebuild(flow, load_dataset("digits").split("test"), (7, 7), seed=0, trained=trained) is None
 
 
+def test_sizes_of_oblong_images_can_be_halved_too() -> None:
+    found = list(smaller_sizes(create_model("glow", (1, 12, 20), bins=17, seed=0, levels=1)))
+    assert found[:3] == [(9, 15), (6, 10), (3, 5)]
+    assert (8, 12) in found
+    assert (4, 8) in found
+    assert all(rows < 12 and columns < 20 for rows, columns in found)
+
+
 def test_what_fits_is_taken_where_not_all_of_the_trained_weights_fit() -> None:
     flow = create_model("gaussian", (1, 8, 8), bins=17, seed=0)
     split = load_dataset("digits").split("test")
