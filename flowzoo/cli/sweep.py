@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flowzoo.cli.choose import JsonOption
-from flowzoo.cli.console import console, print_json, say, table
+from flowzoo.cli.console import complain, console, print_json, say, table
 from flowzoo.cli.subject import DeviceOption
 from flowzoo.errors import OptionError
 from flowzoo.files import write_text
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 SHOWN = 10
 """Number of the best trials that are shown."""
+
+ALL_FAILED = 1
+"""Exit status where each trial failed, as that of flowzoo bench run where a cell failed."""
 
 
 def sweep(
@@ -53,7 +56,8 @@ def sweep(
 
     Each trial is a cell of the benchmark: it leaves a record, which flowzoo bench report reads. Trials are
     chosen by bits/dim of validation images; test images are never read. Repeat the command to continue an
-    interrupted search, or with a larger --trials to extend it. Ctrl-C loses nothing.
+    interrupted search, or with a larger --trials to extend it. Ctrl-C loses nothing. The exit
+    status is 1 if each trial of this search failed.
 
     A file: {model: glow, data: digits, budget: {seconds: 60}, trials: 30, search: {training.learning_rate:
     {low: 1e-4, high: 1e-2, log: true}, levels: {low: 1, high: 3}, joint.network.hidden: [16, 32]}}. All keys:
@@ -67,33 +71,48 @@ def sweep(
     asked = read_sweep(file, trials=trials, minutes=minutes)
     if plot is not None:
         check_plot(plot)
-    made = _made(asked, out) if show else _search(asked, out, jobs, device)
+    made, failed = (_made(asked, out), False) if show else _search(asked, out, jobs, device)
     best = sorted(
         (each for each in made if each.bits_per_dim is not None and each.state == "finished"),
         key=lambda each: each.bits_per_dim or 0.0,
     )
-    if plot is not None:
+    if plot is not None and (best or not failed):
         _draw(asked, best, made, plot)
     if as_json:
         print_json([asdict(trial) for trial in made])
-        return
+    else:
+        _print(asked, best, made, out)
+    if failed:
+        complain(f"each trial of this search failed; for the reasons: flowzoo bench report {word(out)}")
+        raise typer.Exit(ALL_FAILED)
+
+
+def _print(asked: Sweep, best: Sequence[Trial], made: Sequence[Trial], out: Path) -> None:
     _print_table(asked, best)
     states = [trial.state for trial in made]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
-    say(f"{len(made)} trials in {out}: {counts or 'none yet'}")
+    say(f"{len(made)} trial{'s' if len(made) != 1 else ''} in {out}: {counts or 'none yet'}")
     if best:
         _keep_best(asked, best[0], out)
 
 
-def _search(asked: Sweep, out: Path, jobs: int, device: str) -> list[Trial]:
+def _search(asked: Sweep, out: Path, jobs: int, device: str) -> tuple[list[Trial], bool]:
+    """Return all trials, and whether each that ended now failed, or each of all if none ended now."""
     from flowzoo.cli.suite_progress import SuiteProgress
-    from flowzoo.sweep.run import run_sweep
+    from flowzoo.sweep.run import SweepError, run_sweep
     from flowzoo.sweep.study import FILE
 
     before = _made(asked, out) if (out / FILE).is_file() else []
-    done = sum(trial.state != "running" for trial in before)
-    with SuiteProgress(asked.name, max(0, (asked.asked.trials or 0) - done), _said) as progress:
-        return run_sweep(asked, out, jobs=jobs, device=device, watcher=progress)
+    done = {trial.number for trial in before if trial.state != "running"}
+    with SuiteProgress(asked.name, max(0, (asked.asked.trials or 0) - len(done)), _said) as progress:
+        try:
+            made = run_sweep(asked, out, jobs=jobs, device=device, watcher=progress)
+        except SweepError as error:
+            complain(f"error: {error}")
+            raise typer.Exit(ALL_FAILED) from error
+    ended = [trial for trial in made if trial.state != "running"]
+    judged = [trial for trial in ended if trial.number not in done] or ended
+    return made, bool(judged) and all(trial.state == "failed" for trial in judged)
 
 
 def _made(asked: Sweep, out: Path) -> list[Trial]:
@@ -103,7 +122,7 @@ def _made(asked: Sweep, out: Path) -> list[Trial]:
         raise OptionError(
             f"there is no sweep in {out}; name its folder with --out, or leave out --show to begin"
         )
-    return Study(asked, out).trials()
+    return Study(asked, out, writes=False).trials()
 
 
 def _said(result: Result) -> str:

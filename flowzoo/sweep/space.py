@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from flowzoo.errors import OptionError, did_you_mean
 
 _KEYS = ("low", "high", "log", "step")
+
+_LARGEST = 10**15 - 1
+"""The largest integer. Optuna computes with floats, which have no place for more than 15 digits."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,8 @@ def _parse(name: str, given: Any) -> Searched:
             raise OptionError(f"search '{name}': the range lacks '{key}'")
     numbers = {key: given[key] for key in ("low", "high", "step") if given.get(key) is not None}
     for key, value in numbers.items():
+        if isinstance(value, int) and abs(value) > _LARGEST:
+            raise OptionError(f"search '{name}': {key} is too large; give a number of 15 digits at most")
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise OptionError(f"search '{name}': {key} must be a number, got {value!r:.60}")
     log = given.get("log", False)
@@ -117,14 +123,36 @@ def _range(name: str, numbers: Mapping[str, float], log: bool) -> Range:
         raise OptionError(f"search '{name}': a range with log needs a low above 0, got {low:g}")
     if step is not None and (log or not 0 < step <= high - low):
         raise OptionError(f"search '{name}': step must be positive, fit into the range, and goes without log")
+    if step is not None:
+        _require_whole_steps(name, low, high, step)
     whole = all(isinstance(each, int) for each in numbers.values())
     return Range(low, high, log, step, whole)
+
+
+def _require_whole_steps(name: str, low: float, high: float, step: float) -> None:
+    first, distance = _exact(low), _exact(step)
+    steps = (_exact(high) - first) / distance
+    if steps > _LARGEST:
+        raise OptionError(f"search '{name}': step {step:g} is too small for the range; give a larger one")
+    if steps.denominator > 1:
+        below, above = (first + many * distance for many in (math.floor(steps), math.ceil(steps)))
+        raise OptionError(
+            f"search '{name}': steps of {step:.15g} from {low:.15g} do not end at {high:.15g}; "
+            f"set high to {float(below):.15g} or {float(above):.15g}"
+        )
+
+
+def _exact(number: float) -> Fraction:
+    """Return a number as it is written: 0.1 is a tenth, not the nearest float."""
+    return Fraction(str(number))
 
 
 def _choice(name: str, given: list[Any]) -> Choice:
     plain = all(each is None or isinstance(each, str | bool | int | float) for each in given)
     if not plain:
         raise OptionError(f"search '{name}': a list holds texts, numbers or truth values")
+    if any(isinstance(each, int) and abs(each) > _LARGEST for each in given):
+        raise OptionError(f"search '{name}': a number is too large; give 15 digits at most")
     if len(given) < 2 or len({(type(each), each) for each in given}) < len(given):
         raise OptionError(f"search '{name}': a list needs two values or more, none of them twice")
     return Choice(tuple(given))

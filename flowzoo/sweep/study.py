@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from flowzoo.errors import OptionError
 from flowzoo.shell import word
+from flowzoo.sweep.journal import Journal, damaged
 from flowzoo.sweep.settings import Sweep
 from flowzoo.sweep.space import Range, Searched
 
@@ -46,25 +47,24 @@ class Study:
         sweep: The sweep.
         folder: The folder, which exists.
         parallel: Whether several trials run at the same time.
+        writes: Whether what happens is written. Without it, another process may work in the folder.
 
     Raises:
-        OptionError: Optuna is not installed, or the folder holds the study of another file.
+        OptionError: Optuna is not installed, the folder holds the study of another file, or its file is
+            damaged.
+        FileError: The folder cannot be written.
     """
 
-    def __init__(self, sweep: Sweep, folder: Path, *, parallel: bool = False) -> None:
+    def __init__(self, sweep: Sweep, folder: Path, *, parallel: bool = False, writes: bool = True) -> None:
         require_optuna()
         import optuna
-        from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        path = folder / FILE
-        backend = JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path)))
         self._optuna = optuna
         self._space = {name: _distribution(optuna, each) for name, each in sweep.space.items()}
         self._study = optuna.create_study(
             study_name="sweep",
-            storage=JournalStorage(backend),
+            storage=_storage(folder / FILE, writes),
             direction="minimize",
             load_if_exists=True,
             pruner=_pruner(optuna, sweep),
@@ -81,6 +81,9 @@ class Study:
         self._study.sampler = optuna.samplers.TPESampler(
             seed=seed, n_startup_trials=_STARTUP, constant_liar=parallel
         )
+        for trial in self._study.get_trials(deepcopy=False):
+            if trial.state == optuna.trial.TrialState.RUNNING:
+                self._complete(trial)
 
     def trials(self) -> list[Trial]:
         """Return all trials in their order."""
@@ -100,7 +103,7 @@ class Study:
             bits_per_dim: Its figure.
         """
         frozen = self._study.get_trials(deepcopy=False)[number]
-        trial = self._optuna.trial.Trial(self._study, frozen._trial_id)
+        trial = self._running(frozen)
         if step not in frozen.intermediate_values:
             trial.report(bits_per_dim, step)
         return bool(trial.should_prune())
@@ -111,6 +114,17 @@ class Study:
         as_theirs = {"finished": states.COMPLETE, "pruned": states.PRUNED, "failed": states.FAIL}[state]
         value = bits_per_dim if state == "finished" else None
         self._study.tell(number, value, state=as_theirs)
+
+    def _complete(self, frozen: Any) -> None:
+        """Draw the values that a trial lacks because its beginning was interrupted."""
+        lacking = {name: each for name, each in self._space.items() if name not in frozen.params}
+        if lacking:
+            trial = self._running(frozen)
+            for name, distribution in lacking.items():
+                trial._suggest(name, distribution)
+
+    def _running(self, frozen: Any) -> Any:
+        return self._optuna.trial.Trial(self._study, frozen._trial_id)
 
     def _read(self, trial: Any) -> Trial:
         states = self._optuna.trial.TrialState
@@ -133,6 +147,19 @@ def require_optuna() -> None:
     """
     if find_spec("optuna") is None:
         raise OptionError("flowzoo sweep needs Optuna: pip install 'flowzoo[sweep]'")
+
+
+def _storage(path: Path, writes: bool) -> Any:
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import BaseJournalBackend
+
+    BaseJournalBackend.register(Journal)
+    journal = Journal(path, writes=writes)
+    try:
+        return JournalStorage(journal)
+    except (LookupError, TypeError, ValueError, AttributeError, AssertionError, RuntimeError) as error:
+        # Each line is JSON, but Optuna cannot replay one.
+        raise damaged(path, ": it has lines that are not of a study") from error
 
 
 def _distribution(optuna: Any, searched: Searched) -> Any:

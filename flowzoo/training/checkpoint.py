@@ -93,7 +93,8 @@ def save_checkpoint(path: Path, position: Position, groups: TensorGroups) -> Non
         for group, tensors in groups.items()
         for name, tensor in tensors.items()
     }
-    write_atomically(path, save(flat, metadata={"position": json.dumps(asdict(position))}))
+    metadata = {"position": json.dumps(asdict(position)), "tensors": str(len(flat))}
+    write_atomically(path, save(flat, metadata=metadata))
 
 
 def load_checkpoint(path: Path) -> tuple[Position, dict[str, dict[str, Tensor]]]:
@@ -104,8 +105,11 @@ def load_checkpoint(path: Path) -> tuple[Position, dict[str, dict[str, Tensor]]]
     """
     try:
         with safe_open(path, framework="pt") as file:
-            position = FORMAT.read(json.loads((file.metadata() or {})["position"]), _POSITION)
+            metadata = file.metadata() or {}
+            position = FORMAT.read(json.loads(metadata["position"]), _POSITION)
             keys = file.keys()
+            if len(keys) != int(metadata.get("tensors", len(keys))):
+                raise ValueError(f"it has {len(keys)} tensors, not {metadata['tensors']}")
             groups = _grouped((key, file.get_tensor(key)) for key in keys)
     except FormatError as error:
         raise SavedModelError(f"the checkpoint {path} {error}") from error
@@ -159,15 +163,9 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Set an optimiser to the state that :func:`optimiser_tensors` returned.
-
-    Raises:
-        KeyError: A parameter lacks a tensor that another one has.
-    """
+    """Set an optimiser to the state that :func:`optimiser_tensors` returned."""
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         index, name = key.split(".", 1)
         state.setdefault(int(index), {})[name] = tensor
-    if len({frozenset(values) for values in state.values()}) > 1:
-        raise KeyError("optimiser")
     optimiser.load_state_dict({**optimiser.state_dict(), "state": state})

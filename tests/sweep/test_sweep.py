@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -111,6 +112,76 @@ def test_an_interruption_loses_nothing_and_the_trial_goes_on_with_its_values(
     assert len(run_sweep(read_sweep(write(), trials=7), tmp_path / "out")) == 7
 
 
+@pytest.mark.parametrize("lost", ["a part of a line", "its end", "almost all"])
+def test_a_file_whose_last_line_is_incomplete_loses_that_line_alone(
+    write: Callable[..., Path], tmp_path: Path, made_up: type[MadeUpRunner], lost: str
+) -> None:
+    out = tmp_path / "out"
+    before = run_sweep(read_sweep(write(trials=2)), out)
+    file = out / study.FILE
+    whole = file.read_bytes()
+    kept = {"a part of a line": whole[:-25], "its end": whole[:-1], "almost all": whole[:30]}[lost]
+    file.write_bytes(kept)
+
+    seen = study.Study(read_sweep(write()), out, writes=False).trials()
+    assert file.read_bytes() == kept, "only a sweep that goes on mends the file"
+    after = run_sweep(read_sweep(write(trials=3)), out)
+
+    expected = {"a part of a line": ["finished", "running"], "its end": ["finished"] * 2, "almost all": []}
+    assert [trial.state for trial in seen] == expected[lost]
+    assert [trial.values for trial in seen] == [trial.values for trial in after[: len(seen)]]
+    assert after[:1] == before[:1] or lost == "almost all"
+    assert [trial.state for trial in after] == ["finished"] * 3
+    assert study.Study(read_sweep(write()), out).trials() == after
+
+
+def test_a_trial_whose_beginning_was_interrupted_gets_all_of_its_values(
+    write: Callable[..., Path], tmp_path: Path, made_up: type[MadeUpRunner]
+) -> None:
+    out = tmp_path / "out"
+    run_sweep(read_sweep(write(trials=1)), out)
+    file = out / study.FILE
+    lines = file.read_text().splitlines(keepends=True)
+    (begun,) = (place for place, line in enumerate(lines) if "training.batch_size" in line)
+    file.write_text("".join(lines[:begun]))
+
+    (trial,) = run_sweep(read_sweep(write(trials=1)), out)
+
+    assert set(trial.values) == set(FILE["search"])
+    assert trial.state == "finished"
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        (lambda lines: [lines[0], b"\0\xff\n", *lines[1:]], "in line 2. .*delete this line"),
+        (lambda lines: [lines[0], b"[1]\n", *lines[1:]], "in line 2. .*delete this line"),
+        (lambda lines: [lines[0], b'{"op_code": 4}\n', *lines[1:]], "not of a study"),
+    ],
+)
+def test_a_damaged_file_is_one_line_and_stays_as_it_is(
+    write: Callable[..., Path],
+    tmp_path: Path,
+    made_up: type[MadeUpRunner],
+    damage: Callable[[list[bytes]], list[bytes]],
+    named: str,
+) -> None:
+    out = tmp_path / "out"
+    run_sweep(read_sweep(write(trials=1)), out)
+    file = out / study.FILE
+    file.write_bytes(b"".join(damage(file.read_bytes().splitlines(keepends=True))))
+    left = file.read_bytes()
+
+    for shown in ([], ["--show"]):
+        done = CliRunner().invoke(app, ["sweep", str(write()), "--out", str(out), *shown])
+
+        assert done.exit_code == 2
+        assert study.FILE in done.stderr
+        assert re.search(named, done.stderr)
+        assert done.stderr.count("\n") == 1
+    assert file.read_bytes() == left
+
+
 def test_bad_trials_are_pruned_and_the_best_is_found(
     write: Callable[..., Path], tmp_path: Path, made_up: type[MadeUpRunner]
 ) -> None:
@@ -137,6 +208,30 @@ def test_trials_that_all_fail_end_the_sweep(
     assert len(made_up.ran) == 5
 
 
+def test_the_exit_status_tells_whether_each_trial_of_a_search_failed(
+    write: Callable[..., Path], tmp_path: Path, made_up: type[MadeUpRunner]
+) -> None:
+    def searched(trials: int, *more: str) -> tuple[int, str]:
+        command = ["sweep", str(write()), "--out", str(tmp_path / "out"), "--trials", str(trials), *more]
+        done = CliRunner().invoke(app, command)
+        return done.exit_code, done.stderr
+
+    said = f"each trial of this search failed; for the reasons: flowzoo bench report {tmp_path / 'out'}\n"
+    made_up.fails = True
+    assert searched(2) == (1, said)
+    assert searched(2, "--json", "--plot", str(tmp_path / "sweep.png")) == (1, said)
+    assert searched(2, "--show") == (0, "")
+    made_up.fails = False
+    assert searched(3) == (0, "")
+    assert searched(3) == (0, "")
+    made_up.fails = True
+    assert searched(4) == (1, said)
+
+    first_five = CliRunner().invoke(app, ["sweep", str(write()), "--out", str(tmp_path / "other")])
+    assert first_five.exit_code == 1
+    assert "the first 5 trials failed" in first_five.stderr
+
+
 def test_the_study_of_another_file_is_refused(
     write: Callable[..., Path], tmp_path: Path, made_up: type[MadeUpRunner]
 ) -> None:
@@ -159,6 +254,14 @@ def test_the_study_of_another_file_is_refused(
         ({"search": {"blocks": {"low": 4, "high": 4}}}, "the range is empty"),
         ({"search": {"blocks": {"low": 0, "high": 4, "log": True}}}, "above 0"),
         ({"search": {"blocks": {"low": 1, "hihg": 4}}}, "did you mean 'high'"),
+        ({"search": {"blocks": {"low": 4, "high": 10**400}}}, "'blocks': high is too large"),
+        ({"search": {"blocks": [4, -(10**400)]}}, "'blocks': a number is too large"),
+        ({"search": {"blocks": {"low": 4, "high": 8, "step": 3}}}, "do not end at 8; set high to 7 or 10"),
+        ({"search": {"training.average": {"low": 0.1, "high": 0.35, "step": 0.1}}}, "to 0.3 or 0.4"),
+        (
+            {"search": {"training.average": {"low": 0.1, "high": 0.9, "step": 1e-30}}},
+            "step 1e-30 is too small",
+        ),
         ({"search": {"normalise": ["standardise"]}}, "two values"),
         ({"search": {"normalise": ["standardise", "bleach"]}}, "'normalise', value bleach"),
         ({"search": {"training.learning_rat": {"low": 0.1, "high": 0.2}}}, "did you mean 'learning_rate'"),
@@ -175,6 +278,13 @@ def test_mistakes_in_a_file_are_one_line(
         read_sweep(write(**changes))
 
     assert "\n" not in str(raised.value)
+
+
+def test_steps_that_end_at_high_are_taken_as_they_are_written(write: Callable[..., Path]) -> None:
+    # As floats, three times 0.1 is more than 0.3.
+    searched = {"training.average": {"low": 0.0, "high": 0.3, "step": 0.1}}
+
+    assert read_sweep(write(search=searched)).space["training.average"].examples == (0.0, 0.3)
 
 
 def test_without_optuna_the_command_to_install_it_is_named(

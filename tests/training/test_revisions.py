@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from flowzoo.errors import FlowzooError, SavedModelError
 from flowzoo.evaluation.diagnosis import diagnose_run
@@ -285,7 +287,16 @@ def test_a_damaged_probe_of_a_checkpoint_is_one_line(run: Path) -> None:
         assert "is damaged" in refused(lambda: resume(run))
 
 
-@pytest.mark.parametrize("group", ["model", "average", "optimiser", "generator"])
+def test_a_checkpoint_that_lacks_a_tensor_of_the_optimiser_is_one_line(run: Path) -> None:
+    path = run / "checkpoint.safetensors"
+    with safe_open(path, framework="pt") as file:
+        metadata, tensors = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  # a file is no mapping
+    del tensors["optimiser/0.exp_avg"]
+    save_file(tensors, path, metadata)
+    assert f"it has {len(tensors)} tensors, not {len(tensors) + 1}" in refused(lambda: resume(run))
+
+
+@pytest.mark.parametrize("group", ["model", "average", "generator"])
 def test_a_checkpoint_that_lacks_a_tensor_is_one_line(run: Path, group: str) -> None:
     path = run / "checkpoint.safetensors"
     position, groups = load_checkpoint(path)

@@ -165,6 +165,16 @@ def test_the_tolerance_bounds_the_error_of_the_inverse(tolerance: float) -> None
     torch.testing.assert_close(elementwise.inverse(y, raw), x, atol=tolerance, rtol=tolerance)
 
 
+@pytest.mark.parametrize("tolerance", [1e-6, 1e-10])
+def test_the_tolerance_holds_where_slopes_change_a_thousandfold(tolerance: float) -> None:
+    loose, tight = (MixtureCDF(8.0, LOGISTICS, each) for each in (tolerance, 1e-15))
+    generator = torch.Generator().manual_seed(0)
+    raw = 10 * torch.randn((100, loose.parameters, 8, 8), generator=generator, dtype=torch.float64)
+    raw[:, :2] = 0
+    y = torch.randn((100, 1, 8, 8), generator=generator, dtype=torch.float64)
+    torch.testing.assert_close(loose.inverse(y, raw), tight.inverse(y, raw), atol=tolerance, rtol=tolerance)
+
+
 def test_what_is_not_a_number_stays_none_and_harms_no_other() -> None:
     x, raw = values(count=4)
     y, _ = MAP.forward(x, raw)

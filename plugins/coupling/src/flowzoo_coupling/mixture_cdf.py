@@ -119,20 +119,30 @@ class Mixture:
         """
         with torch.no_grad():
             ends = self.means + torch.exp(self.log_scales) * y[:, None]
-            low, high = ends.amin(1), ends.amax(1)
-            # Newton's method squares the error that bisection leaves.
-            width = max(math.sqrt(tolerance), 8 * torch.finfo(y.dtype).eps)
-            # An infinite end, of parameters or values that overflowed, is no reason to go on for ever.
-            while bool(
-                (wide := high - low > width * torch.maximum(low.abs(), high.abs()).clamp(min=1.0)).any()
-            ):
-                middle = (low + high) / 2
-                above = self.bend(middle)[0] > y
-                # What has arrived stays, so that it does not depend on the other images of the batch.
-                low = torch.where(wide & ~above, middle, low)
-                high = torch.where(wide & above, middle, high)
+            least = max(tolerance, 8 * torch.finfo(y.dtype).eps)
+            # Newton's method squares the error that bisection leaves, where the slope hardly changes.
+            low, high = self._bisect(y, ends.amin(1), ends.amax(1), torch.full_like(y, math.sqrt(least)))
             x = self._newton((low + high) / 2, y).clamp(low, high)
-        return self._newton(x, y)
+            reach = least * x.abs().clamp(min=1.0)
+            far = (self.bend(x - reach)[0] > y) | (self.bend(x + reach)[0] < y)
+            if bool(far.any()):
+                low, high = self._bisect(y, low, high, torch.where(far, least, math.inf))
+                x = torch.where(far, (low + high) / 2, x)
+            low, high = torch.maximum(low, x - reach), torch.minimum(high, x + reach)
+        better = self._newton(x, y)
+        # The value stays where the solution is known to be; the gradients are those of Newton's step.
+        return better + (better.clamp(low, high) - better).detach()
+
+    def _bisect(self, y: Images, low: Images, high: Images, width: Images) -> tuple[Images, Images]:
+        """Halve intervals around solutions until they are as narrow as ``width``, relative beyond 1."""
+        # An infinite end, of parameters or values that overflowed, is no reason to go on for ever.
+        while bool((wide := high - low > width * torch.maximum(low.abs(), high.abs()).clamp(min=1.0)).any()):
+            middle = (low + high) / 2
+            above = self.bend(middle)[0] > y
+            # What has arrived stays, so that it does not depend on the other images of the batch.
+            low = torch.where(wide & ~above, middle, low)
+            high = torch.where(wide & above, middle, high)
+        return low, high
 
     def _newton(self, x: Images, y: Images) -> Images:
         """Return a better solution of ``logit(F(x)) = y``, which has the solution's gradients."""
