@@ -32,10 +32,15 @@ WHOLE = 0
 IMAGES = 4096
 
 ROWS = 32
-"""Number of images for each value of an image that is whitened as a whole."""
+"""Number of images for each value of an image that is whitened as a whole; fewer are few."""
 
 NOTICEABLE = 0.05
-"""Shrinkage above which a diagnosis advises more images."""
+"""Shrinkage above which training and a diagnosis advise more images."""
+
+FEW_IMAGES = (
+    "the whitening was fitted to few images, so it keeps less of the data's correlations. "
+    "Train on more images, or set normalise=standardise."
+)
 
 SIDE = 64
 """Number of places along a side of an image that the fit uses at most."""
@@ -129,6 +134,7 @@ class Whiten(ConditionalBijector, Fitted):
         self.first_pass = FirstPass("whiten")
         self._log_det = MatrixLogDet()
         self._inner_asks = True
+        self._rows_for_a_value = math.inf
 
     def extra_repr(self) -> str:
         return f"block={self.block}, kernel={tuple(self.slope.shape[2:])}"
@@ -243,11 +249,22 @@ class Whiten(ConditionalBijector, Fitted):
         self.intercept.copy_(fit.intercept)
         self.whitening.copy_(fit.whitening)
         self.shrinkage.fill_(fit.shrinkage)
+        self._rows_for_a_value = moments.count / (self.slope[0].numel() + len(self.intercept))
 
     def end_first_pass(self) -> None:
         """See :meth:`flowzoo.first_pass_end.EndsFirstPass.end_first_pass`."""
         super().end_first_pass()
         self._inner_asks = True
+
+    def remark(self) -> str:
+        """See :meth:`flowzoo.first_pass_end.EndsFirstPass.remark`."""
+        # Values without correlations are shrunk too, however many images there are.
+        few = self._rows_for_a_value < ROWS and self._shrunk() > NOTICEABLE
+        return FEW_IMAGES if few else ""
+
+    def _shrunk(self) -> float:
+        """Return the shrinkage; 0 for a single value, which has no correlations."""
+        return float(self.shrinkage) if self.slope[0].numel() + len(self.intercept) > 1 else 0.0
 
     def _first_pass(self, x: Images, given: Images | None, call: Call) -> tuple[Images, PerImage]:
         """Gather the fit, and let the inner bijector see the batch if it asks for one; no result is used."""
@@ -262,13 +279,9 @@ class Whiten(ConditionalBijector, Fitted):
         return z, log_det + own_log_det
 
     def _report(self, call: Call) -> None:
-        shrinkage = float(self.shrinkage)
-        advice = (
-            "the whitening was fitted to few images, so it keeps less of the data's correlations. "
-            "Train on more images, or set normalise=standardise."
-        )
+        shrinkage = self._shrunk()
         call.solver.find(
-            self, "whitening", {"shrinkage": shrinkage}, advice=[advice] if shrinkage > NOTICEABLE else []
+            self, "whitening", {"shrinkage": shrinkage}, advice=[FEW_IMAGES] if shrinkage > NOTICEABLE else []
         )
 
     def _as_one_place(self, given: Images) -> Tensor:

@@ -16,6 +16,7 @@ from flowzoo.errors import OptionError, SavedModelError
 from flowzoo.experiment.experiment import Experiment
 from flowzoo.experiment.log_options import LogOptions
 from flowzoo.experiment.settings import settings_of
+from flowzoo.first_pass_end import remarks
 from flowzoo.flow import Flow
 from flowzoo.origin import naming_the_component
 from flowzoo.registry.drift import refuse_drift
@@ -399,6 +400,8 @@ class Trainer:
                 report(done, total)
 
         flow.initialise(batches(), self._generator)
+        for remark in remarks(flow):
+            self._reporter.note(remark)
 
     def _work_report(self, work: str, step: int) -> WorkReport:
         before = Progress(

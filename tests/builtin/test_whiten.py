@@ -19,6 +19,7 @@ from flowzoo.builtin.moments import Moments
 from flowzoo.builtin.whiten import NOTICEABLE, Whiten
 from flowzoo.call import EVALUATION, Call, Ledger
 from flowzoo.errors import NotInitialisedError, NumericalError, ShapeError
+from flowzoo.first_pass_end import remarks
 from flowzoo.solving import Finding, Solving
 from tests.builtin.test_gaussian import covariance_of
 from tests.toys import OtherLoss
@@ -243,6 +244,11 @@ def test_few_images_shrink_what_is_kept_of_the_correlations_and_say_so(count: in
     whiten(x, None, Call(solver=Solving(findings=found)))
 
     assert (found[0].figures["shrinkage"] > NOTICEABLE) == advised == bool(found[0].advice)
+    assert remarks(whiten) == list(found[0].advice)
+
+
+def test_a_single_value_has_no_correlations_to_shrink() -> None:
+    assert remarks(fitted(Whiten(IdentityBijector(), (1, 2, 2)), noise(50, 1, 2, 2), None)) == []
 
 
 def test_gray_images_in_three_channels_have_a_density() -> None:

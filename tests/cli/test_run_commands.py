@@ -11,7 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from flowzoo.cli.app import app
@@ -226,6 +228,21 @@ def test_widening_a_network_takes_one_option() -> None:
     refused = flowzoo("show", "glow", "--image-shape", "1x8x8", "--set", "hidden=8")
     assert refused.exit_code == 2
     assert "joint.network.hidden" in refused.stderr
+
+
+@pytest.mark.parametrize(("whole", "said"), [(192, 1), (0, 0)])
+def test_training_says_that_images_are_few_for_the_whitening(tmp_path: Path, whole: int, said: int) -> None:
+    generator = np.random.default_rng(0)
+    for number in range(20):
+        pixels = generator.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    settings = (f"data.root={tmp_path}", "data.size=8", "levels=1", f"normalise.whole={whole}")
+    options = [word for setting in settings for word in ("--set", setting)]
+    result = flowzoo(
+        "train", "wavelet-flow", "--data", "images", "--steps", "1", *options, "--out", tmp_path / "run"
+    )
+    assert result.exit_code == 0, result.output
+    assert result.output.count("fitted to few images") == said
 
 
 @pytest.mark.parametrize(
