@@ -113,7 +113,7 @@ class CompiledLoss:
         if self._began is not None:
             self._note(f"{self._stage.name}: compiled in {time.monotonic() - self._began:.0f} s")
         self._began = self._uncompiled = None
-        return loss.detach()
+        return loss
 
     def _loss(self, images: IntegerImages, call: Call) -> Tensor:
         assert isinstance(call.generator, torch.Generator), "a step draws by one generator"

@@ -180,8 +180,9 @@ class TrainingLoop:
             elif time.monotonic() - self._saved > CHECKPOINT_SECONDS:
                 self._save_checkpoint()
         if self.position.best is None and not self._stage.scoring:
+            reason = f": {self._validation_problem}" if self._validation_problem else ""
             raise NumericalError(
-                f"{self._stage.name}: no validation gave a finite figure{self._validation_problem}. See "
+                f"{self._stage.name}: no validation gave a finite figure{reason}. See "
                 f"{self._around.folder.log}, and try a lower training.learning_rate"
             )
         return self.position
@@ -313,7 +314,7 @@ class TrainingLoop:
             bits, error = validate(self._step.average.flow, self._around.dataset, self._options, report)
         except NumericalError as problem:
             self._reports.log(self.position, {"validation_error": str(problem)})
-            self._validation_problem = f": {problem}"
+            self._validation_problem = str(problem)
             return False
         self._reports.validation(self.position, bits, error)
         if self.position.best is None or bits < self.position.best or self._opposed():

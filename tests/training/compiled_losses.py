@@ -108,7 +108,7 @@ def batch(flow: flowzoo.Flow, stage: Stage, loss: CompiledLoss, generator: torch
     solver = Solving(phase=stage.phase.name)
     call = Call(mode="train", generator=generator, ledger=Ledger(), solver=solver, labels=LABELS)
     value = loss.add_gradient(IMAGES, call, 0.5)
-    return [value, *(each.grad for each in flow.parameters() if each.grad is not None)]
+    return [value.detach(), *(each.grad for each in flow.parameters() if each.grad is not None)]
 
 
 def difference(found: Tensor, expected: Tensor) -> float:
