@@ -56,6 +56,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 ALLOWED_SKIPS = {
     "[dataset-celeba64-": "no Debian package has the files; tests/data/test_public_datasets.py makes some up",
     "[dataset-cifar10-": "no Debian package has the files; tests/data/test_public_datasets.py makes some up",
+    "[dataset-svhn-": "no Debian package has the files; tests/data/test_public_datasets.py makes some up",
     "[dataset-imagenet": "no Debian package has the files; tests/data/test_public_datasets.py makes some up",
     "[dataset-images-": "they are the user's own files; tests/data/test_images.py makes some up",
     "[dataset-wallpapers-": "needs unpacked packages; tests/data/test_wallpapers.py makes some up",

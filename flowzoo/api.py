@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from flowzoo.data.dataset import Dataset as Dataset
     from flowzoo.data.dataset import DatasetInfo as DatasetInfo
     from flowzoo.data.dataset import ImageSource as ImageSource
+    from flowzoo.data.decoded import decoded_in_memory as decoded_in_memory
     from flowzoo.data.flips import Flips as Flips
     from flowzoo.data.load import load_dataset as load_dataset
     from flowzoo.data.locate import Opened as Opened
@@ -189,6 +190,7 @@ _HOMES = {
     "Dataset": "flowzoo.data.dataset",
     "DatasetInfo": "flowzoo.data.dataset",
     "decode_all": "flowzoo.data.on_disk",
+    "decoded_in_memory": "flowzoo.data.decoded",
     "DecodedImages": "flowzoo.data.on_disk",
     "DensityAudit": "flowzoo.evaluation.density.outcome",
     "Dequantisation": "flowzoo.dequantisation",

@@ -14,18 +14,21 @@ from flowzoo.decoding import decode_explained, decode_image
 from flowzoo.errors import DataError
 
 
-def read_hub(repository: str, splits: Mapping[str, str], column: str = "image") -> dict[str, StoredImages]:
+def read_hub(
+    repository: str, splits: Mapping[str, str], column: str = "image", subset: str | None = None
+) -> dict[str, StoredImages]:
     """Download (or find in the library's cache) the images of a repository.
 
     Args:
         repository: ``"owner/name"`` on the hub.
         splits: For each split to read, the hub's name for it.
         column: Column of the table that holds the images.
+        subset: Name of the repository's subset (its *configuration*), if it has several.
 
     Raises:
         DataError: The library is not installed, the hub cannot be reached, or the data set has other columns.
     """
-    return _read(repository, {}, splits, column, repository)
+    return _read(repository, {} if subset is None else {"name": subset}, splits, column, repository)
 
 
 def read_parquet(files: Mapping[str, Sequence[Path]], column: str, where: str) -> dict[str, StoredImages]:

@@ -34,6 +34,7 @@ def open_images(
     splits: Mapping[str, tuple[str, ...]],
     *,
     repository: str | None,
+    subset: str | None = None,
     column: str = "image",
     fetch: str,
 ) -> Opened:
@@ -45,6 +46,8 @@ def open_images(
             files, ``<split>`` or ``<split>_...``, in upper or lower case; without it, the hub.
         splits: For each split to open, the names that files and folders may have for it; the hub's is first.
         repository: ``"owner/name"`` on the hub; None if it is not on the hub.
+        subset: Name of the repository's subset (its *configuration*), if it has several. In ``root``, it may
+            be a folder of this name.
         column: Column of the parquet files that holds the images.
         fetch: How to get the images, for errors.
 
@@ -57,8 +60,11 @@ def open_images(
                 f"{name} is not on the hub, so it needs the folder of its files: --set data.root=FOLDER on "
                 f"the command line, root=FOLDER in Python. To get the files, {fetch}"
             )
-        return Opened(_read_hub(repository, splits, column, fetch))
-    listing = list_folder(Path(root).expanduser())
+        return Opened(_read_hub(repository, subset, splits, column, fetch))
+    folder = Path(root).expanduser()
+    if subset is not None and (folder / subset).is_dir():
+        folder /= subset
+    listing = list_folder(folder)
     return open_folder(name, listing, splits, column=column, fix=f"To get the files, {fetch}")
 
 
@@ -172,10 +178,10 @@ def _unused(images: Sequence[str]) -> Counter[str]:
 
 
 def _read_hub(
-    repository: str, splits: Mapping[str, tuple[str, ...]], column: str, fetch: str
+    repository: str, subset: str | None, splits: Mapping[str, tuple[str, ...]], column: str, fetch: str
 ) -> dict[str, StoredImages]:
     try:
-        return read_hub(repository, {split: names[0] for split, names in splits.items()}, column)
+        return read_hub(repository, {split: names[0] for split, names in splits.items()}, column, subset)
     except DataError as reason:
         raise DataError(
             f"{reason}. To use files on this machine, {fetch}, and give the folder: --set data.root=FOLDER "

@@ -20,7 +20,7 @@ def unshuffled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     """Leave images in the order of their files, so that tests can tell which is which."""
     if "shuffled" not in request.keywords:
         # In this order: a module that is imported once the other is patched would keep what is patched in.
-        for module in ("cifar10", "on_disk"):
+        for module in ("decoded", "on_disk"):
             monkeypatch.setattr(f"flowzoo.data.{module}.shuffled", list)
 
 

@@ -22,7 +22,7 @@ def test_every_data_set_of_the_core_has_its_row():
     assert set(ROWS) == {component.name for component in default_registry().components("dataset")}
 
 
-@pytest.mark.parametrize("name", ["digits", "mnist-5k", "photos"])
+@pytest.mark.parametrize("name", ["digits", "lfw-subset", "mnist-5k", "photos"])
 def test_the_splits_are_as_large_as_stated(name):
     info = load_dataset(name).info
     stated = [int(size.replace(",", "")) for size in ROWS[name][2].split("/")]

@@ -13,6 +13,7 @@ from flowzoo.testing import check_component
 
 SHAPES = {  # what is stored: height, width, the images' column, the hub's names of the splits
     "cifar10": (32, 32, "img", {"train": "train", "test": "test"}),
+    "svhn": (32, 32, "image", {"train": "train", "test": "test"}),
     "imagenet32-oord": (32, 32, "image", {"train": "train", "test": "validation"}),
     "imagenet64-oord": (64, 64, "image", {"train": "train", "test": "validation"}),
     "imagenet32-box": (32, 32, "image", {"train": "train", "test": "validation"}),
@@ -21,12 +22,15 @@ SHAPES = {  # what is stored: height, width, the images' column, the hub's names
 }
 COUNTS = {"train": 20, "validation": 3, "test": 4}
 UNCUT = [name for name in SHAPES if name != "celeba64"]
-ON_DISK = [name for name in SHAPES if name != "cifar10"]
+ON_DISK = [name for name in SHAPES if name not in ("cifar10", "svhn")]
 BOTH_ORIGINS = {
     "cifar10": "uoft-cs/cifar10",
+    "svhn": "ufldl-stanford/svhn",
     "imagenet64-box": "sradc/imagenet_resized_64x64",
     "celeba64": "flwrlabs/celeba",
 }
+SUBSETS = {"svhn": {"name": "cropped_digits"}}
+"""What else the hub is asked for."""
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +168,13 @@ def test_a_missing_split_is_named(hub_folder, name):
     refused(rf"{theirs}-\*\.parquet.*hub", name, root=str(root))
 
 
+def test_a_copy_of_the_hub_with_several_subsets_is_read(hub_folder, pictures, tmp_path):
+    hub_folder("svhn", folder="copy/cropped_digits")
+    hub_folder("svhn", folder="copy/full_numbers", test=pictures["svhn"]["test"][:1])
+    dataset = load_dataset("svhn", root=str(tmp_path / "copy"))
+    assert dataset.info.sizes == {"train": 18, "validation": 2, "test": 4}
+
+
 @pytest.mark.parametrize("name", SHAPES)
 def test_an_empty_folder_is_refused_with_advice(tmp_path, name):
     refused(rf"{name}.*train-\*\.parquet", name, root=str(tmp_path))
@@ -261,8 +272,13 @@ def test_images_from_the_hub_are_those_of_its_files(monkeypatch, hub_folder, nam
         theirs: [str(path) for path in sorted(root.rglob(f"{theirs}-*.parquet"))]
         for theirs in SHAPES[name][3].values()
     }
-    hub = {BOTH_ORIGINS[name]: datasets.load_dataset("parquet", data_files=files)}
-    monkeypatch.setattr(datasets, "load_dataset", hub.__getitem__)
+    tables = datasets.load_dataset("parquet", data_files=files)
+
+    def load(repository, **options):
+        assert (repository, options) == (BOTH_ORIGINS[name], SUBSETS.get(name, {}))
+        return tables
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
     found = load_dataset(name)
     assert found.info == expected.info
     assert np.array_equal(images_of(found, "test"), images_of(expected, "test"))
@@ -272,7 +288,7 @@ def test_images_from_the_hub_are_those_of_its_files(monkeypatch, hub_folder, nam
 def test_a_hub_out_of_reach_is_one_line(monkeypatch, name):
     import datasets
 
-    def unreachable(repository):
+    def unreachable(repository, **options):
         raise ConnectionError(f"Couldn't reach '{repository}' on the Hub\nand a long story")
 
     monkeypatch.setattr(datasets, "load_dataset", unreachable)

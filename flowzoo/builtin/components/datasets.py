@@ -29,6 +29,13 @@ DATASETS = (
     ),
     Component(
         kind="dataset",
+        name="lfw-subset",
+        build="flowzoo.data.lfw_subset:build_lfw_subset",
+        summary="100 faces, grey, 24x24, to compare with, not to train on; needs scikit-image, no download",
+        reference="Huang, Ramesh, Berg and Learned-Miller, Labeled Faces in the Wild, 2007",
+    ),
+    Component(
+        kind="dataset",
         name="photos",
         build="flowzoo.data.photos:build_photos",
         summary="32x32 patches (or 16, 64) of eight photographs, colour; needs scikit-image, no download",
@@ -47,6 +54,14 @@ DATASETS = (
         build="flowzoo.data.cifar10:build_cifar10",
         summary="60,000 images of ten classes of objects, colour, 32x32",
         reference="Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
+        check=Check(shape=(3, 32, 32)),
+    ),
+    Component(
+        kind="dataset",
+        name="svhn",
+        build="flowzoo.data.svhn:build_svhn",
+        summary="99,289 digits of house numbers, colour, 32x32",
+        reference="Netzer et al., Reading Digits in Natural Images with Unsupervised Feature Learning, 2011",
         check=Check(shape=(3, 32, 32)),
     ),
     Component(
