@@ -7,7 +7,7 @@ mistake would appear later, and the error would name another part.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -18,7 +18,8 @@ from flowzoo.call import Call
 from flowzoo.dequantisation import Dequantisation, Uniform
 from flowzoo.errors import NumericalError, PluginError, ShapeError
 from flowzoo.origin import name_of, origin_of
-from flowzoo.shapes import Images, IntegerImages, PerImage
+from flowzoo.shapes import Images, IntegerImages, PerImage, as_shape
+from flowzoo.transform import ResolutionTransform
 
 
 def forward(
@@ -28,11 +29,29 @@ def forward(
 
     Raises:
         ShapeError: It returned another shape than its interface states.
+        PluginError: It changed what it was given.
     """
+    given = _Given(part, call, {"x": x, "context": context})
     z, log_det = _pair(part, part(x, context, call), "z and log_det")
+    given.require_unchanged()
     require_shape(part, "z", z, x.shape)
     require_shape(part, "log_det", log_det, x.shape[:1])
     return z, log_det
+
+
+def transform(part: ResolutionTransform, x: Images, call: Call) -> tuple[Images, PerImage]:
+    """Call a transform; arguments and result as :meth:`~flowzoo.transform.ResolutionTransform.forward`.
+
+    Raises:
+        ShapeError: It returned another shape than its interface states.
+        PluginError: It changed what it was given.
+    """
+    given = _Given(part, call, {"x": x})
+    y, log_det = _pair(part, part(x, call), "y and log_det")
+    given.require_unchanged()
+    require_shape(part, "y", y, (x.shape[0], *part.output_shape(as_shape(x.shape[1:]))))
+    require_shape(part, "log_det", log_det, x.shape[:1])
+    return y, log_det
 
 
 def forward_with_contributions(
@@ -48,7 +67,9 @@ def forward_with_contributions(
 
 def inverse(part: ConditionalBijector, z: Images, context: Images | None, call: Call) -> Images:
     """Invert a bijector; errors as in :func:`forward`."""
+    given = _Given(part, call, {"z": z, "context": context})
     x = part.inverse(z, context, call)
+    given.require_unchanged()
     require_shape(part, "an inverse", x, z.shape)
     return x
 
@@ -68,9 +89,12 @@ def noise(part: Dequantisation, images: IntegerImages, bins: int, call: Call) ->
     Raises:
         ShapeError: It returned another shape than its interface states.
         NumericalError: The noise or its density is not finite.
-        PluginError: The noise leaves the bin, so what is computed from it is no bound.
+        PluginError: The noise leaves the bin, or the images were changed, so what is computed from it is no
+            bound.
     """
+    given = _Given(part, call, {"images": images})
     u, log_q = _pair(part, part(images, bins, call), "u and log q")
+    given.require_unchanged()
     require_shape(part, "u", u, tuple(images.shape))
     require_shape(part, "log q", log_q, images.shape[:1])
     if not call.training and type(part) is not Uniform and u.numel():
@@ -84,6 +108,40 @@ def noise(part: Dequantisation, images: IntegerImages, bins: int, call: Call) ->
                 f"leaves the bin, and the figure would be no bound. {_MISTAKE}"
             )
     return u, log_q
+
+
+class _Given:
+    """The tensors that a part is given, which it must not change: others compute from them too.
+
+    They are compared outside of training alone, where they decide figures. An image that noise has changed
+    before it is added, or a context that the next level goes on with, would be another one than the figure's.
+
+    Args:
+        part: The part.
+        call: The call.
+        tensors: What the part is given, by name.
+    """
+
+    def __init__(self, part: nn.Module, call: Call, tensors: Mapping[str, Tensor | None]) -> None:
+        self._part = part
+        compares = not (call.training or torch.compiler.is_compiling() or torch.is_inference_mode_enabled())
+        self._versions = [
+            (name, each, each._version) for name, each in tensors.items() if compares and each is not None
+        ]
+
+    def require_unchanged(self) -> None:
+        """Refuse a part that has changed a tensor in place.
+
+        Raises:
+            PluginError: It has.
+        """
+        if any(tensor._version != version for _, tensor, version in self._versions):
+            # Two of them may be views of one tensor, and then both have changed.
+            names = " or ".join(name for name, _, _ in self._versions)
+            raise PluginError(
+                f"{name_of(self._part)} changed {names} in place, from which others compute too. It has to "
+                f"work on a copy. {_MISTAKE}"
+            )
 
 
 def require_shape(part: nn.Module, what: str, found: Tensor, shape: tuple[int, ...]) -> None:

@@ -131,10 +131,7 @@ class Level(BeginsPasses, nn.Module):
     def take_apart(self, x: Images, call: Call = EVALUATION) -> Parts:
         """Compute the steps before the conditional."""
         x = self._in_own_dtype(x)
-        transformed, transform_log_det = self.transform(x, call)
-        stated = (x.shape[0], *self.transform.output_shape(as_shape(x.shape[1:])))
-        checked.require_shape(self.transform, "y", transformed, stated)
-        checked.require_shape(self.transform, "log_det", transform_log_det, x.shape[:1])
+        transformed, transform_log_det = checked.transform(self.transform, x, call)
         y, joint_log_det = checked.forward(self.joint, transformed, None, call)
         kept, factored = self.split.split(y, call)
         return Parts(kept, factored, transform_log_det, joint_log_det)

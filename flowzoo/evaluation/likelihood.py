@@ -28,6 +28,7 @@ from flowzoo.evaluation.density.audit import SECONDS, audit_density
 from flowzoo.evaluation.density.figure import Figure
 from flowzoo.evaluation.density.outcome import DensityAudit
 from flowzoo.evaluation.findings import Findings, Row
+from flowzoo.evaluation.impossible import impossible
 from flowzoo.evaluation.notes import stated
 from flowzoo.evaluation.observer import SILENT, Observer
 from flowzoo.evaluation.pilot import calibrate_on_pilot
@@ -57,8 +58,10 @@ class Likelihood:
             probes, drawn for each image on its own, is part of it.
         valid: Whether the figure may be ranked: there are no ``objections``.
         objections: Why the figure must not be ranked: the density audit failed, or was left out
-            (``density``); nothing is known of what a log-determinant is worth (``exactness``); or a solver's
-            error was not measured, or is not small (:meth:`~flowzoo.evaluation.audit.Audit.is_small`).
+            (``density``); sums over the images are impossible for probabilities
+            (:mod:`~flowzoo.evaluation.impossible`); nothing is known of what a log-determinant is worth
+            (``exactness``); or a solver's error was not measured, or is not small
+            (:meth:`~flowzoo.evaluation.audit.Audit.is_small`).
         exactness: Exactness of the least exact log-determinant of the parts.
         estimated: Whether a log-determinant was an estimate. A bound may rest on an estimate too.
         joint_bits_per_dim: As ``bits_per_dim`` at one draw, with the proposals' density left out: that of the
@@ -175,6 +178,7 @@ def evaluate_likelihood(
     joint_values: list[Tensor] = []
     rows: dict[str, float] = {}
     batches = 0
+    log_q = 0.0
     for indices, images in sequence:
         generators = per_image_generators(seed, indices)
         solver = Solving(exact=use_exact, warm_start=warm_start, findings=found)
@@ -183,6 +187,7 @@ def evaluate_likelihood(
         _refuse_estimates(samples, ledger)
         values.append(bits_per_dim(drawn.log_prob, flow.dimensions, flow.bins).double().cpu())
         joint_values.append(bits_per_dim(drawn.joint, flow.dimensions, flow.bins).double().cpu())
+        log_q += drawn.log_q
         for name, total in drawn.rows.items():
             rows[name] = rows.get(name, 0.0) + total
         findings.take(found)
@@ -191,9 +196,13 @@ def evaluate_likelihood(
     seconds = time.monotonic() - began
     bits = torch.cat(values)
     standard_error = float(bits.std()) / math.sqrt(count) if count > 1 else None
+    # The noise of an estimate may well lead below 0, and is judged by its mean.
+    log_prob = 0.0 if ledger.estimated else -float(bits.sum()) * flow.dimensions * math.log(2.0)
+    refuted = tuple(impossible(log_prob, log_q))
 
     def likelihood(density: DensityAudit | None, audited: Audit | None, unjudged: str) -> Likelihood:
-        objections = tuple(_objections(ledger.exactness, density, audited, unjudged, standard_error))
+        found = _objections(ledger.exactness, density, audited, unjudged, standard_error)
+        objections = (*found, *refuted)
         return Likelihood(
             bits_per_dim=float(bits.mean()),
             standard_error=standard_error,
@@ -256,17 +265,20 @@ class _Drawn(NamedTuple):
         log_prob: Log-mean-exp of ``log p`` over the samples, ``(B,)``, nats.
         joint: Mean over the samples of ``log p`` without the proposals' density, ``(B,)``, nats.
         rows: Bits/dim by row, summed over the images.
+        log_q: Log-density of the noise of dequantisation, summed over samples and images, nats.
     """
 
     log_prob: PerImage
     joint: PerImage
     rows: dict[str, float]
+    log_q: float
 
 
 def _log_prob_of(flow: Flow, images: IntegerImages, samples: int, call: Call) -> _Drawn:
     found: list[PerImage] = []
     joint: list[PerImage] = []
     rows: dict[str, float] = {}
+    total_log_q = 0.0
     for _ in range(samples):
         x, log_q = flow.dequantise(images, call)
         terms = flow.terms(x, call)
@@ -275,6 +287,7 @@ def _log_prob_of(flow: Flow, images: IntegerImages, samples: int, call: Call) ->
         found.append(log_prob)
         joint.append(log_prob - _proposals(flow, terms))
         noise = {} if _is_uniform(flow) else {"dequantisation": -log_q}
+        total_log_q += 0.0 if _is_uniform(flow) else float(log_q.double().sum())
         for name, nats in (noise | _rows(terms)).items():
             bits = float(nats_to_bits(-nats, flow.dimensions).double().sum())
             rows[name] = rows.get(name, 0.0) + bits / samples
@@ -282,7 +295,7 @@ def _log_prob_of(flow: Flow, images: IntegerImages, samples: int, call: Call) ->
     if samples > 1:
         plain = torch.stack(found).mean(0)
         rows["gain of the samples"] = float(nats_to_bits(plain - log_prob, flow.dimensions).double().sum())
-    return _Drawn(log_prob, torch.stack(joint).mean(0), rows)
+    return _Drawn(log_prob, torch.stack(joint).mean(0), rows, total_log_q)
 
 
 def _proposals(flow: Flow, terms: FlowTerms) -> PerImage:

@@ -9,11 +9,13 @@ from dataclasses import replace
 
 import torch
 
+from flowzoo.dequantisation import Uniform
 from flowzoo.errors import NumericalError
 from flowzoo.evaluation.density.doubled import doubled
 from flowzoo.evaluation.density.figure import AuditedImages, Figure
-from flowzoo.evaluation.density.judge import NotSquare
+from flowzoo.evaluation.density.judge import NotItsParts, NotSquare
 from flowzoo.evaluation.density.maps import Settings
+from flowzoo.evaluation.density.noise import COMPARED, excess_of_noise
 from flowzoo.evaluation.density.outcome import (
     LATENT,
     PIXEL,
@@ -27,7 +29,10 @@ from flowzoo.evaluation.density.round_trip import image_errors, latent_error
 from flowzoo.evaluation.density.smaller import SmallerModels
 from flowzoo.evaluation.density.stopwatch import Stopwatch
 from flowzoo.evaluation.density.verdict import TIGHT_COSTS, Verdict
+from flowzoo.evaluation.impossible import NATS
+from flowzoo.flow import Flow
 from flowzoo.global_random import random_states_kept
+from flowzoo.origin import name_of
 from flowzoo.registry.plugin import one_line
 from flowzoo.solving import Solving
 
@@ -82,6 +87,7 @@ class _Audit:
         steps: list[tuple[str, Callable[[], None]]] = [
             ("an image alone", self._measure_alone),
             ("double precision", self._measure_in_double),
+            ("the noise of dequantisation", self._compare_noise),
             ("decode(encode(x))", self._go_and_return),
             ("encode(decode(z))", self._return_and_go),
             ("the Jacobian of encode", self._judge),
@@ -119,15 +125,31 @@ class _Audit:
                 "coarse for the model's weights, or the model depends on the precision"
             )
 
+    def _compare_noise(self) -> None:
+        if type(self._double.dequantisation) is Uniform:
+            return
+        excess = excess_of_noise(self._double, self._images.integers[:1], self._figure.seed)
+        if not excess <= NATS:
+            self._record.add_objection(
+                f"no density: log q of the noise ({name_of(self._double.dequantisation)}) is too low, by "
+                f"{excess / COMPARED:.3g} nats or more on average. Perhaps several draws lead to the same "
+                "noise, and log q counts only one of them"
+            )
+
     def _go_and_return(self) -> None:
-        x, settings = self._images.enter(self._double).x, self._there_and_back()
+        copied = copy.deepcopy(self._double)
+        x, there, back = (
+            self._images.enter(self._double).x,
+            self._there_and_back(self._double),
+            self._there_and_back(copied),
+        )
         allowed = SOLVED_PIXEL if self._figure.solved else PIXEL
-        errors = image_errors(self._double, x, settings)
-        if self._figure.solved and not settings.solver.tight and not float(errors.max()) <= allowed:
+        errors = image_errors(self._double, copied, x, there, back)
+        if self._figure.solved and not there.solver.tight and not float(errors.max()) <= allowed:
             # Large steps may be the reason. The worst image decides on tight ones, however long they take.
             worst = int(errors.argmax())
-            alone = replace(settings.of([worst]), solver=Solving(tight=True))
-            errors = image_errors(self._double, x[worst : worst + 1], alone)
+            alone = replace(there.of([worst]), solver=Solving(tight=True))
+            errors = image_errors(self._double, copied, x[worst : worst + 1], alone, alone)
         error = float(errors.max())
         self._record.note(round_trip=error)
         if not error <= allowed:
@@ -136,7 +158,7 @@ class _Audit:
             )
 
     def _return_and_go(self) -> None:
-        settings = self._there_and_back()
+        settings = self._there_and_back(self._double)
         try:
             error = latent_error(self._double, len(self._images), self._figure.seed, settings)
         except NumericalError as failure:
@@ -151,9 +173,9 @@ class _Audit:
         else:
             self._record.add_objection(f"no density: {problem}")
 
-    def _there_and_back(self) -> Settings:
-        """Return the settings of round trips: solvers run tightly if there is time."""
-        settings = self._images.enter(self._double).settings
+    def _there_and_back(self, flow: Flow) -> Settings:
+        """Return the settings of a copy's round trips: solvers run tightly if there is time."""
+        settings = self._images.enter(flow).settings
         passes = 2 * len(self._images) * TIGHT_COSTS
         if self._figure.solved and passes * self._pass_seconds <= self._seconds:
             return replace(settings, solver=Solving(tight=True))
@@ -166,3 +188,5 @@ class _Audit:
                 SmallerModels(verdict, self._images).judge(self._double)
         except NotSquare as problem:
             self._record.add_objection(f"no density: {problem}")
+        except NotItsParts as problem:
+            self._record.add_objection(f"could not be audited: {problem}")

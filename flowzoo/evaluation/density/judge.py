@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from flowzoo.evaluation.density.entrance import Entrance
@@ -19,7 +20,7 @@ from flowzoo.evaluation.density.jacobian import (
     rows_at_once,
     seconds_a_product,
 )
-from flowzoo.evaluation.density.maps import Settings, Whole, parts_of
+from flowzoo.evaluation.density.maps import Part, Settings, Whole, parts_of
 from flowzoo.evaluation.density.stopwatch import Stopwatch
 from flowzoo.flow import Flow
 
@@ -40,6 +41,9 @@ PRODUCT_COSTS = 3.0
 
 OPERATIONS_A_SECOND = 4e9
 """Operations per second of one core that decomposes matrices in double precision."""
+
+COMPOSED = 1e-6
+"""Largest relative difference of ``log N(z; 0, I)`` between a model and its parts, which compute the same."""
 
 Progress = Callable[[float], None]
 """Called with the fraction of the products that has been computed."""
@@ -79,6 +83,10 @@ class NotSquare(Exception):
     """The number of a model's latents differs from its number of values."""
 
 
+class NotItsParts(Exception):
+    """A model's latents differ from those that its parts compute, so it cannot be judged by them."""
+
+
 def judge(
     flow: Flow, entrance: Entrance, settings: Settings, exact: bool, seconds: float, progress: Progress
 ) -> Judged | None:
@@ -114,6 +122,7 @@ def judge(
         parts = [part for part in parts_of(flow, x, settings, exact=False) if part.start.shape[1]]
         found = _add_up(x, [*entrance.parts, *parts], budget)
         method = "by level"
+        _require_composition(whole, parts)
     if found is None:
         return None
     log_det, derivative = found
@@ -123,6 +132,18 @@ def judge(
         log_q = log_q - part.stated[:count]
         log_latents = log_latents - part.noise[:count]
     return Judged(method, settings, whole, stated - log_q, log_latents, log_det, log_q, derivative)
+
+
+def _require_composition(whole: Whole, parts: Sequence[Part]) -> None:
+    """Refuse a model whose latents are not those of its parts, such as one with a level that changes them."""
+    latents = whole.latents()
+    composed = sum((part.latents - part.noise for part in parts), torch.zeros_like(latents))
+    if not bool(((composed - latents).abs() <= COMPOSED * (1.0 + latents.abs())).all()):
+        raise NotItsParts(
+            "the latents differ from those that the transform, joint, split and conditional of each level "
+            "compute one after another. A level must do no more than that. Or allow more time "
+            "(--audit-seconds), so that the model is judged as a whole"
+        )
 
 
 def _is_hopeless(flow: Flow, x: Tensor, settings: Settings, seconds: float) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -13,18 +14,24 @@ from flowzoo.evaluation.density.maps import Settings
 from flowzoo.flow import Flow
 
 
-def image_errors(flow: Flow, x: Tensor, settings: Settings) -> Tensor:
+def image_errors(flow: Flow, copied: Flow, x: Tensor, there: Settings, back: Settings) -> Tensor:
     """Return the largest error of ``decode(encode(x))`` of each image, ``(N,)``.
 
-    What a stochastic transform draws is dropped on the way back, so ``x`` does not depend on it.
+    What a stochastic transform draws is dropped on the way back, so ``x`` does not depend on it. A copy of
+    the model decodes, after it has encoded other images. So a part that remembers what it encoded, instead of
+    computing it from the latents, does not pass.
 
     Args:
-        flow: The model, in float64.
+        flow: The model, in float64, which encodes.
+        copied: A copy of it, which decodes.
         x: ``(N, C, H, W)``, float64.
-        settings: Settings of both passes.
+        there: Settings of the model.
+        back: Settings of the copy.
     """
-    latents = flow.encode(x, settings.call())
-    return (flow.decode(latents, settings.call()) - x).abs().flatten(1).amax(1)
+    latents = [z.clone() for z in flow.encode(x, there.call())]
+    # Without tight steps, which would take long, and whose result is not needed.
+    copied.encode(x.flip(0, -1), replace(back, solver=replace(back.solver, tight=False)).call())
+    return (copied.decode(latents, back.call()) - x).abs().flatten(1).amax(1)
 
 
 def latent_error(flow: Flow, images: int, seed: int, settings: Settings) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from flowzoo.bijector import ConditionalBijector
+from flowzoo.bijector import ConditionalBijector, standard_normal_log_prob
 from flowzoo.builtin.affine import Affine
 from flowzoo.builtin.block_mean import BlockMean
 from flowzoo.builtin.identity import IdentityBijector, IdentityTransform
@@ -22,7 +22,7 @@ from flowzoo.call import EVALUATION, Call
 from flowzoo.errors import ShapeError
 from flowzoo.exactness import Exactness
 from flowzoo.flow import Flow
-from flowzoo.level import Level
+from flowzoo.level import Level, LevelTerms
 from flowzoo.shapes import Images, Shape
 from flowzoo.split import SplitPolicy
 from flowzoo.traits import BijectorTraits, TransformTraits
@@ -159,6 +159,60 @@ class Sinh(ConditionalBijector):
 
     def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
         return z.asinh()
+
+
+class Remembering(ConditionalBijector):
+    """``z = log |x - 0.1|``, which has no inverse, with one that knows the signs of the last ``x``.
+
+    Args:
+        own: Whether the part itself remembers them; otherwise all parts of the class do.
+    """
+
+    signs: Tensor | None = None
+
+    def __init__(self, own: bool) -> None:
+        super().__init__()
+        self.own = own
+
+    def forward(
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
+    ) -> tuple[Images, Tensor]:
+        (self if self.own else Remembering).signs = (x - 0.1).detach().sign()
+        log_size = (x - 0.1).abs().log()
+        return log_size, -log_size.flatten(1).sum(1)
+
+    def inverse(self, z: Images, context: Images | None = None, call: Call = EVALUATION) -> Images:
+        signs = 1.0 if self.signs is None or self.signs.shape != z.shape else self.signs
+        return 0.1 + signs * z.exp()
+
+
+class ChangesContext(Coupling):
+    """Halves its context, with which the next level goes on."""
+
+    def forward(
+        self, x: Images, context: Images | None = None, call: Call = EVALUATION
+    ) -> tuple[Images, Tensor]:
+        assert context is not None
+        context.mul_(0.5)
+        return super().forward(x, context, call)
+
+
+class Shrinking(Level):
+    """A level whose latents are a tenth of those that its parts compute."""
+
+    def forward(self, x: Images, call: Call = EVALUATION) -> tuple[Images | None, Images, LevelTerms]:
+        kept, z, terms = super().forward(x, call)
+        gained = standard_normal_log_prob(0.1 * z) - standard_normal_log_prob(z)
+        return kept, 0.1 * z, terms._replace(conditional=terms.conditional + gained)
+
+    def inverse(self, kept: Images | None, z: Images, call: Call = EVALUATION) -> Images:
+        return super().inverse(kept, 10.0 * z, call)
+
+
+def shrinking() -> Flow:
+    """Return a flow of one such level."""
+    level = Shrinking(IdentityTransform(), IdentityBijector(), KeepNothing(), Coupling())
+    return Flow(SHAPE, [level], Affine(2.0, -1.0), BINS)
 
 
 class BatchNorm(ConditionalBijector):

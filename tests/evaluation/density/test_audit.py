@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from flowzoo.data.dataset import ImageSource
 from flowzoo.data.memory import in_memory
+from flowzoo.errors import PluginError
 from flowzoo.evaluation.density.figure import audited_images
 from flowzoo.evaluation.density.outcome import CLOSED_FORM, DensityAudit
 from flowzoo.evaluation.likelihood import evaluate_likelihood
@@ -19,28 +21,34 @@ from tests.evaluation.density.planted import (
     BINS,
     SHAPE,
     BatchNorm,
+    ChangesContext,
     Coupling,
     Drawn,
     Estimated,
     Locked,
     Mistake,
     OldFunction,
+    Remembering,
     Sinh,
     WrongDerivative,
     drawing,
     dropping,
     flow_of,
+    shrinking,
 )
 
 COUNT = 40
 
 
-def audited(flow: Flow, **options: Any) -> DensityAudit:
-    generator = np.random.default_rng(0)
-    images = generator.integers(0, BINS, (3, COUNT, *SHAPE))
+def noise_images() -> ImageSource:
+    images = np.random.default_rng(0).integers(0, BINS, (3, COUNT, *SHAPE))
     splits = dict(zip(("train", "validation", "test"), images, strict=True))
     data = in_memory("noise", splits, bins=BINS, licence="", source="", pixels={"name": "affine"})
-    found = evaluate_likelihood(flow, data.split("test"), **options).density
+    return data.split("test")
+
+
+def audited(flow: Flow, **options: Any) -> DensityAudit:
+    found = evaluate_likelihood(flow, noise_images(), **options).density
     assert found is not None
     return found
 
@@ -165,9 +173,25 @@ OTHERS: dict[str, tuple[Callable[[], Flow], str]] = {
     "a proposal's density twice": (lambda: drawing(Drawn(2.0)), "level 0, transform"),
     "a proposal's density of the wrong sign": (lambda: drawing(Drawn(-1.0)), "the sign is wrong"),
     "what was drawn is not dropped": (lambda: drawing(Drawn(kept=True)), "decode(encode(x))"),
+    "an inverse that remembers": (lambda: flow_of(Remembering(own=True)), "decode(encode(x))"),
+    "an inverse that others remember": (lambda: flow_of(Remembering(own=False)), "decode(encode(x))"),
+    "a level that shrinks latents": (shrinking, "log_det off by"),
     "a lock": (lambda: flow_of(Locked()), "the model cannot be copied: TypeError"),
     "draws of its own": (lambda: drawing(Drawn(own=True)), "16 values are mapped to 32 latents"),
 }
+
+
+def test_a_part_that_changes_what_it_is_given_is_refused() -> None:
+    with pytest.raises(PluginError, match="ChangesContext changed x or context in place"):
+        audited(flow_of(ChangesContext(), conditional=True))
+
+
+def test_bits_per_dim_below_zero_are_impossible() -> None:
+    flows = planted(), planted(log_det=lambda right, *_: right + 90.0)
+    right, wrong = (evaluate_likelihood(flow, noise_images(), audit=False) for flow in flows)
+    assert wrong.bits_per_dim < 0.0 < right.bits_per_dim
+    assert not any("more probable than 1" in each for each in right.objections)
+    assert any("more probable than 1" in each for each in wrong.objections)
 
 
 def _missing(x: Any, z: Any) -> Any:
@@ -196,12 +220,7 @@ def test_an_estimate_is_compared_with_what_is_right() -> None:
 @pytest.mark.parametrize("draws", [1, 3])
 def test_an_audit_changes_neither_figure_nor_model_nor_random_states(draws: int) -> None:
     flow = flow_of(Coupling(), Coupling(odd=True))
-    generator = np.random.default_rng(0)
-    images = generator.integers(0, BINS, (3, COUNT, *SHAPE))
-    splits = dict(zip(("train", "validation", "test"), images, strict=True))
-    source = in_memory("noise", splits, bins=BINS, licence="", source="", pixels={"name": "affine"}).split(
-        "test"
-    )
+    source = noise_images()
     before = {name: value.clone() for name, value in flow.state_dict().items()}
     # Not Python's own, from which run-time type checkers draw.
     states = (torch.get_rng_state(), np.random.get_state()[1].tolist())  # type: ignore[index]

@@ -90,6 +90,60 @@ def test_a_wrong_log_q_is_found_and_blamed() -> None:
     assert any("dequantisation (WithoutTheSigmoid)" in each for each in found.objections)
 
 
+class Folded(Dequantisation):
+    """Gaussian noise around a point of the bin, reflected or wrapped into it; ``log q`` of the draw alone."""
+
+    def __init__(self, fold: Change, centre: float, sigma: float) -> None:
+        super().__init__()
+        self.fold, self.centre, self.sigma = fold, centre, sigma
+
+    @property
+    def title(self) -> str:
+        return "folded"
+
+    def forward(self, images: Tensor, bins: int, call: Call = EVALUATION) -> tuple[Tensor, Tensor]:
+        e = call.normal(images.double())
+        log_q = -0.5 * (e.square() + math.log(2 * math.pi)) - math.log(self.sigma)
+        return self.fold(self.centre + self.sigma * e), log_q.flatten(1).sum(1)
+
+
+def reflected(u: Tensor) -> Tensor:
+    return ((u + 1) % 2 - 1).abs()
+
+
+@pytest.mark.parametrize(
+    ("noise", "also"),
+    [
+        (Folded(lambda u: u % 1, 0.5, 1.0), "cannot be negative"),
+        (Folded(reflected, 0.5, 0.5), "cannot be negative"),
+        (Folded(reflected, 0.0, 0.1), ""),
+        (Folded(reflected, 0.0, 1e-3), ""),
+    ],
+)
+def test_draws_that_lead_to_the_same_noise_are_found(noise: Dequantisation, also: str) -> None:
+    found = measured(noise)
+
+    assert any("Folded" in each and "same noise" in each for each in found.objections), found.objections
+    assert any(also in each for each in found.objections)
+
+
+def test_noise_that_hardly_leaves_its_bin_passes() -> None:
+    assert measured(Folded(reflected, 0.5, 0.08)).objections == ()
+
+
+class Rounding(Leaning):
+    """Noise that simplifies the images before it is added to them."""
+
+    def forward(self, images: Tensor, bins: int, call: Call = EVALUATION) -> tuple[Tensor, Tensor]:
+        images.clamp_(max=8)
+        return super().forward(images, bins, call)
+
+
+def test_noise_that_changes_the_images_is_refused() -> None:
+    with pytest.raises(PluginError, match="Rounding changed images in place"):
+        measured(Rounding())
+
+
 def test_noise_with_more_draws_than_values_is_no_density() -> None:
     found = measured(DrawsTwice())
 

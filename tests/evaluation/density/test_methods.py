@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import flowzoo
+from flowzoo.builtin.affine import Affine
 from flowzoo.call import Call, per_image_generators
 from flowzoo.data.dataset import ImageSource
 from flowzoo.data.load import load_dataset
@@ -22,7 +23,7 @@ from flowzoo.evaluation.likelihood import evaluate_likelihood
 from flowzoo.flow import Flow
 from flowzoo.perturbation import randomise
 from flowzoo.registry.models import create_model
-from tests.evaluation.density.planted import Coupling, Drawn, Mistake, drawing, flow_of
+from tests.evaluation.density.planted import Coupling, Drawn, Mistake, drawing, flow_of, shrinking
 from tests.evaluation.toy_solver import Pendulum, pendulum_flow
 
 FIELD = {
@@ -51,6 +52,18 @@ def audited(flow: Flow, **options: Any) -> DensityAudit:
     found = evaluate_likelihood(flow, load_dataset("digits").split("test"), limit=12, **options).density
     assert found is not None
     return found
+
+
+def test_a_model_that_is_not_its_parts_is_not_judged_by_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = judge._add_up
+    monkeypatch.setattr(
+        judge, "_add_up", lambda x, maps, *rest: None if len(maps) == 1 else honest(x, maps, *rest)
+    )
+    source = load_dataset("digits").split("test")
+    digits = Flow((1, 8, 8), list(shrinking().levels), Affine(2.0, -1.0), 17)
+    found = evaluate_likelihood(digits, source, limit=4).density
+    assert found is not None
+    assert any("latents differ" in each for each in found.objections), found.objections
 
 
 @pytest.mark.parametrize("conditional", [False, True])
