@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from flowzoo.evaluation.image_bits import ImageBits
     from flowzoo.flow import Flow
 
+BITS = "bits/dim"
+"""Unit of likelihoods. A suite shows no figure in it as valid that was not audited."""
+
 NOT_AUDITED = "not audited: nothing has checked that it is a density"
 """The objection to a likelihood without an audit."""
 

@@ -279,6 +279,15 @@ def _data_is_right(entry: DataEntry) -> None:
 
 def _metric_is_right(entry: MetricEntry) -> None:
     _options_are_right("metric", entry.name, entry.options)
+    registry = default_registry()
+    if entry.label in registry.names("metric") and entry.label not in (
+        entry.name,
+        _address("metric", entry.name),
+    ):
+        raise OptionError(
+            f"metrics: '{entry.label}' is the name of another metric, so '{entry.name}' cannot have it as "
+            "its label. Choose another label"
+        )
 
 
 def _options_are_right(kind: Kind, name: str, options: Mapping[str, Any]) -> None:

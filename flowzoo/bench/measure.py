@@ -20,18 +20,19 @@ from flowzoo.bench.failure import explain
 from flowzoo.bench.kept import made_with
 from flowzoo.bench.measured import ENVIRONMENT, Kept, keep, read_kept
 from flowzoo.bench.result import QUALITY, Environment, Failure, Result
-from flowzoo.data.dataset import Dataset
+from flowzoo.data.dataset import Dataset, DatasetInfo
 from flowzoo.data.load import load_dataset
 from flowzoo.device import prepare_device
-from flowzoo.errors import FlowzooError, NumericalError, PluginError
+from flowzoo.errors import DataError, FlowzooError, NumericalError, PluginError
 from flowzoo.evaluation.image_bits import ImageBits, write_bits
+from flowzoo.evaluation.measured_images import trained_on
 from flowzoo.files import write_json
 from flowzoo.flow import Flow
-from flowzoo.metric import Measurement, Metric, Trained
+from flowzoo.metric import BITS, NOT_AUDITED, Measurement, Metric, Trained
 from flowzoo.pictures import save_grid
 from flowzoo.registry.build import build_component
 from flowzoo.registry.saving import load_model, weights_digest
-from flowzoo.runfolder import RunFolder, RunRecord
+from flowzoo.runfolder import DataReport, RunFolder, RunRecord
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.reporter import Progress, Reporter
 from flowzoo.training.start import resume_run, start_run
@@ -81,6 +82,7 @@ class CellRun:
         try:
             trained = self._train_or_resume()
             dataset = load_dataset(experiment.data, **experiment.data_options)
+            _require_same_images(dataset, trained, self._plan)
         except (Exception, SystemExit) as error:  # any exception of a model is a finding about it
             return _ended(result, explain("training", error))
         spent = replace(result.spent, steps=trained.steps, seconds=trained.seconds)
@@ -97,7 +99,7 @@ class CellRun:
                 metrics[label] = Measurement(None, "", valid=False, objections=(found.reason,))
                 if isinstance(error, NumericalError) or not isinstance(error, FlowzooError):
                     failure = failure or found
-        metrics = _resting_on_likelihood(metrics)
+        metrics = _resting_on_likelihood(_resting_on_splits(metrics, trained.data_report, dataset.info))
         samples = ""
         try:
             samples = self._draw(record.with_suffix(".png"))
@@ -176,7 +178,7 @@ class CellRun:
             )
         )
         _require_plain(name, found)
-        return keep(self._work, label, Kept(environment, found))
+        return keep(self._work, label, Kept(environment, _never_ranked_unless_audited(found)))
 
     @property
     def _bits(self) -> Path:
@@ -207,17 +209,54 @@ def _measuring(label: str) -> str:
 
 
 def _resting_on_likelihood(metrics: dict[str, Measurement]) -> dict[str, Measurement]:
-    """Mark times to reach bits/dim as not valid if the model's likelihood is not valid."""
+    """Mark times to reach bits/dim as not valid if the model's likelihood is not valid, or not measured."""
     quality = metrics.get(QUALITY)
-    if quality is None or quality.valid:
+    if quality is not None and quality.valid:
         return metrics
-    said = f"it depends on bits/dim, but {QUALITY} is not valid: {'; '.join(quality.objections)}"
+    said = f"it depends on bits/dim, but {QUALITY} "
+    said += "was not measured" if quality is None else f"is not valid: {'; '.join(quality.objections)}"
     return {
         name: replace(each, valid=False, objections=(*each.objections, said))
         if name != QUALITY and each.value is not None and "bits_per_dim" in each.conditions
         else each
         for name, each in metrics.items()
     }
+
+
+def _resting_on_splits(
+    metrics: dict[str, Measurement], report: DataReport, info: DatasetInfo
+) -> dict[str, Measurement]:
+    """Mark a likelihood as not valid if its images are images to train on."""
+    quality = metrics.get(QUALITY)
+    split = None if quality is None else quality.conditions.get("split")
+    if quality is None or split not in ("test", "validation"):
+        return metrics
+    objections = tuple(trained_on(report.shared, report.sizes, split, info.shape, info.bins))
+    judged = replace(
+        quality, valid=quality.valid and not objections, objections=(*quality.objections, *objections)
+    )
+    return {**metrics, QUALITY: judged}
+
+
+def _never_ranked_unless_audited(found: Measurement) -> Measurement:
+    """Mark bits/dim that nothing has audited as not valid, whichever metric measured them."""
+    if found.unit != BITS or not found.valid or found.audit_seconds is not None:
+        return found
+    return replace(found, valid=False, objections=(*found.objections, NOT_AUDITED))
+
+
+def _require_same_images(dataset: Dataset, record: RunRecord, plan: Result) -> None:
+    """Refuse a data set that holds other images each time it is loaded.
+
+    Raises:
+        DataError: It does.
+    """
+    found = {plan.experiment.data_revision, record.experiment.data_revision, dataset.info.revision} - {""}
+    if len(found) > 1:
+        raise DataError(
+            f"data set '{dataset.info.name}' holds other images each time it is loaded: revisions "
+            f"{', '.join(sorted(found))}. It has to load the same images; report it to its author"
+        )
 
 
 def _require_plain(name: str, found: Any) -> None:

@@ -29,6 +29,7 @@ from flowzoo.evaluation.density.figure import Figure
 from flowzoo.evaluation.density.outcome import DensityAudit
 from flowzoo.evaluation.findings import Findings, Row
 from flowzoo.evaluation.impossible import impossible
+from flowzoo.evaluation.measured_images import MeasuredImages
 from flowzoo.evaluation.notes import stated
 from flowzoo.evaluation.observer import SILENT, Observer
 from flowzoo.evaluation.pilot import calibrate_on_pilot
@@ -57,7 +58,8 @@ class Likelihood:
         standard_error: Spread of the per-image values over the square root of their number; the noise of
             probes, drawn for each image on its own, is part of it.
         valid: Whether the figure may be ranked: there are no ``objections``.
-        objections: Why the figure must not be ranked: the density audit failed, or was left out
+        objections: Why the figure must not be ranked: the images are not those of a split
+            (:mod:`~flowzoo.evaluation.measured_images`); the density audit failed, or was left out
             (``density``); sums over the images are impossible for probabilities
             (:mod:`~flowzoo.evaluation.impossible`); nothing is known of what a log-determinant is worth
             (``exactness``); or a solver's error was not measured, or is not small
@@ -174,12 +176,14 @@ def evaluate_likelihood(
     began = time.monotonic()
     warm_start = calibrate_on_pilot(flow, source, count, seed, use_exact)
     findings, found = Findings(warm_start), list[Finding]()
+    measured_images = MeasuredImages(flow.image_shape, flow.bins)
     values: list[Tensor] = []
     joint_values: list[Tensor] = []
     rows: dict[str, float] = {}
     batches = 0
     log_q = 0.0
     for indices, images in sequence:
+        measured_images.add(images)
         generators = per_image_generators(seed, indices)
         solver = Solving(exact=use_exact, warm_start=warm_start, findings=found)
         call = Call(generator=generators, ledger=ledger, solver=solver)
@@ -198,11 +202,14 @@ def evaluate_likelihood(
     standard_error = float(bits.std()) / math.sqrt(count) if count > 1 else None
     # The noise of an estimate may well lead below 0, and is judged by its mean.
     log_prob = 0.0 if ledger.estimated else -float(bits.sum()) * flow.dimensions * math.log(2.0)
-    refuted = tuple(impossible(log_prob, log_q))
+    refuted = (
+        *measured_images.objections(source),
+        *impossible(log_prob, log_q),
+    )
 
     def likelihood(density: DensityAudit | None, audited: Audit | None, unjudged: str) -> Likelihood:
         found = _objections(ledger.exactness, density, audited, unjudged, standard_error)
-        objections = (*found, *refuted)
+        objections = (*refuted, *found)
         return Likelihood(
             bits_per_dim=float(bits.mean()),
             standard_error=standard_error,

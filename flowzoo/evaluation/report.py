@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -19,6 +19,7 @@ from flowzoo.evaluation.floor import Floor, measure_floor
 from flowzoo.evaluation.image_bits import ImageBits, ImageConditions, split_revision
 from flowzoo.evaluation.labels import AUDIT_SHARE, GivenClass, evaluate_given_class, has_labels
 from flowzoo.evaluation.likelihood import Likelihood, Measuring, evaluate_likelihood
+from flowzoo.evaluation.measured_images import trained_on
 from flowzoo.evaluation.observer import SILENT, Observer
 from flowzoo.evaluation.older_records import with_exactness, without_density_audit, without_solver_audit
 from flowzoo.files import write_json
@@ -26,7 +27,7 @@ from flowzoo.flow import Flow
 from flowzoo.formats import Format, FormatError
 from flowzoo.loading import load_subject
 from flowzoo.rundata import RunData
-from flowzoo.runfolder import RunFolder
+from flowzoo.runfolder import DataReport, RunFolder
 
 FORMAT = Format(
     "schema",
@@ -174,6 +175,8 @@ def evaluate(
 
     watched = Observer(images=observer.images, audit=observer.audit, measured=note)
     found = evaluate_likelihood(flow, source, limit=images, observer=watched, **measuring)
+    if record is not None:
+        found = _judged_by_splits(found, record.data_report, split, flow)
     gaussian = Floor(None, None)
     if floor and recipe is None:
         gaussian = Floor(None, None, "not fitted: the pixel transform of this model has no name")
@@ -206,6 +209,11 @@ def evaluate(
             audit_progress=observer.labels_audit,
         )
     return record_of(found, gaussian, given)
+
+
+def _judged_by_splits(found: Likelihood, report: DataReport, split: str, flow: Flow) -> Likelihood:
+    objections = tuple(trained_on(report.shared, report.sizes, split, flow.image_shape, flow.bins))
+    return replace(found, valid=found.valid and not objections, objections=(*found.objections, *objections))
 
 
 def write_evaluation(evaluation: Evaluation, path: Path) -> None:

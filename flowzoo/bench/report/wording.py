@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flowzoo.bench.report.figure import Figure
-
-BITS = "bits/dim"
+from flowzoo.metric import BITS as BITS
 
 ARROWS = {"lower": "↓", "higher": "↑", "": ""}
 """Arrows that show which figures are better."""
