@@ -13,6 +13,7 @@ from flowzoo.component import Component, Kind, Spec
 from flowzoo.dequantisation import Dequantisation
 from flowzoo.errors import FlowzooError, PartError, PluginError
 from flowzoo.exactness import Exactness
+from flowzoo.global_settings import torch_settings_kept
 from flowzoo.level import Level
 from flowzoo.network import Network
 from flowzoo.origin import mark
@@ -126,7 +127,7 @@ class ZooBuilder:
         component = self._registry.find(kind, name)
         values = check(self._registry, component, options)
         by_position = (*args, self) if kind in _MADE_OF else args
-        with self.blaming(component), self._asked_by(component):
+        with self.blaming(component), self._asked_by(component), torch_settings_kept():
             built = call_builder(component, by_position, values)
         self._check_type(component, built)
         if kind in _MADE_OF or kind == "dataset":

@@ -19,6 +19,7 @@ import pluggy
 import flowzoo
 from flowzoo import hooks
 from flowzoo.errors import PluginError
+from flowzoo.global_settings import torch_settings_kept
 from flowzoo.registry.entry_points import Found, find_plugins
 from flowzoo.registry.lookup import Registry
 from flowzoo.registry.plugin import Plugin, PluginFailure, canonical, one_line
@@ -106,7 +107,8 @@ def _load(found: Found) -> Plugin | PluginFailure:
     had_torch = "torch" in sys.modules
     start = time.perf_counter()
     try:
-        checked = _list_components(found.entry_point)
+        with torch_settings_kept():
+            checked = _list_components(found.entry_point)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # sys.exit in a plugin must not end the program either

@@ -16,6 +16,7 @@ from pydantic import ConfigDict, TypeAdapter
 
 from flowzoo.component import Added, Component, Spec
 from flowzoo.errors import PluginError, did_you_mean
+from flowzoo.global_settings import torch_settings_kept
 from flowzoo.registry.every_model import OF_EVERY_MODEL, EveryModel
 from flowzoo.registry.plugin import one_line
 from flowzoo.registry.suite_files import is_suite_file, suite_file
@@ -102,7 +103,8 @@ def import_builder(component: Component) -> Callable[..., Any]:
         return suite_file(component.build)
     module, _, attribute = component.build.partition(":")
     try:
-        build = getattr(importlib.import_module(module), attribute)
+        with torch_settings_kept():
+            build = getattr(importlib.import_module(module), attribute)
     except RecursionError:
         raise  # as above
     except (Exception, SystemExit) as error:

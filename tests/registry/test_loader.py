@@ -5,10 +5,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
+import torch
 
+from flowzoo.data.load import load_dataset
 from flowzoo.errors import PluginError, UnknownNameError
 from flowzoo.hooks import API_VERSION
 from flowzoo.registry.loader import RESTRICTION, default_registry, load_registry
@@ -124,6 +127,47 @@ def test_a_plugin_that_fails_is_recorded_and_harms_nothing_else(install_plugin, 
     assert "\n" not in failure.reason
     with pytest.raises(PluginError, match="plugin 'bad' of flowzoo-bad"):
         load_registry(strict=True)
+
+
+def test_a_plugin_changes_torch_for_no_other(install_plugin):
+    source = """
+        import torch
+        torch.set_default_dtype(torch.float64)
+        torch.set_num_threads(torch.get_num_threads() + 1)
+        torch.set_grad_enabled(False)
+        torch.set_float32_matmul_precision("medium")
+        torch.use_deterministic_algorithms(True)
+    """
+    before = settings()
+    install_plugin("flowzoo-rude", source + components("[]").replace("Check, Component, ", ""))
+    assert "flowzoo-rude" in [plugin.distribution for plugin in default_registry().plugins]
+    assert settings() == before
+
+
+def test_a_model_changes_torch_for_no_other(install_plugin):
+    source = """
+        def build(*, rows: Annotated[int, Field(ge=1)] = 1):
+            import torch
+            from flowzoo.api import load_dataset
+            torch.set_default_dtype(torch.float64)
+            return load_dataset("digits")
+    """
+    imports = "from typing import Annotated\nfrom pydantic import Field\n"
+    listed = components('[Component("dataset", "rude", f"{__name__}:build", "Rude.")]')
+    install_plugin("flowzoo-rude", imports + textwrap.dedent(source) + textwrap.dedent(listed))
+    before = settings()
+    assert load_dataset("rude").info.name == "digits"
+    assert settings() == before
+
+
+def settings():
+    return (
+        torch.get_default_dtype(),
+        torch.get_num_threads(),
+        torch.is_grad_enabled(),
+        torch.get_float32_matmul_precision(),
+        torch.are_deterministic_algorithms_enabled(),
+    )
 
 
 def test_an_interrupt_goes_through(install_plugin):

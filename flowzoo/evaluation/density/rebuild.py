@@ -43,11 +43,12 @@ def smaller_sizes(flow: Flow) -> Iterator[tuple[int, int]]:
     """Yield heights and widths of the image's proportions below its own, the largest first.
 
     For images that are not square, sizes of about these proportions follow that can be halved several times.
+    No size is 1x1, at which a sum over the image and a mean are the same.
     """
     _, height, width = flow.image_shape
     steps = math.gcd(height, width)
     exact = [(height * step // steps, width * step // steps) for step in range(steps - 1, 0, -1)]
-    yield from exact
+    yield from (each for each in exact if math.prod(each) > 1)
     if height != width:
         halved = {
             (side * rows, side * max(1, round(rows * width / height)))
