@@ -54,9 +54,9 @@ class EvaluationBatch:
         return self._ledger.counts.get("evaluations", 0.0)
 
     @torch.no_grad()
-    def bits_per_dim(self) -> PerImage:
-        """Return each image's bits/dim, ``(B,)``, under the same noise every time."""
-        return self._flow.bits_per_dim(self.images, self._call())
+    def bits_per_dim(self, draw: int = 0) -> PerImage:
+        """Return each image's bits/dim, ``(B,)``; the noise is another one for each number of a ``draw``."""
+        return self._flow.bits_per_dim(self.images, self._call(draw))
 
     @torch.no_grad()
     def encode(self) -> tuple[Images, list[Images]]:
@@ -65,9 +65,9 @@ class EvaluationBatch:
         x = self._flow.dequantise(self.images, call).x
         return x, self._flow.encode(x, call)
 
-    def _call(self) -> Call:
+    def _call(self, draw: int = 0) -> Call:
         return Call(
-            generator=per_image_generators(self._seed, self._indices),
+            generator=per_image_generators(self._seed + draw, self._indices),
             ledger=self._ledger,
             solver=Solving(exact=self._exact, warm_start=self._warm_start),
         )

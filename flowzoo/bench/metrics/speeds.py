@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import torch
@@ -21,10 +22,23 @@ class _Speed(Metric):
     seconds: Seconds = 10.0
 
     def _time(
-        self, trained: Trained, act: Callable[[], object], size: int, said: Callable[[], Mapping[str, Any]]
+        self,
+        trained: Trained,
+        act: Callable[[], object],
+        size: int,
+        said: Callable[[], Mapping[str, Any]],
+        prepare: Callable[[int], object] = lambda turn: None,
     ) -> Measurement:
-        """Return the speed of a call on ``size`` images; ``said`` returns its conditions afterwards."""
-        speed = measure_speed(act, size, trained.flow.device, self.repetitions, self.seconds)
+        """Return the speed of a call on ``size`` images.
+
+        Args:
+            trained: The model.
+            act: The call.
+            size: Number of images.
+            said: Returns the conditions of the calls afterwards.
+            prepare: As :func:`~flowzoo.bench.metrics.timing.measure_speed` takes it.
+        """
+        speed = measure_speed(act, size, trained.flow.device, self.repetitions, self.seconds, prepare)
         return speed.measurement(said())
 
 
@@ -33,8 +47,10 @@ class SampleSpeed(_Speed):
     """Images per second in sampling, as ``flowzoo sample`` draws them, at temperature 1."""
 
     def measure(self, trained: Trained) -> Measurement:
+        seeds = count(trained.seed)
+
         def draw() -> object:
-            return trained.flow.sample(self.batch_size, seed=trained.seed)
+            return trained.flow.sample(self.batch_size, seed=next(seeds) % 2**63)
 
         return self._time(trained, draw, self.batch_size, lambda: {"temperature": 1.0})
 
@@ -53,7 +69,10 @@ class DecodeSpeed(_Speed):
         def decode() -> object:
             return trained.flow.decode(latents)
 
-        return self._time(trained, decode, self.batch_size, lambda: {"split": "test"})
+        def prepare(turn: int) -> None:
+            latents[:] = [z.roll(1, 0) for z in latents]
+
+        return self._time(trained, decode, self.batch_size, lambda: {"split": "test"}, prepare)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +83,12 @@ class LogProbSpeed(_Speed):
 
     def measure(self, trained: Trained) -> Measurement:
         batch = EvaluationBatch(trained, self.batch_size, self.exact)
-        return self._time(trained, batch.bits_per_dim, self.batch_size, lambda: batch.conditions)
+        turns = count()
+
+        def evaluate() -> object:
+            return batch.bits_per_dim(next(turns))
+
+        return self._time(trained, evaluate, self.batch_size, lambda: batch.conditions)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -70,7 +70,12 @@ class Speed:
 
 
 def measure_speed(
-    act: Callable[[], object], batch_size: int, device: torch.device, repetitions: int, seconds: float
+    act: Callable[[], object],
+    batch_size: int,
+    device: torch.device,
+    repetitions: int,
+    seconds: float,
+    prepare: Callable[[int], object] = lambda turn: None,
 ) -> Speed:
     """Time a call again and again.
 
@@ -80,16 +85,20 @@ def measure_speed(
         device: Device that does the work; its queue is empty before and after each timed call.
         repetitions: Number of timed calls, at least :data:`FEWEST`.
         seconds: Time after which no further call begins, once :data:`FEWEST` are timed.
+        prepare: Called before each call with its number, from 0; its time does not count. It gives each call
+            other numbers to work on, since what has been computed before may be remembered.
     """
     began = time.perf_counter()
     warm_up = 0
     while warm_up == 0 or (warm_up < WARM_UP and time.perf_counter() - began < WARM_UP_PART * seconds):
+        prepare(warm_up)
         _time(act, device)
         warm_up += 1
     taken: list[float] = []
     while len(taken) < max(repetitions, FEWEST):
         if len(taken) >= FEWEST and time.perf_counter() - began > seconds:
             break
+        prepare(warm_up + len(taken))
         taken.append(_time(act, device))
     return Speed(tuple(batch_size / each for each in taken), batch_size, warm_up, device)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -48,6 +49,30 @@ def test_the_batch_size_is_an_option(measure: Any, name: str, monkeypatch: pytes
 
     assert found.conditions["batch_size"] == 5
     assert sizes[-6:] == [5] * 6  # three to warm up, and three timed
+
+
+@pytest.mark.parametrize("name", SPEEDS)
+def test_no_two_calls_work_on_the_same_numbers(
+    measure: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a model that remembers what it has computed would seem fast."""
+    seen: list[torch.Tensor] = []
+    decode, enter = Flow.decode, Flow._transform_pixels
+
+    def decoding(flow: Flow, latents: Any, *rest: Any) -> Any:
+        seen.append(latents[0].detach().clone())
+        return decode(flow, latents, *rest)
+
+    def entering(flow: Flow, x: Any, run: Any) -> Any:
+        seen.append(x.detach().clone())
+        return enter(flow, x, run)
+
+    monkeypatch.setattr(Flow, "decode", decoding)
+    monkeypatch.setattr(Flow, "_transform_pixels", entering)
+    measure(name, "realnvp", batch_size=8, **QUICK)
+
+    calls = seen[-6:]
+    assert not any(torch.equal(one, other) for one, other in combinations(calls, 2))
 
 
 def test_training_steps_are_of_the_last_phase_and_leave_the_weights_as_they_were(load: Any) -> None:
