@@ -15,7 +15,7 @@ from flowzoo.evaluation.density.doubled import doubled
 from flowzoo.evaluation.density.figure import AuditedImages, Figure
 from flowzoo.evaluation.density.judge import NotItsParts, NotSquare
 from flowzoo.evaluation.density.maps import Settings
-from flowzoo.evaluation.density.noise import COMPARED, excess_of_noise
+from flowzoo.evaluation.density.noise import compare_dequantisation
 from flowzoo.evaluation.density.outcome import (
     LATENT,
     PIXEL,
@@ -29,7 +29,6 @@ from flowzoo.evaluation.density.round_trip import image_errors, latent_error
 from flowzoo.evaluation.density.smaller import SmallerModels
 from flowzoo.evaluation.density.stopwatch import Stopwatch
 from flowzoo.evaluation.density.verdict import TIGHT_COSTS, Verdict
-from flowzoo.evaluation.impossible import NATS
 from flowzoo.flow import Flow
 from flowzoo.global_random import random_states_kept
 from flowzoo.origin import name_of
@@ -128,13 +127,11 @@ class _Audit:
     def _compare_noise(self) -> None:
         if type(self._double.dequantisation) is Uniform:
             return
-        excess = excess_of_noise(self._double, self._images.integers[:1], self._figure.seed)
-        if not excess <= NATS:
-            self._record.add_objection(
-                f"no density: log q of the noise ({name_of(self._double.dequantisation)}) is too low, by "
-                f"{excess / COMPARED:.3g} nats or more on average. Perhaps several draws lead to the same "
-                "noise, and log q counts only one of them"
-            )
+        noise, image = self._double.dequantisation, self._images.integers[:1].to(self._double.device)
+        compared = compare_dequantisation(noise, image, self._double.bins, self._figure.seed)
+        objection = compared.objection(f"the noise ({name_of(noise)})")
+        if objection:
+            self._record.add_objection(objection)
 
     def _go_and_return(self) -> None:
         copied = copy.deepcopy(self._double)

@@ -17,10 +17,12 @@ from flowzoo.evaluation.density.figure import Figure
 from flowzoo.evaluation.density.judge import HOPELESS, LEAST_IMAGES, Judged, judge
 from flowzoo.evaluation.density.locate import locate_fault
 from flowzoo.evaluation.density.maps import Settings, parts_of
+from flowzoo.evaluation.density.noise import compare_transform, inputs_of_stochastic
 from flowzoo.evaluation.density.outcome import BIAS, CLOSED_FORM, DIFFERENCES, ORDINARY, SOLVED
 from flowzoo.evaluation.density.rebuild import Rebuilt
 from flowzoo.evaluation.density.record import Record, largest
 from flowzoo.flow import Flow
+from flowzoo.origin import name_of
 from flowzoo.registry.plugin import one_line
 from flowzoo.solving import Solving
 from flowzoo.units import nats_to_bits
@@ -97,7 +99,20 @@ class Verdict:
             self.record.add_objection(blame if small is None else f"{blame} ({small})")
         elif self.figure.estimated:
             self._check_estimates(ordinary, flow)
+        if flow.stochastic:
+            self._compare_draws(flow, entrance)
         return True
+
+    def _compare_draws(self, flow: Flow, entrance: Entrance) -> None:
+        """Compare the density of what stochastic transforms draw with that of the draws."""
+        for place, x in inputs_of_stochastic(flow, entrance.x[:1], entrance.settings.of([0]).call()):
+            transform = flow.level(place).transform
+            compared = compare_transform(transform, x, self.figure.seed)
+            objection = (
+                "" if compared is None else compared.objection(f"level {place}, {name_of(transform)},")
+            )
+            if objection:
+                self.record.add_objection(objection)
 
     def _judge(self, flow: Flow, entrance: Entrance, settings: Settings) -> Judged | None:
         exact = self.figure.exact or self.figure.estimated

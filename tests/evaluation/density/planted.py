@@ -259,10 +259,15 @@ class Drawn(ResolutionTransform):
     traits = TransformTraits(Exactness.BOUND, stochastic=True)
 
     def __init__(
-        self, factor: float = 1.0, kept: bool = False, width: float = 0.3, own: bool = False
+        self,
+        factor: float = 1.0,
+        kept: bool = False,
+        width: float = 0.3,
+        own: bool = False,
+        folded: bool = False,
     ) -> None:
         super().__init__()
-        self.factor, self.kept, self.width, self.own = factor, kept, width, own
+        self.factor, self.kept, self.width, self.own, self.folded = factor, kept, width, own, folded
 
     def forward(self, x: Images, call: Call = EVALUATION) -> tuple[Images, Tensor]:
         like = x[:, :1]
@@ -271,6 +276,7 @@ class Drawn(ResolutionTransform):
         values = noise[0].numel()
         log_q = -0.5 * (noise.square().flatten(1).sum(1) + values * math.log(2 * math.pi))
         log_q = log_q - values * math.log(self.width)
+        noise = noise.abs() if self.folded else noise
         drawn = x.flatten(1).mean(1).reshape(-1, 1, 1, 1) + self.width * noise
         return torch.cat([drawn, x], dim=1), -self.factor * log_q
 

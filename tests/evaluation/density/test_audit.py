@@ -172,6 +172,10 @@ OTHERS: dict[str, tuple[Callable[[], Flow], str]] = {
     ),
     "a proposal's density twice": (lambda: drawing(Drawn(2.0)), "level 0, transform"),
     "a proposal's density of the wrong sign": (lambda: drawing(Drawn(-1.0)), "the sign is wrong"),
+    "a draw that others lead to": (
+        lambda: drawing(Drawn(folded=True)),
+        "log q of level 0, Drawn, is too low",
+    ),
     "what was drawn is not dropped": (lambda: drawing(Drawn(kept=True)), "decode(encode(x))"),
     "an inverse that remembers": (lambda: flow_of(Remembering(own=True)), "decode(encode(x))"),
     "an inverse that others remember": (lambda: flow_of(Remembering(own=False)), "decode(encode(x))"),
