@@ -35,7 +35,8 @@ from flowzoo.registry.saving import load_model, weights_digest
 from flowzoo.runfolder import DataReport, RunFolder, RunRecord
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.reporter import Progress, Reporter
-from flowzoo.training.start import resume_run, start_run
+from flowzoo.training.resume import resume_run
+from flowzoo.training.start import start_run
 
 
 class Tell(Protocol):

@@ -78,26 +78,22 @@ def _headline(state: RunState) -> list[str]:
     if record is None:
         return [f"{state.path}: {state.status}"]
     budget = record.experiment.budget
-    step = max(record.steps, int(state.training.get("step", 0)), int(state.validation.get("step", 0)))
-    seconds = max(
-        record.seconds, *(float(each.get("seconds", 0.0)) for each in (state.training, state.validation))
-    )
     name = f"{state.path}: {record.experiment.model} on {record.experiment.data}, {state.status}"
-    used = min(1.0, budget.used(step, seconds))
+    used = min(1.0, budget.used(state.steps, state.seconds))
     of = f" of {budget.steps:,}" if budget.steps is not None else ""
     if state.status == "finished":
-        return [name, f"step {step:,}{of}, trained for {clock(seconds)}"]
-    left = f", {clock(seconds * (1.0 / used - 1.0))} left" if state.status == "running" and used > 0 else ""
-    return [name, f"step {step:,}{of} ({used:.0%}), {clock(seconds)} so far{left}"]
+        return [name, f"step {state.steps:,}{of}, trained for {clock(state.seconds)}"]
+    left = state.elapsed * (1.0 / used - 1.0) if state.status == "running" and used > 0 else None
+    time = f"{clock(state.elapsed)} so far" + ("" if left is None else f", {clock(left)} left")
+    return [name, f"step {state.steps:,}{of} ({used:.0%}), {time}"]
 
 
 def _figures(state: RunState) -> list[str]:
     """Return the last figures of a run, in parts that stay together."""
     found: list[str] = []
     last = state.training
-    stage = str(last.get("stage", "")) or str(state.validation.get("stage", ""))
-    if stage and state.status != "finished":
-        found.append(f"trains: {stage}")
+    if state.trains and state.status != "finished":
+        found.append(f"trains: {state.trains}")
     found += _validation(state)
     if last:
         found.append(f"loss {last['loss']:.3f}")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
 from flowzoo.runfolder import RunFolder, RunRecord
+from flowzoo.training.apart.folders import LevelFolders
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.stage import ALL_LEVELS, LIKELIHOOD
 
@@ -28,7 +30,11 @@ class RunState:
         path: The run folder.
         status: ``stopped`` if no process trains it, though its budget is not used up.
         record: The run's record; None before there is one.
-        training: The last record of the log about a step; empty before the first.
+        steps: Number of steps so far.
+        seconds: Time of training so far, as budgets count it: that of all levels, if they train apart.
+        elapsed: The same, but of levels that train at the same time that of the longest.
+        trains: What trains, or trained last; empty before the first step.
+        training: The last record of the log about a step; empty before the first, and if levels train apart.
         validation: The last one about a validation.
         note: What went wrong last, such as a validation without a finite figure; empty if nothing did.
         likelihoods: Curves of bits/dim: those of the training loss where it is the likelihood, and those of
@@ -40,6 +46,10 @@ class RunState:
     path: Path
     status: Status
     record: RunRecord | None = None
+    steps: int = 0
+    seconds: float = 0.0
+    elapsed: float = 0.0
+    trains: str = ""
     training: Mapping[str, Any] = field(default_factory=dict)
     validation: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
@@ -60,10 +70,11 @@ def read_state(path: Path) -> RunState:
         return RunState(path, "starting")
     record = folder.read()
     log = TrainingLog(folder.log).read()
+    apart = [] if log else LevelFolders(folder).logs()
     likelihoods: dict[str, list[tuple[float, float, float]]] = {}
     losses: dict[str, list[tuple[float, float, float]]] = {}
     last: dict[str, Mapping[str, Any]] = {}
-    for each in log:
+    for each in chain(log, *apart):
         last |= {kind: each for kind, kept in _KINDS.items() if kept(each.get(kind))}
         place = float(each["step"]), _finite(each.get("seconds")) or 0.0
         part = str(each.get("stage", "")).split(",")[0]
@@ -78,12 +89,18 @@ def read_state(path: Path) -> RunState:
             curve = likelihoods.setdefault(f"validation{where}", [])
             curve.append((*place, bits))
     samples = last.get("samples")
+    ends = [records[-1] for records in apart or [log] if records]
+    seconds = [_finite(each.get("seconds")) or 0.0 for each in ends]
     return RunState(
         path=path,
-        status=_status(record, trains, bool(log)),
+        status=_status(record, trains, bool(ends)),
         record=record,
-        training=last.get("loss", {}),
-        validation=last.get("validation_bits_per_dim", {}),
+        steps=max(record.steps, sum(each["step"] for each in ends)),
+        seconds=max(record.seconds, sum(seconds)),
+        elapsed=max([record.seconds, *seconds]),
+        trains=", ".join(str(each.get("stage", "")) for each in ends),
+        training={} if apart else last.get("loss", {}),
+        validation={} if apart else last.get("validation_bits_per_dim", {}),
         note=_note(log),
         likelihoods=likelihoods,
         losses=losses,

@@ -165,7 +165,8 @@ def train(
         from flowzoo.experiment.budget import Budget
         from flowzoo.experiment.log_options import log_options
         from flowzoo.training.apart.levels_apart import Apart, require_no_other_order
-        from flowzoo.training.start import resume_run, start_run
+        from flowzoo.training.resume import resume_run
+        from flowzoo.training.start import start_run
 
         for option, given in (("--jobs", jobs), ("--engine", engine), ("--address", address)):
             if given is not None and parallel is None and not resume:

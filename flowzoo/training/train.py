@@ -30,7 +30,8 @@ from flowzoo.runfolder import RunFolder
 from flowzoo.seeds import check_seed
 from flowzoo.training.apart.levels_apart import Apart, require_no_other_order
 from flowzoo.training.reporter import Progress, Reporter
-from flowzoo.training.start import resume_run, train_into
+from flowzoo.training.resume import resume_run
+from flowzoo.training.start import train_into
 
 
 def train(

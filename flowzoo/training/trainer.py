@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
-from flowzoo.call import Call
-from flowzoo.data.batches import Batch, ShuffledBatches
+from flowzoo.data.batches import ShuffledBatches
 from flowzoo.data.dataset import Dataset
 from flowzoo.digest import digest_of
 from flowzoo.errors import OptionError, SavedModelError
 from flowzoo.experiment.experiment import Experiment
 from flowzoo.experiment.log_options import LogOptions
 from flowzoo.experiment.settings import settings_of
-from flowzoo.first_pass_end import remarks
 from flowzoo.flow import Flow
 from flowzoo.origin import naming_the_component
 from flowzoo.registry.drift import refuse_drift
@@ -25,7 +23,7 @@ from flowzoo.registry.probe import read_probe
 from flowzoo.registry.provenance import Provenance
 from flowzoo.registry.saving import load_model, save_model
 from flowzoo.runfolder import NEW_RUN, RunFolder
-from flowzoo.scoring import Scores, fit_splits, gather_scores, scored_levels
+from flowzoo.scoring import fit_splits
 from flowzoo.training.apart.join import join_levels
 from flowzoo.training.checkpoint import Position, TensorGroups, load_checkpoint, restoring, save_checkpoint
 from flowzoo.training.clock import clock_of
@@ -36,7 +34,8 @@ from flowzoo.training.logs.mirror import Mirror
 from flowzoo.training.logs.open_writers import open_writers
 from flowzoo.training.logs.writer import Opening
 from flowzoo.training.loop import Surroundings, TrainingLoop
-from flowzoo.training.reporter import Progress, Reporter, WorkReport
+from flowzoo.training.passes import Passes
+from flowzoo.training.reporter import Reporter
 from flowzoo.training.samples import SampleLog
 from flowzoo.training.stage import Stage, plan_stages
 from flowzoo.training.together.leader import Leader, require_shares
@@ -126,6 +125,9 @@ class Trainer:
         kept = [index for index, stage in enumerate(stages) if only is None or stage.levels == (only,)]
         self._stages = [stages[index] for index in kept]
         self._budgets = [budgets[index] for index in kept]
+        self._passes = Passes(
+            dataset, options, self._generator, reporter, experiment.budget.steps, len(self._stages)
+        )
         self._fingerprint = fingerprint
         self._experiment = experiment
         self._restored: tuple[Position, TensorGroups] | None = None
@@ -325,10 +327,9 @@ class Trainer:
         """Make the first pass over the data for the model that trains first."""
         began = self._clock()
         first = self._flow_of(self._stages[0]) if self._stages else self._flow
-        self._first_pass(first)
+        self._passes.first(first)
         if first is not self._flow:
-            # Fails at once if the model cannot be scored, not after the scoring model has trained.
-            self._gather_scores(images=2)
+            self._passes.try_scores(self._flow, first)
         elapsed = self._clock() - began
         seconds = self._experiment.budget.seconds
         paid = 0.0 if seconds is None else min(elapsed, FIRST_PASS_SHARE * seconds)
@@ -350,9 +351,9 @@ class Trainer:
         """Finish a stage, and return the position at which the next one begins."""
         began = self._clock()
         if stage.scoring:
-            fit_splits(self._flow, self._gather_scores(self._options.scoring_images, position))
+            fit_splits(self._flow, self._passes.scores(self._flow, self._flow_of(stage), position.step))
             self._scoring = None
-            self._first_pass(self._flow)
+            self._passes.first(self._flow)
         else:
             best = load_model(self._folder.model, device=str(self._flow.device), check=False)
             self._flow.load_state_dict(best.state_dict())
@@ -369,53 +370,6 @@ class Trainer:
             warm_start={},
             faults=position.faults.after_stage(),
         )
-
-    def _gather_scores(self, images: int, position: Position | None = None) -> list[Scores]:
-        assert self._scoring is not None, "the scoring stage has its model"
-        call = Call(generator=self._generator if position else None).seeded()
-        show = None if position is None else self._work_report("scoring the data", position.step)
-        done = 0
-
-        def report(count: int) -> None:
-            nonlocal done
-            done += count
-            if show is not None:
-                show(done, images)
-
-        scoring = self._scoring
-        integers = self._random_batches(self._options.validation_batch_size, images)
-        batches = (scoring.dequantise(batch.images, call).x for batch in integers)
-        return gather_scores(scoring, scored_levels(self._flow), batches, call, report)
-
-    def _first_pass(self, flow: Flow) -> None:
-        report = self._work_report("first pass over the data", 0)
-        total = len(self._dataset.split("train"))
-        done = 0
-
-        def batches() -> Iterator[Batch]:
-            nonlocal done
-            for images, labels in self._random_batches(self._options.initial_images):
-                yield Batch(images, labels if flow.classes else None)
-                done += len(images)
-                report(done, total)
-
-        flow.initialise(batches(), self._generator)
-        for remark in remarks(flow):
-            self._reporter.note(remark)
-
-    def _work_report(self, work: str, step: int) -> WorkReport:
-        before = Progress(
-            "", step, 0.0, 0.0, 0.0, None, 0.0, None, self._experiment.budget.steps, stages=self.stages
-        )
-        return WorkReport(self._reporter, work, before)
-
-    def _random_batches(self, size: int, limit: int | None = None) -> Iterator[Batch]:
-        """Yield training images in random order, since a data set may be sorted."""
-        source = self._dataset.split("train")
-        order = torch.randperm(len(source), generator=torch.Generator().manual_seed(0))[:limit]
-        batches = [indices.tolist() for indices in order.split(size)]
-        for indices, images in zip(batches, source.stream(batches), strict=True):
-            yield Batch(images, source.labels_at(indices))
 
     def _flow_of(self, stage: Stage) -> Flow:
         if not stage.scoring:

@@ -19,7 +19,8 @@ from flowzoo.evaluation import report
 from flowzoo.experiment.budget import Budget
 from flowzoo.experiment.parse import parse_experiment
 from flowzoo.runfolder import RunFolder
-from flowzoo.training.start import resume_run, start_run
+from flowzoo.training.resume import resume_run
+from flowzoo.training.start import start_run
 
 COUNTS = {"train": 12, "val": 4, "test": 6}
 SETTINGS = [

@@ -214,6 +214,24 @@ def test_figures_that_are_no_finite_numbers_are_left_out() -> None:
     assert CliRunner().invoke(app, ["watch", "run"]).exit_code == 0
 
 
+def test_levels_that_train_apart_are_watched_together() -> None:
+    folder = run("run")
+    for level, steps in ((0, 10), (1, 30)):
+        place = folder / "levels" / str(level)
+        place.mkdir(parents=True)
+        log = TrainingLog(place / "log.jsonl")
+        for number in (steps // 2, steps):
+            log.append({"stage": f"level {level}", **step(number, 2.0 + level)})
+        log.append({"stage": f"level {level}", **validation(steps, 1.5 + level)})
+    with training(folder):
+        words = " ".join(watch(folder, "--once").split())
+    # 40 of 100 steps took 3 seconds, since the levels train at the same time.
+    assert "running step 40 of 100 (40%), 0:03 so far, 0:04 left" in words
+    assert "trains: level 0, level 1" in words
+    assert read_state(folder).likelihoods["validation of level 1"] == [(30.0, 3.0, 2.5)]
+    assert "stopped step 40 of 100 (40%), 0:03 so far" in " ".join(watch(folder, "--once").split())
+
+
 def test_a_file_is_not_a_run() -> None:
     Path("file").write_text("x")
     shown = CliRunner().invoke(app, ["watch", "file"])

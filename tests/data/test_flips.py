@@ -21,7 +21,8 @@ from flowzoo.registry.loader import default_registry
 from flowzoo.registry.signature import options_of
 from flowzoo.runfolder import RunFolder
 from flowzoo.training.reporter import Reporter
-from flowzoo.training.start import resume_run, start_run
+from flowzoo.training.resume import resume_run
+from flowzoo.training.start import start_run
 
 
 def numbered(n):

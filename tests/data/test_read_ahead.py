@@ -25,7 +25,8 @@ from flowzoo.data.stored import ImageFiles
 from flowzoo.errors import DataError, OptionError
 from flowzoo.experiment.parse import parse_experiment
 from flowzoo.runfolder import RunFolder
-from flowzoo.training.start import resume_run, start_run
+from flowzoo.training.resume import resume_run
+from flowzoo.training.start import start_run
 from tests.training.test_runs import assert_same_weights
 from tests.training.test_stop import FLOWZOO, SMALL, TRAINING
 

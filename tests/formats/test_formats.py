@@ -21,7 +21,7 @@ from flowzoo.evaluation.report import evaluate, read_evaluation
 from flowzoo.registry.loader import default_registry
 from flowzoo.runfolder import RunFolder
 from flowzoo.training.log import TrainingLog
-from flowzoo.training.start import resume_run
+from flowzoo.training.resume import resume_run
 
 STORED = Path(__file__).parent / "stored"
 

@@ -9,6 +9,7 @@ for name in (
     "flowzoo_coupling.coupling",
     "sklearn.datasets",
     "flowzoo.cli.training_progress",
+    "flowzoo.training.resume",
     "flowzoo.training.start",
     "flowzoo.training.together.follower",
 ):

@@ -20,8 +20,8 @@ from flowzoo.registry.saving import load_model
 from flowzoo.training.discriminator import Discriminator
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.opposed import drawn_images, real_images
+from flowzoo.training.resume import resume_run
 from flowzoo.training.stage import plan_stages
-from flowzoo.training.start import resume_run
 from flowzoo.training.step import Taken, TrainingStep
 from flowzoo.warm_start import WarmStart
 from tests.training.conftest import TINY, Start

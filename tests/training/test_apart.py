@@ -20,7 +20,7 @@ from flowzoo.training.apart import levels_apart
 from flowzoo.training.apart.levels_apart import Apart
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.reporter import Progress, Reporter
-from flowzoo.training.start import resume_run
+from flowzoo.training.resume import resume_run
 from tests.training.conftest import TINY, Start
 
 SEPARATELY = {"order": "separately"}

@@ -16,7 +16,7 @@ from flowzoo.experiment.parse import parse_experiment
 from flowzoo.registry.models import create_model
 from flowzoo.registry.saving import load_model
 from flowzoo.runfolder import RunRecord
-from flowzoo.training.start import resume_run
+from flowzoo.training.resume import resume_run
 from tests.training.test_runs import StopAt, assert_same_weights
 
 Start = Callable[..., RunRecord]

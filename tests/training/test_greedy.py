@@ -15,8 +15,8 @@ from flowzoo.errors import OptionError
 from flowzoo.experiment.training_options import parse_training_options
 from flowzoo.runfolder import RunRecord
 from flowzoo.training.log import TrainingLog
+from flowzoo.training.resume import resume_run
 from flowzoo.training.stage import plan_stages
-from flowzoo.training.start import resume_run
 from tests.conftest import InstallPlugin
 from tests.training.conftest import TINY
 from tests.training.test_runs import StopAt, assert_same_weights

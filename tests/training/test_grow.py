@@ -16,7 +16,7 @@ from flowzoo.solving import Solving
 from flowzoo.terms import sum_terms
 from flowzoo.training.grow import grow
 from flowzoo.training.reporter import Progress, Reporter
-from flowzoo.training.start import resume_run
+from flowzoo.training.resume import resume_run
 from tests.training.conftest import QUICK, TINY, Start
 
 PIXELS = {"name": "logit", "alpha": 0.05}

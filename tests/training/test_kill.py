@@ -12,7 +12,8 @@ from pathlib import Path
 
 from flowzoo.experiment.parse import parse_experiment
 from flowzoo.runfolder import RunFolder
-from flowzoo.training.start import resume_run, start_run
+from flowzoo.training.resume import resume_run
+from flowzoo.training.start import start_run
 from tests.training.test_runs import assert_same_weights
 
 KILLS = int(os.environ.get("FLOWZOO_KILLS", "2"))

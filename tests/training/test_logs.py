@@ -29,7 +29,8 @@ from flowzoo.training.log import TrainingLog
 from flowzoo.training.logs.open_writers import WRITERS
 from flowzoo.training.logs.writer import LogWriter, Opening
 from flowzoo.training.reporter import Progress, Reporter
-from flowzoo.training.start import resume_run, start_run
+from flowzoo.training.resume import resume_run
+from flowzoo.training.start import start_run
 
 SMALL = {"levels": 1, "last": {"checkerboard": 2, "channel": 0, "network": {"hidden": 4, "blocks": 0}}}
 QUICK = {"batch_size": 8, "validations": 4, "validation_images": 8, "initial_images": 32}

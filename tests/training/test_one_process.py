@@ -15,7 +15,7 @@ from flowzoo.experiment.budget import Budget
 from flowzoo.runfolder import RunFolder, RunRecord
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.reporter import Progress, Reporter
-from flowzoo.training.start import resume_run
+from flowzoo.training.resume import resume_run
 from tests.training.test_runs import StopAt
 from tests.training.test_stop import SMALL, STEPS, begin
 

@@ -26,8 +26,8 @@ from flowzoo.training.log import TrainingLog
 from flowzoo.training.loop import TrainingLoop
 from flowzoo.training.not_finite import first_not_finite
 from flowzoo.training.reporter import Progress, Reporter
+from flowzoo.training.resume import resume_run
 from flowzoo.training.stage import Stage, plan_stages
-from flowzoo.training.start import resume_run
 from flowzoo.training.step import NotFiniteError, Taken, TrainingStep
 from flowzoo.training.stop import Interrupted
 from flowzoo.warm_start import WarmStart

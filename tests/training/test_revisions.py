@@ -24,7 +24,8 @@ from flowzoo.registry.saving import load_model
 from flowzoo.runfolder import RunFolder, RunRecord
 from flowzoo.training.checkpoint import load_checkpoint, save_checkpoint
 from flowzoo.training.reporter import Reporter
-from flowzoo.training.start import resume_run, start_run
+from flowzoo.training.resume import resume_run
+from flowzoo.training.start import start_run
 from tests.training.test_runs import StopAt
 
 SOURCE = """

@@ -20,10 +20,11 @@ from flowzoo.registry.saving import load_model
 from flowzoo.runfolder import RunFolder, RunRecord
 from flowzoo.training.checkpoint import Position, TensorGroups, load_checkpoint, save_checkpoint
 from flowzoo.training.log import TrainingLog
+from flowzoo.training.passes import Passes
 from flowzoo.training.rate import learning_rate
 from flowzoo.training.reporter import Progress, Reporter
-from flowzoo.training.start import resume_run, start_run
-from flowzoo.training.trainer import Trainer
+from flowzoo.training.resume import resume_run
+from flowzoo.training.start import start_run
 from tests.training.conftest import QUICK, TINY
 
 
@@ -203,13 +204,13 @@ def test_a_budget_in_seconds_ends(start: Start, tmp_path: Path) -> None:
 
 @pytest.fixture
 def slow_first_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    first_pass = Trainer._first_pass
+    first_pass = Passes.first
 
-    def slow(self: Trainer, flow: Flow) -> None:
+    def slow(self: Passes, flow: Flow) -> None:
         first_pass(self, flow)
         time.sleep(0.5)
 
-    monkeypatch.setattr(Trainer, "_first_pass", slow)
+    monkeypatch.setattr(Passes, "first", slow)
 
 
 @pytest.mark.usefixtures("slow_first_pass")

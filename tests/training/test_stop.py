@@ -17,7 +17,8 @@ from flowzoo.errors import NumericalError
 from flowzoo.experiment.parse import parse_experiment
 from flowzoo.runfolder import RunFolder, RunRecord
 from flowzoo.training.reporter import Progress, Reporter
-from flowzoo.training.start import resume_run, start_run
+from flowzoo.training.resume import resume_run
+from flowzoo.training.start import start_run
 from flowzoo.training.stop import Interrupted, stoppable
 from tests.training.test_runs import assert_same_weights
 

@@ -23,7 +23,8 @@ from flowzoo.experiment.parse import parse_experiment
 from flowzoo.runfolder import RunFolder
 from flowzoo.training.apart.levels_apart import Apart
 from flowzoo.training.log import TrainingLog
-from flowzoo.training.start import resume_run, start_run
+from flowzoo.training.resume import resume_run
+from flowzoo.training.start import start_run
 from flowzoo.training.together.launch import Launch, launch
 from flowzoo.training.together.leader import Leader
 from flowzoo.training.together.team import Team

@@ -14,7 +14,7 @@ from flowzoo.cli.settings import read_settings
 from flowzoo.errors import DataError, FileError, OptionError, SavedModelError, ShapeError
 from flowzoo.runfolder import RunFolder
 from flowzoo.training.reporter import Progress
-from flowzoo.training.start import resume_run
+from flowzoo.training.resume import resume_run
 
 SMALL = {"levels": 1, "last": {"checkerboard": 2, "channel": 0, "network": {"hidden": 4, "blocks": 0}}}
 QUICK = {"batch_size": 8, "validations": 2, "validation_images": 8, "initial_images": 32}

@@ -14,7 +14,7 @@ from flowzoo.registry.saving import load_model
 from flowzoo.runfolder import RunFolder, RunRecord
 from flowzoo.training.log import TrainingLog
 from flowzoo.training.reporter import Progress, Reporter
-from flowzoo.training.start import resume_run
+from flowzoo.training.resume import resume_run
 from tests.training.test_runs import StopAt, assert_same_weights
 
 Start = Callable[..., RunRecord]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from flowzoo.files import make_folder
 from flowzoo.runfolder import RunFolder
+from flowzoo.training.log import TrainingLog
 
 
 class LevelFolders:
@@ -36,6 +38,11 @@ class LevelFolders:
     def trained(self) -> bool:
         """Whether a level has saved anything."""
         return any(self.path.glob("*/checkpoint.safetensors"))
+
+    def logs(self) -> list[list[dict[str, Any]]]:
+        """Return what the logs of the levels hold so far, of those that have logged anything."""
+        found = (TrainingLog(RunFolder(each.parent).log).read() for each in self.path.glob("*/log.jsonl"))
+        return sorted(filter(None, found), key=lambda records: str(records[0].get("stage")))
 
     def make(self, places: list[int]) -> None:
         """Make the folders of some levels.

@@ -14,8 +14,8 @@ from flowzoo.program_process import Send, serve
 from flowzoo.runfolder import RunFolder
 from flowzoo.training.apart.folders import LevelFolders
 from flowzoo.training.apart.levels_apart import KINDS
+from flowzoo.training.course import level_trainer
 from flowzoo.training.reporter import Progress, Reporter
-from flowzoo.training.start import level_trainer
 from flowzoo.training.stop import Interrupted, stoppable
 
 TELL_EVERY = 0.2
