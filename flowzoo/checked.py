@@ -126,7 +126,9 @@ class _Given:
         self._part = part
         compares = not (call.training or torch.compiler.is_compiling() or torch.is_inference_mode_enabled())
         self._versions = [
-            (name, each, each._version) for name, each in tensors.items() if compares and each is not None
+            (name, each, each._version)
+            for name, each in tensors.items()
+            if compares and each is not None and not each.is_inference()
         ]
 
     def require_unchanged(self) -> None:
