@@ -195,7 +195,8 @@ def select(
         sets = ", ".join(dict.fromkeys(f"'{cell.data_label}'" for cell in known))
         numbers = ", ".join(str(seed) for seed in dict.fromkeys(cell.experiment.seed for cell in known))
         raise OptionError(
-            f"no cell of the suite matches; its rows: {labels}; its data: {sets}; its seeds: {numbers}"
+            f"no cell of the suite matches; its rows: {labels}; its data: {sets}; its seeds: {numbers}. "
+            "Patterns choose several, as in 'mrcnf*'"
         )
     return chosen
 
