@@ -54,7 +54,7 @@ def evaluate(
         float,
         typer.Option(
             "--audit-seconds",
-            help="Seconds for the main check of the audit. Its other checks come on top.",
+            help="Seconds for the main check of the density audit, and for the audit of the solver.",
         ),
     ] = 20.0,
     floor: Annotated[
@@ -171,6 +171,7 @@ def evaluate(
             data_options=moved,
             observer=Observer(
                 images=count("images"),
+                solver_audit=count("images of the audit of the solver"),
                 audit=lambda share: audited(round(100 * share), 100),
                 floor=count("images for the Gaussian floor"),
                 labels=count("images for each class"),

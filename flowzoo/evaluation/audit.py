@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +19,9 @@ from flowzoo.units import nats_to_bits
 from flowzoo.warm_start import WarmStart
 
 AUDITED_IMAGES = 16
+
+AT_LEAST = 4
+"""Number of images that are judged in any case; more are while there is time."""
 
 BETWEEN_PILOTS = 0.25
 """Where in their stretches the audited images lie: between those that a pilot has fitted the steps to."""
@@ -57,9 +62,19 @@ class Audit:
 
 
 def audit_likelihood(
-    flow: Flow, source: ImageSource, count: int, seed: int, exact: bool, warm_start: WarmStart
+    flow: Flow,
+    source: ImageSource,
+    count: int,
+    seed: int,
+    exact: bool,
+    warm_start: WarmStart,
+    seconds: float,
+    progress: Callable[[int, int], object],
 ) -> Audit:
     """Measure the solver's error.
+
+    The accurate solver takes :data:`AT_LEAST` images first. It goes on with as many as it can judge in time,
+    and with all that are left at once if there is time for them.
 
     Args:
         flow: The model.
@@ -68,6 +83,8 @@ def audit_likelihood(
         seed: Seed of the noise and the probes of each image.
         exact: Whether exact log-determinants are asked for.
         warm_start: The warm start with which the images were evaluated.
+        seconds: Time after which no further images are judged.
+        progress: Called with the number of images that are judged, and the largest number that may be.
 
     Raises:
         NumericalError: The accurate solver did not finish, or a likelihood is not finite.
@@ -84,14 +101,43 @@ def audit_likelihood(
     device = torch.device("cpu") if flow.device.type == "mps" else flow.device
     judge = copy.deepcopy(flow).to(device).double()
     ledger = Ledger()
-    judged = judge.log_prob(
-        x.to(device).double(),
-        Call(generator=same_generators, ledger=ledger, solver=Solving(exact=exact, tight=True)),
-    )
-    errors = nats_to_bits(judged - reported.to(device).double(), flow.dimensions)
+    began = time.monotonic()
+    left = _evenly_from_the_first(len(indices))
+    errors = torch.empty(0, dtype=torch.float64)
+    progress(0, len(indices))
+    while left:
+        places, left = left[:AT_LEAST], left[AT_LEAST:]
+        spent = time.monotonic() - began
+        if len(errors):
+            each = spent / len(errors)
+            if spent + each * len(places) > seconds:
+                break
+            if spent + each * len(places + left) <= seconds:
+                places, left = places + left, []
+        judged = judge.log_prob(
+            x[places].to(device).double(),
+            Call(
+                generator=tuple(same_generators[place] for place in places),
+                ledger=ledger,
+                solver=Solving(exact=exact, tight=True),
+            ),
+        )
+        found = nats_to_bits(judged - reported[places].to(device).double(), flow.dimensions)
+        errors = torch.cat([errors, found.cpu()])
+        progress(len(errors), len(indices))
     return Audit(
-        images=len(indices),
+        images=len(errors),
         mean=float(errors.mean()),
         worst=float(errors.abs().max()),
         judge=stated(ledger, "solver"),
     )
+
+
+def _evenly_from_the_first(count: int) -> list[int]:
+    """Return all places in an order whose first ones are spread over all of them.
+
+    >>> _evenly_from_the_first(8)
+    [0, 2, 4, 6, 1, 3, 5, 7]
+    """
+    step = max(1, count // AT_LEAST)
+    return [place for first in range(step) for place in range(first, count, step)]

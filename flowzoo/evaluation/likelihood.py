@@ -156,7 +156,8 @@ def evaluate_likelihood(
         audit: Check that the figure is that of a density (:mod:`flowzoo.evaluation.density`), and measure
             the error of solvers (:mod:`~flowzoo.evaluation.audit`). A figure without an audit is never
             ranked.
-        audit_seconds: Approximate time that the density audit may spend on Jacobians.
+        audit_seconds: Approximate time that the density audit may spend on Jacobians, and once more the audit
+            of the solver, which judges four images in any case.
         observer: Follows the evaluation. Its ``measured`` gets a :class:`Likelihood`, and the bits/dim of
             each image, ``(images,)``, float64, on the CPU.
 
@@ -242,7 +243,9 @@ def evaluate_likelihood(
     unjudged = ""
     if flow.solves:
         try:
-            audited = audit_likelihood(flow, source, count, seed, use_exact, warm_start)
+            audited = audit_likelihood(
+                flow, source, count, seed, use_exact, warm_start, audit_seconds, observer.solver_audit
+            )
         except (Exception, SystemExit) as problem:  # the figure has been measured, and is not lost to it
             unjudged = f"could not be audited: {blamed(problem)}"
 

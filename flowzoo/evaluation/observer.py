@@ -20,6 +20,8 @@ class Observer(Generic[Found, Bits]):
 
     Attributes:
         images: Called with the number of images that are measured, and the number of all.
+        solver_audit: Called with the number of images that the audit of the solver has judged, and the number
+            that it may judge.
         audit: Called with the share of the density audit that is done.
         floor: Called with the number of training images to which the floor is fitted, and the number of all.
         labels: Called with the number of images that are measured for each class, and the number of all.
@@ -29,6 +31,7 @@ class Observer(Generic[Found, Bits]):
     """
 
     images: Callable[[int, int], object] = _nothing
+    solver_audit: Callable[[int, int], object] = _nothing
     audit: Callable[[float], object] = _nothing
     floor: Callable[[int, int], object] = _nothing
     labels: Callable[[int, int], object] = _nothing

@@ -173,7 +173,12 @@ def evaluate(
         )
         observer.measured(record_of(found, Floor(None, None)), ImageBits(bits, made_of))
 
-    watched = Observer(images=observer.images, audit=observer.audit, measured=note)
+    watched = Observer(
+        images=observer.images,
+        solver_audit=observer.solver_audit,
+        audit=observer.audit,
+        measured=note,
+    )
     found = evaluate_likelihood(flow, source, limit=images, observer=watched, **measuring)
     if record is not None:
         found = _judged_by_splits(found, record.data_report, split, flow)

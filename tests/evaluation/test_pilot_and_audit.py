@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from flowzoo.dequantisation import dequantise
 from flowzoo.evaluation.audit import BETWEEN_PILOTS, Audit
 from flowzoo.evaluation.floor import fit_gaussian
 from flowzoo.evaluation.likelihood import Likelihood, evaluate_likelihood
+from flowzoo.evaluation.observer import Observer
 from flowzoo.flow import Flow
 from flowzoo.metric import NOT_AUDITED
 from tests.evaluation.toy_solver import pendulum_flow
@@ -196,6 +198,19 @@ def test_an_error_is_small_up_to_the_standard_error_within_bounds() -> None:
 def test_the_audit_judges_images_that_no_pilot_saw() -> None:
     for count in (64, 100, 297, 1000):
         assert not set(spread(count, 32)) & set(spread(count, 16, BETWEEN_PILOTS))
+
+
+def test_the_judge_takes_four_images_and_more_while_there_is_time() -> None:
+    seen: list[tuple[int, int]] = []
+    watched = Observer[Any, Any](solver_audit=lambda done, total: seen.append((done, total)))
+    flow, _ = pendulum_flow(FINE)
+    hurried = evaluate_likelihood(flow, held_out(), limit=40, audit_seconds=1e-9, observer=watched)
+    assert hurried.audit is not None
+    assert (hurried.audit.images, seen) == (4, [(0, 16), (4, 16)])
+    whole = evaluate_likelihood(flow, held_out(), limit=40, audit_seconds=1e6).audit
+    assert whole is not None
+    assert whole.images == 16
+    assert hurried.audit.worst <= whole.worst
 
 
 def test_a_judge_that_fails_costs_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
