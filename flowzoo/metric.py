@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from flowzoo.exactness import Exactness
@@ -92,6 +92,14 @@ class Measurement:
     conditions: Mapping[str, Any] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
     audit_seconds: float | None = field(default=None, compare=False)
+
+    def objected(self, *objections: str) -> Measurement:
+        """Return a copy that must not be ranked for these reasons too; an equal one if there are none.
+
+        >>> Measurement(2.5, BITS).objected(NOT_AUDITED).valid, Measurement(2.5, BITS).objected().valid
+        (False, True)
+        """
+        return replace(self, valid=self.valid and not objections, objections=(*self.objections, *objections))
 
 
 class Metric(ABC):

@@ -97,7 +97,7 @@ class CellRun:
             except (Exception, SystemExit) as error:
                 found = explain(_measuring(label), error)
                 unmeasured.append(label)
-                metrics[label] = Measurement(None, "", valid=False, objections=(found.reason,))
+                metrics[label] = Measurement(None, "").objected(found.reason)
                 if isinstance(error, NumericalError) or not isinstance(error, FlowzooError):
                     failure = failure or found
         metrics = _resting_on_likelihood(_resting_on_splits(metrics, trained.data_report, dataset.info))
@@ -217,7 +217,7 @@ def _resting_on_likelihood(metrics: dict[str, Measurement]) -> dict[str, Measure
     said = f"it depends on bits/dim, but {QUALITY} "
     said += "was not measured" if quality is None else f"is not valid: {'; '.join(quality.objections)}"
     return {
-        name: replace(each, valid=False, objections=(*each.objections, said))
+        name: each.objected(said)
         if name != QUALITY and each.value is not None and "bits_per_dim" in each.conditions
         else each
         for name, each in metrics.items()
@@ -232,18 +232,15 @@ def _resting_on_splits(
     split = None if quality is None else quality.conditions.get("split")
     if quality is None or split not in ("test", "validation"):
         return metrics
-    objections = tuple(trained_on(report.shared, report.sizes, split, info.shape, info.bins))
-    judged = replace(
-        quality, valid=quality.valid and not objections, objections=(*quality.objections, *objections)
-    )
-    return {**metrics, QUALITY: judged}
+    objections = trained_on(report.shared, report.sizes, split, info.shape, info.bins)
+    return {**metrics, QUALITY: quality.objected(*objections)}
 
 
 def _never_ranked_unless_audited(found: Measurement) -> Measurement:
     """Mark bits/dim that nothing has audited as not valid, whichever metric measured them."""
     if found.unit != BITS or not found.valid or found.audit_seconds is not None:
         return found
-    return replace(found, valid=False, objections=(*found.objections, NOT_AUDITED))
+    return found.objected(NOT_AUDITED)
 
 
 def _require_same_images(dataset: Dataset, record: RunRecord, plan: Result) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypedDict
 
 import torch
@@ -109,6 +109,10 @@ class Likelihood:
     parameters: int
     seconds: float
     seed: int
+
+    def objected(self, *objections: str) -> Likelihood:
+        """Return a copy that must not be ranked for these reasons too; an equal one if there are none."""
+        return replace(self, valid=self.valid and not objections, objections=(*self.objections, *objections))
 
 
 class Measuring(TypedDict, total=False):

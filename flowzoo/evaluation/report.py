@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -217,8 +217,7 @@ def evaluate(
 
 
 def _judged_by_splits(found: Likelihood, report: DataReport, split: str, flow: Flow) -> Likelihood:
-    objections = tuple(trained_on(report.shared, report.sizes, split, flow.image_shape, flow.bins))
-    return replace(found, valid=found.valid and not objections, objections=(*found.objections, *objections))
+    return found.objected(*trained_on(report.shared, report.sizes, split, flow.image_shape, flow.bins))
 
 
 def write_evaluation(evaluation: Evaluation, path: Path) -> None:

@@ -75,7 +75,7 @@ def _measure(train: Callable[[], object], device: torch.device) -> Measurement:
     if growth.whole:
         return found
     lower = "a lower bound, since this system cannot reset the process's earlier peak"
-    return replace(found, valid=False, objections=(lower,))
+    return found.objected(lower)
 
 
 def _found(device: torch.device, before: int, peak: int, counts: str, **more: int) -> Measurement:
