@@ -53,7 +53,11 @@ class TrainingOptions(BaseModel):
         ),
     ] = 1
     optimiser: Annotated[
-        Literal["adam", "adamw", "adamax"], Field(description="Optimiser of torch.optim.")
+        Literal["adam", "adamw", "adamax", "muon"],
+        Field(
+            description="Optimiser: Adam, AdamW or Adamax of torch.optim; or muon, which is Adam for all but "
+            "the weights of wide layers, whose steps are made orthogonal."
+        ),
     ] = "adam"
     weight_decay: Annotated[
         float,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -22,17 +20,12 @@ from flowzoo.training.checkpoint import TensorGroups, restore_optimiser
 from flowzoo.training.compiled_loss import CompiledLoss, Note
 from flowzoo.training.noise import StepNoise
 from flowzoo.training.not_finite import first_not_finite
+from flowzoo.training.optimisers import make_optimiser
 from flowzoo.training.precision import autocast, rounded_products
 from flowzoo.training.stage import Stage
 from flowzoo.training.together.gradients import sum_gradients
 from flowzoo.training.together.team import Team
 from flowzoo.warm_start import WarmStart
-
-OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "adam": partial(torch.optim.Adam, fused=True),
-    "adamw": partial(torch.optim.AdamW, fused=True, weight_decay=0.0),
-    "adamax": torch.optim.Adamax,
-}
 
 
 class NotFiniteError(NumericalError):
@@ -97,7 +90,7 @@ class TrainingStep:
         self._labelled = flow.classes > 0
         self._compiled = CompiledLoss(flow, stage, options, note) if options.compile else None
         self._parameters: list[nn.Parameter] = stage.parameters(flow)
-        self.optimiser = _optimiser(stage, flow, options)
+        self.optimiser = make_optimiser(stage, flow, options)
         self.average = WeightAverage(flow, options.average)
         self.warm_start = warm_start
         self.adversary = _adversary(flow, stage, options, generator)
@@ -254,21 +247,6 @@ def _adversary(
     if options.adversarial is None or stage.scoring:
         return None
     return Adversary(flow, stage, options, generator)
-
-
-def _optimiser(stage: Stage, flow: Flow, options: TrainingOptions) -> torch.optim.Optimizer:
-    make = OPTIMISERS[options.optimiser]
-    if not options.weight_decay:
-        return make(stage.parameters(flow), lr=options.learning_rate)
-    decaying: dict[bool, list[nn.Parameter]] = {True: [], False: []}
-    for module in stage.modules(flow):
-        for name, parameter in module.named_parameters():
-            decaying[name.endswith("weight") and parameter.ndim > 1].append(parameter)
-    groups = [
-        {"params": decaying[True], "weight_decay": options.weight_decay},
-        {"params": decaying[False], "weight_decay": 0.0},
-    ]
-    return make([group for group in groups if group["params"]], lr=options.learning_rate)
 
 
 def _require_finite(value: float, what: str) -> None:
