@@ -26,24 +26,24 @@ def gradients(parameters: list[nn.Parameter], step: int) -> None:
 def test_the_nearest_matrix_whose_singular_values_are_alike(shape: tuple[int, int]) -> None:
     matrix = drawn(*shape).detach()
     left, _, right = torch.linalg.svd(matrix, full_matrices=False)
-    found = left.T @ orthogonalise(matrix).float() @ right.T
+    found = left.T @ orthogonalise(matrix[None])[0].float() @ right.T
     torch.testing.assert_close(found.diag(), torch.full((min(shape),), 0.95), rtol=0, atol=0.3)
     assert (found - torch.diag(found.diag())).abs().max() < 0.1
 
 
 @pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="torch.optim.Muon came with torch 2.9")
 def test_matrices_step_as_torch_s_own_muon_has_them_step() -> None:
-    ours, theirs = drawn(24, 32), drawn(24, 32)
+    ours, theirs = [[drawn(24, 32), drawn(32, 24), drawn(24, 32)] for _ in range(2)]
     optimisers = [
-        Muon([ours], [], lr=RATE),
-        torch.optim.Muon([theirs], lr=RATE, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"),
+        Muon(ours, [], lr=RATE),
+        torch.optim.Muon(theirs, lr=RATE, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"),
     ]
     for step in range(3):
-        gradients([ours], step)
-        gradients([theirs], step)
+        gradients(ours, step)
+        gradients(theirs, step)
         for optimiser in optimisers:
             optimiser.step()
-    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=0.02 * RATE)  # they compute in bfloat16
 
 
 def test_a_convolution_steps_as_the_matrix_with_a_row_for_each_output() -> None:
