@@ -13,7 +13,7 @@ from flowzoo.flow import Flow
 from flowzoo.training.muon import Muon
 from flowzoo.training.stage import Stage
 
-OF_PARAMETERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": partial(torch.optim.Adam, fused=True),
     "adamw": partial(torch.optim.AdamW, fused=True, weight_decay=0.0),
     "adamax": torch.optim.Adamax,
@@ -25,7 +25,7 @@ def make_optimiser(stage: Stage, flow: Flow, options: TrainingOptions) -> torch.
     rate = options.learning_rate
     if options.optimiser == "muon":
         return Muon(*_weights_and_others(stage, flow), lr=rate)
-    make = OF_PARAMETERS[options.optimiser]
+    make = OPTIMISERS[options.optimiser]
     if not options.weight_decay:
         return make(stage.parameters(flow), lr=rate)
     weights, others = _weights_and_others(stage, flow)

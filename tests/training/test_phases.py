@@ -23,9 +23,9 @@ from flowzoo.registry.saving import load_model
 from flowzoo.runfolder import RunRecord
 from flowzoo.training.checkpoint import load_checkpoint
 from flowzoo.training.log import TrainingLog
+from flowzoo.training.optimisers import OPTIMISERS
 from flowzoo.training.resume import resume_run
 from flowzoo.training.stage import plan_stages
-from flowzoo.training.step import OPTIMISERS
 from flowzoo.training.validation import validate
 from tests.conftest import InstallPlugin
 from tests.training.test_runs import StopAt, assert_same_weights
