@@ -170,6 +170,8 @@ def seconds_a_product(mapping: RowMap, way: Way) -> float:
     most = rows_at_once(len(mapping.start[0]), way)
     few = min(FEW_ROWS, most)
     seconds = _seconds(mapping, way, few)
+    if seconds > NOTICEABLE:  # the first call may load and allocate what later ones find
+        seconds = min(seconds, _seconds(mapping, way, few))
     # What takes long with few rows takes as long a row with many.
     return seconds / few if seconds > NOTICEABLE or few == most else _seconds(mapping, way, most) / most
 
