@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from flowzoo.bench.result import QUALITY
-from flowzoo.bench.store import Results, read_results
+from flowzoo.bench.store import read_results
+from flowzoo.comparison.paired import paired_difference
 
 Values = NDArray[np.float64]
 """One for each image, ``(N,)``."""
@@ -82,13 +84,13 @@ class Measured:
         """Return how far it is below another, image by image; empty where one is not valid."""
         if not (self.valid and other.valid):
             return ""
-        difference = other.images - self.images
-        return f"{float(difference.mean()):.3f} ± {_error(difference):.3f}"
+        found = paired_difference(torch.from_numpy(other.images), torch.from_numpy(self.images))
+        return f"{found.mean:.3f} ± {found.standard_error:.3f}"
 
 
 def measured(suite: str, data: str) -> dict[str, Measured]:
     """Return the recorded rows of a suite on a data set, by label."""
-    results: Results = read_results(RECORDED / suite)
+    results = read_results(RECORDED / suite)
     found: dict[str, Measured] = {}
     labels = {each.label for each in results.results if each.experiment.data == data}
     for label in labels:

@@ -89,14 +89,14 @@ class BitsPerDim(Metric):
             unit="bits/dim",
             better="lower",
             error=found.standard_error,
-            valid=found.valid and not seen,
-            objections=(*found.objections, *seen),
+            valid=found.valid,
+            objections=found.objections,
             exactness=found.exactness,
             estimated=found.estimated,
             conditions={"split": self.split, **_conditions(found)},
             details={"shares": dict(found.terms)} | ({} if joint is None else {"joint_bpd": joint}),
             audit_seconds=None if found.density is None else found.density.seconds,
-        )
+        ).objected(*seen)
 
 
 def _conditions(found: Likelihood) -> Mapping[str, Any]:

@@ -42,7 +42,7 @@ class _OfLabels(Metric):
         flow, dataset = trained.flow, trained.dataset
         if not has_labels(flow, dataset, self.split):
             unit, better = self._kind()
-            return Measurement(None, unit, better, valid=False, objections=(NO_LABELS,))
+            return Measurement(None, unit, better).objected(NO_LABELS)
         before_audit = _BEFORE_AUDIT if self.audited else 1.0
         found = evaluate_given_class(
             flow,

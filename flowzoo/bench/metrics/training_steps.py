@@ -71,4 +71,4 @@ def last_steps(trained: Trained, batch_size: int | None = None) -> TrainingSteps
 def nothing_trains(unit: str, better: Better) -> Measurement:
     """Return the measurement of a metric of training for a model without trainable parts."""
     objection = "nothing of this model trains by steps"
-    return Measurement(None, unit, better, repeats=False, valid=False, objections=(objection,))
+    return Measurement(None, unit, better, repeats=False).objected(objection)
