@@ -58,6 +58,19 @@ def gradient(model: str, options: dict[str, Any], folder: Path) -> None:
         team.close()
 
 
+def leaving() -> None:
+    """Send something, leave, and print the threads that are left."""
+    team = Team(launch())
+    team.meet()
+    team.sum(torch.ones(3))
+    if team.rank:
+        team.hear(1)
+        team.close()
+    else:
+        team.leave(0.0)
+    print(*((each / "comm").read_text().strip() for each in Path("/proc/self/task").iterdir()))
+
+
 def flowzoo(*arguments: str) -> None:
     """Be the command line."""
     sys.argv = ["flowzoo", *arguments]

@@ -33,6 +33,7 @@ from tests.training.launched import (
     drifting,
     flowzoo,
     gradient,
+    leaving,
     restarted,
     run,
     spoiled,
@@ -62,6 +63,14 @@ def test_the_gradient_is_that_of_one_process(
         assert found.keys() == expected.keys()
         for name, each in expected.items():
             torch.testing.assert_close(found[name], each, rtol=1e-6, atol=1e-6 * scale)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs the threads that Linux lists")
+def test_no_thread_of_gloo_is_left_that_could_abort_a_process_as_it_ends(tmp_path: Path) -> None:
+    codes, lines = run(2, tmp_path / "printed", work=leaving)
+    assert codes == [0, 0], lines
+    assert len(lines) == 2
+    assert not any("gloo" in line for line in lines), lines
 
 
 STEPS = 40

@@ -201,10 +201,15 @@ class Team:
             self._store.set(_ENDED, b"1")
             last = torch.tensor(numbers, dtype=torch.float64)
             dist.broadcast(last, 0, group=self._messages, async_op=True).wait(_MOMENT)
-            dist.destroy_process_group()
+        self.close()
 
     def close(self) -> None:
-        """End all connections, after the leader's last numbers."""
+        """End all connections, after the leader's last numbers.
+
+        The threads of gloo end with the last reference to their group. One that still runs when Python ends
+        may abort the process, and a training that went well would count as failed.
+        """
+        self._messages = self._gradients = None
         with suppress(RuntimeError):
             dist.destroy_process_group()
 
