@@ -10,16 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
-from flowzoo.bench.result import QUALITY
+from flowzoo.bench.report.evidence import Sample, difference
+from flowzoo.bench.report.ranking import sample_of
+from flowzoo.bench.result import QUALITY, Result
 from flowzoo.bench.store import read_results
-from flowzoo.comparison.paired import paired_difference
-
-Values = NDArray[np.float64]
-"""One for each image, ``(N,)``."""
 
 HERE = Path(__file__).parent
 RECORDED = HERE / "results" / "suites"
@@ -66,45 +60,46 @@ LADDER = (
 
 @dataclass(frozen=True)
 class Measured:
-    """A row of a suite, averaged over its seeds; ``images`` holds the bits/dim of each image."""
+    """A row of a suite, over its seeds."""
 
-    images: Values
-    steps: float
-    seeds: int
-    valid: bool
-    estimated: bool
+    label: str
+    seeds: list[Result]
+    sample: Sample
+
+    @property
+    def steps(self) -> float:
+        """Mean number of steps."""
+        return sum(each.spent.steps or 0 for each in self.seeds) / len(self.seeds)
+
+    @property
+    def valid(self) -> bool:
+        return all(each.metrics[QUALITY].valid for each in self.seeds)
 
     def __str__(self) -> str:
-        bits, error = float(self.images.mean()), _error(self.images)
+        bits, figures = self.sample.mean, [each.metrics[QUALITY] for each in self.seeds]
         if not self.valid:
             return f"{bits:,.0f}, not valid" if bits > 100 else f"{bits:.3f}, not valid"
-        return f"{bits:.3f} ± {error:.3f}{' †' if self.estimated else ''}"
+        error = sum(each.error or 0.0 for each in figures) / len(figures)
+        return f"{bits:.3f} ± {error:.3f}{' †' if any(each.estimated for each in figures) else ''}"
 
     def below(self, other: Measured) -> str:
         """Return how far it is below another, image by image; empty where one is not valid."""
         if not (self.valid and other.valid):
             return ""
-        found = paired_difference(torch.from_numpy(other.images), torch.from_numpy(self.images))
-        return f"{found.mean:.3f} ± {found.standard_error:.3f}"
+        found = difference(other.sample, self.sample)
+        if not found.paired:
+            raise SystemExit(f"{self.label} and {other.label} were not measured on the same images")
+        return f"{found.mean:.3f} ± {found.error:.3f}"
 
 
 def measured(suite: str, data: str) -> dict[str, Measured]:
     """Return the recorded rows of a suite on a data set, by label."""
     results = read_results(RECORDED / suite)
-    found: dict[str, Measured] = {}
-    labels = {each.label for each in results.results if each.experiment.data == data}
-    for label in labels:
-        seeds = [each for each in results.results if (each.experiment.data, each.label) == (data, label)]
-        bits = [kept.values for each in seeds if (kept := results.bits(each)) is not None]
-        figures = [each.metrics[QUALITY] for each in seeds]
-        found[label] = Measured(
-            images=np.mean(bits, axis=0),
-            steps=sum(each.spent.steps or 0 for each in seeds) / len(seeds),
-            seeds=len(seeds),
-            valid=all(each.valid for each in figures),
-            estimated=any(each.estimated for each in figures),
-        )
-    return found
+    rows: dict[str, list[Result]] = {}
+    for result in results.results:
+        if result.experiment.data == data:
+            rows.setdefault(result.label, []).append(result)
+    return {label: Measured(label, rows[label], sample_of(rows[label], results.bits)) for label in rows}
 
 
 def ladder(data: str) -> Iterator[str]:
@@ -124,15 +119,11 @@ def twenty_minutes(data: str) -> Iterator[str]:
     rows = measured("twenty-minutes", data)
     yield "| model | seeds | steps | test bits/dim | below `wavelet-flow`, the paper's |"
     yield "|---|---|---|---|---|"
-    for label, row in sorted(rows.items(), key=lambda each: float(each[1].images.mean())):
+    for label, row in sorted(rows.items(), key=lambda each: each[1].sample.mean):
         below = "" if label == PAPER else row.below(rows[PAPER])
         model, *options = label.replace("paper", "the paper's").split(", ")
-        yield f"| {', '.join([f'`{model}`', *options])} | {row.seeds} | {row.steps:,.0f} | {row} | {below} |"
-
-
-def _error(values: Values) -> float:
-    """Return the standard error of a mean over images."""
-    return float(np.std(values, ddof=1) / np.sqrt(len(values)))
+        said = ", ".join([f"`{model}`", *options])
+        yield f"| {said} | {len(row.seeds)} | {row.steps:,.0f} | {row} | {below} |"
 
 
 TABLES = {"ladder": ladder, "twenty-minutes": twenty_minutes}
