@@ -89,7 +89,10 @@ class Budget:
         if self.steps is None:
             return [Budget(seconds=self.amount * share) for share in shares]
         if self.steps < len(shares):
-            raise OptionError(f"the training has {len(shares)} stages; give it at least as many steps")
+            raise OptionError(
+                f"the training has {len(shares)} stages, and each needs a step. Train for {len(shares)} "
+                f"steps or more, instead of {self.steps}"
+            )
         steps = [max(1, int(self.steps * share + 1e-9)) for share in shares]
         while sum(steps) > self.steps:
             steps[steps.index(max(steps))] -= 1

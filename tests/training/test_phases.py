@@ -259,7 +259,7 @@ def test_phases_that_make_no_whole_are_refused(train: Train, tmp_path: Path, pha
 
 
 def test_a_budget_of_fewer_steps_than_phases_is_refused(train: Train, tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="has 4 stages; give it at least as many steps"):
+    with pytest.raises(OptionError, match="has 4 stages, and each needs a step"):
         train(tmp_path / "run", "a:0.5:1 b:0.5:1", steps=3, training={"order": "separately"})
 
 

@@ -86,7 +86,7 @@ def test_a_joint_without_parameters_is_scored_without_training(start: Start, tmp
 
 
 def test_a_budget_of_fewer_steps_than_stages_is_refused(start: Start, tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="has 2 stages; give it at least as many steps"):
+    with pytest.raises(OptionError, match="has 2 stages, and each needs a step"):
         start(tmp_path / "run", steps=1, model="lcma", options=LCMA)
     assert not (tmp_path / "run").exists()
 
