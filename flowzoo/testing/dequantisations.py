@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from typing import final
 
@@ -24,6 +25,9 @@ from flowzoo.testing.subject import FIRST_BATCH, Subject
 from flowzoo.testing.trial import Trial
 
 BINS = 17
+
+_ALL_BINS = (BINS, 256)
+"""Numbers of bins for which ``log q`` is checked, since it may depend on them."""
 
 _DRAWS = 16384
 _INSIDE = 1.0 / 16.0
@@ -81,17 +85,18 @@ def has_its_log_q(kind: type[Noise], trial: Trial) -> None:
     """``log q`` is the log-density of what was drawn minus ``log |det|`` of the brute-force Jacobian."""
     subject = kind.ready(trial)
     x = subject.images()
-    for mode in _MODES:
+    for mode, bins in itertools.product(_MODES, _ALL_BINS):
         draws = Draws(mode=mode)
         with torch.no_grad():
-            _, stated = subject.module(x, BINS, draws.call())
-            part = noise_part(subject.module, x, BINS, draws.call(), stated)
+            _, stated = subject.module(x, bins, draws.call())
+            part = noise_part(subject.module, x, bins, draws.call(), stated)
         drawn, values = part.start.shape[1], x[0].numel()
         require(drawn == values, f"it draws {drawn} numbers for {values} values, expected one for each")
         way = choose_derivative(part).way
         jacobian = [log_abs_det(part, image, way) for image in range(BATCH)]
         expected = part.noise - stated.new_tensor(jacobian)
-        require_close(stated, expected, trial.check.tolerance, "log q against the brute-force Jacobian")
+        what = f"log q with {bins} bins against the brute-force Jacobian"
+        require_close(stated, expected, trial.check.tolerance, what)
 
 
 @torch.no_grad()

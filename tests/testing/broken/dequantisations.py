@@ -107,6 +107,10 @@ DEQUANTISATION = Example(
         "log q misses the sigmoid": ("log-q", _log_q(without_the_sigmoid)),
         "log q misses a constant": ("log-q", _log_q(lambda u, log_q: log_q + 1e-3)),
         "log q has the wrong sign": ("log-q", _log_q(lambda u, log_q: -log_q)),
+        "log q is wrong for bytes": (
+            "log-q",
+            after("forward", lambda r, x, bins, *_: (r[0], r[1] + 0.01 * (bins == 256))),
+        ),
         "more is drawn than there are values": ("log-q", instead("forward", drawing_more)),
         "q does not integrate to one": ("density", _log_q(lambda u, log_q: log_q - 0.5)),
         "q without the sigmoid does not integrate to one": ("density", _log_q(without_the_sigmoid)),
