@@ -42,6 +42,16 @@ FEW_IMAGES = (
     "Train on more images, or set normalise=standardise."
 )
 
+SHRUNK = (
+    "the whitening keeps less of the data's correlations, as it should where values have hardly any. If it "
+    "was fitted to few images, train on more, or set normalise=standardise."
+)
+
+TOO_LARGE = (
+    "a side of a context is shorter than kernel={kernel}, so along it the whitening uses no neighbours. Set a "
+    "smaller kernel to use them."
+)
+
 SIDE = 64
 """Number of places along a side of an image that the fit uses at most."""
 
@@ -135,6 +145,9 @@ class Whiten(ConditionalBijector, Fitted):
         self._log_det = MatrixLogDet()
         self._inner_asks = True
         self._rows_for_a_value = math.inf
+        # Along a side below the smallest neighbourhood no kernel would have one.
+        smaller_would_fit = features > 0 and any(KERNEL <= side < kernel for side in places)
+        self._too_large = TOO_LARGE.format(kernel=kernel) if smaller_would_fit else ""
 
     def extra_repr(self) -> str:
         return f"block={self.block}, kernel={tuple(self.slope.shape[2:])}"
@@ -260,7 +273,7 @@ class Whiten(ConditionalBijector, Fitted):
         """See :meth:`flowzoo.first_pass_end.EndsFirstPass.remark`."""
         # Values without correlations are shrunk too, however many images there are.
         few = self._rows_for_a_value < ROWS and self._shrunk() > NOTICEABLE
-        return FEW_IMAGES if few else ""
+        return FEW_IMAGES if few else self._too_large
 
     def _shrunk(self) -> float:
         """Return the shrinkage; 0 for a single value, which has no correlations."""
@@ -281,7 +294,7 @@ class Whiten(ConditionalBijector, Fitted):
     def _report(self, call: Call) -> None:
         shrinkage = self._shrunk()
         call.solver.find(
-            self, "whitening", {"shrinkage": shrinkage}, advice=[FEW_IMAGES] if shrinkage > NOTICEABLE else []
+            self, "whitening", {"shrinkage": shrinkage}, advice=[SHRUNK] if shrinkage > NOTICEABLE else []
         )
 
     def _as_one_place(self, given: Images) -> Tensor:
