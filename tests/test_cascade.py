@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -148,6 +149,22 @@ def test_the_whitening_of_a_level_has_options(given: dict[str, Any], resolved: A
 def test_other_options_of_a_level_s_normalisation_are_refused(wrong: Any) -> None:
     allowed = r"normalise.*'whiten-blocks' \| {name: 'whiten', kernel, whole, images}"
     with pytest.raises(OptionError, match=allowed):
+        create_model("mrcnf", (1, 8, 8), normalise=wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"kernel": 4}, "; normalise.kernel: 1 | 3 | 5 | 7"),
+        ({"images": 0}, "; normalise.images: int >= 1"),
+        ({"name": "whiten", "images": 0}, "; normalise.images: int >= 1"),
+        ({"name": "whiten-blocks", "side": 0}, "; normalise.side: int >= 1"),
+        ({"kernels": 3}, "side, images}"),
+        ({"name": "whitenn", "kernel": 3}, "side, images}"),
+    ],
+)
+def test_a_wrong_option_of_a_level_s_normalisation_is_named(wrong: Any, said: str) -> None:
+    with pytest.raises(OptionError, match=rf"{re.escape(said)}$"):
         create_model("mrcnf", (1, 8, 8), normalise=wrong)
 
 

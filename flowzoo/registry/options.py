@@ -17,7 +17,7 @@ from pydantic_core import to_jsonable_python
 from flowzoo.component import Component, Kind, Spec
 from flowzoo.errors import FlowzooError, OptionError, PluginError, did_you_mean
 from flowzoo.integers import plain_number
-from flowzoo.registry.allowed import allowed, choices
+from flowzoo.registry.allowed import allowed, choices, record
 from flowzoo.registry.lookup import Registry
 from flowzoo.registry.presets import PRESET, apply_preset
 from flowzoo.registry.short_names import spell_out
@@ -243,12 +243,29 @@ def _refused(component: Component, option: Option, value: Any, error: Validation
     for cause in causes:
         if isinstance(cause, OptionError):
             return cause
-    said = [f" ({cause})" for cause in causes if cause is not None]
+    said = [f" ({cause})" for cause in causes if cause is not None] + _fields(option, value, error)
     texts = [each for each in choices(option.schema) if isinstance(each, str)]
     hint = did_you_mean(value, texts) if isinstance(value, str) else ""
     return OptionError(
         f"{_is(component, option, value)}; allowed: {allowed(option.schema)}{''.join(said)}{hint.rstrip()}"
     )
+
+
+def _fields(option: Option, value: Any, error: ValidationError) -> list[str]:
+    """Return what the wrong fields of a mapping may be, by every record that has all of the fields."""
+    if not isinstance(value, Mapping):
+        return []
+    wrong = {each["loc"][-1] for each in error.errors(include_url=False) if each["loc"]}
+    names = [value["name"]] if "name" in value else choices(option.schema)
+    records = [record(option.schema, name) for name in names]
+    said = [
+        f"; {option.name}.{field}: {allowed(of[field])}"
+        for of in records
+        if value.keys() - {"name"} <= of.keys()
+        for field in of
+        if field in value and field in wrong
+    ]
+    return list(dict.fromkeys(said))
 
 
 def _is(component: Component, option: Option, value: Any) -> str:
