@@ -48,8 +48,8 @@ SHRUNK = (
 )
 
 TOO_LARGE = (
-    "a side of a context is shorter than kernel={kernel}, so along it the whitening uses no neighbours. Set a "
-    "smaller kernel to use them."
+    "a side of a context is shorter than kernel={kernel}, so along it the whitening uses no neighbours. "
+    "Set a smaller kernel to use them."
 )
 
 SIDE = 64

@@ -294,9 +294,7 @@ def test_values_without_correlations_are_not_said_to_come_from_few_images() -> N
 )
 def test_a_kernel_for_which_the_context_is_too_small_is_named(side: int, kernel: int, said: bool) -> None:
     x, context = details(count=400, side=side)
-    whiten = fitted(
-        Whiten(IdentityBijector(), tuple(x.shape[1:]), (2, side, side), kernel=kernel), x, context
-    )
+    whiten = fitted(Whiten(IdentityBijector(), (3, side, side), (2, side, side), kernel=kernel), x, context)
     assert [f"kernel={kernel}" in each for each in remarks(whiten)] == [True] * said
 
 
