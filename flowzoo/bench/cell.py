@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
@@ -169,36 +169,48 @@ def without_missing_metrics(suite: Suite) -> tuple[Suite, dict[str, str]]:
 
 
 def select(
-    cells: Iterable[Cell], models: str = "*", data: str = "*", seeds: Iterable[int] = ()
+    cells: Iterable[Cell],
+    models: Sequence[str] = (),
+    data: Sequence[str] = (),
+    seeds: Iterable[int] = (),
 ) -> list[Cell]:
     """Return the cells of some rows.
 
     Args:
         cells: The cells of a suite.
-        models: Pattern that the models' labels must match.
-        data: Pattern that the data sets' labels must match.
+        models: Patterns; a model's label must match one of them. Empty for all models.
+        data: Patterns of the data sets' labels, likewise.
         seeds: The seeds to take; empty for all.
 
     Raises:
-        OptionError: No cell matches.
+        OptionError: A pattern matches nothing, or no cell is left.
     """
     known, wanted = list(cells), set(seeds)
+    rows = matching("row", models, [cell.label for cell in known])
+    sets = matching("data set", data, [cell.data_label for cell in known])
     chosen = [
         cell
         for cell in known
-        if fnmatchcase(cell.label, models)
-        and fnmatchcase(cell.data_label, data)
-        and (not wanted or cell.experiment.seed in wanted)
+        if cell.label in rows and cell.data_label in sets and (not wanted or cell.experiment.seed in wanted)
     ]
     if not chosen:
-        labels = ", ".join(dict.fromkeys(f"'{cell.label}'" for cell in known))
-        sets = ", ".join(dict.fromkeys(f"'{cell.data_label}'" for cell in known))
         numbers = ", ".join(str(seed) for seed in dict.fromkeys(cell.experiment.seed for cell in known))
-        raise OptionError(
-            f"no cell of the suite matches; its rows: {labels}; its data: {sets}; its seeds: {numbers}. "
-            "Patterns choose several, as in 'mrcnf*'"
-        )
+        raise OptionError(f"no cell of the suite matches; its seeds: {numbers}")
     return chosen
+
+
+def matching(what: str, patterns: Sequence[str], labels: Iterable[str]) -> set[str]:
+    """Return the labels that match one of several patterns; all of them if there is no pattern.
+
+    Raises:
+        OptionError: A pattern matches none.
+    """
+    known = dict.fromkeys(labels)
+    for pattern in patterns:
+        if not any(fnmatchcase(label, pattern) for label in known):
+            quoted = ", ".join(f"'{label}'" for label in known)
+            raise OptionError(f"no {what} matches '{pattern}'; there are: {quoted}")
+    return {label for label in known if not patterns or any(fnmatchcase(label, each) for each in patterns)}
 
 
 def file_part(text: str) -> str:

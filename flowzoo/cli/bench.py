@@ -62,12 +62,22 @@ def run(
         Path, typer.Option("--out", help="Folder for the results. It is made if it does not exist.")
     ] = RESULTS,
     models: Annotated[
-        str,
-        typer.Option("--models", help="Run only models whose label matches this pattern, as in 'msflow-*'."),
-    ] = "*",
+        list[str] | None,
+        typer.Option(
+            "--models",
+            help="Run only models whose label matches this pattern, as in 'msflow-*'. Give it several times "
+            "for several patterns.",
+            show_default=False,
+        ),
+    ] = None,
     data: Annotated[
-        str, typer.Option("--data", help="Run only data sets whose label matches this pattern.")
-    ] = "*",
+        list[str] | None,
+        typer.Option(
+            "--data",
+            help="Run only data sets whose label matches this pattern. Give it several times, too.",
+            show_default=False,
+        ),
+    ] = None,
     seeds: Annotated[
         str | None,
         typer.Option(
@@ -166,7 +176,7 @@ def run(
     asked, absent = without_missing_metrics(asked)
     for name, reason in {**ambiguous(asked), **absent}.items():
         complain(f"left out '{name}': {reason}")
-    cells = select(cells_of(asked, training), models, data)
+    cells = select(cells_of(asked, training), models or (), data or ())
     folder = suite_folder(out, asked.name)
     if dry_run:
         for cell in cells:
@@ -274,7 +284,7 @@ add_command(
     app,
     "run",
     run,
-    "flowzoo bench run quick --models 'msflow-*' --seeds 0,1\n"
+    "flowzoo bench run quick --models 'msflow-*' --models glow --seeds 0,1\n"
     "flowzoo bench run quick --engine ray --cpus 1\n"
     "flowzoo bench run quick --engine slurm --partition gpu --gpus 1 --minutes 240 --dry-run",
 )

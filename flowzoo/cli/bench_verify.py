@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,11 +31,14 @@ def verify(
         ),
     ] = None,
     models: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
-            "--models", help="Verify only models whose label matches this pattern, as in 'msflow-*'."
+            "--models",
+            help="Verify only models whose label matches this pattern, as in 'msflow-*'. Give it several "
+            "times for several patterns.",
+            show_default=False,
         ),
-    ] = "*",
+    ] = None,
     by: Annotated[
         str, typer.Option("--by", help="Your name or project, which is noted beside the record.")
     ] = "",
@@ -50,6 +52,7 @@ def verify(
     audit. What was found is noted in a file beside the record, and reports mark confirmed rows with a check
     mark. The exit status is 1 if a record was not confirmed.
     """
+    from flowzoo.bench.cell import matching
     from flowzoo.bench.store import identity, read_results
     from flowzoo.bench.verification import write_verification
     from flowzoo.bench.verify import can_be_verified, verify
@@ -57,11 +60,9 @@ def verify(
 
     folders = read_roots(roots)
     found = read_results(results)
-    chosen = [each for each in found.results if fnmatchcase(each.label, models)]
+    labels = matching("label", models or (), [each.label for each in found.results])
+    chosen = [each for each in found.results if each.label in labels]
     kept = [each for each in chosen if can_be_verified(each)]
-    if not chosen:
-        labels = ", ".join(sorted({each.label for each in found.results}))
-        raise OptionError(f"no label matches '{models}'; labels: {labels}")
     if not kept:
         raise OptionError(
             "there is nothing to verify: no record here keeps its weights. Run the suite with --keep"

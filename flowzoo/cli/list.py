@@ -24,7 +24,10 @@ _ORDER: tuple[Kind, ...] = ("model", *(kind for kind in KINDS if kind != "model"
 
 def list_components(
     pattern: Annotated[
-        str, typer.Argument(help="Names to list, for example 'ms*'. The default lists all.")
+        str,
+        typer.Argument(
+            help="Names to list, for example 'ms*', or a kind, such as models. The default lists all."
+        ),
     ] = "*",
     kind: KindOption = None,
     pretrained: Annotated[
@@ -39,6 +42,9 @@ def list_components(
             raise OptionError("--kind chooses among components, and --pretrained lists none. Leave one out")
         _list_pretrained(registry, pattern, as_json)
         return
+    singular = pattern.removesuffix("s")
+    if kind is None and singular in KINDS and set(registry.kinds_of(pattern)) <= {"command"}:
+        kind, pattern = singular, "*"
     kinds = _ORDER if kind is None else (cast(Kind, kind),)
     found = {each: registry.components(each, pattern) for each in kinds}
     if not any(found.values()) and pattern != "*":

@@ -73,9 +73,10 @@ class Budget:
         return {"steps": self.steps, "seconds": self.seconds}
 
     def divide(self, shares: Sequence[float]) -> list[Budget]:
-        """Return the budgets of stages, rounded down to whole steps.
+        """Return the budgets of stages, in whole steps whose sum is the budget's.
 
-        A stage gets at least one step, if necessary from the longest one.
+        Steps are rounded down, and what is left goes to the stages that lost most by it. Each gets at least
+        one, if necessary from the longest.
 
         Args:
             shares: The stages' parts of the budget, which sum to 1.
@@ -84,7 +85,7 @@ class Budget:
             OptionError: There are fewer steps than stages.
 
         >>> [each.steps for each in Budget(steps=100).divide([1 / 3, 2 / 3])]
-        [33, 66]
+        [33, 67]
         """
         if self.steps is None:
             return [Budget(seconds=self.amount * share) for share in shares]
@@ -93,7 +94,10 @@ class Budget:
                 f"the training has {len(shares)} stages, and each needs a step. Train for {len(shares)} "
                 f"steps or more, instead of {self.steps}"
             )
-        steps = [max(1, int(self.steps * share + 1e-9)) for share in shares]
+        exact = [self.steps * share + 1e-9 for share in shares]
+        steps = [max(1, int(each)) for each in exact]
+        for stage in sorted(range(len(shares)), key=lambda stage: steps[stage] - exact[stage]):
+            steps[stage] += sum(steps) < self.steps
         while sum(steps) > self.steps:
             steps[steps.index(max(steps))] -= 1
         return [Budget(steps=each) for each in steps]

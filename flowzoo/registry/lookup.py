@@ -174,11 +174,13 @@ class Registry:
             alike = [
                 each.address for (of, _), claims in self._claims.items() if of in kinds for each in claims
             ]
-        message = f"no {kind or 'component'} '{name}'{did_you_mean(name.lower(), alike) or ';'}"
+        advice = did_you_mean(name.lower(), alike) or (";" if kind else ".")
+        message = f"no {kind or 'component'} '{name}'{advice}"
         elsewhere = [f"'{name}' is a {other}" for other in self.kinds_of(name)]
         if elsewhere:
             message += f" {', '.join(elsewhere)}."
-        message += f" installed: {', '.join(known) or 'none'}"
+        # Names of all kinds are too many for a line.
+        message += f" installed: {', '.join(known) or 'none'}" if kind else " flowzoo list shows all names"
         if self.failures:
             failed = (f"{each.distribution} ({each.reason})" for each in self.failures)
             message += f". failed to load: {', '.join(failed)}"

@@ -46,7 +46,7 @@ class Passes:
 
     def first(self, flow: Flow) -> None:
         """Initialise a model from the data."""
-        report = self._work_report("first pass over the data", 0)
+        report = self._work_report("first pass over the data, which may end early", 0)
         total = len(self._source)
         done = 0
 

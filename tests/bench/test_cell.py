@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -163,7 +164,7 @@ def test_labels_tell_two_sizes_of_one_data_set_apart() -> None:
 def test_cells_are_selected_by_label_data_and_seed() -> None:
     found = cells(models=["realnvp", "glow", "mrcnf"], data=["digits", "mnist-5k"], seeds=[0, 1])
 
-    chosen = select(found, models="[gm]*", data="digits", seeds=[1])
+    chosen = select(found, models=["g*", "mr*"], data=["digits"], seeds=[1])
 
     assert [(cell.label, cell.experiment.data, cell.experiment.seed) for cell in chosen] == [
         ("glow", "digits", 1),
@@ -171,9 +172,17 @@ def test_cells_are_selected_by_label_data_and_seed() -> None:
     ]
 
 
-def test_a_selection_without_cells_says_what_there_is() -> None:
-    with pytest.raises(OptionError, match="its rows: 'realnvp'; its data: 'digits'; its seeds: 0"):
-        select(cells(), models="glow")
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        ({"models": ["real*", "glow"]}, "no row matches 'glow'; there are: 'realnvp'"),
+        ({"data": ["mnist-5k"]}, "no data set matches 'mnist-5k'; there are: 'digits'"),
+        ({"seeds": [7]}, "its seeds: 0"),
+    ],
+)
+def test_a_selection_that_matches_nothing_says_what_there_is(chosen: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionError, match=re.escape(message)):
+        select(cells(), **chosen)
 
 
 def test_qualified_names_are_kept_bare_where_that_is_enough() -> None:

@@ -122,10 +122,18 @@ def test_list_as_json(zoo):
     }
 
 
+@pytest.mark.parametrize("word", ["bijector", "bijectors"])
+def test_a_kind_lists_what_is_of_it(zoo, word):
+    assert run("list", word).stdout == run("list", "--kind", "bijector").stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["list", "gausian"], "error: no component 'gausian'; did you mean 'gaussian'? installed: actnorm,"),
+        (
+            ["list", "gausian"],
+            "error: no component 'gausian'; did you mean 'gaussian'? flowzoo list shows all",
+        ),
         (["list", "toyy", "--kind", "model"], "error: no model 'toyy'; did you mean 'toy-2'? installed: "),
         (["list", "--kind", "modle"], "error: no kind 'modle'; did you mean 'model'? kinds: transform,"),
         (["show", "gausian"], "error: no component 'gausian'; did you mean 'gaussian'?"),
@@ -156,7 +164,7 @@ def test_list_as_json(zoo):
             ["check", "haar", "--set", "out=x"],
             "error: --set out=x: 'out' cannot be set like this; flowzoo check",
         ),
-        (["check", "qqqqqq"], "error: no component 'qqqqqq'; installed: "),
+        (["check", "qqqqqq"], "error: no component 'qqqqqq'. flowzoo list shows all names"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(zoo, arguments, message):

@@ -74,9 +74,9 @@ def test_an_unknown_kind():
         Registry([]).find("qqq", "x")  # type: ignore[arg-type]
 
 
-def test_an_unknown_name_of_any_kind_lists_all_once():
+def test_an_unknown_name_of_any_kind_says_where_all_names_are():
     registry = Registry([plugin("flowzoo-a", "b", "a"), plugin("flowzoo-b", "a", kind="split")])
-    assert str(registry.unknown(None, "zzz")) == "no component 'zzz'; installed: a, b"
+    assert str(registry.unknown(None, "zzz")) == "no component 'zzz'. flowzoo list shows all names"
 
 
 def test_a_clash_names_both_distributions_and_spares_the_rest():

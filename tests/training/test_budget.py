@@ -33,18 +33,22 @@ def test_a_budget_is_one_positive_amount(given: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("steps", "shares", "expected"),
     [
-        (10, [1 / 3] * 3, [3, 3, 3]),
+        (10, [1 / 3] * 3, [4, 3, 3]),
         (10, [0.1, 0.9], [1, 9]),
-        (10, [0.25, 0.75], [2, 7]),
+        (10, [0.25, 0.75], [3, 7]),
+        (11, [1 / 3] * 3, [4, 4, 3]),
         (2, [0.1, 0.9], [1, 1]),
         (10, [0.01, 0.01, 0.98], [1, 1, 8]),
         (7, [0.3, 1 / 30] * 3, [1, 1, 1, 1, 2, 1]),
+        (12, [0.1, 0.9], [1, 11]),
+        (12, [], []),
         (2**53, [0.25, 0.75], [2**51, 3 * 2**51]),
     ],
 )
-def test_stages_get_whole_steps_at_least_one_and_never_more_than_there_are(
+def test_stages_share_all_steps_and_each_gets_one_or_more(
     steps: int, shares: list[float], expected: list[int]
 ) -> None:
+    assert sum(expected) == steps or not shares
     assert [each.steps for each in Budget(steps=steps).divide(shares)] == expected
 
 
