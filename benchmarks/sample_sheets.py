@@ -6,12 +6,13 @@ python benchmarks/sample_sheets.py
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
 from flowzoo.bench.result import QUALITY
-from flowzoo.bench.store import read_results
+from flowzoo.bench.store import Results, read_results
 
 HERE = Path(__file__).parent
 RECORDED = HERE / "results" / "suites"
@@ -51,9 +52,15 @@ SHEETS = {
 """The best on each data set, and as the last a model whose samples are better than its figure."""
 
 
+@cache
+def recorded(suite: str) -> Results:
+    """Return the results of a suite, of which several rows are shown."""
+    return read_results(RECORDED / suite)
+
+
 def panel(row: Row, data: str) -> Image.Image:
     """Return the samples of a row under its label and its bits/dim."""
-    results = read_results(RECORDED / row.suite)
+    results = recorded(row.suite)
     (found,) = [
         each
         for each in results.results
